@@ -1,13 +1,6 @@
 /** Typed columns in memory, and the two seams every file format implements. No survey knowledge in this room. */
 
-export type ColumnData =
-  | Float32Array
-  | Float64Array
-  | Uint8Array
-  | Int16Array
-  | Int32Array
-  | BigInt64Array
-  | string[];
+export type ColumnData = Float32Array | Float64Array | Uint8Array | Int16Array | Int32Array | BigInt64Array | string[];
 
 export type ColumnType = "float32" | "float64" | "uint8" | "int16" | "int32" | "int64" | "string";
 
