@@ -1,0 +1,110 @@
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { UserError } from "../errors.ts";
+
+/** A file open for reading at any place; every read is checked against the real size before memory is asked for. */
+export interface ByteSource {
+  /** The path the user gave, for messages. */
+  readonly path: string;
+  /** Bytes in all (after decompression). */
+  readonly size: number;
+  /** Bytes `[offset, offset + length)`. `what` names them in the error. @throws UserError past the end. */
+  read(offset: number, length: number, what: string): Promise<Uint8Array<ArrayBuffer>>;
+  close(): Promise<void>;
+}
+
+/** The `code` of a file-system or zlib error, `unreadable` for anything else. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "unreadable";
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  EISDIR: "is a folder, expected a file",
+  EACCES: "permission denied",
+  ENOSPC: "disk full",
+  EROFS: "read-only disk",
+  EDQUOT: "disk quota exceeded",
+  EFBIG: "file too large",
+  ENOTDIR: "a part of the path is not a folder",
+};
+
+/** Turns a file-system error into one line for the user; anything else passes unchanged. */
+export function explainFileError(error: unknown, path: string, verb: "read" | "written"): unknown {
+  const code = errorCode(error);
+  const reason = REASONS[code];
+  if (reason !== undefined) return new UserError(`${path}: cannot be ${verb}: ${reason} (${code})`);
+  if (code.startsWith("Z_")) {
+    return new UserError(`${path}: damaged gzip data (${code}), expected a whole .gz file`);
+  }
+  return error;
+}
+
+async function openPlain(path: string, shownAs: string): Promise<ByteSource> {
+  const handle = await open(path, "r");
+  const stat = await handle.stat();
+  if (!stat.isFile()) {
+    await handle.close();
+    throw new UserError(`${shownAs}: is not a file`);
+  }
+  const { size } = stat;
+  return {
+    path: shownAs,
+    size,
+    async read(offset, length, what) {
+      if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
+        throw new UserError(`${shownAs}: impossible place for ${what} (byte ${offset}, length ${length})`);
+      }
+      if (offset + length > size) {
+        throw new UserError(
+          `${shownAs}: truncated: ${what} needs bytes ${offset} to ${offset + length}, the file ends at ${size}`,
+        );
+      }
+      const bytes = new Uint8Array(length);
+      let done = 0;
+      while (done < length) {
+        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+        if (bytesRead === 0) throw new UserError(`${shownAs}: shrank while being read, at byte ${offset + done}`);
+        done += bytesRead;
+      }
+      return bytes;
+    },
+    close: () => handle.close(),
+  };
+}
+
+/**
+ * Opens a file for random access. A gzip file is first unpacked to a temporary one, removed by `close`.
+ * @throws UserError when it cannot be opened or unpacked.
+ */
+export async function openBytes(path: string): Promise<ByteSource> {
+  try {
+    const plain = await openPlain(path, path);
+    const head = plain.size >= 2 ? await plain.read(0, 2, "first bytes") : new Uint8Array(2);
+    if (head[0] !== 0x1f || head[1] !== 0x8b) return plain;
+    await plain.close();
+  } catch (error) {
+    throw explainFileError(error, path, "read");
+  }
+  const folder = await mkdtemp(join(tmpdir(), "caleido-"));
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  try {
+    const unpacked = join(folder, "unpacked");
+    await pipeline(createReadStream(path), createGunzip(), createWriteStream(unpacked));
+    const source = await openPlain(unpacked, path);
+    return {
+      ...source,
+      close: async () => {
+        await source.close();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw explainFileError(error, path, "read");
+  }
+}

@@ -1,0 +1,277 @@
+import { UserError } from "../errors.ts";
+import { openBytes } from "./bytes.ts";
+import type { ByteSource } from "./bytes.ts";
+import { allocate } from "./columns.ts";
+import { decodeColumn, decodeHeapArray, describeColumns, heapBytes, readDescriptors } from "./fits-columns.ts";
+import type { FitsColumn } from "./fits-columns.ts";
+import { BLOCK, headerMetadata, readHeader } from "./fits-header.ts";
+import type { FitsHeader } from "./fits-header.ts";
+import { chooseColumns, DEFAULT_BATCH_ROWS } from "./select.ts";
+import type { Column, ReadOptions, Table, TableSource } from "./table.ts";
+
+/** Bytes of rows held at once while a table streams. */
+const BATCH_BYTES = 64 * 2 ** 20;
+
+/** An image array in memory; `shape` has the slowest axis first (the reverse of NAXISn), as numpy has it. */
+export interface FitsImage {
+  readonly shape: readonly number[];
+  /** Physical values (BSCALE, BZERO applied); NaN for BLANK. */
+  readonly data: Float32Array | Float64Array;
+}
+
+/** One header-data unit. */
+export interface FitsHdu {
+  readonly index: number;
+  /** EXTNAME, or "" where the unit has no name. */
+  readonly name: string;
+  readonly kind: "image" | "table" | "other";
+  readonly header: FitsHeader;
+  /** The binary table, streamed. Closing it does not close the file. @throws UserError for another kind of unit. */
+  table(this: void): Promise<TableSource>;
+  /** The whole array. @throws UserError for another kind of unit, or one without data. */
+  image(this: void): Promise<FitsImage>;
+}
+
+export interface FitsFile {
+  readonly path: string;
+  readonly hdus: readonly FitsHdu[];
+  /** The unit with this EXTNAME (any case) or index. @throws UserError that lists what is there. */
+  hdu(this: void, nameOrIndex: string | number): FitsHdu;
+  close(this: void): Promise<void>;
+}
+
+interface Unit {
+  readonly header: FitsHeader;
+  /** First byte of the data, and how many bytes the header promises. */
+  readonly dataStart: number;
+  readonly dataBytes: number;
+}
+
+function dataBytes(header: FitsHeader, path: string): number {
+  const axes = header.integer("NAXIS", 0);
+  if (axes > 999) throw new UserError(`${path}: FITS keyword NAXIS is ${axes}, at most 999 are possible`);
+  let elements = axes === 0 ? 0 : 1;
+  for (let i = 1; i <= axes; i++) elements *= header.integer(`NAXIS${i}`, 0);
+  const bits = header.integer("BITPIX", -64);
+  if (![8, 16, 32, 64, -32, -64].includes(bits)) {
+    throw new UserError(`${path}: FITS keyword BITPIX is ${bits}, expected 8, 16, 32, 64, -32 or -64`);
+  }
+  const groups = header.integer("GCOUNT", 0, 1);
+  return (Math.abs(bits) / 8) * groups * (header.integer("PCOUNT", 0, 0) + elements);
+}
+
+async function readUnits(source: ByteSource): Promise<Unit[]> {
+  const start = Buffer.from(await source.read(0, Math.min(80, source.size), "first FITS card")).toString("latin1");
+  if (!start.startsWith("SIMPLE  =")) {
+    throw new UserError(`${source.path}: not a FITS file, expected it to begin with "SIMPLE  ="`);
+  }
+  const units: Unit[] = [];
+  let at = 0;
+  while (at < source.size) {
+    if (at > 0) {
+      const left = source.size - at;
+      const head = Buffer.from(await source.read(at, Math.min(8, left), "next FITS unit")).toString("latin1");
+      if (!head.startsWith("XTENSION")) {
+        if (left >= BLOCK || head.replace(/[\0 ]/g, "") !== "") {
+          throw new UserError(
+            `${source.path}: byte ${at}: expected a FITS extension (XTENSION) or the end of the file`,
+          );
+        }
+        break;
+      }
+    }
+    const header = await readHeader(source, at);
+    const bytes = dataBytes(header, source.path);
+    const dataStart = at + header.byteLength;
+    if (dataStart + bytes > source.size) {
+      throw new UserError(
+        `${source.path}: truncated: unit ${units.length} promises ${bytes} bytes from byte ${dataStart}, the file ends at ${source.size}`,
+      );
+    }
+    units.push({ header, dataStart, dataBytes: bytes });
+    at = dataStart + Math.ceil(bytes / BLOCK) * BLOCK;
+  }
+  return units;
+}
+
+async function readImage(source: ByteSource, unit: Unit, index: number): Promise<FitsImage> {
+  const { header } = unit;
+  const axes = header.integer("NAXIS", 0);
+  const shape = Array.from({ length: axes }, (_, i) => header.integer(`NAXIS${axes - i}`, 0));
+  const count = axes === 0 ? 0 : shape.reduce((product, n) => product * n, 1);
+  if (count === 0) throw new UserError(`${source.path}: FITS unit ${index} has no image data`);
+  const bits = header.integer("BITPIX", -64);
+  const size = Math.abs(bits) / 8;
+  const bytes = await source.read(unit.dataStart, count * size, `image of unit ${index}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const scale = header.number("BSCALE", 1);
+  const zero = header.number("BZERO", 0);
+  const blank = bits > 0 && header.get("BLANK") !== undefined ? header.number("BLANK", NaN) : NaN;
+  const isPlain = scale === 1 && zero === 0;
+  const data = bits === -32 && isPlain ? new Float32Array(count) : new Float64Array(count);
+  const readers: Record<number, (offset: number) => number> = {
+    8: (offset) => view.getUint8(offset),
+    16: (offset) => view.getInt16(offset),
+    32: (offset) => view.getInt32(offset),
+    64: (offset) => Number(view.getBigInt64(offset)),
+    [-32]: (offset) => view.getFloat32(offset),
+    [-64]: (offset) => view.getFloat64(offset),
+  };
+  const read = readers[bits];
+  for (let i = 0; i < count; i++) {
+    const stored = read(i * size);
+    data[i] = stored === blank ? NaN : isPlain ? stored : stored * scale + zero;
+  }
+  return { shape, data };
+}
+
+/** Reads the arrays of a variable-length column of one batch and pads them to the column's width. */
+async function readVariable(
+  source: ByteSource,
+  unit: Unit,
+  column: FitsColumn,
+  view: DataView,
+  rowCount: number,
+  stride: number,
+): Promise<Column> {
+  const { schema } = column;
+  const heapStart = unit.header.integer("THEAP", 0, stride * unit.header.integer("NAXIS2", 0));
+  const data = allocate(schema.type, rowCount * schema.width);
+  if (schema.type === "float32" || schema.type === "float64") (data as Float64Array).fill(NaN);
+  for (const [row, { count, at }] of readDescriptors(column, view, rowCount, stride).entries()) {
+    if (count === 0) continue;
+    const length = heapBytes(column, count);
+    const isInside = count > 0 && at >= 0 && heapStart + at + length <= unit.dataBytes;
+    if (!isInside || (column.longest !== undefined && count > column.longest)) {
+      throw new UserError(
+        `${source.path}: column "${schema.name}": array of ${count} elements at heap byte ${at} lies outside the heap or is longer than its TFORM says`,
+      );
+    }
+    const bytes = await source.read(unit.dataStart + heapStart + at, length, `array of column "${schema.name}"`);
+    const values = decodeHeapArray(column, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), count);
+    if (Array.isArray(data)) data[row] = typeof values === "string" ? values : values.join(" ");
+    else if (typeof values !== "string") (data as Float64Array).set(values, row * schema.width);
+  }
+  return { ...schema, data };
+}
+
+/** Longest array of every variable-length column, from the descriptors, so that the width is known at opening. */
+async function measureVariable(source: ByteSource, unit: Unit, columns: FitsColumn[]): Promise<FitsColumn[]> {
+  const open = columns.filter((column) => column.descriptor && column.code !== "A");
+  if (open.length === 0) return columns;
+  const stride = unit.header.integer("NAXIS1", 0);
+  const rowCount = unit.header.integer("NAXIS2", 0);
+  const longest = new Map<FitsColumn, number>(open.map((column) => [column, 0]));
+  const chunk = Math.max(1, Math.floor(BATCH_BYTES / Math.max(1, stride)));
+  for (let row = 0; row < rowCount; row += chunk) {
+    const rows = Math.min(chunk, rowCount - row);
+    const bytes = await source.read(unit.dataStart + row * stride, rows * stride, `rows from ${row + 1}`);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (const column of open) {
+      const most = readDescriptors(column, view, rows, stride).reduce((max, { count }) => Math.max(max, count), 0);
+      longest.set(column, Math.max(longest.get(column) ?? 0, most));
+    }
+  }
+  return columns.map((column) => {
+    const most = longest.get(column);
+    if (most === undefined) return column;
+    if (heapBytes(column, most) > unit.dataBytes) {
+      throw new UserError(
+        `${source.path}: column "${column.schema.name}": an array of ${most} elements exceeds the heap`,
+      );
+    }
+    const isComplex = column.code === "C" || column.code === "M";
+    return { ...column, longest: most, schema: { ...column.schema, width: most * (isComplex ? 2 : 1) } };
+  });
+}
+
+async function openTableUnit(source: ByteSource, unit: Unit, index: number): Promise<TableSource> {
+  const { header } = unit;
+  if (header.text("XTENSION") !== "BINTABLE") {
+    throw new UserError(`${source.path}: FITS unit ${index} is not a binary table`);
+  }
+  const described = describeColumns(source.path, header);
+  const columns = (await measureVariable(source, unit, described)).filter((column) => column.schema.width > 0);
+  const stride = header.integer("NAXIS1", 0);
+  const rowCount = header.integer("NAXIS2", 0);
+  const metadata = headerMetadata(header);
+  const schema = columns.map((column) => column.schema);
+  async function* batches(options: ReadOptions = {}): AsyncGenerator<Table> {
+    const wanted = chooseColumns(source.path, schema, options.columns).map((i) => columns[i]);
+    const width = wanted.reduce((sum, column) => sum + column.schema.width * 8, stride);
+    const most = Math.min(options.batchRows ?? DEFAULT_BATCH_ROWS, Math.max(1, Math.floor(BATCH_BYTES / width)));
+    for (let row = 0; row < rowCount; row += most) {
+      const rows = Math.min(most, rowCount - row);
+      const bytes = await source.read(unit.dataStart + row * stride, rows * stride, `rows from ${row + 1}`);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const decoded: Column[] = [];
+      for (const column of wanted) {
+        decoded.push(
+          column.descriptor
+            ? await readVariable(source, unit, column, view, rows, stride)
+            : decodeColumn(column, view, rows, stride),
+        );
+      }
+      yield { rowCount: rows, columns: decoded, metadata };
+    }
+  }
+  return { path: source.path, format: "fits", schema, rowCount, metadata, batches, close: async () => {} };
+}
+
+/**
+ * Opens a FITS file (or `.fits.gz`) and reads its headers.
+ * @throws UserError for a file that is not FITS or shorter than its headers promise.
+ */
+export async function openFits(path: string): Promise<FitsFile> {
+  const source = await openBytes(path);
+  try {
+    const units = await readUnits(source);
+    const hdus = units.map((unit, index): FitsHdu => {
+      const extension = unit.header.text("XTENSION");
+      const kind = index === 0 || extension === "IMAGE" ? "image" : extension === "BINTABLE" ? "table" : "other";
+      return {
+        index,
+        name: unit.header.text("EXTNAME") ?? "",
+        kind,
+        header: unit.header,
+        table: () => openTableUnit(source, unit, index),
+        image: async () => {
+          if (kind !== "image") throw new UserError(`${path}: FITS unit ${index} is not an image`);
+          return readImage(source, unit, index);
+        },
+      };
+    });
+    return {
+      path,
+      hdus,
+      hdu(nameOrIndex) {
+        const wanted = typeof nameOrIndex === "string" ? nameOrIndex.toUpperCase() : nameOrIndex;
+        const found = hdus.find(
+          (hdu) => hdu.index === wanted || (hdu.name !== "" && hdu.name.toUpperCase() === wanted),
+        );
+        if (found) return found;
+        const there = hdus.map((hdu) => `${hdu.index} ${hdu.name || "(no name)"} ${hdu.kind}`).join(", ");
+        throw new UserError(`${path}: no FITS unit "${nameOrIndex}"; there are: ${there}`);
+      },
+      close: () => source.close(),
+    };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** Opens the first binary table of a FITS file. @throws UserError when there is none. */
+export async function openFitsTable(path: string): Promise<TableSource> {
+  const file = await openFits(path);
+  try {
+    const hdu = file.hdus.find((one) => one.kind === "table");
+    if (!hdu) {
+      throw new UserError(`${path}: no binary table among its ${file.hdus.length} FITS units`);
+    }
+    return { ...(await hdu.table()), close: file.close };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
