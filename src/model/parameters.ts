@@ -1,0 +1,56 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Rng } from "../random.ts";
+
+/** One named parameter. `std` 0 starts it at `start` (default 0), otherwise N(start, std^2). */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly std: number;
+  readonly start?: number | readonly number[];
+  /** Matrices decay, gains, biases and embeddings don't (Loshchilov & Hutter 2019 as practised since). */
+  readonly isDecayed: boolean;
+}
+
+/** Where each parameter lives in the one flat vector that the optimiser sees. Decayed parameters come first. */
+export interface Layout {
+  readonly specs: readonly ParameterSpec[];
+  readonly offsets: readonly number[];
+  readonly total: number;
+  /** Elements [0, decayed) decay. */
+  readonly decayed: number;
+}
+
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+export function createLayout(specs: readonly ParameterSpec[]): Layout {
+  const ordered = [...specs.filter((s) => s.isDecayed), ...specs.filter((s) => !s.isDecayed)];
+  const offsets: number[] = [];
+  let total = 0;
+  let decayed = 0;
+  for (const spec of ordered) {
+    offsets.push(total);
+    total += sizeOf(spec.shape);
+    if (spec.isDecayed) decayed = total;
+  }
+  return { specs: ordered, offsets, total, decayed };
+}
+
+export function initialise(layout: Layout, rng: Rng): Float32Array {
+  const flat = new Float32Array(layout.total);
+  layout.specs.forEach((spec, i) => {
+    const start = spec.start ?? 0;
+    const size = sizeOf(spec.shape);
+    for (let k = 0; k < size; k++) {
+      const centre = typeof start === "number" ? start : start[k % start.length]!;
+      flat[layout.offsets[i]! + k] = centre + (spec.std > 0 ? spec.std * rng.normal() : 0);
+    }
+  });
+  return flat;
+}
+
+/** [P] -> named tensors. One Split; its gradient is one Concat. */
+export function unpack(flat: tf.Tensor, layout: Layout): Record<string, tf.Tensor> {
+  const sizes = layout.specs.map((spec) => sizeOf(spec.shape));
+  const parts = tf.split(flat, sizes);
+  return Object.fromEntries(layout.specs.map((spec, i) => [spec.name, tf.reshape(parts[i]!, [...spec.shape])]));
+}

@@ -1,0 +1,61 @@
+import type { Band, Field, FieldKind } from "../survey/field.ts";
+
+/**
+ * From a field's unit to the number that the network reads and predicts, and back.
+ * Every transform is strictly monotone, so a quantile of the transformed value is the quantile of the value.
+ */
+export interface Transform {
+  /** `softness` is in the field's unit; transforms without a linear core ignore it. */
+  forward(x: number, softness: number): number;
+  inverse(v: number, softness: number): number;
+  /** dv/dx: propagates a small error. */
+  slope(x: number, softness: number): number;
+}
+
+const identity: Transform = { forward: (x) => x, inverse: (v) => v, slope: () => 1 };
+
+/** Logarithmic for |x| >> softness, linear around 0, defined for negative x (Lupton, Gunn & Szalay 1999, AJ 118, 1406). */
+const asinh: Transform = {
+  forward: (x, softness) => Math.asinh(x / (2 * softness)),
+  inverse: (v, softness) => 2 * softness * Math.sinh(v),
+  slope: (x, softness) => 1 / Math.sqrt(x * x + 4 * softness * softness),
+};
+
+/** An error in ln(1 + z) is dz / (1 + z), the unit in which redshifts are scored. */
+const redshift: Transform = { forward: (x) => Math.log1p(x), inverse: (v) => Math.expm1(v), slope: (x) => 1 / (1 + x) };
+
+export const transforms = {
+  flux: asinh,
+  ew: asinh,
+  log: identity,
+  linear: identity,
+  redshift,
+} satisfies Record<FieldKind, Transform>;
+
+/** Softness of equivalent widths [Angstrom]: about the smallest EW(Halpha) that narrow bands can tell from zero. */
+const EW_SOFTNESS = 2;
+/** Softness of a flux in units of the scale: colours bluer or redder than 1 : 20 become linear. */
+const RELATIVE_SOFTNESS = 0.1;
+/** Softness of a flux in units of the survey's 1 sigma depth: keeps noise Gaussian in the transformed space. */
+const DEPTH_SOFTNESS = 2;
+
+const SPEED_OF_LIGHT = 2.99792458e18; // Angstrom / s
+
+/** Typical 1 sigma flux error of the survey in a band [1e-19 erg/s/cm2/A], from its median 5 sigma AB depth. */
+export function depthFlux(band: Band): number {
+  const sorted = [...band.depth].sort((a, b) => a - b);
+  const depth = sorted[sorted.length >> 1]!;
+  const fluxNu = 10 ** (-0.4 * (depth + 48.6)) / 5;
+  return ((fluxNu * SPEED_OF_LIGHT) / band.pivot ** 2) * 1e19;
+}
+
+/**
+ * Softness of a field in its own unit. A band's depends on the scale of the object (the brightness of the visible
+ * bands, 0 when none is visible): bright objects are seen as colours, faint ones in units of the survey's depth.
+ */
+export function softnessOf(field: Field, scale: number): number {
+  if (field.band === undefined) return EW_SOFTNESS;
+  const relative = RELATIVE_SOFTNESS * scale;
+  const floor = DEPTH_SOFTNESS * depthFlux(field.band);
+  return Math.sqrt(relative * relative + floor * floor);
+}

@@ -1,0 +1,183 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import { writeFileAtomic } from "../io/atomic.ts";
+import { createLayout, type Layout, sizeOf } from "../model/parameters.ts";
+import { type ModelConfig, parameterSpecs } from "../model/transformer.ts";
+import type { Field } from "../survey/field.ts";
+import type { SubsetConfig } from "../tokens/batch.ts";
+import type { Standardisation } from "../tokens/standardise.ts";
+import { checkTokenizerJson, writeTokenizerJson } from "../tokens/vocabulary.ts";
+import { migrateConfig } from "./migrations.ts";
+import type { OptimiserConfig } from "./optimiser.ts";
+import { type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
+
+/** What `config.json` holds: enough to rebuild the network and to continue the run. */
+export interface CheckpointConfig {
+  readonly formatVersion: number;
+  readonly caleidoVersion: string;
+  readonly survey: string;
+  readonly fields: readonly Field[];
+  readonly standardisation: Standardisation;
+  readonly model: ModelConfig;
+  readonly optimiser: OptimiserConfig;
+  readonly subsets: SubsetConfig;
+  readonly training: TrainingConfig;
+  readonly step: number;
+  /** True when zero-points of the data at hand were learned (`adapt`): queries apply them. */
+  readonly isCalibrated: boolean;
+  /** SHA-256 of every table that was trained on. */
+  readonly data: Readonly<Record<string, string>>;
+}
+
+/** What a recipe's `training:` section says. */
+export interface TrainingConfig {
+  readonly seed: string;
+  readonly steps: number;
+  readonly batch: number;
+  /** Answers asked per galaxy and step. */
+  readonly nTarget: number;
+  readonly validateEvery: number;
+  readonly checkpointEvery: number;
+}
+
+/** The run's numbers at a step; every vector is [P], flat, in the layout's order. */
+export interface TrainState {
+  readonly step: number;
+  readonly params: Float32Array;
+  readonly first: Float32Array;
+  readonly second: Float32Array;
+  /** Averaged weights: what validation and queries use. */
+  readonly average: Float32Array;
+}
+
+export interface Checkpoint {
+  readonly config: CheckpointConfig;
+  readonly layout: Layout;
+  readonly state: TrainState;
+}
+
+function named(layout: Layout, vectors: Record<string, Float32Array>): NamedTensors {
+  const tensors: Record<string, { shape: readonly number[]; data: Float32Array }> = {};
+  for (const [prefix, flat] of Object.entries(vectors)) {
+    layout.specs.forEach((spec, i) => {
+      const offset = layout.offsets[i]!;
+      tensors[`${prefix}${spec.name}`] = { shape: spec.shape, data: flat.subarray(offset, offset + sizeOf(spec.shape)) };
+    });
+  }
+  return tensors;
+}
+
+function flatten(layout: Layout, tensors: NamedTensors, prefix: string, path: string): Float32Array {
+  const flat = new Float32Array(layout.total);
+  layout.specs.forEach((spec, i) => {
+    const tensor = tensors[`${prefix}${spec.name}`];
+    if (tensor === undefined) throw new UserError(`${path}: tensor ${prefix}${spec.name} is missing`);
+    if (tensor.shape.join() !== spec.shape.join()) {
+      throw new UserError(
+        `${path}: tensor ${prefix}${spec.name} has shape [${tensor.shape.join(", ")}], expected [${spec.shape.join(", ")}]`,
+      );
+    }
+    flat.set(tensor.data, layout.offsets[i]!);
+  });
+  return flat;
+}
+
+/** The averaged weights come first under their plain names: other tools read them as the model. */
+const RAW = "raw.";
+
+/**
+ * Writes a checkpoint folder, whole or not at all: everything goes to a temporary folder beside it, is synced, and
+ * takes the final name last. `extra` are further files (model card, model.onnx).
+ */
+export async function saveCheckpoint(
+  folder: string,
+  { config, layout, state }: Checkpoint,
+  extra: Readonly<Record<string, string | Uint8Array>> = {},
+): Promise<void> {
+  const temporary = `${folder}.${process.pid}.tmp`;
+  const files: Readonly<Record<string, string | Uint8Array>> = {
+    "model.safetensors": writeSafetensors(named(layout, { "": state.average, [RAW]: state.params })),
+    "optimizer.safetensors": writeSafetensors(named(layout, { "first.": state.first, "second.": state.second })),
+    "tokenizer.json": writeTokenizerJson(config.fields),
+    "config.json": `${JSON.stringify({ ...config, step: state.step }, null, 2)}\n`,
+    ...extra,
+  };
+  await rm(temporary, { recursive: true, force: true });
+  await mkdir(temporary, { recursive: true });
+  try {
+    for (const [name, content] of Object.entries(files)) await writeFileAtomic(join(temporary, name), content);
+    const old = `${folder}.${process.pid}.old`;
+    if (existsSync(folder)) await rename(folder, old);
+    await rename(temporary, folder);
+    await rm(old, { recursive: true, force: true });
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** A checkpoint folder itself, a run folder (its final checkpoint, else its newest step), or undefined. */
+function findCheckpoint(path: string): string | undefined {
+  if (existsSync(join(path, "config.json"))) return path;
+  if (existsSync(join(path, "checkpoint", "config.json"))) return join(path, "checkpoint");
+  const steps = listSteps(path);
+  return steps.length > 0 ? steps[steps.length - 1] : undefined;
+}
+
+/** Step checkpoints of a run folder, oldest first. */
+export function listSteps(run: string): string[] {
+  const folder = join(run, "steps");
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => /^step-\d+$/.test(name))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+export function stepFolder(run: string, step: number): string {
+  return join(run, "steps", `step-${String(step).padStart(8, "0")}`);
+}
+
+/**
+ * Reads a checkpoint strictly: every tensor must be there with the expected shape, the vocabulary must match.
+ * @throws UserError naming the file and what was expected.
+ */
+export function loadCheckpoint(path: string): Checkpoint {
+  const folder = findCheckpoint(path);
+  if (folder === undefined) {
+    throw new UserError(`${path}: no checkpoint here; expected a folder with config.json, or a run folder`);
+  }
+  const configPath = join(folder, "config.json");
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(configPath, "utf8"));
+  } catch (error) {
+    throw new UserError(`${configPath}: not JSON (${(error as Error).message})`);
+  }
+  const config = migrateConfig(parsed, configPath);
+  const layout = createLayout(parameterSpecs(config.model, config.fields));
+  const read = (name: string): NamedTensors => {
+    const file = join(folder, name);
+    if (!existsSync(file)) throw new UserError(`${file}: missing; a checkpoint has ${name}`);
+    return readSafetensors(readFileSync(file), file).tensors;
+  };
+  const tokenizerPath = join(folder, "tokenizer.json");
+  if (!existsSync(tokenizerPath)) throw new UserError(`${tokenizerPath}: missing; a checkpoint has tokenizer.json`);
+  checkTokenizerJson(readFileSync(tokenizerPath, "utf8"), config.fields, tokenizerPath);
+  const model = read("model.safetensors");
+  const modelPath = join(folder, "model.safetensors");
+  const average = flatten(layout, model, "", modelPath);
+  const params = flatten(layout, model, RAW, modelPath);
+  const optimizer = read("optimizer.safetensors");
+  const optimizerPath = join(folder, "optimizer.safetensors");
+  const first = flatten(layout, optimizer, "first.", optimizerPath);
+  const second = flatten(layout, optimizer, "second.", optimizerPath);
+  return { config, layout, state: { step: config.step, params, first, second, average } };
+}
+
+export function initialState(params: Float32Array): TrainState {
+  const zeros = (): Float32Array => new Float32Array(params.length);
+  return { step: 0, params, first: zeros(), second: zeros(), average: params.slice() };
+}

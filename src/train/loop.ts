@@ -1,0 +1,181 @@
+import type { Arrays, Compiled, Engine, NdArray } from "../engine/contract.ts";
+import { createRng } from "../random.ts";
+import { drawBatch, type RowSource } from "../tokens/batch.ts";
+import type { FieldCoder } from "../tokens/standardise.ts";
+import type { Checkpoint, CheckpointConfig, TrainState } from "./checkpoint.ts";
+import { scheduleAt } from "./optimiser.ts";
+import { compileLoss, type StepShape, trainStep } from "./step.ts";
+
+/** What the loop tells the outside after a step. */
+export interface Progress {
+  readonly step: number;
+  readonly steps: number;
+  /** Mean -ln p per target of this step's batch [nats]. */
+  readonly loss: number;
+  readonly gradientNorm: number;
+  readonly rate: number;
+  /** Of the fixed validation subsets with averaged weights; only on steps that validate. */
+  readonly validation?: number;
+  readonly galaxiesPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+export interface TrainOptions {
+  readonly engine: Engine;
+  readonly coder: FieldCoder;
+  readonly sources: readonly RowSource[];
+  /** Rows of validation parents; their subsets are drawn once and stay. */
+  readonly validation: readonly RowSource[];
+  /** [P] multiplies the learning rate: 0 freezes. */
+  readonly rateScale?: Float32Array;
+  readonly onProgress: (progress: Progress) => void | Promise<void>;
+  readonly onCheckpoint: (state: TrainState) => void | Promise<void>;
+  /** Raised to stop after the step in progress; the state is then checkpointed. */
+  readonly signal?: AbortSignal;
+}
+
+/** The loss or a gradient is not finite. Carries the batch, so that it can be looked at. */
+export class DivergenceError extends Error {
+  override readonly name = "DivergenceError";
+  readonly batch: Arrays;
+  constructor(message: string, batch: Arrays) {
+    super(message);
+    this.batch = batch;
+  }
+}
+
+const VALIDATION_BATCHES = 8;
+
+const vector = (data: Float32Array): NdArray => ({ dtype: "float32", shape: [data.length], data });
+const scalar = (x: number): NdArray => ({ dtype: "float32", shape: [], data: Float32Array.of(x) });
+
+/** Validation loss of averaged weights on subsets that depend on the seed alone. */
+async function createValidation(
+  options: TrainOptions,
+  config: CheckpointConfig,
+  shape: StepShape,
+): Promise<{ measure: (average: Float32Array) => Promise<number>; dispose: () => Promise<void> }> {
+  const { coder, validation } = options;
+  if (validation.every((source) => source.rows.length === 0)) {
+    return { measure: () => Promise.resolve(Number.NaN), dispose: () => Promise.resolve() };
+  }
+  const sized = validation.filter((source) => source.rows.length > 0);
+  const batches = Array.from({ length: VALIDATION_BATCHES }, (_, i) =>
+    drawBatch(coder, sized, config.subsets, shape, createRng(`${config.training.seed}:validation:${i}`)),
+  );
+  const compiled = await compileLoss(options.engine, shape);
+  return {
+    async measure(average) {
+      let sum = 0;
+      let count = 0;
+      for (const batch of batches) {
+        const { loss, isTarget } = await compiled.run({ params: vector(average), ...batch });
+        for (let i = 0; i < loss!.data.length; i++) {
+          sum += loss!.data[i]!;
+          count += isTarget!.data[i]!;
+        }
+      }
+      return sum / Math.max(1, count);
+    },
+    dispose: () => compiled.dispose(),
+  };
+}
+
+/** Elements that decay, 1 or 0, [P]. */
+function decayFlags(layout: Checkpoint["layout"]): Float32Array {
+  return new Float32Array(layout.total).fill(1, 0, layout.decayed);
+}
+
+function stepInputs(config: CheckpointConfig, step: number, state: TrainState): Record<string, NdArray> {
+  const schedule = scheduleAt(config.optimiser, step, config.training.steps);
+  return {
+    params: vector(state.params),
+    first: vector(state.first),
+    second: vector(state.second),
+    average: vector(state.average),
+    rate: scalar(schedule.rate),
+    correction1: scalar(schedule.correction1),
+    correction2: scalar(schedule.correction2),
+    emaDecay: scalar(schedule.emaDecay),
+  };
+}
+
+/** Number of calibrated target values that the zero-point prior is spread over. */
+function priorStrength(sources: readonly RowSource[], nField: number): number {
+  const rows = sources.reduce((sum, source) => sum + (source.isCalibrated ? source.rows.length : 0), 0);
+  return rows === 0 ? 0 : 1 / (rows * nField);
+}
+
+/**
+ * The one training loop: pretrain, finetune and adapt differ in what they pass in. Each batch is a pure function of
+ * (seed, step), so a run that stops and resumes is bitwise the run that didn't.
+ * @throws DivergenceError when the loss or the gradient is not finite.
+ */
+export async function train(options: TrainOptions, start: Checkpoint): Promise<TrainState> {
+  const { engine, coder, sources } = options;
+  const { config, layout } = start;
+  const { training } = config;
+  const shape: StepShape = { model: config.model, fields: coder.fields, layout, batch: training.batch, nTarget: training.nTarget };
+  const { fn, signature } = trainStep(shape, config.optimiser);
+  const step: Compiled = await engine.compile(fn, signature, "training step");
+  const validation = await createValidation(options, config, shape);
+  const constants = {
+    rateScale: vector(options.rateScale ?? new Float32Array(layout.total).fill(1)),
+    isDecayed: vector(decayFlags(layout)),
+    priorStrength: scalar(priorStrength(sources, coder.fields.length)),
+  };
+  const batchOf = (n: number): Record<string, NdArray> =>
+    drawBatch(coder, sources, config.subsets, shape, createRng(`${training.seed}:step:${n}`));
+  let state = start.state;
+  let batch = batchOf(state.step + 1);
+  const clock = createClock(training.batch);
+  try {
+    for (let n = state.step + 1; n <= training.steps; n++) {
+      const running = step.run({ ...stepInputs(config, n, state), ...constants, ...batch });
+      const next = n < training.steps ? batchOf(n + 1) : batch; // drawn while the step runs
+      const out = await running;
+      const loss = out.loss!.data[0]!;
+      const gradientNorm = out.gradientNorm!.data[0]!;
+      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+        throw new DivergenceError(`step ${n}: loss ${loss}, gradient norm ${gradientNorm}; expected finite numbers`, batch);
+      }
+      const take = (name: string): Float32Array => out[name]!.data as Float32Array;
+      state = { step: n, params: take("params"), first: take("first"), second: take("second"), average: take("average") };
+      const isLast = n === training.steps;
+      const isStopped = options.signal?.aborted === true;
+      const isValidated = isLast || n % training.validateEvery === 0;
+      const rates = clock.tick(training.steps - n);
+      await options.onProgress({
+        step: n,
+        steps: training.steps,
+        loss,
+        gradientNorm,
+        rate: scheduleAt(config.optimiser, n, training.steps).rate,
+        ...(isValidated ? { validation: await validation.measure(state.average) } : {}),
+        ...rates,
+      });
+      if (isLast || isStopped || n % training.checkpointEvery === 0) await options.onCheckpoint(state);
+      if (isStopped) break;
+      batch = next;
+    }
+  } finally {
+    await step.dispose();
+    await validation.dispose();
+  }
+  return state;
+}
+
+/** Galaxies per second and time left, from a running mean of the last steps. */
+function createClock(galaxiesPerStep: number): { tick(left: number): { galaxiesPerSecond: number; secondsLeft: number } } {
+  let last = performance.now();
+  let perStep: number | undefined;
+  return {
+    tick(left) {
+      const now = performance.now();
+      const seconds = (now - last) / 1000;
+      last = now;
+      perStep = perStep === undefined ? seconds : 0.95 * perStep + 0.05 * seconds;
+      return { galaxiesPerSecond: galaxiesPerStep / perStep, secondsLeft: left * perStep };
+    },
+  };
+}

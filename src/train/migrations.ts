@@ -1,0 +1,28 @@
+import { UserError } from "../errors.ts";
+import type { CheckpointConfig } from "./checkpoint.ts";
+
+/** Version of `config.json` that this code writes. */
+export const FORMAT_VERSION = 1;
+
+/** From version n to n + 1, by n. Old checkpoints pass through every step that is missing. */
+const migrations: Readonly<Record<number, (config: Record<string, unknown>) => Record<string, unknown>>> = {};
+
+/** @throws UserError for a file that isn't a checkpoint's, or a version this code doesn't know. */
+export function migrateConfig(parsed: unknown, path: string): CheckpointConfig {
+  let config = parsed as Record<string, unknown>;
+  const isObject = typeof config === "object" && config !== null;
+  if (!isObject || typeof config.formatVersion !== "number" || !("model" in config) || !("fields" in config)) {
+    throw new UserError(`${path}: not a Caleido checkpoint (no formatVersion, model and fields)`);
+  }
+  for (let version = config.formatVersion as number; version < FORMAT_VERSION; version++) {
+    const migrate = migrations[version];
+    if (migrate === undefined) throw new UserError(`${path}: format version ${version} can't be read`);
+    config = { ...migrate(config), formatVersion: version + 1 };
+  }
+  if (config.formatVersion !== FORMAT_VERSION) {
+    throw new UserError(
+      `${path}: format version ${String(config.formatVersion)} is newer than this Caleido (${FORMAT_VERSION})`,
+    );
+  }
+  return config as unknown as CheckpointConfig;
+}

@@ -1,0 +1,67 @@
+import { UserError } from "../errors.ts";
+
+/** Named float32 tensors, as a safetensors file holds them (Hugging Face safetensors format, version 0.4). */
+export type NamedTensors = Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>;
+
+export function writeSafetensors(tensors: NamedTensors, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  let at = 0;
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  for (const [name, { shape, data }] of Object.entries(tensors)) {
+    header[name] = { dtype: "F32", shape, data_offsets: [at, at + data.byteLength] };
+    at += data.byteLength;
+  }
+  const text = JSON.stringify(header);
+  const padded = text + " ".repeat((8 - (text.length % 8)) % 8);
+  const head = new TextEncoder().encode(padded);
+  const bytes = new Uint8Array(8 + head.length + at);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(head.length), true);
+  bytes.set(head, 8);
+  let offset = 8 + head.length;
+  for (const { data } of Object.values(tensors)) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
+  }
+  return bytes;
+}
+
+interface Entry {
+  dtype: string;
+  shape: number[];
+  data_offsets: [number, number];
+}
+
+/** @throws UserError for a file that is cut short, damaged, or holds anything but float32. */
+export function readSafetensors(
+  bytes: Uint8Array,
+  path: string,
+): { tensors: NamedTensors; metadata: Record<string, string> } {
+  const fail = (what: string): never => {
+    throw new UserError(`${path}: ${what}; expected a safetensors file of float32 tensors`);
+  };
+  if (bytes.length < 8) fail(`only ${bytes.length} bytes`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerBytes = Number(view.getBigUint64(0, true));
+  if (headerBytes > bytes.length - 8) fail(`header promises ${headerBytes} bytes, file has ${bytes.length}`);
+  let header: Record<string, Entry | Record<string, string>>;
+  try {
+    header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerBytes))) as typeof header;
+  } catch {
+    return fail("header is not JSON");
+  }
+  const tensors: Record<string, { shape: number[]; data: Float32Array }> = {};
+  let metadata: Record<string, string> = {};
+  const start = 8 + headerBytes;
+  for (const [name, value] of Object.entries(header)) {
+    if (name === "__metadata__") {
+      metadata = value as Record<string, string>;
+      continue;
+    }
+    const { dtype, shape, data_offsets: range } = value as Entry;
+    const size = Array.isArray(shape) ? shape.reduce((a, b) => a * b, 4) : -1;
+    if (dtype !== "F32") fail(`tensor ${name} has type ${dtype}`);
+    if (!Array.isArray(range) || range[1] - range[0] !== size) fail(`tensor ${name} has a size that doesn't fit its shape`);
+    if (start + range[1] > bytes.length) fail(`tensor ${name} ends at byte ${start + range[1]}, file has ${bytes.length}`);
+    tensors[name] = { shape, data: new Float32Array(bytes.slice(start + range[0], start + range[1]).buffer) };
+  }
+  return { tensors, metadata };
+}
