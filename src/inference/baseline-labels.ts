@@ -1,0 +1,42 @@
+import type { Mixtures } from "./metrics-mixture.ts";
+import { quantileOfSorted } from "./metrics.ts";
+
+const MOST_COMPONENTS = 512;
+
+/**
+ * Smoothed marginal of the labels, the same for every row (stride 0): Gaussian kernels of Silverman's width (1986,
+ * eq. 3.31) on the labels, or on 512 equally probable quantiles of them where there are more.
+ */
+export function smoothedLabels(y: Float32Array): Mixtures {
+  const sorted = Float64Array.from(y).sort();
+  const n = sorted.length;
+  const componentCount = Math.min(n, MOST_COMPONENTS);
+  const mean = Float64Array.from({ length: componentCount }, (_, k) =>
+    n <= MOST_COMPONENTS ? sorted[k] : quantileOfSorted(sorted, (k + 0.5) / componentCount),
+  );
+  const { std } = moments(y);
+  const robust = (quantileOfSorted(sorted, 0.75) - quantileOfSorted(sorted, 0.25)) / 1.34;
+  const width = 0.9 * (robust > 0 ? Math.min(std, robust) : std) * n ** -0.2;
+  return {
+    rowCount: 1,
+    componentCount,
+    stride: 0,
+    weight: new Float64Array(componentCount).fill(1 / componentCount),
+    mean,
+    sigma: new Float64Array(componentCount).fill(Math.max(width, leastWidth(y))),
+  };
+}
+
+/** Below this a predictive width says nothing: a thousandth of the labels' spread. > 0 even for constant labels. */
+export function leastWidth(y: Float32Array): number {
+  const { mean, std } = moments(y);
+  return Math.max(1e-3 * std, 1e-6 * Math.abs(mean), 1e-12);
+}
+
+function moments(y: Float32Array): { mean: number; std: number } {
+  let mean = 0;
+  for (const value of y) mean += value / y.length;
+  let variance = 0;
+  for (const value of y) variance += (value - mean) ** 2 / y.length;
+  return { mean, std: Math.sqrt(variance) };
+}

@@ -1,0 +1,176 @@
+import { shuffleInPlace } from "../random.ts";
+import type { Rng } from "../random.ts";
+import { fitStandardiser, gramMatrix, leadingDirections, project, standardise } from "./baseline-matrix.ts";
+import { leastWidth } from "./baseline-labels.ts";
+import type { TrainingSet } from "./baselines.ts";
+import { crpsFromMixture } from "./metrics-score.ts";
+import type { Mixtures } from "./metrics-mixture.ts";
+
+const NEIGHBOUR_COUNTS = [4, 8, 16, 32, 64];
+/** The neighbours' labels spread more than the answer does where they lie far apart: they may be drawn together. */
+const SPREAD_FACTORS = [1, 0.75, 0.55, 0.4];
+/** Distances are taken between this many leading principal components of the standardised features. */
+const MOST_DIRECTIONS = 32;
+const MOST_HELD_OUT = 1000;
+const HELD_OUT_FRACTION = 0.1;
+
+interface Points {
+  /** [n, d] */
+  readonly at: Float64Array;
+  /** [n] Squared norms. */
+  readonly norm: Float64Array;
+  /** [n] */
+  readonly y: Float64Array;
+  readonly d: number;
+}
+
+interface Fit {
+  predict(this: void, x: Float32Array, n: number): Mixtures;
+  readonly chosen: Readonly<Record<string, number>>;
+}
+
+/**
+ * Nearest neighbours: the answer is the labels of the k nearest training rows, drawn towards their mean by a common
+ * factor f and widened by a Gaussian kernel (1.06 f s k^(-1/5), s = spread of these labels). The k and f with the
+ * smallest CRPS on a held-out part, drawn by parent, are taken.
+ */
+export function fitNeighbours(train: TrainingSet, n: number, rng: Rng): Fit {
+  const p = train.featureCount;
+  const scaler = fitStandardiser(train.x, n, p);
+  const scaled = standardise(train.x, scaler);
+  const d = Math.min(p, MOST_DIRECTIONS);
+  const basis = d === p ? undefined : leadingDirections(gramMatrix(scaled, n, p), p, d);
+  const reduce = (rows: Float64Array, count: number) =>
+    basis === undefined ? rows : project(rows, basis, count, p, d);
+  const all = createPoints(reduce(scaled, n), Float64Array.from(train.y), d);
+  const floor = leastWidth(train.y);
+  const { k, factor } = choose(all, train.parent, floor, rng);
+  return {
+    chosen: { k, factor, directions: d },
+    predict: (x, count) => {
+      const queries = reduce(standardise(x, scaler), count);
+      return widen(nearestLabels(all, queries, count, k), count, k, { k, factor }, floor);
+    },
+  };
+}
+
+function createPoints(at: Float64Array, y: Float64Array, d: number): Points {
+  const norm = new Float64Array(y.length);
+  for (let i = 0; i < y.length; i++) for (let j = 0; j < d; j++) norm[i] += at[i * d + j] * at[i * d + j];
+  return { at, norm, y, d };
+}
+
+interface Choice {
+  readonly k: number;
+  readonly factor: number;
+}
+
+function choose(all: Points, parent: TrainingSet["parent"], floor: number, rng: Rng): Choice {
+  const { held, kept } = splitByParent(all.y.length, parent, rng);
+  const counts = NEIGHBOUR_COUNTS.filter((k) => k <= kept.length);
+  const choices = counts.flatMap((k) => SPREAD_FACTORS.map((factor) => ({ k, factor })));
+  if (choices.length === 0 || held.length === 0) return { k: Math.min(all.y.length, NEIGHBOUR_COUNTS[0]), factor: 1 };
+  const most = counts[counts.length - 1];
+  const rest = createPoints(rowsOf(all.at, all.d, kept), rowsOf(all.y, 1, kept), all.d);
+  const labels = nearestLabels(rest, rowsOf(all.at, all.d, held), held.length, most);
+  const scores = choices.map((choice) => {
+    const mixtures = widen(labels, held.length, most, choice, floor);
+    let sum = 0;
+    for (let i = 0; i < held.length; i++) sum += crpsFromMixture(mixtures, i, all.y[held[i]]);
+    return sum;
+  });
+  return choices[scores.indexOf(Math.min(...scores))];
+}
+
+function splitByParent(n: number, parent: TrainingSet["parent"], rng: Rng): { held: number[]; kept: number[] } {
+  const idOf = (row: number) => parent?.[row] ?? row;
+  const ids = [...new Set(Array.from({ length: n }, (_, row) => idOf(row)))];
+  const order = Int32Array.from(ids, (_, i) => i);
+  shuffleInPlace(order, rng);
+  const wanted = Math.min(MOST_HELD_OUT, Math.ceil(HELD_OUT_FRACTION * ids.length), ids.length - 1);
+  const chosen = new Set(Array.from(order.subarray(0, wanted), (i) => ids[i]));
+  const held: number[] = [];
+  const kept: number[] = [];
+  for (let row = 0; row < n; row++) {
+    if (!chosen.has(idOf(row))) kept.push(row);
+    else if (held.length < MOST_HELD_OUT) held.push(row);
+  }
+  return { held, kept };
+}
+
+function rowsOf(x: Float64Array, d: number, rows: readonly number[]): Float64Array {
+  const out = new Float64Array(rows.length * d);
+  rows.forEach((row, i) => out.set(x.subarray(row * d, (row + 1) * d), i * d));
+  return out;
+}
+
+/** Labels of the k nearest points of each query [count, d], nearest first -> [count, k]. */
+function nearestLabels(points: Points, queries: Float64Array, count: number, k: number): Float64Array {
+  const n = points.y.length;
+  const out = new Float64Array(count * k);
+  const distance = new Float64Array(4 * n);
+  for (let q = 0; q < count; q += 4) {
+    const rows = Math.min(4, count - q);
+    distancesOfFour(points, queries, q, rows, distance);
+    for (let r = 0; r < rows; r++) {
+      const nearest = smallest(distance.subarray(r * n, (r + 1) * n), k);
+      for (let j = 0; j < k; j++) out[(q + r) * k + j] = points.y[nearest[j]];
+    }
+  }
+  return out;
+}
+
+/** Squared distances, less the query's own norm, of queries q .. q + 3 to every point. */
+function distancesOfFour(points: Points, queries: Float64Array, q: number, rows: number, out: Float64Array): void {
+  const { at, norm, d } = points;
+  const n = norm.length;
+  const [a, b, c, e] = [0, 1, 2, 3].map((r) => (q + Math.min(r, rows - 1)) * d);
+  for (let i = 0; i < n; i++) {
+    let [sa, sb, sc, se] = [0, 0, 0, 0];
+    for (let j = 0, t = i * d; j < d; j++, t++) {
+      const value = at[t];
+      sa += value * queries[a + j];
+      sb += value * queries[b + j];
+      sc += value * queries[c + j];
+      se += value * queries[e + j];
+    }
+    out[i] = norm[i] - 2 * sa;
+    out[n + i] = norm[i] - 2 * sb;
+    out[2 * n + i] = norm[i] - 2 * sc;
+    out[3 * n + i] = norm[i] - 2 * se;
+  }
+}
+
+/** Indices of the k smallest values, ascending (insertion below a running threshold). */
+function smallest(values: Float64Array, k: number): Int32Array {
+  const index = new Int32Array(k);
+  const kept = new Float64Array(k).fill(Infinity);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (value >= kept[k - 1]) continue;
+    let at = k - 1;
+    while (at > 0 && kept[at - 1] > value) {
+      kept[at] = kept[at - 1];
+      index[at] = index[at - 1];
+      at--;
+    }
+    kept[at] = value;
+    index[at] = i;
+  }
+  return index;
+}
+
+/** Kernels on the first k of `stored` labels per row. */
+function widen(labels: Float64Array, count: number, stored: number, { k, factor }: Choice, floor: number): Mixtures {
+  const mean = new Float64Array(count * k);
+  const sigma = new Float64Array(count * k);
+  for (let i = 0; i < count; i++) {
+    const own = labels.subarray(i * stored, i * stored + k);
+    const centre = own.reduce((sum, value) => sum + value, 0) / k;
+    const spread = Math.sqrt(own.reduce((sum, value) => sum + (value - centre) ** 2, 0) / Math.max(1, k - 1));
+    for (let j = 0; j < k; j++) mean[i * k + j] = centre + factor * (own[j] - centre);
+    sigma.fill(Math.max(1.06 * factor * spread * k ** -0.2, floor), i * k, (i + 1) * k);
+  }
+  const weight = new Float64Array(count * k).fill(1 / k);
+  return { rowCount: count, componentCount: k, stride: k, weight, mean, sigma };
+}

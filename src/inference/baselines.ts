@@ -1,0 +1,94 @@
+import type { Engine } from "../engine/contract.ts";
+import type { Rng } from "../random.ts";
+import { fitNeighbours } from "./baseline-neighbours.ts";
+import { fitRidge } from "./baseline-ridge.ts";
+import { smoothedLabels } from "./baseline-labels.ts";
+import type { Mixtures } from "./metrics-mixture.ts";
+
+/** What a baseline learns from: complete feature rows and the labels of one field. */
+export interface TrainingSet {
+  /** [n, featureCount], finite (missing values filled by whoever builds the features). */
+  readonly x: Float32Array;
+  readonly featureCount: number;
+  /** [n] Label, finite; the answers are in its unit. */
+  readonly y: Float32Array;
+  /** [n] Parent galaxy: held-out parts are drawn by parent. Every row is its own parent when absent. */
+  readonly parent?: ArrayLike<string | number>;
+}
+
+export interface BaselineContext {
+  readonly rng: Rng;
+  /** For baselines that are networks; the others ignore it. */
+  readonly engine?: Engine;
+}
+
+export interface FittedBaseline {
+  /** [n, featureCount] -> one predictive distribution per row, in the label's unit. */
+  predict(x: Float32Array): Promise<Mixtures>;
+  /** What was chosen while fitting (penalty, neighbours, ...), for the report. */
+  readonly chosen: Readonly<Record<string, number>>;
+}
+
+/** One row of the table: a method that every claim has to stand beside. */
+export interface Baseline {
+  readonly title: string;
+  /** @throws Error when the arrays don't fit together or hold a value that is not finite. */
+  fit(this: void, train: TrainingSet, context: BaselineContext): Promise<FittedBaseline>;
+}
+
+export const baselines = {
+  trainZ: {
+    title: "trainZ (labels only)",
+    fit: async (train) => {
+      const n = checkTraining(train);
+      const labels = smoothedLabels(train.y);
+      return {
+        chosen: { n },
+        predict: (x) => Promise.resolve({ ...labels, rowCount: rowCount(x, train.featureCount) }),
+      };
+    },
+  },
+  ridge: {
+    title: "ridge regression",
+    fit: async (train) => {
+      const { predict, chosen } = fitRidge(train, checkTraining(train), false);
+      return { chosen, predict: (x) => Promise.resolve(predict(x, rowCount(x, train.featureCount))) };
+    },
+  },
+  ridgeQuadratic: {
+    title: "ridge, quadratic",
+    fit: async (train) => {
+      const { predict, chosen } = fitRidge(train, checkTraining(train), true);
+      return { chosen, predict: (x) => Promise.resolve(predict(x, rowCount(x, train.featureCount))) };
+    },
+  },
+  knn: {
+    title: "nearest neighbours",
+    fit: async (train, { rng }) => {
+      const { predict, chosen } = fitNeighbours(train, checkTraining(train), rng);
+      return { chosen, predict: (x) => Promise.resolve(predict(x, rowCount(x, train.featureCount))) };
+    },
+  },
+} satisfies Record<string, Baseline>;
+
+function checkTraining(train: TrainingSet): number {
+  const n = train.y.length;
+  if (n < 2) throw new Error(`baseline: ${n} training rows, expected 2 or more`);
+  if (train.x.length !== n * train.featureCount) {
+    throw new Error(`baseline: ${train.x.length} feature values for ${n} rows of ${train.featureCount}`);
+  }
+  const badLabel = train.y.findIndex((value) => !Number.isFinite(value));
+  if (badLabel >= 0) throw new Error(`baseline: label of row ${badLabel} is ${train.y[badLabel]}`);
+  const bad = train.x.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    const row = Math.floor(bad / train.featureCount);
+    throw new Error(`baseline: feature ${bad % train.featureCount} of row ${row} is ${train.x[bad]}`);
+  }
+  return n;
+}
+
+function rowCount(x: Float32Array, featureCount: number): number {
+  if (x.length % featureCount !== 0)
+    throw new Error(`baseline: ${x.length} values are no whole rows of ${featureCount} features`);
+  return x.length / featureCount;
+}
