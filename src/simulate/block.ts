@@ -1,0 +1,134 @@
+import { UserError } from "../errors.ts";
+import type { Table } from "../io/table.ts";
+import { createRng, type Rng } from "../random.ts";
+import type { Survey } from "../survey/survey.ts";
+import { ewLabels } from "./lines.ts";
+import { createInstrument, type Instrument, observe } from "./noise.ts";
+import type { SimulationOptions } from "./options.ts";
+import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
+import { drawGalaxy, drawRedshift, type Galaxy } from "./population.ts";
+import { type Row, tableOf } from "./rows.ts";
+import {
+  createPhotometer,
+  createSpectrum,
+  createTemplates,
+  equivalentWidths,
+  mixOf,
+  type Photometer,
+  type StellarMix,
+  synthesise,
+  type Templates,
+} from "./synthesis.ts";
+import { createSelection, type Selection } from "./selection.ts";
+
+/** Galaxies per block: a block has its own random stream, so the result does not depend on who computes it. */
+export const BLOCK_SIZE = 256;
+
+/** Label columns of the built-in source, in order. */
+export const LABELS = ["z", "LOGM", "LOGZ", "AV", "AGE", "LOGSFR", ...Object.keys(ewLabels)] as const;
+
+/** Specific star formation rate that stands for none [log10 1/yr]. */
+const LEAST_SPECIFIC_RATE = -14;
+/** Draws after which a selection counts as empty. */
+const MOST_ATTEMPTS = 200_000;
+
+/** All that a block needs; built once per thread. */
+export interface Simulation {
+  readonly survey: Survey;
+  readonly options: SimulationOptions;
+  readonly templates: Templates;
+  readonly photometer: Photometer;
+  readonly instrument: Instrument;
+  readonly selection: Selection;
+  readonly selectionBand: number;
+}
+
+/** @throws UserError for a selection band that the survey doesn't have, or an unreadable filter folder. */
+export function createSimulation(survey: Survey, options: SimulationOptions): Simulation {
+  const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
+  const selectionBand = bands.findIndex(({ name }) => name === options.selection.band);
+  if (selectionBand < 0) {
+    throw new UserError(
+      `simulate: selection band "${options.selection.band}" is not in survey ${survey.name}; expected one of its bands, e.g. ${bands.at(-1)?.name}`,
+    );
+  }
+  const { min, max } = options.redshift;
+  if (min >= max) throw new UserError(`simulate: redshift min ${min} is not below max ${max}`);
+  const passbands = createPassbands(bands, options.filters, options.filterPrefix);
+  const templates = createTemplates(max);
+  return {
+    survey,
+    options,
+    templates,
+    photometer: createPhotometer(passbands, templates),
+    instrument: createInstrument(
+      survey,
+      passbands.map((band) => band.pivot),
+      options,
+    ),
+    selection: createSelection(passbands[selectionBand], templates, options),
+    selectionBand,
+  };
+}
+
+interface Parent {
+  readonly galaxy: Galaxy;
+  readonly mix: StellarMix;
+  readonly fluxes: Float64Array;
+  readonly labels: readonly number[];
+}
+
+function labelsOf(galaxy: Galaxy, mix: StellarMix, widths: readonly number[]): number[] {
+  const logRate = Math.log10(Math.max(mix.rate, 10 ** (galaxy.logMass + LEAST_SPECIFIC_RATE)));
+  return [galaxy.redshift, galaxy.logMass, galaxy.logZ, galaxy.avStars, mix.age, logRate, ...widths];
+}
+
+/** Draws one galaxy within the magnitude limits: quick magnitudes first, then the exact one. */
+function drawParent(simulation: Simulation, work: ReturnType<typeof createSpectrum>, rng: Rng): Parent {
+  const { options, photometer, selection, templates } = simulation;
+  const { faint, bright } = options.selection;
+  const range = [options.redshift.min, options.redshift.max] as const;
+  let fixed: number | undefined;
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    // n(z) given: z is drawn first and kept until a mass at that z passes
+    if (options.redshift.median !== undefined && attempt % 2000 === 0) {
+      fixed = drawRedshift(rng, options.redshift.median, range);
+    }
+    const { redshift, logMass } =
+      fixed === undefined ? selection.draw(rng) : { redshift: fixed, logMass: selection.drawMass(rng, fixed) };
+    const galaxy = drawGalaxy(rng, redshift, logMass);
+    const mix = mixOf(galaxy);
+    const quick = selection.magnitude(redshift, mix, galaxy.avStars);
+    if (quick > faint + 0.2 || quick < bright - 0.5) continue;
+    const [from, to] = photometer.extent(redshift);
+    synthesise(work, templates, galaxy, mix, from, to);
+    const widths = equivalentWidths(work);
+    const fluxes = photometer.fluxes(work, redshift);
+    const pivot = simulation.instrument.bands[simulation.selectionBand].pivot;
+    const magnitude = magnitudeOfFlux(fluxes[simulation.selectionBand] * FLUX_UNIT, pivot);
+    if (magnitude > faint || magnitude < bright) continue;
+    return { galaxy, mix, fluxes, labels: labelsOf(galaxy, mix, widths) };
+  }
+  throw new UserError(
+    `simulate: no galaxy in ${MOST_ATTEMPTS} draws has ${bright} < ${options.selection.band} < ${faint} at z ${range.join(" - ")}`,
+  );
+}
+
+/** Simulates parents [block * BLOCK_SIZE, ...) of the run, at most `count` of them: one table of count x draws rows. */
+export function simulateBlock(simulation: Simulation, block: number, count = BLOCK_SIZE): Table {
+  const { instrument, options, survey } = simulation;
+  const rng = createRng(`${options.seed}:block:${block}`);
+  const work = createSpectrum();
+  const rows: Row[] = [];
+  for (let i = 0; i < count; i++) {
+    const { fluxes, labels } = drawParent(simulation, work, rng);
+    const parentId = `${options.seed}-${block * BLOCK_SIZE + i}`;
+    const pointing = rng.integer(options.pointings);
+    const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
+    for (let draw = 0; draw < options.draws; draw++) {
+      const observation = observe(instrument, fluxes, pointing, rng);
+      rows.push({ objectId: `${parentId}-${draw}`, parentId, tile, observation, labels });
+    }
+  }
+  return tableOf(rows, instrument, survey, LABELS);
+}

@@ -1,0 +1,100 @@
+import { cardelli } from "./dust.ts";
+
+/** Nebular lines: vacuum wavelength [Angstrom] and flux relative to Hbeta, from the state of the gas. */
+
+/** What sets the ratios of one ionised component. */
+export interface Gas {
+  /** 12 + log(O/H) on the scale of Curti et al. */
+  readonly oxygen: number;
+  /** log10 of R3 = [OIII]5007/Hbeta, N2 = [NII]6584/Halpha, R2 = [OII]3727/Hbeta, S2 = [SII]6716+6731/Halpha. */
+  readonly r3: number;
+  readonly n2: number;
+  readonly r2: number;
+  readonly s2: number;
+  /** [OI]6300/Halpha. */
+  readonly oxygenI: number;
+}
+
+/** Case B, 10,000 K, 100 cm-3 (Osterbrock & Ferland 2006, table 4.4). */
+const HALPHA = 2.86;
+
+interface Line {
+  readonly wavelength: number;
+  readonly ratio: (gas: Gas) => number;
+}
+
+export const lines = {
+  H8: { wavelength: 3890.17, ratio: () => 0.105 },
+  NeIII3869: { wavelength: 3869.86, ratio: (g) => 0.09 * 10 ** g.r3 },
+  OII3726: { wavelength: 3727.09, ratio: (g) => 0.42 * 10 ** g.r2 },
+  OII3729: { wavelength: 3729.88, ratio: (g) => 0.58 * 10 ** g.r2 },
+  Hepsilon: { wavelength: 3971.2, ratio: () => 0.159 },
+  Hdelta: { wavelength: 4102.89, ratio: () => 0.259 },
+  Hgamma: { wavelength: 4341.68, ratio: () => 0.469 },
+  Hbeta: { wavelength: 4862.68, ratio: () => 1 },
+  OIII4959: { wavelength: 4960.3, ratio: (g) => 10 ** g.r3 / 2.98 },
+  OIII5007: { wavelength: 5008.24, ratio: (g) => 10 ** g.r3 },
+  HeI5876: { wavelength: 5877.25, ratio: () => 0.12 },
+  OI6300: { wavelength: 6302.05, ratio: (g) => HALPHA * g.oxygenI },
+  NII6548: { wavelength: 6549.86, ratio: (g) => (HALPHA * 10 ** g.n2) / 3.05 },
+  Halpha: { wavelength: 6564.61, ratio: () => HALPHA },
+  NII6584: { wavelength: 6585.27, ratio: (g) => HALPHA * 10 ** g.n2 },
+  SII6716: { wavelength: 6718.29, ratio: (g) => HALPHA * 0.57 * 10 ** g.s2 },
+  SII6731: { wavelength: 6732.67, ratio: (g) => HALPHA * 0.43 * 10 ** g.s2 },
+  SIII9069: { wavelength: 9071.1, ratio: (g) => 0.29 * HALPHA * 10 ** g.s2 },
+  SIII9531: { wavelength: 9533.2, ratio: (g) => 0.72 * HALPHA * 10 ** g.s2 },
+} satisfies Record<string, Line>;
+
+export type LineName = keyof typeof lines;
+export const LINE_NAMES = Object.keys(lines) as LineName[];
+
+/** Labels of the tables: which lines make each rest-frame EW. */
+export const ewLabels = {
+  HALPHA_EW: ["Halpha"],
+  HBETA_EW: ["Hbeta"],
+  OIII5007_EW: ["OIII5007"],
+  NII6584_EW: ["NII6584"],
+  OII3727_EW: ["OII3726", "OII3729"],
+} satisfies Record<string, readonly LineName[]>;
+
+const cubic = (x: number, c: readonly number[]): number => c.reduceRight((sum, value) => sum * x + value, 0);
+
+/**
+ * Star-forming gas: mean ratios against metallicity (Curti et al. 2017, MNRAS 465, 1384, table 2; S2 from 2020, MNRAS
+ * 491, 944), with the ionisation parameter as an offset [dex] that raises R3 and lowers N2, R2 and S2.
+ */
+export function starFormingGas(oxygen: number, ionisation: number): Gas {
+  const x = Math.min(0.16, Math.max(-1.1, oxygen - 8.69));
+  return {
+    oxygen,
+    r3: cubic(x, [-0.277, -3.549, -3.593, -0.981]) + 0.8 * ionisation,
+    n2: cubic(x, [-0.489, 1.513, -2.554, -5.293, -2.867]) - 0.3 * ionisation,
+    r2: cubic(x, [0.418, -0.961, -3.505, -1.949]) - 0.4 * ionisation,
+    s2: cubic(x, [-0.442, -0.36, -6.271, -8.339, -3.559]) - 0.4 * ionisation,
+    oxygenI: 0.03,
+  };
+}
+
+/**
+ * Gas ionised by an active nucleus or by old stars: `hardness` 0 (LINER, evolved stars) ... 1 (Seyfert); typical ratios
+ * of the two branches of the BPT plane (Kewley et al. 2006, MNRAS 372, 961, fig. 1 - 4).
+ */
+export function activeGas(hardness: number, spread: number): Gas {
+  return {
+    oxygen: 8.8,
+    r3: 0.25 + 0.6 * hardness + 0.5 * spread,
+    n2: 0.05 - 0.1 * hardness + 0.3 * spread,
+    r2: 0.65 - 0.2 * hardness + 0.3 * spread,
+    s2: -0.05 - 0.25 * hardness,
+    oxygenI: 0.17 - 0.08 * hardness,
+  };
+}
+
+const reddening = LINE_NAMES.map((name) => cardelli(lines[name].wavelength));
+
+/** Adds the observed luminosities [erg/s] of one component of gas, reddened by A_V, to `into`. [number of lines] */
+export function addLines(into: Float64Array, halpha: number, gas: Gas, av: number): void {
+  LINE_NAMES.forEach((name, i) => {
+    into[i] += (halpha / HALPHA) * lines[name].ratio(gas) * 10 ** (-0.4 * av * reddening[i]);
+  });
+}

@@ -1,0 +1,49 @@
+import { z } from "zod";
+
+/** What a simulation run can be told; the recipe section `simulate` and the command line compose it. */
+export const simulationOptions = z.strictObject({
+  seed: z.union([z.string(), z.number()]).default("caleido").describe("seed of every random draw"),
+  n: z.int().positive().default(20_000).describe("number of galaxies (parents)"),
+  draws: z.int().positive().default(1).describe("noise realisations per galaxy; each is a row"),
+  workers: z
+    .int()
+    .nonnegative()
+    .default(2)
+    .describe("worker threads; 0 = in this one. The result does not depend on it"),
+  filters: z.string().optional().describe("folder of two-column transmission curves; parametric passbands without it"),
+  filterPrefix: z.string().default("").describe("start of the file names to prefer in that folder, e.g. OAJ_JPAS"),
+  selection: z
+    .strictObject({
+      band: z.string().default("rSDSS").describe("band of the magnitude limit; must be in the survey"),
+      faint: z.number().default(22.5).describe("faintest noise-free AB magnitude"),
+      bright: z.number().default(14).describe("brightest noise-free AB magnitude"),
+    })
+    .prefault({}),
+  redshift: z
+    .strictObject({
+      min: z.number().positive().default(0.005),
+      max: z.number().positive().max(1.5).default(1.2),
+      median: z
+        .number()
+        .positive()
+        .optional()
+        .describe("n(z) proportional to z^2 exp(-(z/z0)^1.5) with this median; without it, volume and magnitude limit"),
+    })
+    .prefault({}),
+  noiseScale: z.number().nonnegative().default(1).describe("multiplies the sky noise of every band"),
+  zeroPointScale: z.number().nonnegative().default(1).describe("multiplies the survey's zero-point errors; 0 = none"),
+  pointings: z.int().positive().default(256).describe("independent zero-point realisations, spread over the tiles"),
+  offsets: z
+    .strictObject({
+      rms: z.number().nonnegative().describe("one fixed zero-point offset per band, 1 sigma [mag]"),
+      seed: z.union([z.string(), z.number()]).default("offsets"),
+    })
+    .optional()
+    .describe("a survey whose zero-points are shifted band by band"),
+  calibrationFloor: z.number().nonnegative().default(0.01).describe("relative flux error that adds to every band"),
+  missingFraction: z.number().min(0).max(1).default(0.01).describe("bands lost at random (flags, edges)"),
+  uvCoverage: z.number().min(0).max(1).default(0.85).describe("fraction of galaxies in the ultraviolet survey's area"),
+});
+
+export type SimulationOptions = z.output<typeof simulationOptions>;
+export type SimulationInput = z.input<typeof simulationOptions>;

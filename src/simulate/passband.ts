@@ -1,0 +1,191 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import type { Band } from "../survey/field.ts";
+import { gridIndex, gridWavelength, LOG_STEP } from "./grid.ts";
+import { erf, interpolate } from "./special.ts";
+
+/** c [Angstrom/s]. */
+export const LIGHT = 2.99792458e18;
+/** Flux unit of the tables in erg/s/cm2/Angstrom. */
+export const FLUX_UNIT = 1e-19;
+
+/** A transmission curve T(lambda); its scale does not matter. */
+export interface Curve {
+  readonly transmission: (wavelength: number) => number;
+  /** Wavelengths outside which T = 0 [Angstrom]. */
+  readonly range: readonly [number, number];
+}
+
+/**
+ * A passband on the (observed-frame) continuation of the wavelength grid, for the photon-weighted mean flux density
+ * f = int f_lambda T lambda dlambda / int T lambda dlambda (Bessell & Murphy 2012, PASP 124, 140, eq. A11).
+ */
+export interface Passband {
+  readonly name: string;
+  readonly curve: Curve;
+  /** Pivot wavelength [Angstrom] (ibid. eq. A15): a flat f_nu source has f_lambda = c f_nu / pivot^2. */
+  readonly pivot: number;
+  /** Grid index of the first entry of the arrays. */
+  readonly first: number;
+  /** Exact for a spectrum linear between grid points; sums to 1. */
+  readonly weights: Float64Array;
+  /** Mean flux density per unit line flux [1/Angstrom] of a line of `LINE_SIGMA` at each grid point. */
+  readonly lineResponse: Float64Array;
+}
+
+/** Velocity dispersion of the nebular lines [km/s]. */
+const LINE_SIGMA = 120;
+const SUBSTEPS = 8;
+
+export function createPassband(name: string, curve: Curve): Passband {
+  const first = Math.floor(gridIndex(curve.range[0])) - 3;
+  const size = Math.ceil(gridIndex(curve.range[1])) + 4 - first;
+  const weights = new Float64Array(size);
+  let photons = 0; // int T lambda dlambda
+  let inverse = 0; // int T / lambda dlambda
+  for (let s = 0; s < (size - 1) * SUBSTEPS; s++) {
+    const at = (s + 0.5) / SUBSTEPS;
+    const lambda = gridWavelength(first + at);
+    const t = curve.transmission(lambda);
+    if (!(t > 0)) continue;
+    const weight = (t * lambda * lambda * LOG_STEP) / SUBSTEPS;
+    const j = Math.floor(at);
+    weights[j] += weight * (j + 1 - at);
+    weights[j + 1] += weight * (at - j);
+    photons += weight;
+    inverse += (t * LOG_STEP) / SUBSTEPS;
+  }
+  if (!(photons > 0)) throw new UserError(`passband ${name}: transmission is zero everywhere, expected a curve`);
+  for (let j = 0; j < size; j++) weights[j] /= photons;
+  const sigma = LINE_SIGMA / 299792.458 / LOG_STEP;
+  const lineResponse = Float64Array.from({ length: size }, (_, j) => {
+    let sum = 0;
+    let norm = 0;
+    for (let t = -4; t <= 4; t += 0.25) {
+      const lambda = gridWavelength(first + j + t * sigma);
+      const g = Math.exp(-0.5 * t * t);
+      sum += g * Math.max(0, curve.transmission(lambda)) * lambda;
+      norm += g;
+    }
+    return sum / norm / photons;
+  });
+  return { name, curve, pivot: Math.sqrt(photons / inverse), first, weights, lineResponse };
+}
+
+/** Mean flux density of a line of unit flux at an observed wavelength [1/Angstrom]. */
+export function lineDensity(band: Passband, observed: number): number {
+  const at = gridIndex(observed) - band.first;
+  const j = Math.floor(at);
+  if (j < 0 || j + 1 >= band.lineResponse.length) return 0;
+  return band.lineResponse[j] + (at - j) * (band.lineResponse[j + 1] - band.lineResponse[j]);
+}
+
+/** f_lambda [erg/s/cm2/Angstrom] of an AB magnitude in a band of that pivot wavelength (Oke & Gunn 1983, ApJ 266, 713). */
+export function fluxOfMagnitude(magAB: number, pivot: number): number {
+  return (10 ** (-0.4 * (magAB + 48.6)) * LIGHT) / (pivot * pivot);
+}
+
+export function magnitudeOfFlux(flux: number, pivot: number): number {
+  return -2.5 * Math.log10((flux * pivot * pivot) / LIGHT) - 48.6;
+}
+
+/**
+ * The survey file's parametric passband: two error-function edges at the half-peak wavelengths, with their 10 - 90 %
+ * rise widths, tilted by a power of wavelength such that the pivot is the survey's.
+ */
+export function parametricCurve(band: Pick<Band, "pivot" | "edges" | "rise">): Curve {
+  const scale = 2 * 0.9061938; // 10 - 90 % of (1 + erf(x)) / 2
+  const [blue, red] = [band.rise[0] / scale, band.rise[1] / scale];
+  const box = (lambda: number): number =>
+    0.25 * (1 + erf((lambda - band.edges[0]) / blue)) * (1 - erf((lambda - band.edges[1]) / red));
+  const range = [Math.max(band.edges[0] - 3 * blue, 900), band.edges[1] + 3 * red] as const;
+  const pivotOf = (tilt: number): number => {
+    let [photons, inverse] = [0, 0];
+    const n = 400;
+    for (let i = 0; i < n; i++) {
+      const lambda = range[0] + ((i + 0.5) / n) * (range[1] - range[0]);
+      const t = box(lambda) * (lambda / band.pivot) ** tilt;
+      photons += t * lambda;
+      inverse += t / lambda;
+    }
+    return Math.sqrt(photons / inverse);
+  };
+  let [low, high] = [-30, 30];
+  for (let i = 0; i < 30; i++) {
+    const middle = (low + high) / 2;
+    if (pivotOf(middle) < band.pivot) low = middle;
+    else high = middle;
+  }
+  const tilt = (low + high) / 2;
+  return { transmission: (lambda) => box(lambda) * (lambda / band.pivot) ** tilt, range };
+}
+
+/**
+ * Reads a two-column ASCII curve: wavelength [Angstrom, increasing], transmission. Lines that start with # are skipped.
+ * @throws UserError naming file and line.
+ */
+export function readCurve(path: string): Curve {
+  const wavelength: number[] = [];
+  const transmission: number[] = [];
+  readFileSync(path, "utf8")
+    .split("\n")
+    .forEach((line, i) => {
+      const text = line.trim();
+      if (text === "" || text.startsWith("#")) return;
+      const [x, y] = text.split(/[\s,]+/).map(Number);
+      if (!Number.isFinite(x) || !Number.isFinite(y) || x <= (wavelength.at(-1) ?? 0)) {
+        throw new UserError(
+          `${path}:${i + 1}: "${text.slice(0, 40)}": expected increasing wavelength [Angstrom] and transmission`,
+        );
+      }
+      wavelength.push(x);
+      transmission.push(y);
+    });
+  if (wavelength.length < 2) throw new UserError(`${path}: expected at least two lines of wavelength and transmission`);
+  const range = [wavelength[0], wavelength.at(-1)!] as const;
+  return {
+    range,
+    transmission: (x) => (x < range[0] || x > range[1] ? 0 : interpolate(x, wavelength, transmission)),
+  };
+}
+
+/** How well a file name (without extension) names a band, as in `OAJ_JPAS.J0378`: exact, then last part, any case. */
+const fileNameRules: readonly ((stem: string, band: string) => boolean)[] = [
+  (stem, band) => stem === band,
+  (stem, band) => stem.endsWith(`.${band}`) || stem.endsWith(`_${band}`),
+  (stem, band) => stem.toLowerCase().endsWith(`.${band.toLowerCase()}`),
+];
+
+/**
+ * Passbands of named bands: real curves from `folder` where given, else parametric. Where a folder holds several
+ * systems, `prefix` chooses one (`OAJ_JPAS`); bands that match no file of it are looked for in the others.
+ * @throws UserError for a folder that cannot be read, or a band with several equally good files.
+ */
+export function createPassbands(
+  bands: readonly { readonly name: string; readonly band: Band }[],
+  folder?: string,
+  prefix = "",
+): Passband[] {
+  if (folder === undefined) return bands.map(({ name, band }) => createPassband(name, parametricCurve(band)));
+  let files: string[];
+  try {
+    files = readdirSync(folder).filter((file) => /\.(dat|txt|ascii|tab)$/.test(file));
+  } catch {
+    throw new UserError(`${folder}: cannot be read, expected a folder of two-column transmission curves`);
+  }
+  const stemOf = (file: string): string => file.replace(/\.[a-z]+$/, "");
+  return bands.map(({ name, band }) => {
+    const preferred = files.filter((file) => file.startsWith(prefix));
+    for (const pool of [preferred, files]) {
+      for (const rule of fileNameRules) {
+        const found = pool.filter((file) => rule(stemOf(file), name));
+        if (found.length > 1) {
+          throw new UserError(`${folder}: band ${name} matches ${found.join(", ")}; expected one (state a prefix)`);
+        }
+        if (found.length === 1) return createPassband(name, readCurve(join(folder, found[0])));
+      }
+    }
+    return createPassband(name, parametricCurve(band));
+  });
+}

@@ -1,0 +1,183 @@
+import type { Rng } from "../random.ts";
+import { ageOfUniverse, volumeElement } from "./cosmology.ts";
+import type { Gas } from "./lines.ts";
+import { activeGas, starFormingGas } from "./lines.ts";
+import { type History, solveStartOverTau } from "./sfh.ts";
+
+/** A galaxy before it is observed. */
+export interface Galaxy {
+  readonly redshift: number;
+  /** log10 stellar mass, remnants included [Msun]. */
+  readonly logMass: number;
+  /** log10 stellar metallicity [Zsun]. */
+  readonly logZ: number;
+  /** V-band attenuation of the stars and extinction of the gas [mag]. */
+  readonly avStars: number;
+  readonly avGas: number;
+  readonly history: History;
+  /** Ionised components beside each other; Halpha luminosity follows from the stars times `strength`. */
+  readonly gas: {
+    readonly young: { readonly gas: Gas; readonly strength: number };
+    readonly old: { readonly gas: Gas; readonly strength: number };
+    /** `strength` is log10 of Halpha per stellar mass [erg/s/Msun]; absent without an active nucleus. */
+    readonly nucleus: { readonly gas: Gas; readonly strength: number } | undefined;
+  };
+}
+
+const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
+const clamp = (x: number, low: number, high: number): number => Math.min(high, Math.max(low, x));
+
+/** Double Schechter mass function, z < 0.06 (Baldry et al. 2012, MNRAS 421, 621), thinned with redshift [1/Mpc3/dex]. */
+export function massFunction(logMass: number, z: number): number {
+  const x = 10 ** (logMass - 10.66);
+  const local = Math.LN10 * Math.exp(-x) * (3.96e-3 * x ** (1 - 0.35) + 0.79e-3 * x ** (1 - 1.47));
+  return local * (1 + z) ** -0.8;
+}
+
+/** Fraction without much star formation: rises with mass, falls with redshift (after Peng et al. 2010, ApJ 721, 193). */
+export function quenchedFraction(logMass: number, z: number): number {
+  return 0.92 * logistic((logMass - 10.45 - 0.45 * z) / 0.34) + 0.03;
+}
+
+/** log10 SFR [Msun/yr] of the main sequence (Saintonge & Catinella 2022, ARA&A 60, 319, eq. 8), rising as (1 + z)^2.6. */
+export function mainSequence(logMass: number, z: number): number {
+  return 0.412 - Math.log10(1 + 10 ** (-0.718 * (logMass - 10.59))) + 2.6 * Math.log10(1 + z);
+}
+
+function drawHistory(rng: Rng, logMass: number, z: number, isQuenched: boolean): History {
+  const age = ageOfUniverse(z);
+  const early = isQuenched ? 0.88 : 0.72 + 0.05 * clamp(logMass - 10, -2, 1);
+  let start = age * clamp(early + 0.12 * rng.normal(), 0.25, 0.97);
+  // specific rate [1/Gyr] of the smooth history, per formed mass (about 0.6 survives)
+  let logRate = mainSequence(logMass, z) - logMass + 9 - 0.22 + 0.28 * rng.normal();
+  let [truncation, truncationTime] = [1, 0];
+  if (isQuenched) {
+    if (rng.uniform() < 0.15) {
+      truncation = 10 ** (-1 - 1.5 * rng.uniform());
+      truncationTime = Math.min(0.05 + 1.5 * rng.uniform(), 0.5 * start);
+    } else logRate -= clamp(1.7 + 0.55 * rng.normal(), 0.7, 4);
+  }
+  const rate = 10 ** logRate;
+  start = Math.min(start, 1.85 / rate);
+  const startOverTau = solveStartOverTau(rate * start, start);
+  const hasBurst = !isQuenched && rng.uniform() < 0.08;
+  const time = 0.005 + 0.6 * rng.uniform() ** 2;
+  return {
+    start,
+    startOverTau,
+    recentFactor: 10 ** (0.16 * rng.normal()),
+    truncation,
+    truncationTime,
+    burst: hasBurst ? { time, duration: 0.05, fraction: 10 ** (-2.3 + 1.5 * rng.uniform()) } : undefined,
+  };
+}
+
+/** log10 Z [Zsun] of the stars: median and scatter after Gallazzi et al. (2005, MNRAS 362, 41, table 2). */
+function drawMetallicity(rng: Rng, logMass: number): number {
+  const median = 0.17 - 0.95 * logistic(-(logMass - 9.95) / 0.42);
+  const scatter = 0.11 + 0.16 * logistic(-(logMass - 10.4) / 0.35);
+  return clamp(median + scatter * rng.normal(), -1, 0.4);
+}
+
+/** Fundamental metallicity relation (Curti et al. 2020, MNRAS 491, 944, eq. 5 and table 6). */
+function oxygenAbundance(logMass: number, logRate: number): number {
+  const turnover = 10.11 + 0.56 * clamp(logRate, -1.5, 2);
+  return 8.779 - (0.31 / 2.1) * Math.log10(1 + 10 ** (-2.1 * (logMass - turnover)));
+}
+
+/** Draws everything but redshift and mass. */
+export function drawGalaxy(rng: Rng, redshift: number, logMass: number): Galaxy {
+  const isQuenched = rng.uniform() < quenchedFraction(logMass, redshift);
+  const history = drawHistory(rng, logMass, redshift, isQuenched);
+  const dusty = isQuenched ? 0.12 : 0.12 + 0.75 * logistic((logMass - 9.9) / 0.45);
+  const avStars = Math.min(dusty * Math.exp(0.55 * rng.normal()), 4);
+  const avGas = Math.min((avStars / 0.44) * Math.exp(0.25 * rng.normal()), 8);
+  const oxygen = oxygenAbundance(logMass, mainSequence(logMass, redshift)) + 0.09 * rng.normal();
+  const ionisation = -0.35 * (oxygen - 8.6) + 0.12 * rng.normal() + 0.3 * Math.log10(1 + redshift);
+  const hasNucleus = rng.uniform() < 0.32 * logistic((logMass - 10.5) / 0.25);
+  const hardness = clamp(0.15 + 0.35 * Math.abs(rng.normal()), 0, 1);
+  return {
+    redshift,
+    logMass,
+    logZ: drawMetallicity(rng, logMass),
+    avStars,
+    avGas,
+    history,
+    gas: {
+      young: { gas: starFormingGas(oxygen, ionisation), strength: 10 ** (0.13 * rng.normal()) },
+      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.35 * 10 ** (0.35 * rng.normal()) },
+      nucleus: hasNucleus
+        ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.9 + hardness + 0.5 * rng.normal() }
+        : undefined,
+    },
+  };
+}
+
+export interface RedshiftMass {
+  readonly redshift: number;
+  readonly logMass: number;
+}
+
+/** Lowest mass considered [log10 Msun]. */
+const LEAST_MASS = 6.5;
+const GREATEST_MASS = 12.1;
+const N_Z = 240;
+const N_MASS = 112;
+
+/**
+ * Proposal density of (z, mass): comoving volume x mass function over the cells that the brightest plausible galaxy of
+ * that mass could put above the limit. `magnitudeOf(z, logMass)` is that galaxy's magnitude.
+ */
+export function createProposal(
+  range: readonly [number, number],
+  faint: number,
+  magnitudeOf: (z: number, logMass: number) => number,
+): { draw(rng: Rng): RedshiftMass; drawMass(rng: Rng, redshift: number): number } {
+  const dz = (range[1] - range[0]) / N_Z;
+  const dm = (GREATEST_MASS - LEAST_MASS) / N_MASS;
+  const cumulative = new Float64Array(N_Z * N_MASS);
+  let total = 0;
+  for (let i = 0; i < N_Z; i++) {
+    const z = range[0] + (i + 0.5) * dz;
+    const volume = volumeElement(z);
+    for (let j = 0; j < N_MASS; j++) {
+      const logMass = LEAST_MASS + (j + 0.5) * dm;
+      if (magnitudeOf(z - dz / 2, logMass + dm / 2) < faint) total += volume * massFunction(logMass, z);
+      cumulative[i * N_MASS + j] = total;
+    }
+  }
+  const find = (target: number, from: number, to: number): number => {
+    let [low, high] = [from, to];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (cumulative[middle] > target) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  };
+  const massOf = (cell: number, rng: Rng): number => LEAST_MASS + ((cell % N_MASS) + rng.uniform()) * dm;
+  return {
+    draw(rng) {
+      const cell = find(rng.uniform() * total, 0, cumulative.length - 1);
+      return { redshift: range[0] + (Math.floor(cell / N_MASS) + rng.uniform()) * dz, logMass: massOf(cell, rng) };
+    },
+    drawMass(rng, redshift) {
+      const i = clamp(Math.floor((redshift - range[0]) / dz), 0, N_Z - 1);
+      const from = i === 0 ? 0 : cumulative[i * N_MASS - 1];
+      const to = cumulative[(i + 1) * N_MASS - 1];
+      const last = (i + 1) * N_MASS - 1;
+      return massOf(to > from ? find(from + rng.uniform() * (to - from), i * N_MASS, last) : last, rng);
+    },
+  };
+}
+
+/** Draws z from z^2 exp(-(z / z0)^1.5), z0 = median / 1.412 (Smail, Ellis & Fitchett 1994), within `range`. */
+export function drawRedshift(rng: Rng, median: number, range: readonly [number, number]): number {
+  const z0 = median / 1.412;
+  const density = (z: number): number => z * z * Math.exp(-((z / z0) ** 1.5));
+  const peak = clamp(z0 * (4 / 3) ** (2 / 3), range[0], range[1]);
+  for (;;) {
+    const z = range[0] + rng.uniform() * (range[1] - range[0]);
+    if (rng.uniform() * density(peak) < density(z)) return z;
+  }
+}

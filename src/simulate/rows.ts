@@ -1,0 +1,52 @@
+import type { Column, Table } from "../io/table.ts";
+import type { Survey } from "../survey/survey.ts";
+import type { Instrument, Observation } from "./noise.ts";
+
+/** Rows of a simulated table, before they become columns. */
+export interface Row {
+  readonly objectId: string;
+  readonly parentId: string;
+  readonly tile: string;
+  readonly observation: Observation;
+  /** In the order of the label names; NaN = unknown. */
+  readonly labels: readonly number[];
+}
+
+/**
+ * Columns as the public tables have them: object_id, parent_id, tile, `<BAND>`, `<BAND>_err`, `<BAND>_state` for bands
+ * with detections and non-detections, and the labels. What is missing is NaN.
+ */
+export function tableOf(
+  rows: readonly Row[],
+  instrument: Instrument,
+  survey: Survey,
+  labelNames: readonly string[],
+): Table {
+  const text = (name: string, of: (row: Row) => string): Column => ({
+    name,
+    type: "string",
+    width: 1,
+    data: rows.map(of),
+  });
+  const float = (name: string, unit: string, of: (row: Row) => number): Column => {
+    const data = Float32Array.from(rows, of);
+    return { name, type: "float32", width: 1, data, ...(unit === "" ? {} : { unit }) };
+  };
+  const columns: Column[] = [
+    text("object_id", (row) => row.objectId),
+    text("parent_id", (row) => row.parentId),
+    text("tile", (row) => row.tile),
+  ];
+  instrument.bands.forEach(({ name, hasState }, j) => {
+    columns.push(float(name, survey.fluxUnit, (row) => row.observation.flux[j]));
+    columns.push(float(`${name}_err`, survey.fluxUnit, (row) => row.observation.error[j]));
+    if (!hasState) return;
+    const data = Uint8Array.from(rows, (row) => row.observation.state[j]);
+    columns.push({ name: `${name}_state`, type: "uint8", width: 1, data });
+  });
+  labelNames.forEach((name, j) => {
+    const unit = survey.fields.find((field) => field.name === name)?.unit ?? "";
+    columns.push(float(name, unit, (row) => row.labels[j]));
+  });
+  return { rowCount: rows.length, columns, metadata: { survey: survey.name } };
+}

@@ -1,0 +1,69 @@
+import type { Rng } from "../random.ts";
+import { luminosityArea } from "./cosmology.ts";
+import { calzetti } from "./dust.ts";
+import { GRID_SIZE, LOG_STEP } from "./grid.ts";
+import type { SimulationOptions } from "./options.ts";
+import { magnitudeOfFlux, type Passband } from "./passband.ts";
+import { createProposal, type RedshiftMass } from "./population.ts";
+import { N_AGE } from "./sfh.ts";
+import type { StellarMix, Templates } from "./synthesis.ts";
+
+type Stars = Pick<StellarMix, "formed" | "node" | "fraction">;
+
+export interface Selection {
+  /** (z, mass) from volume x mass function, where the magnitude limit can be reached. */
+  draw(rng: Rng): RedshiftMass;
+  drawMass(rng: Rng, redshift: number): number;
+  /** AB magnitude of the attenuated stars in the selection band, to about 0.05 mag, without building a spectrum. */
+  magnitude(z: number, stars: Stars, av: number): number;
+}
+
+const STEP = 0.02;
+
+/** Mean luminosity per observed wavelength of each template in the band, at z = i STEP. [nZ][nMetallicity * nAge] */
+function tabulate(band: Passband, templates: Templates, max: number): Float64Array[] {
+  return Array.from({ length: Math.ceil(max / STEP) + 2 }, (_, i) => {
+    const shift = Math.round(Math.log1p(i * STEP) / LOG_STEP);
+    return Float64Array.from(templates.spectra.flat(), (spectrum) => {
+      let sum = 0;
+      for (let j = 0; j < band.weights.length; j++) {
+        const k = j + band.first - shift;
+        if (k >= 0 && k < GRID_SIZE) sum += band.weights[j] * spectrum[k];
+      }
+      return sum / (1 + i * STEP);
+    });
+  });
+}
+
+/** Mass fractions of the brightest plausible galaxy: constant star formation for the last Gyr, no dust, low metallicity. */
+function brightest(): Stars {
+  const formed = new Float64Array(N_AGE);
+  const recent = [0.004, 0.006, 0.01, 0.02, 0.06, 0.1, 0.1, 0.15, 0.2, 0.25];
+  recent.forEach((mass, i) => (formed[i] = mass / 0.7 / 0.9));
+  return { formed, node: 2, fraction: 0 };
+}
+
+/** Magnitudes and proposal of a flux-limited sample in one band. */
+export function createSelection(band: Passband, templates: Templates, options: SimulationOptions): Selection {
+  const { min, max } = options.redshift;
+  const table = tabulate(band, templates, max);
+  const magnitude = (z: number, { formed, node, fraction }: Stars, av: number): number => {
+    const i = Math.floor(z / STEP);
+    const f = z / STEP - i;
+    let luminosity = 0;
+    for (let a = 0; a < N_AGE; a++) {
+      if (formed[a] === 0) continue;
+      const at = (row: Float64Array): number =>
+        (1 - fraction) * row[node * N_AGE + a] + fraction * row[(node + 1) * N_AGE + a];
+      luminosity += formed[a] * ((1 - f) * at(table[i]) + f * at(table[i + 1]));
+    }
+    const attenuation = 10 ** (-0.4 * av * calzetti(band.pivot / (1 + z)));
+    return magnitudeOfFlux((luminosity * attenuation) / luminosityArea(z), band.pivot);
+  };
+  const young = brightest();
+  const proposal = createProposal([min, max], options.selection.faint, (z, logMass) => {
+    const perMass = magnitude(Math.max(z, min), young, 0);
+    return perMass - 2.5 * logMass;
+  });
+  return { ...proposal, magnitude };
+}

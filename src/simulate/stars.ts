@@ -1,0 +1,141 @@
+import { GRID_SIZE, gridIndex, gridWavelength, onGrid } from "./grid.ts";
+import { STELLAR_SHAPES } from "./stellar-shapes.ts";
+import { interpolate } from "./special.ts";
+
+/** Fitted range of the optical model: age [Gyr] and wavelength [Angstrom]; outside, the extensions below take over. */
+const YOUNGEST_FITTED = 0.04;
+const BLUEST_FITTED = 3500;
+const REDDEST_FITTED = 9400;
+const METALLICITY_KNOT = 0.06;
+
+interface Shape {
+  readonly values: Float64Array;
+  readonly a: readonly number[];
+  readonly m: readonly number[];
+  readonly h: readonly number[];
+}
+
+const shapeKinds = {
+  power: (k: number) => (lambda: number) => Math.log(lambda / 5500) ** k,
+  step: (c: number, w: number) => (lambda: number) => 1 / (1 + Math.exp(-(lambda - c) / w)),
+  line: (c: number, s: number) => (lambda: number) => Math.exp(-0.5 * ((lambda - c) / s) ** 2),
+} satisfies Record<string, (p: number, q: number) => (lambda: number) => number>;
+
+function readShapes(): Shape[] {
+  return STELLAR_SHAPES.trim()
+    .split("\n")
+    .map((row) => {
+      const [head = "", ...groups] = row.split("|");
+      const [kind, p, q] = head.trim().split(/\s+/);
+      const numbers = groups.map((group) => group.trim().split(/\s+/).filter(Boolean).map(Number));
+      const shape = shapeKinds[kind as keyof typeof shapeKinds](Number(p), Number(q));
+      return { values: onGrid(shape), a: numbers[0], m: numbers[1], h: numbers[2] };
+    });
+}
+
+function polynomial(coefficients: readonly number[], x: number): number {
+  let sum = 0;
+  for (let k = coefficients.length - 1; k >= 0; k--) sum = sum * x + coefficients[k];
+  return sum;
+}
+
+/**
+ * Populations younger than the fit, relative to the one at 40 Myr: ln of the luminosity at 5500 A and extra slope
+ * -d ln L / d ln lambda. Rounded from the evolution of a burst in Starburst99 (Leitherer et al. 1999, ApJS 123, 3).
+ */
+const young = {
+  age: [0.001, 0.003, 0.006, 0.01, 0.02, 0.04],
+  brightness: [0.8, 1.5, 1.5, 1.2, 0.65, 0],
+  slope: [0.9, 0.9, 0.6, 0.3, 0.15, 0],
+};
+
+/**
+ * AB colours that anchor the ultraviolet at 1535, 2300 and 6200 A, solar metallicity, against log10(age/Gyr): rounded
+ * from published single-burst tracks (Bruzual & Charlot 2003, MNRAS 344, 1000), with the upturn of old populations
+ * (Yi et al. 2005, ApJ 619, L111). Good to about 0.3 mag.
+ */
+const ultraviolet = {
+  logAge: [-3, -2.5, -2, -1.5, -1, -0.7, -0.4, -0.15, 0, 0.18, 0.3, 0.6, 0.85, 1.11],
+  nuvMinusR: [-0.9, -0.8, -0.45, 0.0, 0.6, 1.05, 1.9, 2.7, 3.3, 4.0, 4.5, 5.1, 5.5, 5.8],
+  fuvMinusNuv: [-0.15, -0.12, -0.05, 0.03, 0.25, 0.5, 1.1, 1.9, 2.6, 2.9, 2.6, 2.0, 1.5, 0.9],
+};
+
+/** Blends of metal lines below 3500 A that deepen with age: centre, sigma [Angstrom], depth in ln L of an old population. */
+const ultravioletBlends = [
+  [2540, 70, 0.5],
+  [2800, 25, 0.7],
+  [2852, 15, 0.3],
+  [3100, 40, 0.25],
+  [3360, 25, 0.15],
+] as const;
+
+const LN_PER_MAG = Math.log(10) / 2.5;
+
+/** ln L at the two ultraviolet anchors from ln L at 6200 A. */
+function ultravioletAnchors(logAge: number, metallicity: number, lnAt6200: number): [number, number] {
+  const reddening = metallicity * (logAge < -0.5 ? 0.2 : Math.min(1, 0.2 + 1.6 * (logAge + 0.5)));
+  const nuv = interpolate(logAge, ultraviolet.logAge, ultraviolet.nuvMinusR) + reddening;
+  const fuv = interpolate(logAge, ultraviolet.logAge, ultraviolet.fuvMinusNuv);
+  const lnNuv = lnAt6200 - LN_PER_MAG * nuv + 2 * Math.log(6200 / 2300);
+  return [lnNuv - LN_PER_MAG * fuv + 2 * Math.log(2300 / 1535), lnNuv];
+}
+
+function extendUltraviolet(ln: Float64Array, logAge: number, metallicity: number): void {
+  const [lnFuv, lnNuv] = ultravioletAnchors(logAge, metallicity, ln[Math.round(gridIndex(6200))]);
+  const edge = Math.round(gridIndex(BLUEST_FITTED));
+  const xs = [Math.log(1535), Math.log(2300), Math.log(gridWavelength(edge))] as const;
+  const slopes = [(lnNuv - lnFuv) / (xs[1] - xs[0]), (ln[edge] - lnNuv) / (xs[2] - xs[1])] as const;
+  const ageing = Math.min(1, Math.max(0, (logAge + 1) / 1.5)) * Math.max(0.3, 1 + 0.7 * metallicity);
+  for (let k = 0; k < edge; k++) {
+    const lambda = gridWavelength(k);
+    const x = Math.log(lambda);
+    ln[k] = lnNuv + (x - xs[1]) * (x < xs[1] ? slopes[0] : slopes[1]);
+    for (const [centre, sigma, depth] of ultravioletBlends) {
+      ln[k] -= ageing * depth * Math.exp(-0.5 * ((lambda - centre) / sigma) ** 2);
+    }
+  }
+}
+
+/** Continues redward of the fit with the mean slope between 8200 and 9300 A, kept between -3.5 and -0.8. */
+function extendInfrared(ln: Float64Array): void {
+  const edge = Math.round(gridIndex(REDDEST_FITTED));
+  const mean = (low: number, high: number): number => {
+    const [from, to] = [Math.round(gridIndex(low)), Math.round(gridIndex(high))];
+    return ln.subarray(from, to).reduce((sum, value) => sum + value, 0) / (to - from);
+  };
+  const fitted = (mean(9150, 9400) - mean(8050, 8350)) / Math.log(9275 / 8200);
+  const slope = Math.min(-0.8, Math.max(-3.5, fitted));
+  const level = mean(9250, 9400);
+  const from = Math.log(9325);
+  for (let k = edge; k < GRID_SIZE; k++) ln[k] = level + slope * (Math.log(gridWavelength(k)) - from);
+}
+
+export interface StellarModel {
+  /** ln of the luminosity per wavelength of one Msun formed [ln(erg/s/Angstrom/Msun)], on the grid. [GRID_SIZE] */
+  burst(ageGyr: number, metallicity: number): Float64Array;
+}
+
+/** The built-in single-burst populations: 1 Myr - 14 Gyr, [M/H] -1 - 0.4 (linear below the fitted -0.25). */
+export function createStellarModel(): StellarModel {
+  const shapes = readShapes();
+  return {
+    burst(ageGyr, metallicity) {
+      const age = Math.max(ageGyr, YOUNGEST_FITTED);
+      const a = Math.log10(age);
+      const h = Math.max(metallicity - METALLICITY_KNOT, 0);
+      const ln = new Float64Array(GRID_SIZE);
+      for (const shape of shapes) {
+        const amplitude = polynomial(shape.a, a) + metallicity * polynomial(shape.m, a) + h * polynomial(shape.h, a);
+        for (let k = 0; k < GRID_SIZE; k++) ln[k] += amplitude * shape.values[k];
+      }
+      extendInfrared(ln);
+      if (ageGyr < YOUNGEST_FITTED) {
+        const brightness = interpolate(ageGyr, young.age, young.brightness);
+        const slope = interpolate(ageGyr, young.age, young.slope);
+        for (let k = 0; k < GRID_SIZE; k++) ln[k] += brightness - slope * Math.log(gridWavelength(k) / 5500);
+      }
+      extendUltraviolet(ln, Math.log10(ageGyr), metallicity);
+      return ln;
+    },
+  };
+}
