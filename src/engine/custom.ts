@@ -1,0 +1,139 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { binary, matmul, mulScalar, reshape, unary } from "./emit.ts";
+import { unbroadcast, type GradientRow } from "./gradients.ts";
+import { sizeOf } from "./graph.ts";
+import type { Kernel } from "./kernel.ts";
+
+/**
+ * Kernels that tfjs does not have. Each says itself three times: as ONNX nodes, as a composition of tfjs ops for the
+ * eager backends, and as a derivative. `runKernel` then treats it like any other.
+ */
+export interface CustomKernel {
+  readonly emit: Kernel;
+  readonly compose: (inputs: tf.NamedTensorMap, attrs: tf.NamedAttrMap) => Tensor | Tensor[];
+  readonly gradient: GradientRow;
+}
+
+const one = (dy: Tensor | Tensor[]): Tensor => dy as Tensor;
+const rowsOf = (x: Tensor): Tensor => tf.reshape(x, [-1, x.shape.at(-1)!]);
+/** A row of ones times a matrix sums its columns, faster than a reduction over the leading axis. */
+const sumRows = (x: Tensor): Tensor => tf.sum(rowsOf(x), 0);
+
+/** Layer normalisation over the last axis; also returns mean and inverse standard deviation [..., 1]. */
+const layerNorm: CustomKernel = {
+  emit: ({ g, inputs, attrs }) => {
+    const x = inputs["x"];
+    const axis = x.shape.length - 1;
+    const rows = { type: x.type, shape: [...x.shape.slice(0, -1), 1] };
+    const operands = [x, inputs["gain"], inputs["bias"]];
+    return g.nodeMany("LayerNormalization", operands, [x, rows, rows], {
+      axis,
+      epsilon: { float: attrs["epsilon"] as number },
+    });
+  },
+  compose: ({ x, gain, bias }, { epsilon }) => {
+    const mean = tf.mean(x, -1, true);
+    const centred = tf.sub(x, mean);
+    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon as number));
+    return [tf.add(tf.mul(tf.mul(centred, inverse), gain), bias), mean, inverse];
+  },
+  gradient: {
+    inputsToSave: ["x", "gain", "bias"],
+    outputsToSave: [false, true, true],
+    gradFunc: (dyList, saved) => {
+      const [x, gain, bias, mean, inverse] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor];
+      const dy = (dyList as Tensor[])[0];
+      const normal = tf.mul(tf.sub(x, mean), inverse);
+      const product = tf.mul(dy, normal);
+      const column = tf.reshape(tf.mul(gain, 1 / gain.size), [-1, 1]);
+      const mix = (t: Tensor): Tensor => tf.reshape(tf.matMul(rowsOf(t), column), inverse.shape);
+      const dx = (): Tensor => tf.mul(tf.sub(tf.sub(tf.mul(dy, gain), tf.mul(normal, mix(product))), mix(dy)), inverse);
+      return {
+        x: dx,
+        gain: () => tf.reshape(sumRows(product), gain.shape),
+        bias: () => tf.reshape(sumRows(dy), bias.shape),
+      };
+    },
+  },
+};
+
+/** Phi(x), the normal distribution function. */
+const normalCdf = (x: Tensor): Tensor => tf.add(tf.mul(tf.erf(tf.mul(x, Math.SQRT1_2)), 0.5), 0.5);
+
+const gelu: CustomKernel = {
+  emit: ({ g, inputs }) => unary(g, "Gelu", inputs["x"]),
+  compose: ({ x }) => tf.mul(x, normalCdf(x)),
+  gradient: {
+    inputsToSave: ["x"],
+    gradFunc: (dy, [x]) => ({
+      x: () => {
+        const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+        return tf.mul(one(dy), tf.add(normalCdf(x), tf.mul(x, density)));
+      },
+    }),
+  },
+};
+
+/** x w + b over the last axis of x, any number of leading axes: one Gemm. */
+const linear: CustomKernel = {
+  emit: ({ g, inputs }) => {
+    const { x, w, b } = inputs;
+    const rows = reshape(g, x, [sizeOf(x.shape.slice(0, -1)), x.shape.at(-1)!]);
+    const shape = [rows.shape[0], w.shape[1]];
+    const y = g.node("Gemm", [rows, w, b], { type: "float32", shape });
+    return reshape(g, y, [...x.shape.slice(0, -1), w.shape[1]]);
+  },
+  compose: ({ x, w, b }) => {
+    const y = tf.matMul(rowsOf(x), w);
+    return tf.reshape(b === undefined ? y : tf.add(y, b), [...x.shape.slice(0, -1), w.shape[1]!]);
+  },
+  gradient: {
+    inputsToSave: ["x", "w"],
+    gradFunc: (dyOrList, [x, w]) => {
+      const dy = rowsOf(one(dyOrList)) as tf.Tensor2D;
+      return {
+        x: () => tf.reshape(tf.matMul(dy, w as tf.Tensor2D, false, true), x.shape),
+        w: () => tf.matMul(rowsOf(x), dy, true, false),
+        b: () => sumRows(dy),
+      };
+    },
+  },
+};
+
+/** alpha a b with either operand transposed: the factor costs nothing inside the product. */
+const scaledMatMul: CustomKernel = {
+  emit: ({ g, inputs, attrs }) =>
+    matmul(
+      g,
+      inputs["a"],
+      inputs["b"],
+      attrs["transposeA"] === true,
+      attrs["transposeB"] === true,
+      attrs["alpha"] as number,
+    ),
+  compose: ({ a, b }, { transposeA, transposeB, alpha }) =>
+    tf.mul(tf.matMul(a, b, transposeA === true, transposeB === true), alpha as number),
+  gradient: {
+    inputsToSave: ["a", "b"],
+    gradFunc: (dyOrList, saved, attrs) => {
+      const [a, b] = saved as [Tensor, Tensor];
+      const dy = one(dyOrList);
+      const [tA, tB] = [attrs["transposeA"] === true, attrs["transposeB"] === true];
+      const product = (l: Tensor, r: Tensor, transposeA: boolean, transposeB: boolean): Tensor =>
+        tf.engine().runKernel("ScaledMatMul", { a: l, b: r }, { transposeA, transposeB, alpha: attrs["alpha"] });
+      return {
+        a: () => unbroadcast(tA ? product(b, dy, tB, true) : product(dy, b, false, !tB), a.shape),
+        b: () => unbroadcast(tB ? product(dy, a, true, tA) : product(a, dy, !tA, false), b.shape),
+      };
+    },
+  },
+};
+void [binary, mulScalar];
+
+export const customKernels = {
+  FusedLayerNorm: layerNorm,
+  FusedGelu: gelu,
+  FusedLinear: linear,
+  ScaledMatMul: scaledMatMul,
+} satisfies Readonly<Record<string, CustomKernel>>;

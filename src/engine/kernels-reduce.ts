@@ -1,0 +1,61 @@
+import { cast, matmul, reduce } from "./emit.ts";
+import { axesOf, axisOf, type Kernel, type KernelTable } from "./kernel.ts";
+import type { Value } from "./graph.ts";
+
+/** A reduction; tfjs names its axes `axis` in most kernels and `reductionIndices` in Max. */
+const reduction =
+  (op: string): Kernel =>
+  ({ g, inputs, attrs }) => {
+    const x = inputs["x"];
+    const axes = axesOf(attrs["axis"] ?? attrs["reductionIndices"], x.shape.length);
+    return reduce(g, op, x, { axes, keepDims: attrs["keepDims"] === true });
+  };
+
+/** Booleans reduced as integers: any = max, all = min. */
+const logical =
+  (op: string): Kernel =>
+  (call) => {
+    const x = cast(call.g, call.inputs["x"], "int32");
+    return cast(call.g, reduction(op)({ ...call, inputs: { x } }) as Value, "bool");
+  };
+
+const arg =
+  (op: string): Kernel =>
+  ({ g, inputs, attrs }) => {
+    const x = inputs["x"];
+    const axis = axisOf(attrs["axis"], x.shape.length);
+    const shape = x.shape.toSpliced(axis, 1);
+    return cast(g, g.node(op, [x], { type: "int64", shape }, { axis, keepdims: 0 }), "int32");
+  };
+
+const softmax =
+  (op: string): Kernel =>
+  ({ g, inputs, attrs }) => {
+    const x = cast(g, inputs["logits"], "float32");
+    const rank = x.shape.length;
+    return g.node(op, [x], x, { axis: axisOf(attrs["dim"] ?? attrs["axis"] ?? rank - 1, rank) });
+  };
+
+const cumsum: Kernel = ({ g, inputs, attrs }) => {
+  const x = inputs["x"];
+  const axis = g.scalar("int64", axisOf(attrs["axis"], x.shape.length));
+  const flags = { exclusive: Number(attrs["exclusive"] === true), reverse: Number(attrs["reverse"] === true) };
+  return g.node("CumSum", [x, axis], x, flags);
+};
+
+export const reduceKernels = {
+  Sum: reduction("ReduceSum"),
+  Mean: (call) => reduction("ReduceMean")({ ...call, inputs: { x: cast(call.g, call.inputs["x"], "float32") } }),
+  Max: reduction("ReduceMax"),
+  Min: reduction("ReduceMin"),
+  Prod: reduction("ReduceProd"),
+  All: logical("ReduceMin"),
+  Any: logical("ReduceMax"),
+  ArgMax: arg("ArgMax"),
+  ArgMin: arg("ArgMin"),
+  Softmax: softmax("Softmax"),
+  LogSoftmax: softmax("LogSoftmax"),
+  Cumsum: cumsum,
+  BatchMatMul: ({ g, inputs, attrs }) =>
+    matmul(g, inputs["a"], inputs["b"], attrs["transposeA"] === true, attrs["transposeB"] === true),
+} satisfies KernelTable;

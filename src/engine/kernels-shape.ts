@@ -1,0 +1,179 @@
+import { binary, cast, expand, matmul, reshape, transpose } from "./emit.ts";
+import { sizeOf, type Graph, type Value } from "./graph.ts";
+import { axesOf, axisOf, integer, listOf, numbers, type Kernel, type KernelCall, type KernelTable } from "./kernel.ts";
+import type { OnnxType } from "./onnx.ts";
+
+const typeOf = (value: unknown): OnnxType => (value as OnnxType | undefined) ?? "float32";
+
+const concat: Kernel = ({ g, inputs, attrs }) => {
+  const parts = listOf(inputs).filter((part) => sizeOf(part.shape) > 0);
+  const first = parts[0] ?? listOf(inputs)[0];
+  if (parts.length < 2) return first;
+  const axis = axisOf(attrs["axis"], first.shape.length);
+  const length = parts.reduce((n, part) => n + part.shape[axis], 0);
+  const shape = first.shape.map((dim, i) => (i === axis ? length : dim));
+  return g.node("Concat", parts, { type: first.type, shape }, { axis });
+};
+
+const splitAlong = (g: Graph, x: Value, axis: number, sizes: readonly number[]): readonly Value[] => {
+  if (sizes.length === 1) return [x];
+  const outputs = sizes.map((size) => ({ type: x.type, shape: x.shape.map((dim, i) => (i === axis ? size : dim)) }));
+  return g.nodeMany("Split", [x, g.integers(sizes)], outputs, { axis });
+};
+
+const split: Kernel = ({ g, inputs, attrs }) => {
+  const x = inputs["x"];
+  const axis = axisOf(attrs["axis"], x.shape.length);
+  const length = x.shape[axis];
+  const given = attrs["numOrSizeSplits"];
+  const wanted = typeof given === "number" ? new Array<number>(given).fill(length / given) : numbers(given);
+  const known = wanted.reduce((n, size) => n + Math.max(size, 0), 0);
+  return splitAlong(
+    g,
+    x,
+    axis,
+    wanted.map((size) => (size < 0 ? length - known : size)),
+  );
+};
+
+const slice: Kernel = ({ g, inputs, attrs }) => {
+  const x = inputs["x"];
+  const begin = x.shape.map((_, i) => numbers(attrs["begin"])[i] ?? 0);
+  const sizes = numbers(attrs["size"]);
+  const shape = x.shape.map((dim, i) => ((sizes[i] ?? -1) < 0 ? dim - begin[i] : sizes[i]));
+  const axes = x.shape.map((_, i) => i).filter((i) => shape[i] !== x.shape[i]);
+  if (axes.length === 0) return x;
+  if (x.uniform !== undefined) return g.uniform(x.type, shape, x.uniform);
+  const starts = axes.map((i) => begin[i]);
+  const ends = axes.map((i) => begin[i] + shape[i]);
+  return g.node("Slice", [x, g.integers(starts), g.integers(ends), g.integers(axes)], { type: x.type, shape });
+};
+
+const pack: Kernel = ({ g, inputs, attrs }) => {
+  const parts = listOf(inputs);
+  const axis = axisOf(attrs["axis"], parts[0].shape.length + 1);
+  const grown = parts.map((part) => reshape(g, part, part.shape.toSpliced(axis, 0, 1)));
+  return concat({ g, inputs: Object.fromEntries(grown.entries()), attrs: { axis } });
+};
+
+const unpack: Kernel = ({ g, inputs, attrs }) => {
+  const x = inputs["value"];
+  const axis = axisOf(attrs["axis"], x.shape.length);
+  const parts = splitAlong(g, x, axis, new Array<number>(x.shape[axis]).fill(1));
+  return parts.map((part) => reshape(g, part, x.shape.toSpliced(axis, 1)));
+};
+
+const pad: Kernel = ({ g, inputs, attrs }) => {
+  const x = inputs["x"];
+  const paddings = attrs["paddings"] as readonly (readonly [number, number])[];
+  const shape = x.shape.map((dim, i) => dim + paddings[i][0] + paddings[i][1]);
+  const pads = [...paddings.map((p) => p[0]), ...paddings.map((p) => p[1])];
+  const fill = g.scalar(x.type, (attrs["constantValue"] as number | undefined) ?? 0);
+  return g.node("Pad", [x, g.integers(pads), fill], { type: x.type, shape }, { mode: "constant" });
+};
+
+/** Repetition along axes of length one is a broadcast, which later nodes absorb. */
+const tile: Kernel = ({ g, inputs, attrs }) => {
+  const x = inputs["x"];
+  const reps = numbers(attrs["reps"]);
+  const shape = x.shape.map((dim, i) => dim * reps[i]);
+  if (x.shape.every((dim, i) => dim === 1 || reps[i] === 1)) return expand(g, x, shape);
+  return g.node("Tile", [x, g.integers(reps)], { type: x.type, shape });
+};
+
+/** Rows of `x` chosen by index; with batchDims both operands share that many leading axes. */
+const gather: Kernel = ({ g, inputs, attrs }) => {
+  const [x, indices] = [inputs["x"], cast(g, inputs["indices"], "int32")];
+  const axis = axisOf(attrs["axis"], x.shape.length);
+  const batchDims = (attrs["batchDims"] as number | undefined) ?? 0;
+  const inner = indices.shape.slice(batchDims);
+  const shape = [...x.shape.slice(0, axis), ...inner, ...x.shape.slice(axis + 1)];
+  if (batchDims === 0) return g.node("Gather", [x, indices], { type: x.type, shape }, { axis });
+  if (axis !== batchDims) throw new Error(`gather with batchDims ${batchDims} needs axis ${batchDims}, got ${axis}`);
+  // GatherND indexes one vector per query: [...batch, n, 1] -> [...batch, n, ...rest].
+  const flatQueries = reshape(g, indices, [...indices.shape, 1]);
+  const wide = cast(g, flatQueries, "int64");
+  return g.node("GatherND", [x, wide], { type: x.type, shape }, { batch_dims: batchDims });
+};
+
+const oneHotOf = (g: Graph, indices: Value, depth: number, type: OnnxType, on: number, off: number): Value => {
+  const values = g.constant(type, [2], [off, on]);
+  const shape = [...indices.shape, depth];
+  return g.node("OneHot", [cast(g, indices, "int32"), g.scalar("int32", depth), values], { type, shape }, { axis: -1 });
+};
+
+/** tfjs gives zeros for indices out of range, where ONNX counts negative ones from the end. */
+const oneHot: Kernel = ({ g, inputs, attrs }) => {
+  const indices = cast(g, inputs["indices"], "int32");
+  const depth = integer(attrs["depth"]);
+  const on = (attrs["onValue"] as number | undefined) ?? 1;
+  const off = (attrs["offValue"] as number | undefined) ?? 0;
+  const isNegative = binary(g, "Less", indices, g.scalar("int32", 0), "bool");
+  const safe = g.node("Where", [isNegative, g.scalar("int32", depth), indices], indices);
+  return oneHotOf(g, safe, depth, typeOf(attrs["dtype"]), on, off);
+};
+
+/** Sums of rows that share a segment: one product with a one-hot matrix, which beats scatter nodes on CPU. */
+const unsortedSegmentSum: Kernel = ({ g, inputs, attrs }) => {
+  const [x, ids] = [inputs["x"], inputs["segmentIds"]];
+  const count = integer(attrs["numSegments"]);
+  const [rows, ...rest] = x.shape as [number, ...number[]];
+  const flat = cast(g, reshape(g, x, [rows, sizeOf(rest)]), "float32");
+  const chosen = oneHotOf(g, ids, count, "float32", 1, 0);
+  const sums = matmul(g, chosen, flat, true, false);
+  return cast(g, reshape(g, sums, [count, ...rest]), x.type);
+};
+
+const reverse: Kernel = ({ g, inputs, attrs }) => {
+  const x = inputs["x"];
+  const axes = axesOf(attrs["dims"], x.shape.length);
+  const all = (value: number): Value => g.integers(axes.map(() => value));
+  return g.node("Slice", [x, all(-1), all(-(2 ** 53)), g.integers(axes), all(-1)], x);
+};
+
+const range: Kernel = ({ g, attrs }) => {
+  const [start, stop, step] = [attrs["start"], attrs["stop"], attrs["step"]].map(Number) as [number, number, number];
+  const count = Math.max(0, Math.ceil((stop - start) / step));
+  const values = Array.from({ length: count }, (_, i) => start + i * step);
+  return g.constant(typeOf(attrs["dtype"]), [count], values);
+};
+
+const permute = ({ g, inputs, attrs }: KernelCall): Value => transpose(g, inputs["x"], numbers(attrs["perm"]));
+const like =
+  (fill: number): Kernel =>
+  ({ g, inputs: { x } }) =>
+    g.uniform(x.type, x.shape, fill);
+
+export const shapeKernels = {
+  Reshape: ({ g, inputs, attrs }) => {
+    const x = inputs["x"];
+    const shape = numbers(attrs["shape"]);
+    const known = shape.reduce((n, dim) => (dim < 0 ? n : n * dim), 1);
+    return reshape(
+      g,
+      x,
+      shape.map((dim) => (dim < 0 ? sizeOf(x.shape) / known : dim)),
+    );
+  },
+  ExpandDims: ({ g, inputs, attrs }) => {
+    const x = inputs["input"];
+    return reshape(g, x, x.shape.toSpliced(axisOf(attrs["dim"], x.shape.length + 1), 0, 1));
+  },
+  Transpose: permute,
+  Concat: concat,
+  SplitV: split,
+  Slice: slice,
+  Pack: pack,
+  Unpack: unpack,
+  PadV2: pad,
+  Tile: tile,
+  BroadcastTo: ({ g, inputs, attrs }) => expand(g, inputs["x"], numbers(attrs["shape"])),
+  GatherV2: gather,
+  OneHot: oneHot,
+  UnsortedSegmentSum: unsortedSegmentSum,
+  Reverse: reverse,
+  Range: range,
+  Fill: ({ g, attrs }) => g.uniform(typeOf(attrs["dtype"]), numbers(attrs["shape"]), Number(attrs["value"])),
+  ZerosLike: like(0),
+  OnesLike: like(1),
+} satisfies KernelTable;
