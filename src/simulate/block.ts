@@ -43,19 +43,29 @@ export interface Simulation {
   readonly selectionBand: number;
 }
 
-/** @throws UserError for a selection band that the survey doesn't have, or an unreadable filter folder. */
-export function createSimulation(survey: Survey, options: SimulationOptions): Simulation {
-  const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
-  const selectionBand = bands.findIndex(({ name }) => name === options.selection.band);
-  if (selectionBand < 0) {
+/**
+ * Index of the selection band among the survey's bands.
+ * @throws UserError for a selection band that the survey doesn't have, or an empty redshift range.
+ */
+export function checkSelection(survey: Survey, options: SimulationOptions): number {
+  const names = survey.fields.filter(({ band }) => band !== undefined).map(({ name }) => name);
+  const index = names.indexOf(options.selection.band);
+  if (index < 0) {
     throw new UserError(
-      `simulate: selection band "${options.selection.band}" is not in survey ${survey.name}; expected one of its bands, e.g. ${bands.at(-1)?.name}`,
+      `simulate: selection band "${options.selection.band}" is not in survey ${survey.name}; expected one of ${names.join(", ")}`,
     );
   }
   const { min, max } = options.redshift;
   if (min >= max) throw new UserError(`simulate: redshift min ${min} is not below max ${max}`);
+  return index;
+}
+
+/** @throws UserError as `checkSelection`, and for an unreadable filter folder. */
+export function createSimulation(survey: Survey, options: SimulationOptions): Simulation {
+  const selectionBand = checkSelection(survey, options);
+  const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
-  const templates = createTemplates(max);
+  const templates = createTemplates(options.redshift.max);
   return {
     survey,
     options,

@@ -1,7 +1,13 @@
 import type { Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
-import { BLOCK_SIZE, createSimulation, simulateBlock } from "./block.ts";
+import { BLOCK_SIZE, checkSelection, createSimulation, simulateBlock } from "./block.ts";
 import { type SimulationInput, simulationOptions } from "./options.ts";
+import { runBlocks } from "./pool.ts";
+
+/** The compiled worker; none when running from TypeScript sources, which a Node 20 thread cannot load. */
+function workerUrl(): URL | undefined {
+  return import.meta.url.endsWith(".js") ? new URL("./worker.js", import.meta.url) : undefined;
+}
 
 /**
  * Simulates galaxies of a survey from the built-in continuum: batches with the public columns (object_id, parent_id,
@@ -14,9 +20,17 @@ export async function* simulateBuiltin(
 ): AsyncGenerator<Table, void, undefined> {
   const { survey, ...input } = request;
   const options = simulationOptions.parse(input);
-  const simulation = createSimulation(survey, options);
-  const blocks = Math.ceil(options.n / BLOCK_SIZE);
-  for (let block = 0; block < blocks; block++) {
-    yield simulateBlock(simulation, block, Math.min(BLOCK_SIZE, options.n - block * BLOCK_SIZE));
+  const requests = Array.from({ length: Math.ceil(options.n / BLOCK_SIZE) }, (_, block) => ({
+    block,
+    count: Math.min(BLOCK_SIZE, options.n - block * BLOCK_SIZE),
+  }));
+  const url = workerUrl();
+  // a small run is over before threads have built their templates
+  if (url !== undefined && options.workers > 0 && requests.length > 2) {
+    checkSelection(survey, options);
+    yield* runBlocks(url, { survey, options }, requests);
+    return;
   }
+  const simulation = createSimulation(survey, options);
+  for (const { block, count } of requests) yield simulateBlock(simulation, block, count);
 }

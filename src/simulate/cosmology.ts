@@ -9,7 +9,7 @@ const expansion = (z: number): number => Math.sqrt(OMEGA_M * (1 + z) ** 3 + 1 - 
 
 /** Comoving distance [Mpc] (Hogg 1999, astro-ph/9905116, eq. 15; Simpson's rule in ln(1 + z)). */
 export function comovingDistance(z: number): number {
-  const n = 64;
+  const n = 24;
   const h = Math.log1p(z) / n;
   let sum = 0;
   for (let i = 0; i <= n; i++) {

@@ -73,9 +73,9 @@ export function createPassband(name: string, curve: Curve): Passband {
   return { name, curve, pivot: Math.sqrt(photons / inverse), first, weights, lineResponse };
 }
 
-/** Mean flux density of a line of unit flux at an observed wavelength [1/Angstrom]. */
-export function lineDensity(band: Passband, observed: number): number {
-  const at = gridIndex(observed) - band.first;
+/** Mean flux density of a line of unit flux at a grid index of the observed frame [1/Angstrom]. */
+export function lineDensity(band: Passband, index: number): number {
+  const at = index - band.first;
   const j = Math.floor(at);
   if (j < 0 || j + 1 >= band.lineResponse.length) return 0;
   return band.lineResponse[j] + (at - j) * (band.lineResponse[j + 1] - band.lineResponse[j]);
@@ -100,12 +100,13 @@ export function parametricCurve(band: Pick<Band, "pivot" | "edges" | "rise">): C
   const box = (lambda: number): number =>
     0.25 * (1 + erf((lambda - band.edges[0]) / blue)) * (1 - erf((lambda - band.edges[1]) / red));
   const range = [Math.max(band.edges[0] - 3 * blue, 900), band.edges[1] + 3 * red] as const;
+  const nodes = Array.from({ length: 300 }, (_, i) => range[0] + ((i + 0.5) / 300) * (range[1] - range[0]));
+  const untilted = nodes.map(box);
   const pivotOf = (tilt: number): number => {
     let [photons, inverse] = [0, 0];
-    const n = 400;
-    for (let i = 0; i < n; i++) {
-      const lambda = range[0] + ((i + 0.5) / n) * (range[1] - range[0]);
-      const t = box(lambda) * (lambda / band.pivot) ** tilt;
+    for (let i = 0; i < nodes.length; i++) {
+      const lambda = nodes[i];
+      const t = untilted[i] * (lambda / band.pivot) ** tilt;
       photons += t * lambda;
       inverse += t / lambda;
     }

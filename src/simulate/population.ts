@@ -126,12 +126,13 @@ const N_MASS = 112;
 
 /**
  * Proposal density of (z, mass): comoving volume x mass function over the cells that the brightest plausible galaxy of
- * that mass could put above the limit. `magnitudeOf(z, logMass)` is that galaxy's magnitude.
+ * that mass could put above the limit. `massToLight(z)` is 2.5 log10 of
+ * the mass [Msun] that gives it magnitude 0 there.
  */
 export function createProposal(
   range: readonly [number, number],
   faint: number,
-  magnitudeOf: (z: number, logMass: number) => number,
+  massToLight: (z: number) => number,
 ): { draw(rng: Rng): RedshiftMass; drawMass(rng: Rng, redshift: number): number } {
   const dz = (range[1] - range[0]) / N_Z;
   const dm = (GREATEST_MASS - LEAST_MASS) / N_MASS;
@@ -140,9 +141,10 @@ export function createProposal(
   for (let i = 0; i < N_Z; i++) {
     const z = range[0] + (i + 0.5) * dz;
     const volume = volumeElement(z);
+    const brightest = massToLight(z - dz / 2);
     for (let j = 0; j < N_MASS; j++) {
       const logMass = LEAST_MASS + (j + 0.5) * dm;
-      if (magnitudeOf(z - dz / 2, logMass + dm / 2) < faint) total += volume * massFunction(logMass, z);
+      if (brightest - 2.5 * (logMass + dm / 2) < faint) total += volume * massFunction(logMass, z);
       cumulative[i * N_MASS + j] = total;
     }
   }

@@ -61,9 +61,6 @@ export function createSelection(band: Passband, templates: Templates, options: S
     return magnitudeOfFlux((luminosity * attenuation) / luminosityArea(z), band.pivot);
   };
   const young = brightest();
-  const proposal = createProposal([min, max], options.selection.faint, (z, logMass) => {
-    const perMass = magnitude(Math.max(z, min), young, 0);
-    return perMass - 2.5 * logMass;
-  });
+  const proposal = createProposal([min, max], options.selection.faint, (z) => magnitude(z, young, 0));
   return { ...proposal, magnitude };
 }

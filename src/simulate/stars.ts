@@ -9,6 +9,8 @@ const REDDEST_FITTED = 9400;
 const METALLICITY_KNOT = 0.06;
 
 interface Shape {
+  /** Zero outside grid indices first <= k < first + values.length. */
+  readonly first: number;
   readonly values: Float64Array;
   readonly a: readonly number[];
   readonly m: readonly number[];
@@ -21,15 +23,23 @@ const shapeKinds = {
   line: (c: number, s: number) => (lambda: number) => Math.exp(-0.5 * ((lambda - c) / s) ** 2),
 } satisfies Record<string, (p: number, q: number) => (lambda: number) => number>;
 
+/** The part of a shape on the fitted range that differs from zero. */
+function sample(shape: (lambda: number) => number): { first: number; values: Float64Array } {
+  const [from, to] = [Math.floor(gridIndex(BLUEST_FITTED)) - 2, Math.ceil(gridIndex(REDDEST_FITTED)) + 2];
+  const values = Float64Array.from({ length: to - from }, (_, k) => shape(gridWavelength(from + k)));
+  const first = values.findIndex((value) => Math.abs(value) > 1e-6);
+  const last = values.findLastIndex((value) => Math.abs(value) > 1e-6);
+  return { first: from + first, values: values.slice(first, last + 1) };
+}
+
 function readShapes(): Shape[] {
   return STELLAR_SHAPES.trim()
     .split("\n")
     .map((row) => {
       const [head = "", ...groups] = row.split("|");
       const [kind, p, q] = head.trim().split(/\s+/);
-      const numbers = groups.map((group) => group.trim().split(/\s+/).filter(Boolean).map(Number));
-      const shape = shapeKinds[kind as keyof typeof shapeKinds](Number(p), Number(q));
-      return { values: onGrid(shape), a: numbers[0], m: numbers[1], h: numbers[2] };
+      const [a, m, h] = groups.map((group) => group.trim().split(/\s+/).filter(Boolean).map(Number));
+      return { ...sample(shapeKinds[kind as keyof typeof shapeKinds](Number(p), Number(q))), a, m, h };
     });
 }
 
@@ -80,19 +90,22 @@ function ultravioletAnchors(logAge: number, metallicity: number, lnAt6200: numbe
   return [lnNuv - LN_PER_MAG * fuv + 2 * Math.log(2300 / 1535), lnNuv];
 }
 
-function extendUltraviolet(ln: Float64Array, logAge: number, metallicity: number): void {
+const EDGE = Math.round(gridIndex(BLUEST_FITTED));
+
+/** ln L lost to the blends at ageing 1. [EDGE] */
+const blanketing = (): Float64Array =>
+  onGrid((lambda) =>
+    ultravioletBlends.reduce((sum, [c, s, depth]) => sum + depth * Math.exp(-0.5 * ((lambda - c) / s) ** 2), 0),
+  );
+
+function extendUltraviolet(ln: Float64Array, blends: Float64Array, logAge: number, metallicity: number): void {
   const [lnFuv, lnNuv] = ultravioletAnchors(logAge, metallicity, ln[Math.round(gridIndex(6200))]);
-  const edge = Math.round(gridIndex(BLUEST_FITTED));
-  const xs = [Math.log(1535), Math.log(2300), Math.log(gridWavelength(edge))] as const;
-  const slopes = [(lnNuv - lnFuv) / (xs[1] - xs[0]), (ln[edge] - lnNuv) / (xs[2] - xs[1])] as const;
+  const xs = [Math.log(1535), Math.log(2300), Math.log(gridWavelength(EDGE))] as const;
+  const slopes = [(lnNuv - lnFuv) / (xs[1] - xs[0]), (ln[EDGE] - lnNuv) / (xs[2] - xs[1])] as const;
   const ageing = Math.min(1, Math.max(0, (logAge + 1) / 1.5)) * Math.max(0.3, 1 + 0.7 * metallicity);
-  for (let k = 0; k < edge; k++) {
-    const lambda = gridWavelength(k);
-    const x = Math.log(lambda);
-    ln[k] = lnNuv + (x - xs[1]) * (x < xs[1] ? slopes[0] : slopes[1]);
-    for (const [centre, sigma, depth] of ultravioletBlends) {
-      ln[k] -= ageing * depth * Math.exp(-0.5 * ((lambda - centre) / sigma) ** 2);
-    }
+  for (let k = 0; k < EDGE; k++) {
+    const x = Math.log(gridWavelength(k));
+    ln[k] = lnNuv + (x - xs[1]) * (x < xs[1] ? slopes[0] : slopes[1]) - ageing * blends[k];
   }
 }
 
@@ -118,6 +131,7 @@ export interface StellarModel {
 /** The built-in single-burst populations: 1 Myr - 14 Gyr, [M/H] -1 - 0.4 (linear below the fitted -0.25). */
 export function createStellarModel(): StellarModel {
   const shapes = readShapes();
+  const blends = blanketing();
   return {
     burst(ageGyr, metallicity) {
       const age = Math.max(ageGyr, YOUNGEST_FITTED);
@@ -126,7 +140,8 @@ export function createStellarModel(): StellarModel {
       const ln = new Float64Array(GRID_SIZE);
       for (const shape of shapes) {
         const amplitude = polynomial(shape.a, a) + metallicity * polynomial(shape.m, a) + h * polynomial(shape.h, a);
-        for (let k = 0; k < GRID_SIZE; k++) ln[k] += amplitude * shape.values[k];
+        const { first, values } = shape;
+        for (let k = 0; k < values.length; k++) ln[first + k] += amplitude * values[k];
       }
       extendInfrared(ln);
       if (ageGyr < YOUNGEST_FITTED) {
@@ -134,7 +149,7 @@ export function createStellarModel(): StellarModel {
         const slope = interpolate(ageGyr, young.age, young.slope);
         for (let k = 0; k < GRID_SIZE; k++) ln[k] += brightness - slope * Math.log(gridWavelength(k) / 5500);
       }
-      extendUltraviolet(ln, Math.log10(ageGyr), metallicity);
+      extendUltraviolet(ln, blends, Math.log10(ageGyr), metallicity);
       return ln;
     },
   };

@@ -173,12 +173,16 @@ export function continuumAt(stars: Float64Array, wavelength: number): number {
 
 /** Rest-frame equivalent widths [Angstrom], emission positive, in the order of `ewLabels`. */
 export function equivalentWidths(spectrum: Spectrum): number[] {
-  return Object.values(ewLabels).map((names) => {
-    const flux = names.reduce((sum, name) => sum + spectrum.lines[LINE_NAMES.indexOf(name)], 0);
-    const centre = names.reduce((sum, name) => sum + lines[name].wavelength, 0) / names.length;
+  return widthLines.map(({ members, centre }) => {
+    const flux = members.reduce((sum, i) => sum + spectrum.lines[i], 0);
     return flux / continuumAt(spectrum.stars, centre);
   });
 }
+
+const widthLines = Object.values(ewLabels).map((names) => ({
+  members: names.map((name) => LINE_NAMES.indexOf(name)),
+  centre: names.reduce((sum, name) => sum + lines[name].wavelength, 0) / names.length,
+}));
 
 export interface Photometer {
   /** Noise-free mean flux densities [1e-19 erg/s/cm2/A] of a galaxy of redshift z. [nBand] */
@@ -186,6 +190,8 @@ export interface Photometer {
   /** Grid indices needed at redshift z: [from, to). */
   extent(z: number): readonly [number, number];
 }
+
+const lineIndices = LINE_NAMES.map((name) => gridIndex(lines[name].wavelength));
 
 /** Rest-frame wavelengths that equivalent widths need [Angstrom]. */
 const LABEL_RANGE = [3600, 6700] as const;
@@ -227,10 +233,9 @@ export function createPhotometer(bands: readonly Passband[], templates: Template
         let sum = 0;
         for (let j = 0; j < band.weights.length; j++) sum += band.weights[j] * observed[offset + j];
         sum /= 1 + z;
-        LINE_NAMES.forEach((name, i) => {
-          const density = lineDensity(band, lines[name].wavelength * (1 + z));
-          if (density > 0) sum += density * spectrum.lines[i];
-        });
+        for (let i = 0; i < lineIndices.length; i++) {
+          sum += lineDensity(band, lineIndices[i] + shift) * spectrum.lines[i];
+        }
         return sum * scale;
       });
     },
