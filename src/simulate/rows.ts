@@ -45,7 +45,8 @@ export function tableOf(
     columns.push({ name: `${name}_state`, type: "uint8", width: 1, data });
   });
   labelNames.forEach((name, j) => {
-    const unit = survey.fields.find((field) => field.name === name)?.unit ?? "";
+    const base = name.replace(/_err$/, "");
+    const unit = survey.fields.find((field) => field.name === base)?.unit ?? "";
     columns.push(float(name, unit, (row) => row.labels[j]));
   });
   return { rowCount: rows.length, columns, metadata: { survey: survey.name } };
