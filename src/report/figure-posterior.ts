@@ -1,0 +1,167 @@
+import * as Plot from "@observablehq/plot";
+import { axisLabel, fitAxis } from "./axis.ts";
+import type { Axis, AxisScale } from "./axis.ts";
+import { densityMarks } from "./density.ts";
+import { composeSvg, drawLegend, drawPanel, points, theme } from "./svg.ts";
+import type { Figure, Piece } from "./svg.ts";
+
+export interface PdfExample {
+  readonly title: string;
+  /** Increasing values in the axis' unit, and the density there (any normalisation). */
+  readonly grid: ArrayLike<number>;
+  readonly density: ArrayLike<number>;
+  readonly median: number;
+  /** Absent for objects whose truth nobody knows. */
+  readonly truth?: number;
+}
+
+export interface PdfData {
+  readonly axis: Axis;
+  readonly examples: readonly PdfExample[];
+}
+
+const MOST_EXAMPLES = 12;
+
+/** Predictive densities of single galaxies, three to a row, with truth and median. */
+export function drawPdfs({ axis, examples }: PdfData): Figure {
+  const shown = examples.slice(0, MOST_EXAMPLES);
+  const [width, height] = [226, 168];
+  const pieces: Piece[] = [];
+  const legend = drawLegend(
+    [
+      { label: "predicted density", color: theme.blue, mark: "area" },
+      { label: "median", color: theme.blue, mark: "dash" },
+      { label: "truth", color: theme.orange, mark: "line" },
+    ],
+    640,
+  );
+  shown.forEach((example, i) => {
+    const y = fitAxis({ label: "density", domain: [0, 1.12] }, []);
+    const x = zoom(axis, example);
+    const most = Array.from(example.density).reduce((a, b) => Math.max(a, b), 0) || 1;
+    const curve = points(
+      x,
+      y,
+      example.grid,
+      Array.from(example.density, (value) => value / most),
+    );
+    const line = (value: number | undefined, stroke: string, dash: string) =>
+      value === undefined || !Number.isFinite(x.forward(value))
+        ? []
+        : [Plot.ruleX([x.forward(value)], { stroke, strokeWidth: 1.8, strokeDasharray: dash, clip: true })];
+    const marks = [
+      Plot.areaY(curve, { x: "0", y1: 0, y2: "1", fill: theme.blue, fillOpacity: 0.25, clip: true }),
+      Plot.line(curve, { stroke: theme.blue, strokeWidth: 1.5, clip: true }),
+      ...line(example.median, theme.blue, "4 3"),
+      ...line(example.truth, theme.orange, "none"),
+    ];
+    const svg = drawPanel({ width, height, x, y: { ...y, ticks: [] }, marks, title: example.title, hide: "y" });
+    pieces.push({ x: (i % 3) * width, y: legend.height + 6 + Math.floor(i / 3) * height, svg });
+  });
+  const total = legend.height + 10 + Math.max(1, Math.ceil(shown.length / 3)) * height;
+  const caption =
+    `Predicted probability densities of ${shown.length} ${shown.length === 1 ? "galaxy" : "galaxies"}, each scaled to its peak. ` +
+    `The truth should often lie where the density is high, and sometimes in the tails. The axes show where the probability is, and differ.` +
+    (examples.length > shown.length ? ` The first ${shown.length} of ${examples.length}.` : "");
+  return {
+    svg: composeSvg(3 * width + 2, total, [{ x: 12, y: 3, svg: legend.svg }, ...pieces]),
+    width: 3 * width + 2,
+    height: total,
+    caption,
+  };
+}
+
+/** The part of the axis where the density is above 0.2 % of its peak, truth and median included. */
+function zoom(axis: Axis, { grid, density, median, truth }: PdfExample): AxisScale {
+  const most = Array.from(density).reduce((a, b) => Math.max(a, b), 0);
+  const seen = Array.from(grid).filter((_, i) => density[i] > 0.002 * most);
+  const ends = [...seen, median, ...(truth === undefined ? [] : [truth])].filter(Number.isFinite);
+  const scale = fitAxis(axis, [], [Math.min(...ends), Math.max(...ends)]);
+  const inner = scale.domain[1] - scale.domain[0];
+  // Three or four labels fit under a small panel.
+  const every = Math.ceil(scale.ticks.length / 4);
+  return {
+    ...scale,
+    domain: [scale.domain[0] - 0.1 * inner, scale.domain[1] + 0.1 * inner],
+    ticks: scale.ticks.filter((_, i) => i % every === 0),
+  };
+}
+
+export interface CornerData {
+  /** 2 - 4 fields. */
+  readonly fields: readonly Axis[];
+  /** [n, fields.length] Joint samples. */
+  readonly samples: ArrayLike<number>;
+  /** [fields.length] */
+  readonly truth?: ArrayLike<number>;
+}
+
+/** Joint samples of several fields: marginals on the diagonal, pairs below it. */
+export function drawCorner({ fields, samples, truth }: CornerData): Figure {
+  const d = fields.length;
+  const n = d === 0 ? 0 : Math.floor(samples.length / d);
+  const columns = fields.map((_, j) => Float64Array.from({ length: n }, (_row, i) => samples[i * d + j]));
+  const scales = fields.map((field, j) => {
+    const scale = fitAxis({ ...field, label: field.label }, [columns[j]], truth === undefined ? [] : [truth[j]]);
+    const every = Math.ceil(scale.ticks.length / 4);
+    return { ...scale, label: axisLabel(field), ticks: scale.ticks.filter((_, i) => i % every === 0) };
+  });
+  const cell = d > 3 ? 136 : 170;
+  const [left, bottom] = [56, 38];
+  const pieces: Piece[] = [];
+  let note = "";
+  for (let row = 0; row < d; row++) {
+    for (let column = 0; column <= row; column++) {
+      const margin = { left: column === 0 ? left : 6, right: 4, top: 4, bottom: row === d - 1 ? bottom : 6 };
+      const x = scales[column];
+      const mark = (value: number) => (Number.isFinite(value) ? [value] : []);
+      const truthX =
+        truth === undefined
+          ? []
+          : [Plot.ruleX(mark(x.forward(truth[column])), { stroke: theme.orange, strokeWidth: 1.4 })];
+      const isDiagonal = row === column;
+      const y = isDiagonal ? { ...fitAxis({ label: "", domain: [0, 1.15] }, []), ticks: [] } : scales[row];
+      const truthY =
+        truth === undefined || isDiagonal
+          ? []
+          : [Plot.ruleY(mark(y.forward(truth[row])), { stroke: theme.orange, strokeWidth: 1.4 })];
+      const pair = isDiagonal
+        ? { marks: marginal(x, columns[column]), note: "" }
+        : densityMarks(points(x, y, columns[column], columns[row]));
+      note = pair.note || note;
+      const hidesX = row < d - 1;
+      const hidesY = column > 0 || isDiagonal;
+      const hide = hidesX && hidesY ? "both" : hidesX ? "x" : hidesY ? "y" : undefined;
+      const svg = drawPanel({
+        width: cell + margin.left + margin.right - 10,
+        height: cell + margin.top + margin.bottom - 10,
+        x,
+        y,
+        margin,
+        marks: [...pair.marks, ...truthX, ...truthY],
+        ...(hide === undefined ? {} : { hide }),
+      });
+      pieces.push({ x: left + column * cell - margin.left, y: 4 + row * cell, svg });
+    }
+  }
+  const [width, height] = [left + Math.max(1, d) * cell + 6, 8 + Math.max(1, d) * cell + bottom];
+  const caption =
+    `${n.toLocaleString("en-US")} joint samples of ${fields.map((field) => field.label).join(", ")} for one galaxy: each alone on the diagonal, pairs below.` +
+    `${truth === undefined ? "" : " Lines: the truth."} ${note.replace("points", "samples")}`;
+  return { svg: composeSvg(width, height, pieces), width, height, caption: caption.trim() };
+}
+
+/** Histogram of a marginal, its peak scaled to 1. */
+function marginal(x: AxisScale, values: Float64Array): Plot.Markish[] {
+  const bins = 30;
+  const [low, high] = x.domain;
+  const counts = new Float64Array(bins);
+  for (const value of values) {
+    const bin = Math.floor(((x.forward(value) - low) / (high - low)) * bins);
+    if (bin >= 0 && bin < bins) counts[bin]++;
+  }
+  const most = counts.reduce((a, b) => Math.max(a, b), 1);
+  const width = (high - low) / bins;
+  const bars = Array.from(counts, (c, i) => ({ x1: low + i * width, x2: low + (i + 1) * width, y: c / most }));
+  return [Plot.rect(bars, { x1: "x1", x2: "x2", y1: 0, y2: "y", fill: theme.blue, fillOpacity: 0.55, inset: 0 })];
+}

@@ -1,0 +1,198 @@
+import * as Plot from "@observablehq/plot";
+import { fitAxis } from "./axis.ts";
+import type { Axis, AxisScale } from "./axis.ts";
+import { composeSvg, drawLegend, drawPanel, seriesColors, theme } from "./svg.ts";
+import type { Figure, Piece } from "./svg.ts";
+
+/** One band of one galaxy. Fluxes and errors in the figure's flux unit. */
+export interface SedBand {
+  /** Pivot wavelength [Angstrom]. */
+  readonly wavelength: number;
+  /** Observed flux and its 1 sigma error. */
+  readonly flux?: number;
+  readonly fluxError?: number;
+  /** Given to the model: flux is input, not truth. */
+  readonly isGiven: boolean;
+  /** Predicted quantiles at 0.05, 0.16, 0.5, 0.84, 0.95, for bands that were asked for. */
+  readonly quantiles?: readonly [number, number, number, number, number];
+}
+
+export interface SedData {
+  readonly fluxUnit: string;
+  readonly objects: readonly { readonly title: string; readonly bands: readonly SedBand[] }[];
+}
+
+const MOST_OBJECTS = 6;
+
+/** Spectral energy distributions: given bands, held-out bands, and what was predicted for these. */
+export function drawSeds({ fluxUnit, objects }: SedData): Figure {
+  const shown = objects.slice(0, MOST_OBJECTS);
+  const legend = drawLegend(
+    [
+      { label: "given", color: theme.ink, mark: "dot" },
+      { label: "held out (truth)", color: theme.orange, mark: "dot" },
+      { label: "predicted median", color: theme.blue, mark: "line" },
+      { label: "16–84 % and 5–95 %", color: theme.blue, mark: "area" },
+    ],
+    640,
+  );
+  const height = 240;
+  const pieces = shown.map((object, i): Piece => ({
+    x: 0,
+    y: legend.height + 6 + i * height,
+    svg: sedPanel(object, fluxUnit, height),
+  }));
+  const total = legend.height + 10 + Math.max(1, shown.length) * height;
+  const caption =
+    "Flux against wavelength. Black points were given to the model, orange ones were hidden from it; the blue line and bands are its prediction for the hidden bands. " +
+    "About two thirds of the orange points should lie in the dark band, apart from their own error bars (1σ)." +
+    (objects.length > shown.length ? ` The first ${shown.length} of ${objects.length}.` : "");
+  return {
+    svg: composeSvg(680, total, [{ x: 58, y: 3, svg: legend.svg }, ...pieces]),
+    width: 680,
+    height: total,
+    caption,
+  };
+}
+
+function sedPanel({ title, bands }: SedData["objects"][number], unit: string, height: number): string {
+  const sorted = [...bands].sort((a, b) => a.wavelength - b.wavelength);
+  const fluxes = sorted.flatMap((b) => (b.flux === undefined ? [] : [b.flux]));
+  const limits = sorted.flatMap((b) => (b.quantiles === undefined ? [] : [b.quantiles[0], b.quantiles[4]]));
+  const x = wavelengthAxis(sorted.map((b) => b.wavelength));
+  const y = fitAxis({ label: "flux", unit }, [], [...fluxes, ...limits]);
+  const seen = sorted.filter((b) => b.flux !== undefined && Number.isFinite(b.flux));
+  const dots = [true, false].map((isGiven) => {
+    const rows = seen.filter((b) => b.isGiven === isGiven);
+    const color = isGiven ? theme.ink : theme.orange;
+    const bars = rows.filter((b) => (b.fluxError ?? 0) > 0);
+    return [
+      Plot.ruleX(bars, {
+        x: (b: SedBand) => x.forward(b.wavelength),
+        y1: (b: SedBand) => b.flux! - b.fluxError!,
+        y2: (b: SedBand) => b.flux! + b.fluxError!,
+        stroke: color,
+        strokeOpacity: 0.7,
+        clip: true,
+      }),
+      Plot.dot(rows, { x: (b: SedBand) => x.forward(b.wavelength), y: "flux", fill: color, r: 2.5, clip: true }),
+    ];
+  });
+  const half = 0.006 * (x.domain[1] - x.domain[0]);
+  const runs = predictedRuns(sorted).flatMap((run) => [
+    ...[
+      [0, 4, 0.15],
+      [1, 3, 0.3],
+    ].map(([low, high, fillOpacity]) =>
+      run.length === 1
+        ? Plot.ruleX(run, {
+            x: (b: Asked) => x.forward(b.wavelength),
+            y1: (b: Asked) => b.quantiles[low],
+            y2: (b: Asked) => b.quantiles[high],
+            stroke: theme.blue,
+            strokeOpacity: fillOpacity,
+            strokeWidth: 7,
+            clip: true,
+          })
+        : Plot.areaY(run, {
+            x: (b: Asked) => x.forward(b.wavelength),
+            y1: (b: Asked) => b.quantiles[low],
+            y2: (b: Asked) => b.quantiles[high],
+            fill: theme.blue,
+            fillOpacity,
+            clip: true,
+          }),
+    ),
+    run.length === 1
+      ? Plot.ruleY(run, {
+          x1: (b: Asked) => x.forward(b.wavelength) - half,
+          x2: (b: Asked) => x.forward(b.wavelength) + half,
+          y: (b: Asked) => b.quantiles[2],
+          stroke: theme.blue,
+          strokeWidth: 1.6,
+        })
+      : Plot.line(run, {
+          x: (b: Asked) => x.forward(b.wavelength),
+          y: (b: Asked) => b.quantiles[2],
+          stroke: theme.blue,
+          strokeWidth: 1.6,
+          clip: true,
+        }),
+  ]);
+  return drawPanel({ width: 680, height, x, y, title, marks: [...runs, ...dots.flat()] });
+}
+
+type Asked = SedBand & { readonly quantiles: NonNullable<SedBand["quantiles"]> };
+
+/** Neighbouring bands that were all asked for: a line across a given band would hide that it was given. */
+function predictedRuns(sorted: readonly SedBand[]): Asked[][] {
+  const runs: Asked[][] = [[]];
+  for (const band of sorted) {
+    if (band.quantiles === undefined) runs.push([]);
+    else runs.at(-1)!.push({ ...band, quantiles: band.quantiles });
+  }
+  return runs.filter((run) => run.length > 0);
+}
+
+/** Logarithmic where the bands span more than a factor of 10 (infrared), linear else. */
+export function wavelengthAxis(wavelengths: readonly number[]): AxisScale {
+  const [low, high] = [Math.min(...wavelengths), Math.max(...wavelengths)];
+  return fitAxis({ label: "wavelength", unit: "Angstrom", scale: high / low > 10 ? "log" : "linear" }, [], wavelengths);
+}
+
+export interface BandLinesData {
+  /** Pivot wavelengths [Angstrom] of the bands. */
+  readonly wavelength: ArrayLike<number>;
+  readonly axis: Axis;
+  readonly series: readonly {
+    readonly label: string;
+    /** [band] */
+    readonly value: ArrayLike<number>;
+    /** [band] Ends of an interval around each value. */
+    readonly low?: ArrayLike<number>;
+    readonly high?: ArrayLike<number>;
+  }[];
+  /** A horizontal line to compare with. */
+  readonly reference?: number;
+  readonly caption?: string;
+}
+
+/** A quantity per band (S/N, depth, zero-point, chi2 of held-out bands) for one or several samples. */
+export function drawBandLines({ wavelength, axis, series, reference, caption }: BandLinesData): Figure {
+  const x = wavelengthAxis(Array.from(wavelength));
+  const all = series.flatMap((s) => [s.value, s.low ?? [], s.high ?? []].flatMap((values) => Array.from(values)));
+  const y = fitAxis(axis, [], [...all, ...(reference === undefined ? [] : [reference])]);
+  const order = Int32Array.from({ length: wavelength.length }, (_, i) => i).sort(
+    (a, b) => wavelength[a] - wavelength[b],
+  );
+  const marks = series.flatMap(({ value, low, high }, i) => {
+    const color = seriesColors[i % seriesColors.length];
+    const at = Array.from(order, (k) => ({
+      x: x.forward(wavelength[k]),
+      y: y.forward(value[k]),
+      low: low === undefined ? undefined : y.forward(low[k]),
+      high: high === undefined ? undefined : y.forward(high[k]),
+    }));
+    return [
+      ...(low === undefined || high === undefined
+        ? []
+        : [Plot.areaY(at, { x: "x", y1: "low", y2: "high", fill: color, fillOpacity: 0.2, clip: true })]),
+      Plot.line(at, { x: "x", y: "y", stroke: color, strokeWidth: 1.4, clip: true }),
+      Plot.dot(at, { x: "x", y: "y", fill: color, r: 2, clip: true }),
+    ];
+  });
+  const line =
+    reference === undefined
+      ? []
+      : [Plot.ruleY([y.forward(reference)], { stroke: theme.faint, strokeDasharray: "4 3" })];
+  const legend = drawLegend(
+    series.map(({ label }, i) => ({ label, color: seriesColors[i % seriesColors.length], mark: "line" as const })),
+    600,
+  );
+  const top = legend.height + 4;
+  const svg = composeSvg(680, top + 280, [
+    { x: 58, y: 3, svg: legend.svg },
+    { x: 0, y: top, svg: drawPanel({ width: 680, height: 280, x, y, marks: [...line, ...marks] }) },
+  ]);
+  return { svg, width: 680, height: top + 280, caption: caption ?? `${axis.label} of each band, by wavelength.` };
+}

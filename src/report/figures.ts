@@ -1,0 +1,22 @@
+import { drawCalibration, drawPhotoz, drawProperty } from "./figure-accuracy.ts";
+import { drawCorner, drawPdfs } from "./figure-posterior.ts";
+import { drawHistogram, drawScatter } from "./figure-sample.ts";
+import { drawBandLines, drawSeds } from "./figure-spectrum.ts";
+import { drawAdaptation, drawComparison, drawLoss } from "./figure-training.ts";
+import type { FigureKind } from "./svg.ts";
+
+/** Every figure: arrays in, SVG and caption out. Adding one is one function and one row. */
+export const figures = {
+  pdfs: { title: "Predicted distributions", draw: drawPdfs },
+  photoz: { title: "Photometric against spectroscopic redshift", draw: drawPhotoz },
+  property: { title: "Predicted against true", draw: drawProperty },
+  calibration: { title: "Calibration", draw: drawCalibration },
+  seds: { title: "Spectral energy distributions", draw: drawSeds },
+  loss: { title: "Training", draw: drawLoss },
+  comparison: { title: "Methods compared", draw: drawComparison },
+  corner: { title: "Joint samples", draw: drawCorner },
+  adaptation: { title: "Adaptation", draw: drawAdaptation },
+  histogram: { title: "Distribution", draw: drawHistogram },
+  scatter: { title: "Two quantities", draw: drawScatter },
+  bandLines: { title: "By band", draw: drawBandLines },
+} satisfies Record<string, FigureKind<never>>;

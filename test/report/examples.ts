@@ -1,0 +1,162 @@
+import type { figures } from "../../src/report/figures.ts";
+import { createRng } from "../../src/random.ts";
+
+type Examples = { [K in keyof typeof figures]: Parameters<(typeof figures)[K]["draw"]>[0] };
+
+/** Made-up but realistic data for every figure of the table: a figure without an example doesn't compile. */
+export function createExamples(n: number): Examples {
+  const rng = createRng("figures");
+  const draw = (f: (i: number) => number, length = n) => Float64Array.from({ length }, (_, i) => f(i));
+  const zSpec = draw(() => 0.05 + 0.25 * Math.abs(rng.normal()) + 0.3 * rng.uniform());
+  const zPhot = draw(
+    (i) => zSpec[i] + (1 + zSpec[i]) * (rng.uniform() < 0.05 ? 0.2 * rng.normal() : 0.01 * rng.normal()),
+  );
+  const ew = draw(() => Math.exp(3 + 1.3 * rng.normal()) - 3 * rng.uniform());
+  const grid = draw((i) => i / 300, 300);
+  const bump = (x: number, mean: number, sigma: number) => Math.exp(-0.5 * ((x - mean) / sigma) ** 2) / sigma;
+  const bands = draw((i) => 3545 + 100 * i, 58);
+  const flux = (w: number) => 60 + 80 / (1 + Math.exp(-(w - 5400) / 300)) + (Math.abs(w - 8745) < 60 ? 70 : 0);
+  const steps = draw((i) => 10 * i, 400);
+  return {
+    pdfs: {
+      axis: { label: "redshift" },
+      examples: Array.from({ length: 6 }, (_, i) => {
+        const [mean, sigma] = [0.1 + 0.12 * i, 0.004 + 0.008 * i];
+        return {
+          title: `AEGIS001-${1200 + i}, i = ${(18 + i / 2).toFixed(1)}`,
+          grid,
+          density: grid.map((x) => bump(x, mean, sigma) + (i % 2) * 0.4 * bump(x, mean + 0.25, 0.02)),
+          median: mean,
+          truth: mean + sigma * rng.normal(),
+        };
+      }),
+    },
+    photoz: { zSpec, zPhot },
+    property: {
+      truth: ew,
+      predicted: ew.map((value) => value + (1.5 + 0.15 * Math.abs(value)) * rng.normal()),
+      axis: { label: "EW(Hα)", unit: "Angstrom", scale: "asinh", knee: 3 },
+    },
+    calibration: {
+      series: [
+        { label: "Caleido", pit: draw(() => rng.uniform()) },
+        { label: "ridge regression", pit: draw(() => Math.min(1, Math.max(0, 0.5 + 0.45 * rng.normal()))) },
+        { label: "trainZ (labels only)", pit: draw(() => rng.uniform() ** 0.8) },
+      ],
+    },
+    seds: {
+      fluxUnit: "1e-19 erg/s/cm2/A",
+      objects: ["blue half given, red half predicted", "every third band hidden"].map((title, k) => ({
+        title,
+        bands: [1535, 2301, ...bands].map((wavelength, i) => {
+          const isGiven = k === 0 ? wavelength < 6500 : i % 3 !== 0;
+          const middle = flux(wavelength) + 2 * rng.normal();
+          return {
+            wavelength,
+            flux: flux(wavelength) + 5 * rng.normal(),
+            fluxError: 5,
+            isGiven,
+            ...(isGiven ? {} : { quantiles: [middle - 13, middle - 8, middle, middle + 8, middle + 14] as const }),
+          };
+        }),
+      })),
+    },
+    loss: {
+      train: { step: steps, value: steps.map((s) => -0.8 + 3 * Math.exp(-s / 500) + 0.12 * rng.normal()) },
+      validation: {
+        step: steps.filter((_, i) => i % 25 === 24),
+        value: steps.filter((_, i) => i % 25 === 24).map((s) => -0.75 + 2.9 * Math.exp(-s / 500)),
+      },
+      learningRate: {
+        step: steps,
+        value: steps.map((s) => 2e-3 * Math.min(1, s / 200) * (0.5 + 0.5 * Math.cos((Math.PI * s) / 4000))),
+      },
+    },
+    comparison: {
+      panels: [
+        { title: "redshift σ_NMAD", better: "low" as const, values: [0.0135, 0.06, 0.022, 0.0042, 0.121] },
+        { title: "log M* CRPS [dex]", better: "low" as const, values: [0.061, 0.09, 0.083, 0.055, 0.31] },
+        { title: "coverage of the 68 % interval", better: 0.68, values: [0.675, 0.71, 0.62, 0.55, 0.68] },
+        { title: "|Δz| < 0.003", better: "high" as const, values: [0.22, 0.04, 0.12, 0.41, 0.01] },
+      ].map(({ title, better, values }) => ({
+        title,
+        better,
+        rows: ["Caleido", "ridge regression", "nearest neighbours", "MLP, full bands", "trainZ (labels only)"].map(
+          (method, i) => ({ method, value: values[i], low: values[i] * 0.95, high: values[i] * 1.06 }),
+        ),
+      })),
+    },
+    corner: {
+      fields: [
+        { label: "redshift" },
+        { label: "log M*", unit: "dex" },
+        { label: "EW(Hα)", unit: "Angstrom", scale: "asinh", knee: 3 },
+        { label: "A_V", unit: "mag" },
+      ],
+      samples: jointSamples(n),
+      truth: [0.31, 10.4, 22, 0.6],
+    },
+    adaptation: {
+      variants: ["zero-shot", "target labels only", "adapted"],
+      metrics: [
+        { title: "redshift σ_NMAD", values: [0.031, 0.042, 0.019] },
+        { title: "log M* NMAD [dex]", values: [0.18, 0.2, 0.12] },
+        { title: "EW(Hα) CRPS [Å]", values: [9.1, 8.4, 6.2] },
+      ],
+      zeroPoints: {
+        wavelength: bands,
+        truth: bands.map((_, i) => 0.04 * Math.sin(i * 7.7)),
+        recovered: bands.map((_, i) => 0.04 * Math.sin(i * 7.7) + 0.006 * rng.normal()),
+        error: bands.map(() => 0.007),
+      },
+    },
+    histogram: {
+      axis: { label: "redshift" },
+      series: [
+        { label: "simulated", values: zSpec },
+        { label: "miniJPAS", values: draw(() => 0.05 + 0.45 * Math.abs(rng.normal()), Math.ceil(n / 3)) },
+      ],
+    },
+    scatter: {
+      x: draw(() => -0.4 + 0.35 * rng.normal()),
+      y: draw(() => 0.1 + 0.5 * rng.normal()),
+      xAxis: { label: "log [NII]6584/Hα" },
+      yAxis: { label: "log [OIII]5007/Hβ" },
+      label: "simulated",
+      over: {
+        label: "DESI",
+        x: draw(() => -0.5 + 0.3 * rng.normal(), 600),
+        y: draw(() => 0.1 + 0.4 * rng.normal(), 600),
+      },
+      lines: [
+        {
+          label: "Kauffmann et al. 2003",
+          x: draw((i) => -1.8 + i / 50, 90),
+          y: draw((i) => 0.61 / (-1.8 + i / 50 - 0.05) + 1.3, 90),
+        },
+      ],
+    },
+    bandLines: {
+      wavelength: bands,
+      axis: { label: "median signal-to-noise ratio", scale: "log" },
+      series: [17.5, 19.5, 21.5].map((mag) => {
+        const value = bands.map((w) => 400 * 10 ** (-0.4 * (mag - 17)) * (flux(w) / 100) * (1 + 0.1 * rng.normal()));
+        return { label: `i = ${mag}`, value, low: value.map((v) => v / 1.4), high: value.map((v) => v * 1.4) };
+      }),
+      reference: 5,
+    },
+  };
+}
+
+function jointSamples(n: number): Float64Array {
+  const rng = createRng("joint");
+  const out = new Float64Array(4 * n);
+  for (let i = 0; i < n; i++) {
+    const [a, b, c, d] = [rng.normal(), rng.normal(), rng.normal(), rng.normal()];
+    out.set(
+      [0.31 + 0.012 * a, 10.4 + 0.12 * (0.7 * a + 0.7 * b), 20 + 6 * c - 3 * b, 0.6 + 0.2 * (0.8 * d + 0.5 * b)],
+      4 * i,
+    );
+  }
+  return out;
+}
