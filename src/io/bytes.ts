@@ -108,3 +108,18 @@ export async function openBytes(path: string): Promise<ByteSource> {
     throw explainFileError(error, path, "read");
   }
 }
+
+/** The first bytes of a file (of what is inside, for a gzip file), at most `length`. @throws UserError when unreadable. */
+export async function readHead(path: string, length: number): Promise<Uint8Array> {
+  try {
+    const source = await openPlain(path, path);
+    const raw = await source.read(0, Math.min(length, source.size), "first bytes");
+    await source.close();
+    if (raw[0] !== 0x1f || raw[1] !== 0x8b) return raw;
+    const unpacked = createReadStream(path).pipe(createGunzip());
+    for await (const chunk of unpacked as AsyncIterable<Uint8Array>) return chunk.subarray(0, length);
+    return new Uint8Array(0);
+  } catch (error) {
+    throw explainFileError(error, path, "read");
+  }
+}

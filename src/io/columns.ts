@@ -18,13 +18,14 @@ export function allocate(type: ColumnType, length: number): ColumnData {
 
 /** The schema of a column: everything but its values. */
 export function schemaOf(column: ColumnSchema): ColumnSchema {
-  const { name, type, width, unit, description } = column;
+  const { name, type, width, unit, description, nullable } = column;
   return {
     name,
     type,
     width,
     ...(unit === undefined ? {} : { unit }),
     ...(description === undefined ? {} : { description }),
+    ...(nullable === undefined ? {} : { nullable }),
   };
 }
 
@@ -89,4 +90,26 @@ export async function readAll(source: TableSource, options: ReadOptions = {}): P
   for await (const table of source.batches(options)) tables.push(table);
   const schema = chooseColumns(source.path, source.schema, options.columns).map((i) => source.schema[i]);
   return { ...concatTables(schema, tables), metadata: source.metadata };
+}
+
+/** Joins small batches and cuts large ones, so that each (but the last) has `rows` rows. */
+export async function* regroup(
+  schema: readonly ColumnSchema[],
+  batches: AsyncIterable<Table>,
+  rows: number,
+): AsyncGenerator<Table> {
+  let waiting: Table[] = [];
+  let count = 0;
+  for await (const batch of batches) {
+    if (batch.rowCount === 0) continue;
+    waiting.push(batch);
+    count += batch.rowCount;
+    if (count < rows) continue;
+    const joined = waiting.length === 1 ? batch : concatTables(schema, waiting);
+    let start = 0;
+    for (; start + rows <= count; start += rows) yield sliceTable(joined, start, start + rows);
+    waiting = start < count ? [sliceTable(joined, start, count)] : [];
+    count -= start;
+  }
+  if (count > 0) yield waiting.length === 1 ? waiting[0] : concatTables(schema, waiting);
 }

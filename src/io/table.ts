@@ -12,6 +12,8 @@ export interface ColumnSchema {
   /** Unit as the file spells it (FITS TUNITn, VOTable unit, Parquet/Arrow field metadata `unit`). */
   readonly unit?: string;
   readonly description?: string;
+  /** The type has no NaN, yet rows may be missing: writers that must decide in advance make room for it. */
+  readonly nullable?: boolean;
 }
 
 export interface Column extends ColumnSchema {
@@ -58,6 +60,8 @@ export interface TableHeader {
 export interface Format {
   readonly name: string;
   readonly extensions: readonly string[];
+  /** Whether a file that begins with these bytes (after decompression) can be of this format. */
+  isLike(head: Uint8Array): boolean;
   open(path: string): Promise<TableSource>;
-  write?(path: string, header: TableHeader, batches: AsyncIterable<Table>): Promise<void>;
+  readonly write?: (path: string, header: TableHeader, batches: AsyncIterable<Table>) => Promise<void>;
 }

@@ -1,0 +1,258 @@
+import { open } from "node:fs/promises";
+import { UserError } from "../errors.ts";
+import { allocate, sliceTable, uniqueNames } from "./columns.ts";
+import { readRecords } from "./csv-parse.ts";
+import type { Piece } from "./csv-parse.ts";
+import { DEFAULT_BATCH_ROWS, chooseColumns } from "./select.ts";
+import type { Column, ColumnSchema, ColumnType, ReadOptions, Table, TableHeader, TableSource } from "./table.ts";
+
+const MISSING = new Set(["", "nan", "null", "none", "na", "n/a", "--", "-", "masked"]);
+const WHOLE = /^[+-]?\d+$/;
+const REAL = /^[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?$|^[+-]?inf(inity)?$/i;
+const LOGICAL: Readonly<Record<string, number>> = { true: 1, false: 0, t: 1, f: 0 };
+/** Whole numbers beyond this do not fit a double exactly: identifiers, kept as int64. */
+const EXACT = 2 ** 53;
+
+function isMissing(cell: string): boolean {
+  return MISSING.has(cell.toLowerCase());
+}
+
+/** The numbers of an array cell: `1 2 3`, `[1, 2, 3]`, `{1;2;3}`. */
+function splitArray(cell: string): string[] {
+  return cell
+    .replace(/^[[({]|[\])}]$/g, "")
+    .split(/[\s,;]+/)
+    .filter((token) => token !== "");
+}
+
+function isNumber(token: string): boolean {
+  return REAL.test(token) || isMissing(token);
+}
+
+/** Type and width of a column from the cells of the first rows. */
+function inferColumn(cells: readonly string[]): { type: ColumnType; width: number } {
+  const present = cells.filter((cell) => !isMissing(cell));
+  if (present.length === 0) return { type: "float64", width: 1 };
+  if (present.every((cell) => WHOLE.test(cell))) {
+    return { type: present.some((cell) => Math.abs(Number(cell)) > EXACT) ? "int64" : "float64", width: 1 };
+  }
+  if (present.every((cell) => REAL.test(cell))) return { type: "float64", width: 1 };
+  if (present.every((cell) => cell.toLowerCase() in LOGICAL)) return { type: "uint8", width: 1 };
+  const width = splitArray(present[0]).length;
+  const isArray = width > 1 && present.every((cell) => splitArray(cell).every(isNumber));
+  return isArray ? { type: "float64", width } : { type: "string", width: 1 };
+}
+
+interface Notes {
+  readonly units: Map<string, string>;
+  readonly types: Map<string, { type: ColumnType; width: number }>;
+  readonly metadata: Record<string, string>;
+}
+
+const TYPES: readonly string[] = ["float32", "float64", "uint8", "int16", "int32", "int64", "string"];
+
+/** Reads `# unit NAME = Gyr`, `# type NAME = float32 60`, `# key = value` and `#SELECT ...`. */
+function readComments(comments: readonly string[]): Notes {
+  const notes: Notes = { units: new Map(), types: new Map(), metadata: {} };
+  for (const comment of comments) {
+    if (/^select\b/i.test(comment)) notes.metadata["query"] = comment;
+    const match = /^(?:(unit|type)\s+)?(.+?)\s*=\s*(.*)$/.exec(comment);
+    if (!match || /^select\b/i.test(comment)) continue;
+    const [, what, name, value] = match;
+    if (what === "unit") notes.units.set(name, value);
+    else if (what === "type") {
+      const [type, width = "1"] = value.split(" ");
+      if (TYPES.includes(type) && /^[1-9]\d{0,5}$/.test(width)) {
+        notes.types.set(name, { type: type as ColumnType, width: Number(width) });
+      }
+    } else notes.metadata[name] = value;
+  }
+  return notes;
+}
+
+function parseNumber(cell: string): number {
+  const lower = cell.toLowerCase();
+  if (MISSING.has(lower)) return NaN;
+  if (REAL.test(cell)) {
+    if (lower.includes("inf")) return lower.startsWith("-") ? -Infinity : Infinity;
+    return Number(lower.replace("d", "e"));
+  }
+  return lower in LOGICAL ? LOGICAL[lower] : NaN;
+}
+
+const INTEGER_LIMITS: Partial<Record<ColumnType, readonly [number, number]>> = {
+  uint8: [0, 255],
+  int16: [-(2 ** 15), 2 ** 15 - 1],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+};
+
+/** Parses one column of a piece. `where(i)` is file:line of record i. */
+function parseColumn(schema: ColumnSchema, cells: readonly string[], where: (i: number) => string): Column {
+  const { name, type, width } = schema;
+  const rows = cells.length;
+  const data = allocate(type, rows * width);
+  const wrong = (i: number, cell: string, wanted: string): UserError =>
+    new UserError(`${where(i)}: column "${name}": ${JSON.stringify(cell.slice(0, 40))} is not ${wanted}`);
+  if (Array.isArray(data)) {
+    for (let i = 0; i < rows; i++) data[i] = cells[i];
+    return { ...schema, data };
+  }
+  let isValid: Uint8Array | undefined;
+  const limits = INTEGER_LIMITS[type];
+  for (let i = 0; i < rows; i++) {
+    const cell = cells[i];
+    if (width > 1) {
+      if (isMissing(cell)) (data as Float64Array).fill(NaN, i * width, (i + 1) * width);
+      else {
+        const tokens = splitArray(cell);
+        if (tokens.length !== width) throw wrong(i, cell, `${width} numbers (it has ${tokens.length})`);
+        for (let k = 0; k < width; k++) {
+          if (!isNumber(tokens[k])) throw wrong(i, tokens[k], "a number");
+          (data as Float64Array)[i * width + k] = parseNumber(tokens[k]);
+        }
+      }
+    } else if (type === "int64") {
+      if (WHOLE.test(cell)) (data as BigInt64Array)[i] = BigInt(cell);
+      else if (isMissing(cell)) (isValid ??= new Uint8Array(rows).fill(1))[i] = 0;
+      else throw wrong(i, cell, "a whole number");
+    } else {
+      const isLogical = cell.toLowerCase() in LOGICAL;
+      if (!isNumber(cell) && !(type === "uint8" && isLogical)) throw wrong(i, cell, "a number");
+      const value = parseNumber(cell);
+      if (!limits) {
+        if (value > EXACT && WHOLE.test(cell) && type === "float64" && cell.length > 16) {
+          throw wrong(
+            i,
+            cell,
+            `a number of at most 16 digits, as in the first rows; add "# type ${name} = int64" before the header`,
+          );
+        }
+        (data as Float64Array)[i] = value;
+      } else if (Number.isNaN(value)) (isValid ??= new Uint8Array(rows).fill(1))[i] = 0;
+      else if (Number.isInteger(value) && value >= limits[0] && value <= limits[1]) (data as Int32Array)[i] = value;
+      else throw wrong(i, cell, `a whole number from ${limits[0]} to ${limits[1]}`);
+    }
+  }
+  return { ...schema, data, ...(isValid ? { isValid } : {}) };
+}
+
+function makeSchema(names: readonly string[], first: readonly string[][], notes: Notes): ColumnSchema[] {
+  return names.map((name, j): ColumnSchema => {
+    const unit = notes.units.get(name);
+    const told = notes.types.get(name);
+    const { type, width } = told ?? inferColumn(first.map((record) => (record[j] ?? "").trim()));
+    const isNullable = type === "uint8" && !told;
+    return { name, type, width, ...(unit ? { unit } : {}), ...(isNullable ? { nullable: true } : {}) };
+  });
+}
+
+/** Every record has one cell per column; one empty cell too many (a trailing delimiter) is allowed. */
+function checkCells(path: string, piece: Piece, count: number): void {
+  for (const [i, record] of piece.records.entries()) {
+    const isTrailing = record.length === count + 1 && record[count].trim() === "";
+    if (record.length !== count && !isTrailing) {
+      throw new UserError(`${path}:${piece.lines[i]}: ${record.length} cells, expected ${count} as in the header`);
+    }
+  }
+}
+
+/**
+ * Opens a CSV (or TSV) file, plain or `.gz`. Column types come from the first megabyte, or from `# type` comments.
+ * Cells of space-separated numbers become array columns. @throws UserError with file:line.
+ */
+export async function openCsv(path: string): Promise<TableSource> {
+  let names: string[] = [];
+  let schema: ColumnSchema[] = [];
+  let metadata: Record<string, string> = {};
+  for await (const { records, start } of readRecords(path)) {
+    names = uniqueNames(records[0].map((name) => name.trim()));
+    const notes = readComments(start.comments);
+    ({ metadata } = notes);
+    schema = makeSchema(names, records.slice(1), notes);
+    break;
+  }
+  if (names.length === 0) throw new UserError(`${path}: empty, expected a header line with column names`);
+  async function* batches(options: ReadOptions = {}): AsyncGenerator<Table> {
+    const wanted = chooseColumns(path, schema, options.columns);
+    const most = options.batchRows ?? DEFAULT_BATCH_ROWS;
+    let isFirst = true;
+    for await (const piece of readRecords(path)) {
+      const skip = isFirst ? 1 : 0;
+      isFirst = false;
+      checkCells(path, piece, names.length);
+      const rows = piece.records.length - skip;
+      const columns = wanted.map((j) =>
+        parseColumn(
+          schema[j],
+          Array.from({ length: rows }, (_, i) => piece.records[i + skip][j].trim()),
+          (i) => `${path}:${piece.lines[i + skip]}`,
+        ),
+      );
+      const table: Table = { rowCount: rows, columns, metadata };
+      for (let row = 0; row < rows; row += most) yield sliceTable(table, row, Math.min(rows, row + most));
+    }
+  }
+  return { path, format: "csv", schema, rowCount: undefined, metadata, batches, close: async () => {} };
+}
+
+/** The shortest decimal that reads back as the same single-precision number. */
+function shortFloat(value: number): string {
+  for (const digits of [6, 7, 8]) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return String(short);
+  }
+  return String(Number(value.toPrecision(9)));
+}
+
+function formatNumber(value: number | bigint, type: ColumnType, missing: string): string {
+  if (typeof value === "bigint") return String(value);
+  if (Number.isNaN(value)) return missing;
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  return type === "float32" ? shortFloat(value) : String(value);
+}
+
+function quote(text: string): string {
+  return /[",\r\n]|^#|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function formatCell(column: Column, row: number): string {
+  const { data, width, type, isValid } = column;
+  if (isValid && !isValid[row]) return "";
+  if (Array.isArray(data)) return quote(data.slice(row * width, (row + 1) * width).join(" "));
+  if (width === 1) return formatNumber(data[row], type, "");
+  const cells: string[] = [];
+  for (let k = 0; k < width; k++) cells.push(formatNumber(data[row * width + k], type, "nan"));
+  return cells.join(" ");
+}
+
+/** Writes comments with metadata, units and types, the header line, and the rows. */
+export async function writeCsv(path: string, header: TableHeader, batches: AsyncIterable<Table>): Promise<void> {
+  const oneLine = (text: string): string => text.replace(/\s+/g, " ");
+  const head = [
+    ...Object.entries(header.metadata).map(([key, value]) => `# ${oneLine(key)} = ${oneLine(value)}`),
+    ...header.schema.filter(({ unit }) => unit).map(({ name, unit = "" }) => `# unit ${name} = ${unit}`),
+    ...header.schema.map(({ name, type, width }) => `# type ${name} = ${type}${width === 1 ? "" : ` ${width}`}`),
+    header.schema.map(({ name }) => quote(name)).join(","),
+  ];
+  const file = await open(path, "w");
+  try {
+    await file.appendFile(`${head.join("\n")}\n`);
+    for await (const table of batches) {
+      let text = "";
+      for (let row = 0; row < table.rowCount; row++) {
+        for (let j = 0; j < table.columns.length; j++) {
+          if (j > 0) text += ",";
+          text += formatCell(table.columns[j], row);
+        }
+        text += "\n";
+        if (text.length > 2 ** 20) {
+          await file.appendFile(text);
+          text = "";
+        }
+      }
+      await file.appendFile(text);
+    }
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,126 @@
+import { extname } from "node:path";
+import { UserError } from "../errors.ts";
+import { writeArrow } from "./arrow-write.ts";
+import { openArrow } from "./arrow.ts";
+import { atomically } from "./atomic.ts";
+import { readHead } from "./bytes.ts";
+import { openCsv, writeCsv } from "./csv.ts";
+import { openFitsTable } from "./fits.ts";
+import { writeFits } from "./fits-write.ts";
+import { didYouMean } from "./nearest.ts";
+import { openParquet, writeParquet } from "./parquet.ts";
+import type { Format, Table, TableHeader, TableSource } from "./table.ts";
+
+const startsWith =
+  (...magics: readonly string[]) =>
+  (head: Uint8Array): boolean =>
+    magics.some((magic) => Buffer.from(head.subarray(0, magic.length)).toString("latin1") === magic);
+
+/** Every table format; a new one is a row here. */
+export const formats = {
+  parquet: {
+    name: "parquet",
+    extensions: [".parquet", ".pq"],
+    isLike: startsWith("PAR1"),
+    open: openParquet,
+    write: writeParquet,
+  },
+  csv: {
+    name: "csv",
+    extensions: [".csv", ".tsv", ".csv.gz", ".tsv.gz"],
+    isLike: (head) => !head.includes(0) && !startsWith("PAR1", "ARROW1", "SIMPLE  =", "<?xml", "<VOTABLE")(head),
+    open: openCsv,
+    write: writeCsv,
+  },
+  fits: {
+    name: "fits",
+    extensions: [".fits", ".fit", ".fits.gz", ".fit.gz"],
+    isLike: startsWith("SIMPLE  ="),
+    open: openFitsTable,
+    write: writeFits,
+  },
+  arrow: {
+    name: "arrow",
+    extensions: [".arrow", ".feather"],
+    isLike: startsWith("ARROW1"),
+    open: openArrow,
+    write: writeArrow,
+  },
+} satisfies Record<string, Format>;
+
+const all: readonly Format[] = Object.values(formats);
+
+function formatOf(path: string): Format {
+  const lower = path.toLowerCase();
+  const found = all.find((format) => format.extensions.some((extension) => lower.endsWith(extension)));
+  if (found) return found;
+  const extensions = all.flatMap((format) => format.extensions);
+  const extension = extname(path);
+  throw new UserError(
+    `${path}: unknown table format "${extension}"${didYouMean(extension, extensions)}; expected one of ${extensions.join(", ")}`,
+  );
+}
+
+/**
+ * Opens a table file; the extension says the format, the first bytes are checked against it.
+ * @throws UserError for a path, a format or a file that cannot be read as what its name says.
+ */
+export async function openTable(path: string): Promise<TableSource> {
+  const format = formatOf(path);
+  const head = await readHead(path, 64);
+  if (head.length === 0) throw new UserError(`${path}: empty file, expected a ${format.name} table`);
+  if (!format.isLike(head)) {
+    const other = all.find((one) => one.isLike(head));
+    const seen = other ? `it looks like ${other.name}` : "its first bytes are of no known format";
+    throw new UserError(`${path}: not a ${format.name} file as its name says: ${seen}`);
+  }
+  const opened = await format.open(path);
+  if (opened.schema.length === 0) {
+    await opened.close();
+    throw new UserError(`${path}: a ${format.name} table without columns`);
+  }
+  return opened;
+}
+
+/** Passes batches on, checking that they are what the header says. */
+async function* checked(header: TableHeader, batches: AsyncIterable<Table>): AsyncGenerator<Table> {
+  for await (const table of batches) {
+    for (const [j, wanted] of header.schema.entries()) {
+      const column = table.columns[j];
+      const isRight =
+        column?.name === wanted.name &&
+        column.type === wanted.type &&
+        column.width === wanted.width &&
+        column.data.length === table.rowCount * wanted.width;
+      if (!isRight) throw new Error(`batch column ${j} does not match the header's column "${wanted.name}"`);
+      if (wanted.type === "uint8" && !wanted.nullable && column.isValid?.includes(0)) {
+        throw new Error(`column "${wanted.name}" has missing rows: declare it nullable in the table's header`);
+      }
+    }
+    yield table;
+  }
+}
+
+/**
+ * Writes a table in the format of the path's extension, under a temporary name until it is whole.
+ * @throws UserError for an unknown extension, a format that is only read, a full disk.
+ */
+export async function writeTable(
+  path: string,
+  header: TableHeader,
+  batches: AsyncIterable<Table> | Iterable<Table>,
+): Promise<void> {
+  const { write, name } = formatOf(path);
+  if (!write) throw new UserError(`${path}: ${name} files are only read; write one of ${writable().join(", ")}`);
+  if (path.toLowerCase().endsWith(".gz"))
+    throw new UserError(`${path}: compressed output is not written; drop the .gz`);
+  await atomically(path, async (temporary) => write(temporary, header, checked(header, toAsync(batches))));
+}
+
+function writable(): string[] {
+  return all.filter((format) => format.write).map((format) => format.extensions[0]);
+}
+
+async function* toAsync(batches: AsyncIterable<Table> | Iterable<Table>): AsyncGenerator<Table> {
+  yield* batches;
+}

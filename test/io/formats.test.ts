@@ -1,0 +1,121 @@
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { readAll, sliceTable } from "../../src/io/columns.ts";
+import { openFits } from "../../src/io/fits.ts";
+import { formats, openTable, writeTable } from "../../src/io/formats.ts";
+import type { Format, Table } from "../../src/io/table.ts";
+import { columnTruth, everyType, golden, headerOf, readTruth, scratch, tableTruth, truthOf } from "./truth.ts";
+
+const all: readonly Format[] = Object.values(formats);
+const written = all.filter((format) => format.write !== undefined);
+
+describe.each(written.map((format) => [format.name, format] as const))("%s", (_, format) => {
+  const extension = format.extensions[0];
+
+  it("gives back the same table, however it is cut into batches", async () => {
+    const table = everyType();
+    const truth = tableTruth(table);
+    for (const cut of [4, 3, 1]) {
+      const path = join(scratch(), `same${extension}`);
+      const batches: Table[] = [];
+      for (let row = 0; row < 4; row += cut) batches.push(sliceTable(table, row, Math.min(4, row + cut)));
+      await writeTable(path, headerOf(table), batches);
+      const source = await openTable(path);
+      expect(source.rowCount ?? 4).toBe(4);
+      expect(source.metadata).toMatchObject(table.metadata);
+      expect(await truthOf(source, cut)).toEqual(truth);
+    }
+  });
+
+  it("reads the wanted columns in the wanted order", async () => {
+    const path = join(scratch(), `some${extension}`);
+    await writeTable(path, headerOf(everyType()), [everyType()]);
+    const source = await openTable(path);
+    const some = await readAll(source, { columns: ["age", "id"] });
+    expect(some.columns.map((column) => column.name)).toEqual(["age", "id"]);
+    expect(columnTruth(some.columns[1]).values).toEqual(["1", String(2n ** 60n + 1n), "-3", "0"]);
+    await expect(readAll(source, { columns: ["agee"] })).rejects.toThrow(/no column "agee" \(did you mean "age"\?\)/);
+    await source.close();
+  });
+
+  it("keeps the columns of a table without rows", async () => {
+    const path = join(scratch(), `none${extension}`);
+    await writeTable(path, headerOf(everyType()), []);
+    const source = await openTable(path);
+    expect(source.schema.map((column) => column.name)).toEqual(everyType().columns.map((column) => column.name));
+    expect((await readAll(source)).rowCount).toBe(0);
+    await source.close();
+  });
+
+  it("leaves nothing behind when writing fails", async () => {
+    const folder = scratch();
+    const path = join(folder, `half${extension}`);
+    writeFileSync(path, "what was here before");
+    async function* failing(): AsyncGenerator<Table> {
+      yield everyType();
+      throw new Error("stopped half-way");
+    }
+    await expect(writeTable(path, headerOf(everyType()), failing())).rejects.toThrow("stopped half-way");
+    expect(readdirSync(folder)).toEqual([`half${extension}`]);
+    await expect(writeTable(join(folder, `no/where${extension}`), headerOf(everyType()), [])).rejects.toThrow(
+      /cannot be written: no such file/,
+    );
+  });
+});
+
+describe("files that other programs wrote", () => {
+  it.each(["zstd", "snappy", "gzip", "none", "v1"])("Parquet by pyarrow, %s", async (kind) => {
+    const source = await openTable(golden(`pyarrow_${kind}.parquet`));
+    const { columns, metadata } = readTruth("pyarrow");
+    const seen = await truthOf(source);
+    expect(seen).toEqual(columns);
+    expect(source.metadata).toMatchObject(metadata ?? {});
+  });
+
+  it("Arrow by pyarrow", async () => {
+    const source = await openTable(golden("pyarrow.arrow"));
+    const { columns, metadata } = readTruth("pyarrow");
+    expect(await truthOf(source)).toEqual(columns);
+    expect(source.metadata).toMatchObject(metadata ?? {});
+  });
+
+  it.each(["small.fits", "small.fits.gz"])("%s by astropy", async (name) => {
+    expect(await truthOf(await openTable(golden(name)))).toEqual(readTruth("small").columns);
+  });
+
+  it("every kind of FITS column by astropy, and the images beside it", async () => {
+    const { columns, metadata } = readTruth("kinds.fits");
+    const file = await openFits(golden("kinds.fits"));
+    expect(file.hdus.map((hdu) => hdu.name)).toEqual(["", "IMAGE", "KINDS", "SCALED"]);
+    const table = await file.hdu("kinds").table();
+    for (const batchRows of [1, 100]) expect(tableTruth(await readAll(table, { batchRows }))).toEqual(columns);
+    expect(table.metadata).toMatchObject(metadata ?? {});
+    expect(await file.hdu("image").image()).toEqual({ shape: [2, 3], data: Float32Array.of(0, 1, 2, 3, 4, 5) });
+    expect((await file.hdu(3).image()).data).toEqual(Float64Array.of(0, 1, 65535, 40000));
+    expect(() => file.hdu("FLUX")).toThrow(/no FITS unit "FLUX"; there are: 0 \(no name\) image, 1 IMAGE image/);
+    await file.close();
+  });
+});
+
+describe("a wrong name or place", () => {
+  it("is one line that says what was expected", async () => {
+    const folder = scratch();
+    await expect(openTable(join(folder, "none.fits"))).rejects.toThrow(/none\.fits: cannot be read: no such file/);
+    await expect(openTable(folder + "/x.fist")).rejects.toThrow(
+      /unknown table format "\.fist" \(did you mean ".fits"\?\)/,
+    );
+    await expect(openTable(golden("make_golden.py"))).rejects.toThrow(/unknown table format "\.py"/);
+    for (const { name, extensions } of all) {
+      const empty = join(folder, `empty${extensions[0]}`);
+      writeFileSync(empty, "");
+      await expect(openTable(empty)).rejects.toThrow(new RegExp(`empty file, expected a ${name} table`));
+      const other = join(folder, `other${extensions[0]}`);
+      writeFileSync(other, Buffer.from("\x89\x00\x01\x02not a table".repeat(20), "latin1"));
+      await expect(openTable(other)).rejects.toThrow(new RegExp(`not a ${name} file as its name says`));
+    }
+    writeFileSync(join(folder, "mine.fits"), "PAR1 and so on");
+    await expect(openTable(join(folder, "mine.fits"))).rejects.toThrow(/it looks like parquet/);
+    expect(existsSync(join(folder, "mine.fits"))).toBe(true);
+  });
+});

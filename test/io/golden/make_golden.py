@@ -1,0 +1,176 @@
+"""Makes the golden files of this folder with other people's programs (astropy, pyarrow, h5py), once.
+
+The tests read the files and compare them with the truth beside them; Python is not needed to run them.
+    python make_golden.py fits      (astropy)
+    python make_golden.py arrow     (pyarrow)
+    python make_golden.py hdf5      (h5py)
+"""
+import gzip
+import json
+import sys
+
+import numpy as np
+
+NAN = float("nan")
+
+
+def truth(name, columns, **more):
+    with open(name + ".json", "w") as out:
+        json.dump({"columns": columns, **more}, out, indent=0)
+
+
+def column(type_, width, values, unit=None):
+    row = {"type": type_, "width": width, "values": values}
+    return row if unit is None else {**row, "unit": unit}
+
+
+def make_fits():
+    from astropy.io import fits
+    from astropy.table import Table, MaskedColumn
+
+    # Every kind of column that FITS has.
+    vla = np.empty(3, dtype=object)
+    vla[:] = [np.array([1.5, -2.5], "f4"), np.array([], "f4"), np.array([3.0, 4.0, 5.0], "f4")]
+    vli = np.empty(3, dtype=object)
+    vli[:] = [np.array([7], "i2"), np.array([8, 9], "i2"), np.array([], "i2")]
+    cols = [
+        fits.Column("logical", "L", array=np.array([True, False, True])),
+        fits.Column("bits", "11X", array=np.array([[1, 0, 1] + [0] * 7 + [1], [0] * 11, [1] * 11], bool)),
+        fits.Column("byte", "B", array=np.array([0, 128, 255], "u1")),
+        fits.Column("signedbyte", "B", bzero=-128, array=np.array([-128, 0, 127], "i1")),
+        fits.Column("short", "I", null=-99, array=np.array([1, -99, 3], "i2")),
+        fits.Column("ushort", "I", bzero=32768, array=np.array([0, 40000, 65535], "u2")),
+        fits.Column("uint", "J", bzero=2147483648, array=np.array([0, 3000000000, 4294967295], "u4")),
+        fits.Column("long", "K", array=np.array([-(2**62), 0, 2**62 + 1], "i8")),
+        fits.Column("ulong", "K", bzero=2**63, array=np.array([0, 2**63, 2**64 - 1], "u8")),
+        fits.Column("scaled", "I", null=-32768, unit="mag", array=np.array([0, 25, -32768], "i2")),
+        fits.Column("float", "E", unit="1e-19 erg/s/cm2/A", array=np.array([1.5, NAN, -np.inf], "f4")),
+        fits.Column("double", "D", unit="Gyr", array=np.array([1e300, -0.1, NAN])),
+        fits.Column("complex", "C", array=np.array([1 + 2j, 3 - 4j, 0], "c8")),
+        fits.Column("vector", "4E", array=np.arange(12, dtype="f4").reshape(3, 4) / 3),
+        fits.Column("intvector", "2J", array=np.array([[1, 2], [3, 4], [5, 6]], "i4")),
+        fits.Column("text", "8A", array=np.array(["abc", "", "O'Neil"])),
+        fits.Column("texts", "6A", dim="(3,2)", array=np.array([["abc", "de"], ["f", ""], ["ghi", "jkl"]])),
+        fits.Column("variable", "PE()", array=vla),
+        fits.Column("variableint", "QI()", array=vli),
+        fits.Column("empty", "0E"),
+    ]
+    table = fits.BinTableHDU.from_columns(cols, name="KINDS")
+    table.header["XSCAL10"] = 0.01  # becomes TSCAL10 below: astropy would scale the values back
+    table.header["XZERO10"] = 10.0
+    table.header["SURVEY"] = "O'Hara / test"
+    table.header["DEPTH"] = (23.5, "mag")
+    table.header["LONGTEXT"] = "a very long text " * 8
+    table.header["HIERARCH a long keyword"] = 7
+    image = fits.ImageHDU(np.arange(6, dtype="f4").reshape(2, 3), name="IMAGE")
+    scaled = fits.ImageHDU(np.array([[0, 1], [65535, 40000]], "u2"), name="SCALED")
+    fits.HDUList([fits.PrimaryHDU(), image, table, scaled]).writeto("kinds.fits", overwrite=True)
+    with open("kinds.fits", "rb") as f:
+        raw = f.read()
+    with open("kinds.fits", "wb") as f:
+        f.write(raw.replace(b"XSCAL10 ", b"TSCAL10 ").replace(b"XZERO10 ", b"TZERO10 "))
+    n = None
+    truth("kinds.fits", {
+        "logical": column("uint8", 1, [1, 0, 1]),
+        "bits": column("uint8", 11, [1, 0, 1] + [0] * 7 + [1] + [0] * 11 + [1] * 11),
+        "byte": column("uint8", 1, [0, 128, 255]),
+        "signedbyte": column("int16", 1, [-128, 0, 127]),
+        "short": column("int16", 1, [1, n, 3]),
+        "ushort": column("int32", 1, [0, 40000, 65535]),
+        "uint": column("int64", 1, ["0", "3000000000", "4294967295"]),
+        "long": column("int64", 1, [str(-(2**62)), "0", str(2**62 + 1)]),
+        "ulong": column("string", 1, ["0", str(2**63), str(2**64 - 1)]),
+        "scaled": column("float64", 1, [10.0, 10.25, n], "mag"),
+        "float": column("float32", 1, [1.5, n, "-inf"], "1e-19 erg/s/cm2/A"),
+        "double": column("float64", 1, [1e300, -0.1, n], "Gyr"),
+        "complex": column("float32", 2, [1, 2, 3, -4, 0, 0]),
+        "vector": column("float32", 4, [float(x) for x in (np.arange(12, dtype="f4") / 3)]),
+        "intvector": column("int32", 2, [1, 2, 3, 4, 5, 6]),
+        "text": column("string", 1, ["abc", "", "O'Neil"]),
+        "texts": column("string", 2, ["abc", "de", "f", "", "ghi", "jkl"]),
+        "variable": column("float32", 3, [1.5, -2.5, n, n, n, n, 3.0, 4.0, 5.0]),
+        "variableint": column("float64", 2, [7, n, 8, 9, n, n]),
+    }, metadata={"SURVEY": "O'Hara / test", "DEPTH": "23.5", "LONGTEXT": ("a very long text " * 8).strip(),
+                 "a long keyword": "7"})
+
+    t = Table()
+    t["id"] = np.array([1, 2**60 + 1, -3], "i8")
+    t["flux"] = np.array([0.1, NAN, 3e8], "f4")
+    t["flux"].unit = "erg / (s cm2 Angstrom)"
+    t["n"] = MaskedColumn(np.array([1, 2, 3], "i4"), mask=[False, True, False])
+    t["name"] = ["a", "bcd", ""]
+    t.write("small.fits", overwrite=True)
+    with open("small.fits", "rb") as f, gzip.GzipFile("small.fits.gz", "wb", mtime=0) as g:
+        g.write(f.read())
+    t.write("small_tabledata.vot", format="votable", table_id="t", overwrite=True)
+    t.write("small_binary2.vot", format="votable", table_id="t", tabledata_format="binary2", overwrite=True)
+    truth("small", small_truth("erg Angstrom-1 s-1 cm-2"))
+
+
+def small_truth(unit):
+    return {
+        "id": column("int64", 1, ["1", str(2**60 + 1), "-3"]),
+        "flux": column("float32", 1, [float(np.float32(0.1)), None, 3e8], unit),
+        "n": column("int32", 1, [1, None, 3]),
+        "name": column("string", 1, ["a", "bcd", ""]),
+    }
+
+
+def make_arrow():
+    import pyarrow as pa
+    import pyarrow.feather as feather
+    import pyarrow.parquet as pq
+
+    unit = {"unit": "erg / (s cm2 Angstrom)"}
+    schema = pa.schema([
+        pa.field("id", pa.int64()),
+        pa.field("flux", pa.float32(), metadata=unit),
+        pa.field("n", pa.int32()),
+        pa.field("name", pa.string()),
+        pa.field("bands", pa.list_(pa.float32(), 3)),
+        pa.field("list", pa.list_(pa.float64()), metadata={"width": "2"}),
+        pa.field("ushort", pa.uint16()),
+        pa.field("flag", pa.bool_()),
+        pa.field("kind", pa.dictionary(pa.int8(), pa.string())),
+    ], metadata={"survey": "test"})
+    data = pa.table([
+        pa.array([1, 2**60 + 1, -3]), pa.array([0.1, None, 3e8], pa.float32()), pa.array([1, None, 3], pa.int32()),
+        pa.array(["a", "bcd", ""]), pa.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], pa.list_(pa.float32(), 3)),
+        pa.array([[1.5, 2.5], None, [3.5]], pa.list_(pa.float64())), pa.array([0, 40000, 65535], pa.uint16()),
+        pa.array([True, None, False]), pa.array(["x", "y", "x"]).dictionary_encode(),
+    ], names=schema.names).cast(schema)
+    for codec in ["zstd", "snappy", "gzip", "none"]:
+        pq.write_table(data, f"pyarrow_{codec}.parquet", compression=codec, row_group_size=2)
+    pq.write_table(data, "pyarrow_v1.parquet", compression="snappy", version="1.0", data_page_version="2.0")
+    feather.write_feather(data, "pyarrow.arrow", compression="uncompressed", chunksize=2)
+    columns = small_truth("erg / (s cm2 Angstrom)")
+    columns["bands"] = column("float32", 3, [1, 2, 3, 4, 5, 6, 7, 8, 9])
+    columns["list"] = column("float64", 2, [1.5, 2.5, None, None, 3.5, None])
+    columns["ushort"] = column("int32", 1, [0, 40000, 65535])
+    columns["flag"] = column("uint8", 1, [1, None, 0])
+    columns["kind"] = column("string", 1, ["x", "y", "x"])
+    truth("pyarrow", columns, metadata={"survey": "test"})
+
+
+def make_hdf5():
+    import h5py
+
+    with h5py.File("small.h5", "w", track_order=True) as f:
+        f.create_dataset("id", data=np.array([1, 2**60 + 1, -3], "i8"))
+        flux = f.create_dataset("flux", data=np.array([0.1, NAN, 3e8], "f4"), chunks=(2,), compression="gzip")
+        flux.attrs["unit"] = "erg / (s cm2 Angstrom)"
+        f.create_dataset("n", data=np.array([1, 2, 3], "i4"))
+        f.create_dataset("name", data=["a", "bcd", ""])
+        group = f.create_group("phot")
+        group.create_dataset("bands", data=np.arange(9, dtype=">f4").reshape(3, 3))
+        group.create_dataset("fixed", data=np.array([b"xy", b"z", b""], "S4"))
+        f.create_dataset("scalar", data=5)
+    columns = small_truth("erg / (s cm2 Angstrom)")
+    columns["n"] = column("int32", 1, [1, 2, 3])
+    columns["phot/bands"] = column("float32", 3, [0, 1, 2, 3, 4, 5, 6, 7, 8])
+    columns["phot/fixed"] = column("string", 1, ["xy", "z", ""])
+    truth("small.h5", columns)
+
+
+if __name__ == "__main__":
+    {"fits": make_fits, "arrow": make_arrow, "hdf5": make_hdf5}[sys.argv[1]]()
