@@ -39,6 +39,8 @@ const LINE_SIGMA = 120;
 const SUBSTEPS = 8;
 
 export function createPassband(name: string, curve: Curve): Passband {
+  const transmission = (lambda: number): number =>
+    lambda < curve.range[0] || lambda > curve.range[1] ? 0 : Math.max(0, curve.transmission(lambda));
   const first = Math.floor(gridIndex(curve.range[0])) - 3;
   const size = Math.ceil(gridIndex(curve.range[1])) + 4 - first;
   const weights = new Float64Array(size);
@@ -47,8 +49,8 @@ export function createPassband(name: string, curve: Curve): Passband {
   for (let s = 0; s < (size - 1) * SUBSTEPS; s++) {
     const at = (s + 0.5) / SUBSTEPS;
     const lambda = gridWavelength(first + at);
-    const t = curve.transmission(lambda);
-    if (!(t > 0)) continue;
+    const t = transmission(lambda);
+    if (t === 0) continue;
     const weight = (t * lambda * lambda * LOG_STEP) / SUBSTEPS;
     const j = Math.floor(at);
     weights[j] += weight * (j + 1 - at);
@@ -65,7 +67,7 @@ export function createPassband(name: string, curve: Curve): Passband {
     for (let t = -4; t <= 4; t += 0.25) {
       const lambda = gridWavelength(first + j + t * sigma);
       const g = Math.exp(-0.5 * t * t);
-      sum += g * Math.max(0, curve.transmission(lambda)) * lambda;
+      sum += g * transmission(lambda) * lambda;
       norm += g;
     }
     return sum / norm / photons;
