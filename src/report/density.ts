@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { theme } from "./svg.ts";
 
-/** Up to here every point is a dot; beyond, points are counted in cells, so that a figure's size doesn't grow with n. */
+/** Up to here every point is a dot unless the figure says otherwise; beyond, points are counted in cells, so that a figure's size doesn't grow with n. */
 const MOST_DOTS = 1500;
 const CELL = 4; // px
 const SHADES = ["#c9dcee", "#a6c8e4", "#7fb0d8", "#5996c8", "#387bb4", "#1f5f9c", "#10447f", "#082b5c"];
@@ -9,12 +9,12 @@ const SHADES = ["#c9dcee", "#a6c8e4", "#7fb0d8", "#5996c8", "#387bb4", "#1f5f9c"
 /** A scatter plot of any number of points in forward coordinates, and the words that tell how it was drawn. */
 export function densityMarks(
   at: readonly [number, number][],
-  color: string = theme.blue,
+  mostDots: number = MOST_DOTS,
 ): { marks: Plot.Markish[]; note: string } {
-  if (at.length <= MOST_DOTS) {
+  if (at.length <= mostDots) {
     const fillOpacity = at.length > 400 ? 0.35 : 0.6;
     const r = at.length > 400 ? 1.8 : 2.4;
-    return { marks: [Plot.dot(at, { fill: color, fillOpacity, r, clip: true })], note: "" };
+    return { marks: [Plot.dot(at, { fill: theme.blue, fillOpacity, r, clip: true })], note: "" };
   }
   const cells: Plot.RenderFunction = (_index, scales, _values, dimensions, context) => {
     const group = context.document.createElementNS("http://www.w3.org/2000/svg", "g");

@@ -44,7 +44,7 @@ export function drawPdfs({ axis, examples }: PdfData): Figure {
       y,
       example.grid,
       Array.from(example.density, (value) => value / most),
-    );
+    ).filter(([at]) => at >= x.domain[0] && at <= x.domain[1]);
     const line = (value: number | undefined, stroke: string, dash: string) =>
       value === undefined || !Number.isFinite(x.forward(value))
         ? []
@@ -87,6 +87,9 @@ function zoom(axis: Axis, { grid, density, median, truth }: PdfExample): AxisSca
   };
 }
 
+/** A corner plot repeats every sample in up to six panels: fewer dots before it counts in cells. */
+const CORNER_DOTS = 300;
+
 export interface CornerData {
   /** 2 - 4 fields. */
   readonly fields: readonly Axis[];
@@ -127,7 +130,7 @@ export function drawCorner({ fields, samples, truth }: CornerData): Figure {
           : [Plot.ruleY(mark(y.forward(truth[row])), { stroke: theme.orange, strokeWidth: 1.4 })];
       const pair = isDiagonal
         ? { marks: marginal(x, columns[column]), note: "" }
-        : densityMarks(points(x, y, columns[column], columns[row]));
+        : densityMarks(points(x, y, columns[column], columns[row]), CORNER_DOTS);
       note = pair.note || note;
       const hidesX = row < d - 1;
       const hidesY = column > 0 || isDiagonal;

@@ -31,13 +31,8 @@ export function drawLoss({ train, validation, learningRate, label }: LossData): 
   const from0: AxisScale = { ...x, domain: [0, x.domain[1]] };
   const smooth = runningMedian(train);
   const range = [...smooth.value, ...Array.from(validation?.value ?? [])];
-  const y = fitAxis(
-    { label: label ?? "negative log-likelihood per query [nats]" },
-    [range],
-    Array.from(validation?.value ?? []).slice(-1),
-  );
-  const raw = points(from0, y, train.step, train.value);
-  const thin = raw.filter((_, i) => i % Math.ceil(raw.length / (2 * LOSS_POINTS)) === 0);
+  const y = fitAxis({ label: label ?? "negative log-likelihood per query [nats]" }, [range], [lowest(train.value)]);
+  const raw = thinned(points(from0, y, train.step, train.value));
   const hasRate = learningRate !== undefined && learningRate.step.length > 0;
   const legend = drawLegend(
     [
@@ -59,7 +54,7 @@ export function drawLoss({ train, validation, learningRate, label }: LossData): 
         y,
         ...(hasRate ? { hide: "x" as const } : {}),
         marks: [
-          Plot.line(thin, { stroke: theme.blue, strokeOpacity: 0.25, strokeWidth: 0.8, clip: true }),
+          Plot.line(raw, { stroke: theme.blue, strokeOpacity: 0.25, strokeWidth: 0.8, clip: true }),
           Plot.line(points(from0, y, smooth.step, smooth.value), { stroke: theme.blue, strokeWidth: 1.8, clip: true }),
           ...(validation === undefined
             ? []
@@ -80,7 +75,7 @@ export function drawLoss({ train, validation, learningRate, label }: LossData): 
   if (hasRate) {
     const values = Array.from(learningRate.value, (value) => 1000 * value);
     const rate = fitAxis({ label: "learning rate", unit: "1e-3" }, [], [0, values.reduce((a, b) => Math.max(a, b), 0)]);
-    const curve = Plot.line(points(from0, rate, learningRate.step, values), {
+    const curve = Plot.line(thinned(points(from0, rate, learningRate.step, values)), {
       stroke: theme.green,
       strokeWidth: 1.8,
       clip: true,
@@ -95,6 +90,12 @@ export function drawLoss({ train, validation, learningRate, label }: LossData): 
       : ` Last validation value: ${short(validation.value[validation.value.length - 1])}.`;
   const caption = `Loss while training; lower is better. The faint line is single steps. Validation uses fixed galaxies and fixed questions that training never sees.${last}`;
   return { svg: composeSvg(680, height, pieces), width: 680, height, caption };
+}
+
+/** Every k-th point, so that a long run draws as small as a short one. */
+function thinned(at: [number, number][]): [number, number][] {
+  const step = Math.ceil(at.length / LOSS_POINTS);
+  return at.filter((_, i) => i % step === 0 || i === at.length - 1);
 }
 
 /** The first percentile: where the faint line of single steps ends, without its rare dips. */

@@ -139,10 +139,17 @@ export function composeSvg(width: number, height: number, pieces: readonly Piece
       ? svg.replace("<svg", `<svg overflow="visible" x="${x}" y="${y}"`)
       : `<g transform="translate(${x},${y})">${svg}</g>`;
   });
+  const ids = new Map<string, string>();
+  // Plot numbers its ids through the whole process; a figure numbers its own, so that equal data give equal bytes.
+  const own = body.join("").replace(/plot-(?:clip|marker)-\d+/g, (id) => {
+    const known = ids.get(id) ?? `c${ids.size + 1}`;
+    ids.set(id, known);
+    return known;
+  });
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" ` +
     `font-family="${theme.font}, Verdana, sans-serif" font-size="${theme.fontSize}">` +
-    `<rect width="${width}" height="${height}" fill="${theme.paper}"/>${body.join("")}</svg>`
+    `<rect width="${width}" height="${height}" fill="${theme.paper}"/>${own}</svg>`
   );
 }
 

@@ -1,0 +1,127 @@
+import { printUnit } from "./axis.ts";
+import { escapeText, theme } from "./svg.ts";
+import type { Figure } from "./svg.ts";
+
+/** A number, a number with an interval, words, or nothing known. */
+export type Cell =
+  | string
+  | number
+  | { readonly value: number; readonly low: number; readonly high: number }
+  | undefined;
+
+export interface ReportTable {
+  readonly title: string;
+  readonly columns: readonly {
+    readonly label: string;
+    readonly unit?: string;
+    /** Decimals of the column's numbers; enough for two digits of the smallest one when absent, four at most. */
+    readonly decimals?: number;
+  }[];
+  /** [row][column] */
+  readonly rows: readonly (readonly Cell[])[];
+}
+
+export interface ReportSection {
+  readonly heading: string;
+  /** One paragraph per entry, plain text. */
+  readonly text?: readonly string[];
+  readonly tables?: readonly ReportTable[];
+  readonly figures?: readonly Figure[];
+}
+
+export interface Report {
+  readonly title: string;
+  /** Name and value: what was run, on what, when, with which seed. */
+  readonly facts?: readonly (readonly [string, string])[];
+  readonly sections: readonly ReportSection[];
+}
+
+const STYLE = `
+:root { color-scheme: light; }
+body { margin: 0 auto; max-width: 60rem; padding: 2rem 1.5rem 4rem; background: ${theme.paper}; color: ${theme.ink};
+  font: 16px/1.55 "DejaVu Sans", Verdana, sans-serif; }
+h1 { font-size: 1.7rem; margin: 0 0 .8rem; } h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; padding-top: .8rem; border-top: 1px solid ${theme.grid}; }
+a { color: ${theme.blue}; text-decoration: none; } a:hover { text-decoration: underline; }
+nav ol { margin: .3rem 0; padding-left: 1.4rem; columns: 2; } dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; font-size: .88rem; }
+dt { color: #5f5f5f; } dd { margin: 0; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0 1.4rem; font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: bold; padding-bottom: .35rem; }
+th, td { padding: .28rem .8rem .28rem 0; border-bottom: 1px solid ${theme.grid}; text-align: left; vertical-align: baseline; white-space: nowrap; }
+thead th { border-bottom: 1.5px solid ${theme.faint}; } .number { text-align: right; } .unit, .range { color: #5f5f5f; font-weight: normal; }
+.range { font-size: .9em; margin-left: .5em; }
+figure { margin: 1.4rem 0 1.8rem; break-inside: avoid; } figure svg { display: block; max-width: 100%; height: auto; }
+figcaption { font-size: .85rem; color: #444; max-width: 46rem; margin-top: .4rem; }
+@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } nav { display: none; } h2 { break-after: avoid; } tr { break-inside: avoid; } }
+`;
+
+/** One self-contained HTML page: inline style and SVG, no script, nothing fetched. All words are escaped. */
+export function renderReport({ title, facts, sections }: Report): string {
+  let figureCount = 0;
+  const body = sections.map((section, i) => {
+    const paragraphs = (section.text ?? []).map((text) => `<p>${escapeText(text)}</p>`);
+    const tables = (section.tables ?? []).map(renderTable);
+    const figures = (section.figures ?? []).map((figure) => renderFigure(figure, ++figureCount));
+    return `<section id="s${i + 1}"><h2>${escapeText(section.heading)}</h2>${[...paragraphs, ...tables, ...figures].join("\n")}</section>`;
+  });
+  const contents = sections.map(({ heading }, i) => `<li><a href="#s${i + 1}">${escapeText(heading)}</a></li>`);
+  const list = (facts ?? []).map(([name, value]) => `<dt>${escapeText(name)}</dt><dd>${escapeText(value)}</dd>`);
+  return [
+    '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>',
+    '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
+    `<title>${escapeText(title)}</title><style>${STYLE}</style></head><body>`,
+    `<h1>${escapeText(title)}</h1>`,
+    ...(list.length > 0 ? [`<dl>${list.join("")}</dl>`] : []),
+    ...(contents.length > 1 ? [`<nav aria-label="Contents"><ol>${contents.join("")}</ol></nav>`] : []),
+    ...body,
+    "</body></html>\n",
+  ].join("\n");
+}
+
+/** Ids (clip paths) are made unique to the figure: the same ones may come from another process or twice. */
+function renderFigure({ svg, caption }: Figure, number: number): string {
+  const own = svg
+    .replace(/(\bid="|url\(#)/g, `$1f${number}-`)
+    .replace("<svg", `<svg role="img" aria-label="Figure ${number}"`);
+  return `<figure id="f${number}">${own}<figcaption><b>Figure ${number}.</b> ${escapeText(caption)}</figcaption></figure>`;
+}
+
+function renderTable({ title, columns, rows }: ReportTable): string {
+  const isNumeric = columns.map((_, j) => rows.some((row) => row[j] !== undefined && typeof row[j] !== "string"));
+  const decimals = columns.map((column, j) => column.decimals ?? neededDecimals(rows.map((row) => row[j])));
+  const align = (j: number) => (isNumeric[j] ? ' class="number"' : "");
+  const head = columns.map(({ label, unit }, j) => {
+    const shown =
+      unit === undefined || unit === "" ? "" : ` <span class="unit">[${escapeText(printUnit(unit))}]</span>`;
+    return `<th scope="col"${align(j)}>${escapeText(label)}${shown}</th>`;
+  });
+  const body = rows.map((row) => {
+    return `<tr>${columns.map((_, j) => `<td${align(j)}>${renderCell(row[j], decimals[j])}</td>`).join("")}</tr>`;
+  });
+  return (
+    `<div class="wide"><table><caption>${escapeText(title)}</caption>` +
+    `<thead><tr>${head.join("")}</tr></thead><tbody>${body.join("")}</tbody></table></div>`
+  );
+}
+
+function renderCell(cell: Cell, decimals: number): string {
+  if (cell === undefined) return "–";
+  if (typeof cell === "string") return escapeText(cell);
+  if (typeof cell === "number") return formatNumber(cell, decimals);
+  const { value, low, high } = cell;
+  return `${formatNumber(value, decimals)}<span class="range">${formatNumber(low, decimals)} … ${formatNumber(high, decimals)}</span>`;
+}
+
+function formatNumber(value: number, decimals: number): string {
+  if (!Number.isFinite(value)) return "–";
+  const text = value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return text.replace(/^-0(\.0*)?$/, "0$1").replace("-", "−");
+}
+
+function neededDecimals(cells: readonly Cell[]): number {
+  const values = cells
+    .map((cell) => (typeof cell === "object" ? cell.value : cell))
+    .filter((v): v is number => typeof v === "number" && Number.isFinite(v));
+  if (values.every(Number.isInteger)) return 0;
+  const least = Math.min(...values.map(Math.abs).filter((size) => size > 0));
+  return Math.max(0, Math.min(4, 1 - Math.floor(Math.log10(least))));
+}
