@@ -72,6 +72,18 @@ export function fitAxis(axis: Axis, samples: readonly ArrayLike<number>[], inclu
   };
 }
 
+/** At most `most` ticks, 0 among them where it was one, none closer to the ends than `edge` of the axis: for small panels. */
+export function sparseTicks(scale: AxisScale, most: number, edge = 0): AxisScale {
+  const [low, high] = scale.domain;
+  const inner = scale.ticks.filter((t) => Math.min(t - low, high - t) >= edge * (high - low) - 1e-9);
+  const every = Math.ceil(inner.length / most);
+  const zero = Math.max(
+    0,
+    inner.findIndex((t) => Math.abs(t) < 1e-12),
+  );
+  return { ...scale, ticks: inner.filter((_, i) => (i - zero) % every === 0) };
+}
+
 /** `label [unit]`, the unit in print form. */
 export function axisLabel(axis: Axis): string {
   return axis.unit === undefined || axis.unit === "" ? axis.label : `${axis.label} [${printUnit(axis.unit)}]`;
@@ -158,8 +170,8 @@ function asinhTicks(low: number, high: number, knee: number): number[] {
   return values;
 }
 
-/** Decimals undefined: as short as it goes, powers of ten beyond 10,000 and below 0.001. */
-function formatTick(value: number, decimals: number | undefined): string {
+/** A true minus sign. Decimals undefined: as short as it goes, powers of ten beyond 10,000 and below 0.001. */
+export function formatTick(value: number, decimals: number | undefined): string {
   const size = Math.abs(value);
   let text: string;
   if (size < 1e-12) text = "0";

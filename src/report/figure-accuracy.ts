@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { fitAxis, printUnit } from "./axis.ts";
+import { fitAxis, formatTick, printUnit, sparseTicks } from "./axis.ts";
 import type { Axis, AxisScale } from "./axis.ts";
 import { densityMarks } from "./density.ts";
 import { composeSvg, drawLegend, drawPanel, points, seriesColors, theme } from "./svg.ts";
@@ -78,7 +78,7 @@ export function drawPhotoz({ zSpec, zPhot }: PhotozData): Figure {
         width: WIDTH,
         height: 160,
         x,
-        y: below,
+        y: sparseTicks(below, 5),
         marks: [...residual.marks, Plot.ruleY([0], { stroke: theme.ink })],
       }),
     },
@@ -141,7 +141,11 @@ export function drawProperty({ truth, predicted, axis }: PropertyData): Figure {
         ],
       }),
     },
-    { x: 0, y: 370, svg: drawPanel({ width: WIDTH, height: 160, x, y: below, marks: [...lower.marks, ...lines] }) },
+    {
+      x: 0,
+      y: 370,
+      svg: drawPanel({ width: WIDTH, height: 160, x, y: sparseTicks(below, 5), marks: [...lower.marks, ...lines] }),
+    },
   ]);
   const caption = `Predicted (median) against true ${axis.label} of ${count(truth.length, "galaxy", "galaxies")}; below, the error, with its median and robust ±1σ (dashed). ${outside(residual, reach)}${main.note}`;
   return { svg, width: WIDTH, height: 530, caption: caption.trim() };
@@ -267,7 +271,7 @@ function noteMark(lines: readonly string[]): Plot.Markish {
 
 /** Three significant digits, a true minus sign. */
 export function short(value: number): string {
-  return (value === 0 ? "0" : String(Number(value.toPrecision(3)))).replace("-", "−");
+  return formatTick(Number(value.toPrecision(3)), undefined);
 }
 
 function percent(fraction: number): string {

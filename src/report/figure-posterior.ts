@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { axisLabel, fitAxis } from "./axis.ts";
+import { fitAxis, sparseTicks } from "./axis.ts";
 import type { Axis, AxisScale } from "./axis.ts";
 import { densityMarks } from "./density.ts";
 import { composeSvg, drawLegend, drawPanel, points, theme } from "./svg.ts";
@@ -78,13 +78,8 @@ function zoom(axis: Axis, { grid, density, median, truth }: PdfExample): AxisSca
   const ends = [...seen, median, ...(truth === undefined ? [] : [truth])].filter(Number.isFinite);
   const scale = fitAxis(axis, [], [Math.min(...ends), Math.max(...ends)]);
   const inner = scale.domain[1] - scale.domain[0];
-  // Three or four labels fit under a small panel.
-  const every = Math.ceil(scale.ticks.length / 4);
-  return {
-    ...scale,
-    domain: [scale.domain[0] - 0.1 * inner, scale.domain[1] + 0.1 * inner],
-    ticks: scale.ticks.filter((_, i) => i % every === 0),
-  };
+  const wide = { ...scale, domain: [scale.domain[0] - 0.1 * inner, scale.domain[1] + 0.1 * inner] as const };
+  return sparseTicks(wide, 4, 0.08);
 }
 
 /** A corner plot repeats every sample in up to six panels: fewer dots before it counts in cells. */
@@ -105,9 +100,7 @@ export function drawCorner({ fields, samples, truth }: CornerData): Figure {
   const n = d === 0 ? 0 : Math.floor(samples.length / d);
   const columns = fields.map((_, j) => Float64Array.from({ length: n }, (_row, i) => samples[i * d + j]));
   const scales = fields.map((field, j) => {
-    const scale = fitAxis({ ...field, label: field.label }, [columns[j]], truth === undefined ? [] : [truth[j]]);
-    const every = Math.ceil(scale.ticks.length / 4);
-    return { ...scale, label: axisLabel(field), ticks: scale.ticks.filter((_, i) => i % every === 0) };
+    return sparseTicks(fitAxis(field, [columns[j]], truth === undefined ? [] : [truth[j]]), 4, 0.08);
   });
   const cell = d > 3 ? 136 : 170;
   const [left, bottom] = [56, 38];

@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { fitAxis } from "./axis.ts";
+import { fitAxis, sparseTicks } from "./axis.ts";
 import type { AxisScale } from "./axis.ts";
 import { short } from "./figure-accuracy.ts";
 import { wavelengthAxis } from "./figure-spectrum.ts";
@@ -74,13 +74,13 @@ export function drawLoss({ train, validation, learningRate, label }: LossData): 
   ];
   if (hasRate) {
     const values = Array.from(learningRate.value, (value) => 1000 * value);
-    const rate = fitAxis({ label: "learning rate", unit: "1e-3" }, [], [0, values.reduce((a, b) => Math.max(a, b), 0)]);
+    const rate = fitAxis({ label: "rate", unit: "1e-3" }, [], [0, values.reduce((a, b) => Math.max(a, b), 0)]);
     const curve = Plot.line(thinned(points(from0, rate, learningRate.step, values)), {
       stroke: theme.green,
       strokeWidth: 1.8,
       clip: true,
     });
-    const few = { ...rate, ticks: rate.ticks.filter((_, i) => i % 2 === 0) };
+    const few = sparseTicks(rate, 3);
     pieces.push({ x: 0, y: top + 262, svg: drawPanel({ width: 680, height: 124, x: from0, y: few, marks: [curve] }) });
   }
   const height = top + (hasRate ? 386 : 300);
@@ -88,7 +88,7 @@ export function drawLoss({ train, validation, learningRate, label }: LossData): 
     validation === undefined || validation.value.length === 0
       ? ""
       : ` Last validation value: ${short(validation.value[validation.value.length - 1])}.`;
-  const caption = `Loss while training; lower is better. The faint line is single steps. Validation uses fixed galaxies and fixed questions that training never sees.${last}`;
+  const caption = `Loss while training; lower is better. The faint line is single steps.${hasRate ? " Below, the learning rate." : ""} Validation uses fixed galaxies and fixed questions that training never sees.${last}`;
   return { svg: composeSvg(680, height, pieces), width: 680, height, caption };
 }
 

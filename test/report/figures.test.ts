@@ -20,9 +20,8 @@ interface Words {
 }
 
 function textsOf(svg: string): string[] {
-  return Array.from(new DOMParser().parseFromString(svg, "image/svg+xml").querySelectorAll("text"), (node) =>
-    String(node.textContent),
-  );
+  const nodes = new DOMParser().parseFromString(svg, "image/svg+xml").querySelectorAll("text") as Iterable<Words>;
+  return Array.from(nodes, (node) => node.textContent);
 }
 
 describe.each(names)("figure %s", (name) => {

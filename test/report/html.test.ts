@@ -46,10 +46,8 @@ describe("report", () => {
     expect(page).not.toMatch(/<script|<link|<img|@import|url\((?!#)/);
   });
   test("contents lead to their sections", () => {
-    const links = Array.from(document.querySelectorAll("nav a"), (a) => [
-      String(a.getAttribute("href")),
-      String(a.textContent),
-    ]);
+    const nodes = document.querySelectorAll("nav a") as Iterable<Node>;
+    const links = Array.from(nodes, (a) => [a.getAttribute("href"), a.textContent]);
     expect(links).toEqual([
       ["#s1", "Redshift"],
       ["#s2", "Scores"],
