@@ -48,7 +48,7 @@ export function drawPhotoz({ zSpec, zPhot }: PhotozData): Figure {
     WIDTH - 70,
   );
   const svg = composeSvg(WIDTH, 546, [
-    { x: 58, y: 4, svg: legend.svg },
+    { x: theme.gutter, y: 4, svg: legend.svg },
     {
       x: 0,
       y: 20,
@@ -58,7 +58,7 @@ export function drawPhotoz({ zSpec, zPhot }: PhotozData): Figure {
         x,
         y,
         hide: "x",
-        margin: { left: 58 },
+        margin: { left: theme.gutter },
         marks: [
           ...main.marks,
           ...band(0.15, theme.orange),
@@ -127,7 +127,7 @@ export function drawProperty({ truth, predicted, axis }: PropertyData): Figure {
         x,
         y,
         hide: "x",
-        margin: { left: 58 },
+        margin: { left: theme.gutter },
         marks: [
           ...main.marks,
           Plot.line(
@@ -197,7 +197,7 @@ export function drawCalibration({ series }: CalibrationData): Figure {
   const top = legend.height + 8;
   const ideal = { stroke: theme.faint, strokeDasharray: "4 3", strokeWidth: 1.5 };
   const svg = composeSvg(680, top + 320, [
-    { x: 58, y: 4, svg: legend.svg },
+    { x: theme.gutter, y: 4, svg: legend.svg },
     {
       x: 0,
       y: top,

@@ -56,7 +56,7 @@ export function drawHistogram({ axis, series, bins = 50, caption }: HistogramDat
     Plot.line(corners, { stroke: colorOf(i), strokeWidth: 1.6 }),
   ]);
   const svg = composeSvg(480, top + 300, [
-    { x: 58, y: 3, svg: legend.svg },
+    { x: theme.gutter, y: 3, svg: legend.svg },
     { x: 0, y: top, svg: drawPanel({ width: 480, height: 300, x, y: { ...y, label: `density${scaleName}` }, marks }) },
   ]);
   const sizes = series.map((s) => `${s.label}: ${count(s.values.length, "object", "objects")}`).join("; ");
@@ -110,7 +110,7 @@ export function drawScatter({ x, y, xAxis, yAxis, label, over, lines, caption }:
     ),
   ];
   const svg = composeSvg(480, top + 400, [
-    { x: 58, y: 3, svg: legend.svg },
+    { x: theme.gutter, y: 3, svg: legend.svg },
     { x: 0, y: top, svg: drawPanel({ width: 480, height: 400, x: xScale, y: yScale, marks }) },
   ]);
   const sampled =

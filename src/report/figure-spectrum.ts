@@ -48,7 +48,7 @@ export function drawSeds({ fluxUnit, objects }: SedData): Figure {
     "About two thirds of the orange points should lie in the dark band, apart from their own error bars (1σ)." +
     (objects.length > shown.length ? ` The first ${shown.length} of ${objects.length}.` : "");
   return {
-    svg: composeSvg(680, total, [{ x: 58, y: 3, svg: legend.svg }, ...pieces]),
+    svg: composeSvg(680, total, [{ x: theme.gutter, y: 3, svg: legend.svg }, ...pieces]),
     width: 680,
     height: total,
     caption,
@@ -191,7 +191,7 @@ export function drawBandLines({ wavelength, axis, series, reference, caption }: 
   );
   const top = legend.height + 4;
   const svg = composeSvg(680, top + 280, [
-    { x: 58, y: 3, svg: legend.svg },
+    { x: theme.gutter, y: 3, svg: legend.svg },
     { x: 0, y: top, svg: drawPanel({ width: 680, height: 280, x, y, marks: [...line, ...marks] }) },
   ]);
   return { svg, width: 680, height: top + 280, caption: caption ?? `${axis.label} of each band, by wavelength.` };

@@ -43,7 +43,7 @@ export function drawLoss({ train, validation, learningRate, label }: LossData): 
   );
   const top = legend.height + 4;
   const pieces: Piece[] = [
-    { x: 58, y: 3, svg: legend.svg },
+    { x: theme.gutter, y: 3, svg: legend.svg },
     {
       x: 0,
       y: top,
@@ -228,7 +228,7 @@ export function drawAdaptation({ variants, metrics, zeroPoints }: AdaptationData
   const legend = drawLegend([...entries], 600);
   const top = legend.height + 4;
   const width = 680 / Math.max(1, Math.min(4, metrics.length));
-  const pieces: Piece[] = [{ x: 58, y: 3, svg: legend.svg }];
+  const pieces: Piece[] = [{ x: theme.gutter, y: 3, svg: legend.svg }];
   metrics.forEach(({ title, values }, i) => {
     const y = fitAxis({ label: "" }, [], [0, 1.12 * Math.max(0, ...values.filter(Number.isFinite))]);
     const x: AxisScale = {
@@ -319,7 +319,7 @@ function zeroPointPieces(
     Plot.dot(rows, { x: "x", y: "truth", stroke: seriesColors[1], fill: theme.paper, r: 3, strokeWidth: 1.4 }),
   ];
   return [
-    { x: 58, y: top, svg: legend.svg },
+    { x: theme.gutter, y: top, svg: legend.svg },
     { x: 0, y: top + 18, svg: drawPanel({ width: 680, height: 254, x, y, marks }) },
   ];
 }

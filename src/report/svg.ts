@@ -8,6 +8,8 @@ import type { AxisScale } from "./axis.ts";
 export const theme = {
   font: "DejaVu Sans",
   fontSize: 11,
+  /** Room for tick labels and the label of the y axis [px]. */
+  gutter: 66,
   ink: "#222222",
   faint: "#8a8a8a",
   grid: "#e4e4e4",
@@ -68,7 +70,7 @@ export function drawPanel(options: PanelOptions): string {
   const hidesX = options.hide === "x" || options.hide === "both";
   const hidesY = options.hide === "y" || options.hide === "both";
   const margin = {
-    left: hidesY ? 10 : 58,
+    left: hidesY ? 10 : theme.gutter,
     right: 12,
     top: title === undefined ? 10 : 24,
     bottom: hidesX ? 10 : 42,
