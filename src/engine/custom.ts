@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { binary, matmul, mulScalar, reshape, unary } from "./emit.ts";
+import { matmul, reduce, reshape, unary } from "./emit.ts";
 import { unbroadcast, type GradientRow } from "./gradients.ts";
 import { sizeOf } from "./graph.ts";
-import type { Kernel } from "./kernel.ts";
+import { axesOf, numbers, type Kernel } from "./kernel.ts";
 
 /**
  * Kernels that tfjs does not have. Each says itself three times: as ONNX nodes, as a composition of tfjs ops for the
@@ -129,11 +129,34 @@ const scaledMatMul: CustomKernel = {
     },
   },
 };
-void [binary, mulScalar];
+
+const logSumExp: CustomKernel = {
+  emit: ({ g, inputs, attrs }) => {
+    const axes = axesOf(attrs["axis"], inputs["x"].shape.length);
+    return reduce(g, "ReduceLogSumExp", inputs["x"], { axes, keepDims: true });
+  },
+  compose: ({ x }, { axis }) => tf.logSumExp(x, [...numbers(axis)], true),
+  gradient: {
+    inputsToSave: ["x"],
+    outputsToSave: [true],
+    gradFunc: (dy, [x, y]) => ({ x: () => tf.mul(one(dy), tf.exp(tf.sub(x, y))) }),
+  },
+};
+
+const logSoftmax: CustomKernel = {
+  emit: ({ g, inputs }) => g.node("LogSoftmax", [inputs["x"]], inputs["x"], { axis: -1 }),
+  compose: ({ x }) => tf.logSoftmax(x),
+  gradient: {
+    outputsToSave: [true],
+    gradFunc: (dy, [y]) => ({ x: () => tf.sub(one(dy), tf.mul(tf.exp(y), tf.sum(one(dy), -1, true))) }),
+  },
+};
 
 export const customKernels = {
   FusedLayerNorm: layerNorm,
   FusedGelu: gelu,
   FusedLinear: linear,
   ScaledMatMul: scaledMatMul,
+  FusedLogSumExp: logSumExp,
+  FusedLogSoftmax: logSoftmax,
 } satisfies Readonly<Record<string, CustomKernel>>;

@@ -4,7 +4,7 @@ import { createCpuEngine, createTensorflowEngine } from "./executor-eager.ts";
 import { createOnnxEngine } from "./executor-onnx.ts";
 
 const executors = {
-  onnx: async ({ device, threads }: EngineOptions) => createOnnxEngine(device ?? "cpu", threads),
+  onnx: ({ device, threads }: EngineOptions) => createOnnxEngine(device ?? "cpu", threads),
   cpu: createCpuEngine,
   tensorflow: createTensorflowEngine,
 } satisfies Record<NonNullable<EngineOptions["backend"]>, (options: EngineOptions) => Promise<Engine>>;

@@ -2,17 +2,18 @@ import * as ort from "onnxruntime-node";
 import { UserError } from "../errors.ts";
 import { checkInputs } from "./arrays.ts";
 import type { ArraySpec, Arrays, Compiled, DType, Engine, NdArray, Signature, TensorFunction } from "./contract.ts";
+import { Graph } from "./graph.ts";
 import { trace } from "./tracer.ts";
 
 type Device = "cpu" | "cuda" | "webgpu";
 
-/** ONNX Runtime's severity for errors alone. */
-const ERRORS_ONLY = 3;
+/** ONNX Runtime's severity; errors are thrown anyway. */
+const FATAL = 4;
 
 const sessionOptions = (device: Device, threads: number | undefined): ort.InferenceSession.SessionOptions => ({
   executionProviders: [device],
   graphOptimizationLevel: "all",
-  logSeverityLevel: ERRORS_ONLY,
+  logSeverityLevel: FATAL,
   enableCpuMemArena: true,
   enableMemPattern: true,
   executionMode: "sequential",
@@ -25,23 +26,22 @@ const howToGet: Record<Device, string> = {
   webgpu: "needs a GPU with a Vulkan, Metal or Direct3D 12 driver",
 };
 
-/** @throws UserError when this machine or this build of ONNX Runtime has no such device. */
-const requireDevice = (device: Device): void => {
-  const available = ort.listSupportedBackends().map((backend) => backend.name);
-  if (available.includes(device)) return;
-  throw new UserError(
-    `device ${device} is not available (${howToGet[device]}), expected one of ${available.join(", ")}`,
-  );
-};
-
 const openSession = async (bytes: Uint8Array, device: Device, threads?: number): Promise<ort.InferenceSession> => {
   try {
     return await ort.InferenceSession.create(bytes, sessionOptions(device, threads));
   } catch (cause) {
     const reason = (cause as Error).message.split("\n")[0];
     if (device === "cpu") throw new Error(`ONNX Runtime refused the graph: ${reason}`, { cause });
-    throw new UserError(`device ${device} did not start (${howToGet[device]}): ${reason}`, { cause });
+    throw new UserError(`device ${device} is not available (${howToGet[device]}): ${reason}`, { cause });
   }
+};
+
+/** A graph that does nothing, to find out early whether a device starts. */
+const probe = async (device: Device): Promise<void> => {
+  const graph = new Graph();
+  const x = graph.input("x", { type: "float32", shape: [1] });
+  const session = await openSession(graph.encode("probe", { x }), device);
+  await session.release();
 };
 
 const runSession = async (session: ort.InferenceSession, inputs: Arrays, outputs: Signature): Promise<Arrays> => {
@@ -57,9 +57,16 @@ const runSession = async (session: ort.InferenceSession, inputs: Arrays, outputs
   return arrays;
 };
 
-/** Traces each function to one ONNX graph and runs it on ONNX Runtime. */
-export const createOnnxEngine = (device: Device, threads: number | undefined): Engine => {
-  requireDevice(device);
+/**
+ * Traces each function to one ONNX graph and runs it on ONNX Runtime.
+ * @throws UserError when this machine or this build of ONNX Runtime has no such device.
+ */
+export const createOnnxEngine = async (device: Device, threads: number | undefined): Promise<Engine> => {
+  if (howToGet[device] === undefined) {
+    throw new UserError(`device ${device} is unknown, expected one of ${Object.keys(howToGet).join(", ")}`);
+  }
+  ort.env.logLevel = "fatal"; // what fails is thrown, and needs no second message on the terminal
+  if (device !== "cpu") await probe(device);
   return {
     name: `onnx:${device}`,
     compile: async (fn: TensorFunction, signature: Signature, label = "function"): Promise<Compiled> => {

@@ -144,7 +144,8 @@ const tile: GradientRow = {
 const slice: GradientRow = {
   inputsToSave: ["x"],
   gradFunc: (dy, [x], attrs) => {
-    const [begin, size] = tf.slice_util.parseSliceParams(x, [...numbers(attrs["begin"])], [...numbers(attrs["size"])]);
+    const begin = x.shape.map((_, i) => numbers(attrs["begin"])[i] ?? 0);
+    const size = one(dy).shape;
     const paddings = x.shape.map((dim, i): [number, number] => [begin[i], dim - begin[i] - size[i]]);
     return { x: () => tf.pad(one(dy), paddings) };
   },
@@ -301,7 +302,6 @@ export const gradients = {
     },
   },
   Tile: tile,
-  BroadcastTo: ofInput((dy, x) => unbroadcast(dy, x.shape)),
   GatherV2: gather,
   OneHot: flat("indices"),
   UnsortedSegmentSum: {
@@ -339,12 +339,6 @@ export const gradients = {
     outputsToSave: [true],
     gradFunc: (dy, [y], attrs) => ({
       logits: () => tf.mul(y, tf.sub(one(dy), tf.sum(tf.mul(one(dy), y), integer(attrs["dim"]), true))),
-    }),
-  },
-  LogSoftmax: {
-    outputsToSave: [true],
-    gradFunc: (dy, [y], attrs) => ({
-      logits: () => tf.sub(one(dy), tf.mul(tf.sum(one(dy), integer(attrs["axis"]), true), tf.exp(y))),
     }),
   },
   Cumsum: {

@@ -12,8 +12,11 @@ export interface KernelCall {
 export type Kernel = (call: KernelCall) => Value | readonly Value[];
 export type KernelTable = Readonly<Record<string, Kernel>>;
 
-export const numbers = (value: unknown): readonly number[] =>
-  typeof value === "number" ? [value] : Array.from(value as ArrayLike<number>);
+/** A number or a list of them as a list; nothing as an empty one. */
+export const numbers = (value: unknown): readonly number[] => {
+  if (value === undefined || value === null) return [];
+  return typeof value === "number" ? [value] : Array.from(value as ArrayLike<number>);
+};
 export const integer = (value: unknown): number => value as number;
 /** Axis counted from the front. */
 export const axisOf = (value: unknown, rank: number): number => {

@@ -47,10 +47,10 @@ const expm1: Kernel = ({ g, inputs }) => {
   return binary(g, "Mul", half, addScalar(g, unary(g, "Exp", x), 1));
 };
 
-/** Floor of a quotient. Integer division in ONNX truncates, so integers go through floats as in tfjs. */
+/** Floor of a quotient, int32 as in tfjs. Integer division in ONNX truncates, so integers go through floats. */
 const floorDiv: Kernel = ({ g, inputs }) => {
   const [a, b] = [cast(g, inputs["a"], "float32"), cast(g, inputs["b"], "float32")];
-  return cast(g, unary(g, "Floor", binary(g, "Div", a, b)), inputs["a"].type);
+  return cast(g, unary(g, "Floor", binary(g, "Div", a, b)), "int32");
 };
 
 /** Remainder with the sign of the divisor. */
@@ -81,7 +81,11 @@ const pow: Kernel = ({ g, inputs }) => {
 const step: Kernel = ({ g, inputs, attrs }) => {
   const x = inputs["x"];
   const isPositive = binary(g, "Greater", x, scalarLike(g, x, 0), "bool");
-  return where(g, isPositive, scalarLike(g, x, 1), mulScalar(g, x, (attrs["alpha"] as number | undefined) ?? 0));
+  return g.node(
+    "Where",
+    [isPositive, scalarLike(g, x, 1), scalarLike(g, x, (attrs["alpha"] as number | undefined) ?? 0)],
+    x,
+  );
 };
 
 export const elementwiseKernels = {

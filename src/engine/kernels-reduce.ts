@@ -28,13 +28,11 @@ const arg =
     return cast(g, g.node(op, [x], { type: "int64", shape }, { axis, keepdims: 0 }), "int32");
   };
 
-const softmax =
-  (op: string): Kernel =>
-  ({ g, inputs, attrs }) => {
-    const x = cast(g, inputs["logits"], "float32");
-    const rank = x.shape.length;
-    return g.node(op, [x], x, { axis: axisOf(attrs["dim"] ?? attrs["axis"] ?? rank - 1, rank) });
-  };
+const softmax: Kernel = ({ g, inputs, attrs }) => {
+  const x = cast(g, inputs["logits"], "float32");
+  const rank = x.shape.length;
+  return g.node("Softmax", [x], x, { axis: axisOf(attrs["dim"] ?? rank - 1, rank) });
+};
 
 const cumsum: Kernel = ({ g, inputs, attrs }) => {
   const x = inputs["x"];
@@ -53,8 +51,7 @@ export const reduceKernels = {
   Any: logical("ReduceMax"),
   ArgMax: arg("ArgMax"),
   ArgMin: arg("ArgMin"),
-  Softmax: softmax("Softmax"),
-  LogSoftmax: softmax("LogSoftmax"),
+  Softmax: softmax,
   Cumsum: cumsum,
   BatchMatMul: ({ g, inputs, attrs }) =>
     matmul(g, inputs["a"], inputs["b"], attrs["transposeA"] === true, attrs["transposeB"] === true),

@@ -96,10 +96,12 @@ const gather: Kernel = ({ g, inputs, attrs }) => {
   return g.node("GatherND", [x, wide], { type: x.type, shape }, { batch_dims: batchDims });
 };
 
-const oneHotOf = (g: Graph, indices: Value, depth: number, type: OnnxType, on: number, off: number): Value => {
-  const values = g.constant(type, [2], [off, on]);
-  const shape = [...indices.shape, depth];
-  return g.node("OneHot", [cast(g, indices, "int32"), g.scalar("int32", depth), values], { type, shape }, { axis: -1 });
+/** ONNX Runtime has the operator for float results; others are cast. */
+const oneHotOf = (g: Graph, indices: Value, depth: number, type: OnnxType, on = 1, off = 0): Value => {
+  const values = g.constant("float32", [2], [off, on]);
+  const output = { type: "float32" as const, shape: [...indices.shape, depth] };
+  const operands = [cast(g, indices, "int32"), g.scalar("int32", depth), values];
+  return cast(g, g.node("OneHot", operands, output, { axis: -1 }), type);
 };
 
 /** tfjs gives zeros for indices out of range, where ONNX counts negative ones from the end. */
@@ -119,7 +121,7 @@ const unsortedSegmentSum: Kernel = ({ g, inputs, attrs }) => {
   const count = integer(attrs["numSegments"]);
   const [rows, ...rest] = x.shape as [number, ...number[]];
   const flat = cast(g, reshape(g, x, [rows, sizeOf(rest)]), "float32");
-  const chosen = oneHotOf(g, ids, count, "float32", 1, 0);
+  const chosen = oneHotOf(g, ids, count, "float32");
   const sums = matmul(g, chosen, flat, true, false);
   return cast(g, reshape(g, sums, [count, ...rest]), x.type);
 };
@@ -167,7 +169,6 @@ export const shapeKernels = {
   Unpack: unpack,
   PadV2: pad,
   Tile: tile,
-  BroadcastTo: ({ g, inputs, attrs }) => expand(g, inputs["x"], numbers(attrs["shape"])),
   GatherV2: gather,
   OneHot: oneHot,
   UnsortedSegmentSum: unsortedSegmentSum,

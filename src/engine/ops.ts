@@ -41,3 +41,13 @@ export const selfAttention = (qkv: Tensor, nHead: number, bias?: Tensor): Tensor
   const weights = tf.softmax(bias === undefined ? scores : tf.add(scores, bias));
   return tf.reshape(tf.transpose(tf.matMul(weights, v), [0, 2, 1, 3]), [batch, tokens, nHead * dHead]);
 };
+
+/** log(softmax(x)) over the last axis. */
+export const logSoftmax = (x: Tensor): Tensor => run("FusedLogSoftmax", { x });
+
+/** log(sum(exp(x))) over the given axes: one node, where tfjs's own goes through max, sub, exp, sum and log. */
+export const logSumExp = (x: Tensor, axis: number | readonly number[] = -1, keepDims = false): Tensor => {
+  const axes = tf.util.parseAxisParam(typeof axis === "number" ? axis : [...axis], x.shape);
+  const y = run("FusedLogSumExp", { x }, { axis: axes });
+  return keepDims ? y : tf.squeeze(y, axes);
+};
