@@ -75,7 +75,7 @@ export interface YamlDocument<T> {
  */
 export function parseYaml<S extends z.ZodType>(text: string, name: string, schema: S): YamlDocument<z.output<S>> {
   const lines = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, merge: true });
   const position = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
     return `${name}:${Math.max(1, line)}:${Math.max(1, col)}`;

@@ -6,6 +6,8 @@ import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import { readYaml } from "../io/yaml.ts";
 import type { Field } from "./field.ts";
+import { layoutSchema } from "./layout.ts";
+import type { Layout } from "./layout.ts";
 
 const finite = z.number();
 const positive = z.number().positive();
@@ -38,9 +40,8 @@ const surveySchema = z.strictObject({
   zeroPointError: positive,
   bands: z.array(bandSchema),
   properties: z.array(propertySchema),
+  layouts: z.array(layoutSchema).default([]),
 });
-
-export type BandRow = z.output<typeof bandSchema>;
 
 /** A survey as its YAML file says: bands, depths, properties. Data, never code. */
 export interface Survey {
@@ -55,6 +56,8 @@ export interface Survey {
   readonly tiles: readonly string[];
   /** Bands, then properties: the order of the vocabulary. Never reorder; new ones go to the end of their group. */
   readonly fields: readonly Field[];
+  /** Tables of other archives that can be read as this survey. */
+  readonly layouts: readonly Layout[];
 }
 
 /** Folder of the survey files that come with the package; the same from `src/` and from `dist/`. */
@@ -119,6 +122,19 @@ export function loadSurvey(nameOrPath: string): Survey {
     claim(row.name, ["properties", i, "name"]);
     return { name: row.name, kind: row.kind, unit: row.unit, description: row.description, range: row.range };
   });
+  value.layouts.forEach((layout, i) => {
+    const named = [
+      ...Object.keys(layout.properties),
+      ...Object.keys(layout.bands?.aliases ?? {}),
+      ...(layout.bands?.order ?? []).filter((name) => name !== null),
+    ];
+    const wrong = named.find((name) => !seen.has(name));
+    if (wrong !== undefined) {
+      throw new UserError(
+        `${where(["layouts", i])}: layout "${layout.name}": no field "${wrong}"${didYouMean(wrong, seen)}`,
+      );
+    }
+  });
   return {
     name: value.name,
     title: value.title,
@@ -126,5 +142,6 @@ export function loadSurvey(nameOrPath: string): Survey {
     fluxUnit: value.fluxUnit,
     tiles: value.tiles,
     fields: [...bands, ...properties],
+    layouts: value.layouts,
   };
 }

@@ -1,0 +1,58 @@
+/** Why values of a table were not used. */
+export interface Reason {
+  count: number;
+  /** The first few: `row 17, J0378: 99`. */
+  readonly examples: string[];
+}
+
+/** What reading a table left out, and why. */
+export interface ReadReport {
+  readonly layout: string;
+  rowCount: number;
+  /** Values that were used, of any field. */
+  usedCount: number;
+  /** Rows without a single value. */
+  emptyRows: number;
+  readonly reasons: Map<string, Reason>;
+  /** Columns of the table that nothing was taken from. */
+  readonly unusedColumns: readonly string[];
+}
+
+const EXAMPLES = 3;
+
+export function createReport(layout: string, unusedColumns: readonly string[]): ReadReport {
+  return { layout, rowCount: 0, usedCount: 0, emptyRows: 0, reasons: new Map(), unusedColumns };
+}
+
+export function countReason(report: ReadReport, reason: string, example: () => string): void {
+  const known = report.reasons.get(reason);
+  if (!known) report.reasons.set(reason, { count: 1, examples: [example()] });
+  else if (++known.count <= EXAMPLES) known.examples.push(example());
+}
+
+/** Adds the counts of a later batch. */
+export function addReport(total: ReadReport, part: ReadReport): void {
+  total.rowCount += part.rowCount;
+  total.usedCount += part.usedCount;
+  total.emptyRows += part.emptyRows;
+  for (const [reason, { count, examples }] of part.reasons) {
+    const known = total.reasons.get(reason);
+    if (known) {
+      known.count += count;
+      known.examples.push(...examples.slice(0, EXAMPLES - known.examples.length));
+    } else total.reasons.set(reason, { count, examples: [...examples] });
+  }
+}
+
+/** The report as lines for a person. */
+export function formatReport(report: ReadReport): string[] {
+  const number = (n: number): string => n.toLocaleString("en-US");
+  const lines = [`${number(report.rowCount)} rows, ${number(report.usedCount)} values (layout ${report.layout})`];
+  if (report.emptyRows > 0) lines.push(`${number(report.emptyRows)} rows without any value`);
+  for (const [reason, { count, examples }] of [...report.reasons].sort((a, b) => b[1].count - a[1].count)) {
+    lines.push(
+      `${number(count)} values not used: ${reason} (${examples.join("; ")}${count > examples.length ? "; ..." : ""})`,
+    );
+  }
+  return lines;
+}
