@@ -16,10 +16,7 @@ export interface PhotozData {
 export function drawPhotoz({ zSpec, zPhot }: PhotozData): Figure {
   const dz = Float64Array.from(zSpec, (z, i) => (zPhot[i] - z) / (1 + z));
   const x = fitAxis({ label: "spectroscopic redshift" }, [zSpec]);
-  const y: AxisScale = {
-    ...fitAxis({ label: "photometric redshift (median)" }, [zSpec]),
-    label: "photometric redshift (median)",
-  };
+  const y = fitAxis({ label: "photometric redshift (median)" }, [zSpec]);
   const summary = robust(dz);
   const reach = Math.min(0.5, Math.max(0.02, 6 * summary.scatter));
   const below = fitAxis({ label: "Δz / (1 + z)", domain: [-reach, reach] }, []);
@@ -52,24 +49,16 @@ export function drawPhotoz({ zSpec, zPhot }: PhotozData): Figure {
     {
       x: 0,
       y: 20,
-      svg: drawPanel({
-        width: WIDTH,
-        height: 372,
-        x,
-        y,
-        hide: "x",
-        margin: { left: theme.gutter },
-        marks: [
-          ...main.marks,
-          ...band(0.15, theme.orange),
-          ...band(0.05, theme.yellow),
-          Plot.line(
-            lineOver(x, (z) => z),
-            { stroke: theme.ink, clip: true },
-          ),
-          noteMark(text),
-        ],
-      }),
+      svg: upperPanel(x, y, [
+        ...main.marks,
+        ...band(0.15, theme.orange),
+        ...band(0.05, theme.yellow),
+        Plot.line(
+          lineOver(x, (z) => z),
+          { stroke: theme.ink, clip: true },
+        ),
+        noteMark(text),
+      ]),
     },
     {
       x: 0,
@@ -87,6 +76,11 @@ export function drawPhotoz({ zSpec, zPhot }: PhotozData): Figure {
     `Predicted against true redshift of ${count(dz.length, "galaxy", "galaxies")}, and the scaled error below. Points on the line are right; ` +
     `η is the fraction outside the dashed lines. ${outside(dz, reach)}${main.note}`;
   return { svg, width: WIDTH, height: 546, caption: caption.trim() };
+}
+
+/** The square panel above a panel of residuals, which shows the shared x axis. */
+function upperPanel(x: AxisScale, y: AxisScale, marks: readonly Plot.Markish[]): string {
+  return drawPanel({ width: WIDTH, height: 372, x, y, hide: "x", margin: { left: theme.gutter }, marks });
 }
 
 export interface PropertyData {
@@ -121,25 +115,17 @@ export function drawProperty({ truth, predicted, axis }: PropertyData): Figure {
     {
       x: 0,
       y: 4,
-      svg: drawPanel({
-        width: WIDTH,
-        height: 372,
-        x,
-        y,
-        hide: "x",
-        margin: { left: theme.gutter },
-        marks: [
-          ...main.marks,
-          Plot.line(
-            [
-              [x.domain[0], x.domain[0]],
-              [x.domain[1], x.domain[1]],
-            ],
-            { stroke: theme.ink },
-          ),
-          noteMark([`scatter (NMAD) = ${short(scatter)}${unit}`, `bias = ${short(centre)}${unit}`]),
-        ],
-      }),
+      svg: upperPanel(x, y, [
+        ...main.marks,
+        Plot.line(
+          [
+            [x.domain[0], x.domain[0]],
+            [x.domain[1], x.domain[1]],
+          ],
+          { stroke: theme.ink },
+        ),
+        noteMark([`scatter (NMAD) = ${short(scatter)}${unit}`, `bias = ${short(centre)}${unit}`]),
+      ]),
     },
     {
       x: 0,
@@ -166,26 +152,16 @@ export function drawCalibration({ series }: CalibrationData): Figure {
     unitAxis("fraction of truths inside"),
     unitAxis("PIT (predicted cdf at the truth)"),
   ];
-  const curves = series.map(({ pit }, i) => {
-    const reach = Float64Array.from(pit, (value) => 2 * Math.abs(value - 0.5)).sort();
-    const step = Math.max(1, Math.floor(reach.length / 400));
-    const at: [number, number][] = [[0, 0]];
-    for (let k = 0; k < reach.length; k += step) at.push([reach[k], (k + 1) / reach.length]);
-    return Plot.line([...at, [1, 1]], { stroke: seriesColors[i % seriesColors.length], strokeWidth: 1.8 });
-  });
+  const curves = series.map(({ pit }, i) =>
+    Plot.line(coverageLine(pit), { stroke: seriesColors[i % seriesColors.length], strokeWidth: 1.8 }),
+  );
   const densities = series.map(({ pit }) => histogramDensity(pit));
   const density = fitAxis(
     { label: "density", domain: [0, Math.max(1.6, ...densities.map((d) => 1.08 * Math.max(...d)))] },
     [],
   );
   const steps = densities.map((d, i) =>
-    Plot.line(
-      Array.from(d).flatMap((value, k): [number, number][] => [
-        [k / PIT_BINS, value],
-        [(k + 1) / PIT_BINS, value],
-      ]),
-      { stroke: seriesColors[i % seriesColors.length], strokeWidth: 1.6 },
-    ),
+    Plot.line(staircase(d), { stroke: seriesColors[i % seriesColors.length], strokeWidth: 1.6 }),
   );
   const legend = drawLegend(
     [
@@ -208,10 +184,7 @@ export function drawCalibration({ series }: CalibrationData): Figure {
         y: empirical,
         marks: [
           Plot.line(
-            [
-              [0, 0],
-              [1, 1],
-            ],
+            lineOver(nominal, (level) => level),
             ideal,
           ),
           ...curves,
@@ -228,6 +201,22 @@ export function drawCalibration({ series }: CalibrationData): Figure {
     "Left: how often the truth falls inside the predicted central interval of each nominal level; on the diagonal the intervals mean what they say, " +
     "below it they are too narrow. Right: the truths' places in their predicted distributions; flat is calibrated, ∪ overconfident, ∩ underconfident, a slope biased.";
   return { svg, width: 680, height: top + 320, caption };
+}
+
+/** Fraction of truths inside the central interval of each level, as at most 400 points of a line. */
+function coverageLine(pit: ArrayLike<number>): [number, number][] {
+  const reach = Float64Array.from(pit, (value) => 2 * Math.abs(value - 0.5)).sort();
+  const step = Math.max(1, Math.floor(reach.length / 400));
+  const at: [number, number][] = [[0, 0]];
+  for (let k = 0; k < reach.length; k += step) at.push([reach[k], (k + 1) / reach.length]);
+  return [...at, [1, 1]];
+}
+
+function staircase(density: Float64Array): [number, number][] {
+  return Array.from(density).flatMap((value, k): [number, number][] => [
+    [k / PIT_BINS, value],
+    [(k + 1) / PIT_BINS, value],
+  ]);
 }
 
 function histogramDensity(pit: ArrayLike<number>): Float64Array {

@@ -61,8 +61,13 @@ function sedPanel({ title, bands }: SedData["objects"][number], unit: string, he
   const limits = sorted.flatMap((b) => (b.quantiles === undefined ? [] : [b.quantiles[0], b.quantiles[4]]));
   const x = wavelengthAxis(sorted.map((b) => b.wavelength));
   const y = fitAxis({ label: "flux", unit }, [], [...fluxes, ...limits]);
+  const predicted = predictedRuns(sorted).flatMap((run) => predictedMarks(run, x));
+  return drawPanel({ width: 680, height, x, y, title, marks: [...predicted, ...observedMarks(sorted, x)] });
+}
+
+function observedMarks(sorted: readonly SedBand[], x: AxisScale): Plot.Markish[] {
   const seen = sorted.filter((b) => b.flux !== undefined && Number.isFinite(b.flux));
-  const dots = [true, false].map((isGiven) => {
+  return [true, false].flatMap((isGiven) => {
     const rows = seen.filter((b) => b.isGiven === isGiven);
     const color = isGiven ? theme.ink : theme.orange;
     const bars = rows.filter((b) => (b.fluxError ?? 0) > 0);
@@ -78,8 +83,14 @@ function sedPanel({ title, bands }: SedData["objects"][number], unit: string, he
       Plot.dot(rows, { x: (b: SedBand) => x.forward(b.wavelength), y: "flux", fill: color, r: 2.5, clip: true }),
     ];
   });
+}
+
+type Asked = SedBand & { readonly quantiles: NonNullable<SedBand["quantiles"]> };
+
+/** Bands of 5 - 95 % and 16 - 84 %, and the median; bars where the band stands alone. */
+function predictedMarks(run: Asked[], x: AxisScale): Plot.Markish[] {
   const half = 0.006 * (x.domain[1] - x.domain[0]);
-  const runs = predictedRuns(sorted).flatMap((run) => [
+  return [
     ...[
       [0, 4, 0.15],
       [1, 3, 0.3],
@@ -118,11 +129,8 @@ function sedPanel({ title, bands }: SedData["objects"][number], unit: string, he
           strokeWidth: 1.6,
           clip: true,
         }),
-  ]);
-  return drawPanel({ width: 680, height, x, y, title, marks: [...runs, ...dots.flat()] });
+  ];
 }
-
-type Asked = SedBand & { readonly quantiles: NonNullable<SedBand["quantiles"]> };
 
 /** Neighbouring bands that were all asked for: a line across a given band would hide that it was given. */
 function predictedRuns(sorted: readonly SedBand[]): Asked[][] {

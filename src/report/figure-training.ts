@@ -6,7 +6,7 @@ import { wavelengthAxis } from "./figure-spectrum.ts";
 import { composeSvg, drawLegend, drawPanel, points, seriesColors, textWidth, theme } from "./svg.ts";
 import type { Figure, Piece } from "./svg.ts";
 
-export interface Curve {
+interface Curve {
   readonly step: ArrayLike<number>;
   readonly value: ArrayLike<number>;
 }
@@ -72,17 +72,7 @@ export function drawLoss({ train, validation, learningRate, label }: LossData): 
       }),
     },
   ];
-  if (hasRate) {
-    const values = Array.from(learningRate.value, (value) => 1000 * value);
-    const rate = fitAxis({ label: "rate", unit: "1e-3" }, [], [0, values.reduce((a, b) => Math.max(a, b), 0)]);
-    const curve = Plot.line(thinned(points(from0, rate, learningRate.step, values)), {
-      stroke: theme.green,
-      strokeWidth: 1.8,
-      clip: true,
-    });
-    const few = sparseTicks(rate, 3);
-    pieces.push({ x: 0, y: top + 262, svg: drawPanel({ width: 680, height: 124, x: from0, y: few, marks: [curve] }) });
-  }
+  if (hasRate) pieces.push({ x: 0, y: top + 262, svg: ratePanel(learningRate, from0) });
   const height = top + (hasRate ? 386 : 300);
   const last =
     validation === undefined || validation.value.length === 0
@@ -90,6 +80,14 @@ export function drawLoss({ train, validation, learningRate, label }: LossData): 
       : ` Last validation value: ${short(validation.value[validation.value.length - 1])}.`;
   const caption = `Loss while training; lower is better. The faint line is single steps.${hasRate ? " Below, the learning rate." : ""} Validation uses fixed galaxies and fixed questions that training never sees.${last}`;
   return { svg: composeSvg(680, height, pieces), width: 680, height, caption };
+}
+
+function ratePanel(rate: Curve, x: AxisScale): string {
+  const values = Array.from(rate.value, (value) => 1000 * value);
+  const y = fitAxis({ label: "rate", unit: "1e-3" }, [], [0, values.reduce((a, b) => Math.max(a, b), 0)]);
+  const curve = thinned(points(x, y, rate.step, values));
+  const line = Plot.line(curve, { stroke: theme.green, strokeWidth: 1.8, clip: true });
+  return drawPanel({ width: 680, height: 124, x, y: sparseTicks(y, 3), marks: [line] });
 }
 
 /** Every k-th point, so that a long run draws as small as a short one. */
@@ -120,7 +118,7 @@ function runningMedian({ step, value }: Curve): { step: number[]; value: number[
   return out;
 }
 
-export interface ComparisonPanel {
+interface ComparisonPanel {
   /** Metric with its unit. */
   readonly title: string;
   readonly better: "low" | "high" | number;

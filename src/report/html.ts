@@ -3,18 +3,14 @@ import { escapeText, theme } from "./svg.ts";
 import type { Figure } from "./svg.ts";
 
 /** A number, a number with an interval, words, or nothing known. */
-export type Cell =
-  | string
-  | number
-  | { readonly value: number; readonly low: number; readonly high: number }
-  | undefined;
+type Cell = string | number | { readonly value: number; readonly low: number; readonly high: number } | undefined;
 
 export interface ReportTable {
   readonly title: string;
   readonly columns: readonly {
     readonly label: string;
     readonly unit?: string;
-    /** Decimals of the column's numbers; enough for two digits of the smallest one when absent, four at most. */
+    /** Decimals of the column's numbers; enough for three digits of the smallest one when absent, four at most. */
     readonly decimals?: number;
   }[];
   /** [row][column] */
@@ -48,7 +44,7 @@ dt { color: #5f5f5f; } dd { margin: 0; overflow-wrap: anywhere; }
 caption { text-align: left; font-weight: bold; padding-bottom: .35rem; }
 th, td { padding: .28rem .8rem .28rem 0; border-bottom: 1px solid ${theme.grid}; text-align: left; vertical-align: baseline; white-space: nowrap; }
 thead th { border-bottom: 1.5px solid ${theme.faint}; } .number { text-align: right; } .unit, .range { color: #5f5f5f; font-weight: normal; }
-.range { font-size: .9em; margin-left: .5em; }
+.range { display: block; font-size: .85em; }
 figure { margin: 1.4rem 0 1.8rem; break-inside: avoid; } figure svg { display: block; max-width: 100%; height: auto; }
 figcaption { font-size: .85rem; color: #444; max-width: 46rem; margin-top: .4rem; }
 @media print { body { max-width: none; padding: 0; font-size: 10.5pt; } nav { display: none; } h2 { break-after: avoid; } tr { break-inside: avoid; } }
@@ -103,7 +99,7 @@ function renderTable({ title, columns, rows }: ReportTable): string {
   );
 }
 
-function renderCell(cell: Cell, decimals: number): string {
+function renderCell(cell: Cell, decimals: number | undefined): string {
   if (cell === undefined) return "–";
   if (typeof cell === "string") return escapeText(cell);
   if (typeof cell === "number") return formatNumber(cell, decimals);
@@ -111,17 +107,24 @@ function renderCell(cell: Cell, decimals: number): string {
   return `${formatNumber(value, decimals)}<span class="range">${formatNumber(low, decimals)} … ${formatNumber(high, decimals)}</span>`;
 }
 
-function formatNumber(value: number, decimals: number): string {
+function formatNumber(value: number, decimals: number | undefined): string {
   if (!Number.isFinite(value)) return "–";
-  const text = value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  const digits =
+    decimals === undefined
+      ? { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }
+      : { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  const text = value.toLocaleString("en-US", digits);
   return text.replace(/^-0(\.0*)?$/, "0$1").replace("-", "−");
 }
 
-function neededDecimals(cells: readonly Cell[]): number {
+/** Undefined where one number of decimals can't serve the whole column: three significant digits each, then. */
+function neededDecimals(cells: readonly Cell[]): number | undefined {
   const values = cells
     .map((cell) => (typeof cell === "object" ? cell.value : cell))
     .filter((v): v is number => typeof v === "number" && Number.isFinite(v));
   if (values.every(Number.isInteger)) return 0;
-  const least = Math.min(...values.map(Math.abs).filter((size) => size > 0));
-  return Math.max(0, Math.min(4, 1 - Math.floor(Math.log10(least))));
+  const sizes = values.map(Math.abs).filter((size) => size > 0);
+  const least = Math.min(...sizes);
+  if (Math.max(...sizes) > 50 * least) return undefined;
+  return Math.max(0, Math.min(4, 2 - Math.floor(Math.log10(least))));
 }

@@ -72,7 +72,7 @@ describe("report", () => {
   test("numbers of a column share their decimals and stand right", () => {
     const cells = Array.from(document.querySelectorAll("td") as Iterable<Node>, (td) => td.textContent);
     expect(cells).toEqual(
-      ["Caleido", "0.0610.059 … 0.064", "12,345", "−0.0001", "<ridge>", "0.3100.300 … 0.330", "12,345", "–"].map(
+      ["Caleido", "0.06130.0588 … 0.0641", "12,345", "−0.0001", "<ridge>", "0.31000.3000 … 0.3300", "12,345", "–"].map(
         (text) => text,
       ),
     );
