@@ -1,18 +1,21 @@
 import type { Mixtures } from "./metrics-mixture.ts";
 import { quantileOfSorted } from "./metrics.ts";
 
-const MOST_COMPONENTS = 512;
+/** Kernels on a few labels end too early: this much of the weight goes into one Gaussian ... */
+export const TAIL_WEIGHT = 0.02;
+/** ... this many times as wide as their spread. */
+export const TAIL_STRETCH = 4;
 
 /**
  * Smoothed marginal of the labels, the same for every row (stride 0): Gaussian kernels of Silverman's width (1986,
- * eq. 3.31) on the labels, or on 512 equally probable quantiles of them where there are more.
+ * eq. 3.31) on the labels, or on `mostComponents` equally probable quantiles of them where there are more.
  */
-export function smoothedLabels(y: Float32Array): Mixtures {
+export function smoothedLabels(y: Float32Array, mostComponents = 512): Mixtures {
   const sorted = Float64Array.from(y).sort();
   const n = sorted.length;
-  const componentCount = Math.min(n, MOST_COMPONENTS);
+  const componentCount = Math.min(n, mostComponents);
   const mean = Float64Array.from({ length: componentCount }, (_, k) =>
-    n <= MOST_COMPONENTS ? sorted[k] : quantileOfSorted(sorted, (k + 0.5) / componentCount),
+    n <= mostComponents ? sorted[k] : quantileOfSorted(sorted, (k + 0.5) / componentCount),
   );
   const { std } = moments(y);
   const robust = (quantileOfSorted(sorted, 0.75) - quantileOfSorted(sorted, 0.25)) / 1.34;

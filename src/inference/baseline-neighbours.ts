@@ -1,7 +1,7 @@
 import { shuffleInPlace } from "../random.ts";
 import type { Rng } from "../random.ts";
 import { fitStandardiser, gramMatrix, leadingDirections, project, standardise } from "./baseline-matrix.ts";
-import { leastWidth } from "./baseline-labels.ts";
+import { TAIL_STRETCH, TAIL_WEIGHT, leastWidth } from "./baseline-labels.ts";
 import type { TrainingSet } from "./baselines.ts";
 import { crpsFromMixture } from "./metrics-score.ts";
 import type { Mixtures } from "./metrics-mixture.ts";
@@ -66,7 +66,7 @@ interface Choice {
 }
 
 function choose(all: Points, parent: TrainingSet["parent"], floor: number, rng: Rng): Choice {
-  const { held, kept } = splitByParent(all.y.length, parent, rng);
+  const { held, kept } = splitByParent(all.y.length, parent, rng, HELD_OUT_FRACTION, MOST_HELD_OUT);
   const counts = NEIGHBOUR_COUNTS.filter((k) => k <= kept.length);
   const choices = counts.flatMap((k) => SPREAD_FACTORS.map((factor) => ({ k, factor })));
   if (choices.length === 0 || held.length === 0) return { k: Math.min(all.y.length, NEIGHBOUR_COUNTS[0]), factor: 1 };
@@ -82,18 +82,25 @@ function choose(all: Points, parent: TrainingSet["parent"], floor: number, rng: 
   return choices[scores.indexOf(Math.min(...scores))];
 }
 
-function splitByParent(n: number, parent: TrainingSet["parent"], rng: Rng): { held: number[]; kept: number[] } {
+/** Rows of about `fraction` of the parents, `most` rows at most, and all rows of the other parents. */
+export function splitByParent(
+  n: number,
+  parent: TrainingSet["parent"],
+  rng: Rng,
+  fraction: number,
+  most: number,
+): { held: number[]; kept: number[] } {
   const idOf = (row: number) => parent?.[row] ?? row;
   const ids = [...new Set(Array.from({ length: n }, (_, row) => idOf(row)))];
   const order = Int32Array.from(ids, (_, i) => i);
   shuffleInPlace(order, rng);
-  const wanted = Math.min(MOST_HELD_OUT, Math.ceil(HELD_OUT_FRACTION * ids.length), ids.length - 1);
+  const wanted = Math.min(most, Math.ceil(fraction * ids.length), ids.length - 1);
   const chosen = new Set(Array.from(order.subarray(0, wanted), (i) => ids[i]));
   const held: number[] = [];
   const kept: number[] = [];
   for (let row = 0; row < n; row++) {
     if (!chosen.has(idOf(row))) kept.push(row);
-    else if (held.length < MOST_HELD_OUT) held.push(row);
+    else if (held.length < most) held.push(row);
   }
   return { held, kept };
 }
@@ -160,17 +167,21 @@ function smallest(values: Float64Array, k: number): Int32Array {
   return index;
 }
 
-/** Kernels on the first k of `stored` labels per row. */
+/** Kernels on the first k of `stored` labels per row, and one wide Gaussian for the tails: [count, k + 1] components. */
 function widen(labels: Float64Array, count: number, stored: number, { k, factor }: Choice, floor: number): Mixtures {
-  const mean = new Float64Array(count * k);
-  const sigma = new Float64Array(count * k);
+  const size = k + 1;
+  const mean = new Float64Array(count * size);
+  const sigma = new Float64Array(count * size);
+  const weight = new Float64Array(count * size).fill((1 - TAIL_WEIGHT) / k);
   for (let i = 0; i < count; i++) {
     const own = labels.subarray(i * stored, i * stored + k);
     const centre = own.reduce((sum, value) => sum + value, 0) / k;
     const spread = Math.sqrt(own.reduce((sum, value) => sum + (value - centre) ** 2, 0) / Math.max(1, k - 1));
-    for (let j = 0; j < k; j++) mean[i * k + j] = centre + factor * (own[j] - centre);
-    sigma.fill(Math.max(1.06 * factor * spread * k ** -0.2, floor), i * k, (i + 1) * k);
+    for (let j = 0; j < k; j++) mean[i * size + j] = centre + factor * (own[j] - centre);
+    sigma.fill(Math.max(1.06 * factor * spread * k ** -0.2, floor), i * size, i * size + k);
+    mean[i * size + k] = centre;
+    sigma[i * size + k] = Math.max(TAIL_STRETCH * factor * spread, floor);
+    weight[i * size + k] = TAIL_WEIGHT;
   }
-  const weight = new Float64Array(count * k).fill(1 / k);
-  return { rowCount: count, componentCount: k, stride: k, weight, mean, sigma };
+  return { rowCount: count, componentCount: size, stride: size, weight, mean, sigma };
 }

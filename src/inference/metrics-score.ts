@@ -132,17 +132,17 @@ export function scoreMixtures(m: Mixtures, truth: ArrayLike<number>, spaceOf?: (
   };
   const levels = spaceOf === undefined ? WANTED : percentLevels;
   const at = spaceOf === undefined ? [0, 1, 2] : [15, 49, 83];
+  const latent = new Float64Array(levels.length);
   const quantiles = new Float64Array(levels.length);
-  const isShared = m.stride === 0 && spaceOf === undefined;
   let spread = 0;
   for (let i = 0; i < n; i++) {
     const space = spaceOf?.(i);
     const value = space?.forward(truth[i]) ?? truth[i];
-    if (!isShared || i === 0) {
-      mixtureQuantiles(m, i, levels, quantiles);
-      if (space !== undefined) for (let q = 0; q < levels.length; q++) quantiles[q] = space.inverse(quantiles[q]);
-      else spread = mixtureSpread(m, i);
+    if (m.stride > 0 || i === 0) {
+      mixtureQuantiles(m, i, levels, latent);
+      if (space === undefined) spread = mixtureSpread(m, i);
     }
+    for (let q = 0; q < levels.length; q++) quantiles[q] = space?.inverse(latent[q]) ?? latent[q];
     const [low, middle, high] = [quantiles[at[0]], quantiles[at[1]], quantiles[at[2]]];
     result.point[i] = middle;
     result.width[i] = high - low;

@@ -8,7 +8,7 @@ import {
   traceOfInverse,
 } from "../../src/inference/baseline-matrix.ts";
 import { baselines } from "../../src/inference/baselines.ts";
-import type { Baseline, TrainingSet } from "../../src/inference/baselines.ts";
+import type { Baseline, BaselineName, TrainingSet } from "../../src/inference/baselines.ts";
 import { scoreMixtures } from "../../src/inference/metrics-score.ts";
 import { scoreField } from "../../src/inference/metrics.ts";
 import type { FieldScore } from "../../src/inference/metrics.ts";
@@ -62,7 +62,7 @@ describe("linear-Gaussian truth", () => {
     TRUE_WEIGHTS.forEach((w, j) => expect(Math.abs(mean[j + 1] - mean[0] - w)).toBeLessThan(0.04));
     expect(fitted.chosen.sigma).toBeCloseTo(NOISE, 1);
   });
-  test.each(Object.keys(baselines) as (keyof typeof baselines)[])(
+  test.each(Object.keys(baselines) as BaselineName[])(
     "%s: proper, calibrated, never worse than trainZ",
     async (name) => {
       const s = await score(baselines[name], train, held);
@@ -84,16 +84,17 @@ describe("beyond a straight line", () => {
       y: Float32Array.from({ length: n }, (_, i) => x[2 * i] * x[2 * i + 1] + 0.1 * rng.normal()),
     };
   };
-  test("products are found by the quadratic ridge and by neighbours, not by the linear one", async () => {
+  test("products are found by the quadratic ridge, neighbours and trees, not by the linear one", async () => {
     const [a, b] = [curved(3000, "a"), curved(1000, "b")];
     expect((await score(baselines.ridge, a, b)).rmse.value).toBeGreaterThan(0.8);
     expect((await score(baselines.ridgeQuadratic, a, b)).rmse.value).toBeLessThan(0.2);
     expect((await score(baselines.knn, a, b)).rmse.value).toBeLessThan(0.3);
+    expect((await score(baselines.trees, a, b)).rmse.value).toBeLessThan(0.4);
   });
 });
 
 describe("awkward input", () => {
-  test.each(Object.keys(baselines) as (keyof typeof baselines)[])(
+  test.each(Object.keys(baselines) as BaselineName[])(
     "%s: constant features and labels, more features than rows",
     async (name) => {
       const rng = createRng(name);

@@ -270,3 +270,28 @@ describe("median", () => {
     }
   });
 });
+
+describe("one distribution for all rows", () => {
+  const rng = createRng("shared");
+  const truth = Float64Array.from({ length: 5 }, () => 0.5 + rng.uniform());
+  const one = {
+    componentCount: 2,
+    weight: Float64Array.of(0.4, 0.6),
+    mean: Float64Array.of(0, 0.3),
+    sigma: Float64Array.of(0.2, 0.5),
+  };
+  const repeat = (values: Float64Array) => Float64Array.from({ length: 10 }, (_, i) => values[i % 2]);
+  const shared: Mixtures = { ...one, rowCount: 5, stride: 0 };
+  const spelled: Mixtures = {
+    rowCount: 5,
+    componentCount: 2,
+    stride: 2,
+    weight: repeat(one.weight),
+    mean: repeat(one.mean),
+    sigma: repeat(one.sigma),
+  };
+  const space = { forward: Math.log, inverse: Math.exp, slope: (x: number) => 1 / x };
+  test.each([undefined, () => space])("scores as if it were written out", (spaceOf) => {
+    expect(scoreMixtures(shared, truth, spaceOf)).toEqual(scoreMixtures(spelled, truth, spaceOf));
+  });
+});
