@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import {
   DataType,
   Float32,
@@ -13,7 +12,9 @@ import {
 } from "apache-arrow";
 import type { Field, Vector } from "apache-arrow";
 import { UserError } from "../errors.ts";
+import { readMessages } from "./arrow-messages.ts";
 import { explainFileError, openBytes } from "./bytes.ts";
+import type { ByteSource } from "./bytes.ts";
 import { allocate, sliceTable } from "./columns.ts";
 import { DEFAULT_BATCH_ROWS, chooseColumns } from "./select.ts";
 import type { Column, ColumnSchema, ColumnType, ReadOptions, Table, TableSource } from "./table.ts";
@@ -94,6 +95,12 @@ function readScalars(schema: ColumnSchema, vector: Vector): Column {
 
 function readVectors(path: string, schema: ColumnSchema, vector: Vector): Column {
   const { width, type, name } = schema;
+  const inner = vector.data.reduce((sum, part) => sum + (part.children[0]?.length ?? 0), 0);
+  if (DataType.isFixedSizeList(vector.type) && inner < vector.length * width) {
+    throw new UserError(
+      `${path}: damaged Arrow file: column "${name}" has ${inner} elements, expected ${vector.length * width}`,
+    );
+  }
   const data = allocate(type, vector.length * width);
   if (type === "float32" || type === "float64") (data as Float64Array).fill(NaN);
   for (let row = 0; row < vector.length; row++) {
@@ -120,16 +127,18 @@ function damaged(path: string, error: unknown): unknown {
   return new UserError(`${path}: damaged Arrow file: ${message.split("\n")[0]}`);
 }
 
-/** Opens the stream inside the file: everything after the leading magic. */
-async function openStream(path: string): Promise<RecordBatchReader> {
-  const bytes = createReadStream(path, { start: STREAM_START, highWaterMark: 2 ** 20 });
-  const reader = await RecordBatchReader.from(bytes as AsyncIterable<Uint8Array>);
+/** A reader of the stream inside the file: everything after the leading magic. */
+async function openStream(source: ByteSource): Promise<RecordBatchReader> {
+  const reader = await RecordBatchReader.from(readMessages(source, STREAM_START));
   return reader.open();
 }
 
 /** Opens an Arrow IPC file (Feather 2), uncompressed. @throws UserError for a truncated or damaged file. */
 export async function openArrow(path: string): Promise<TableSource> {
   const source = await openBytes(path);
+  let fields: Field[];
+  let metadata: Record<string, string>;
+  let known: { schema: ColumnSchema; place: number }[];
   try {
     const ends = await source.read(Math.max(0, source.size - 6), Math.min(6, source.size), "end of the Arrow file");
     if (source.size < 16 || Buffer.from(ends).toString("latin1") !== MAGIC) {
@@ -137,30 +146,25 @@ export async function openArrow(path: string): Promise<TableSource> {
         `${path}: truncated: an Arrow file ends with "${MAGIC}", this one (${source.size} bytes) does not`,
       );
     }
-  } finally {
-    await source.close();
-  }
-  let fields: Field[];
-  let metadata: Record<string, string>;
-  try {
-    const reader = await openStream(path);
+    const reader = await openStream(source);
     fields = reader.schema.fields;
     metadata = Object.fromEntries(reader.schema.metadata);
     await reader.cancel();
+    known = fields.flatMap((field, place) => {
+      const schema = columnSchema(field);
+      return schema ? [{ schema, place }] : [];
+    });
   } catch (error) {
+    await source.close();
     throw damaged(path, error);
   }
-  const known = fields.flatMap((field, place) => {
-    const schema = columnSchema(field);
-    return schema ? [{ schema, place }] : [];
-  });
   const schema = known.map((column) => column.schema);
   async function* batches(options: ReadOptions = {}): AsyncGenerator<Table> {
     const wanted = chooseColumns(path, schema, options.columns).map((i) => known[i]);
     const most = options.batchRows ?? DEFAULT_BATCH_ROWS;
     let reader: RecordBatchReader | undefined;
     try {
-      reader = await openStream(path);
+      reader = await openStream(source);
       for await (const batch of reader) {
         const columns = wanted.map(({ schema, place }): Column => {
           const vector = batch.getChildAt(place);
@@ -182,7 +186,7 @@ export async function openArrow(path: string): Promise<TableSource> {
       await reader?.cancel();
     }
   }
-  return { path, format: "arrow", schema, rowCount: undefined, metadata, batches, close: async () => {} };
+  return { path, format: "arrow", schema, rowCount: undefined, metadata, batches, close: () => source.close() };
 }
 
 /**

@@ -113,8 +113,12 @@ export async function openBytes(path: string): Promise<ByteSource> {
 export async function readHead(path: string, length: number): Promise<Uint8Array> {
   try {
     const source = await openPlain(path, path);
-    const raw = await source.read(0, Math.min(length, source.size), "first bytes");
-    await source.close();
+    let raw: Uint8Array;
+    try {
+      raw = await source.read(0, Math.min(length, source.size), "first bytes");
+    } finally {
+      await source.close();
+    }
     if (raw[0] !== 0x1f || raw[1] !== 0x8b) return raw;
     const unpacked = createReadStream(path).pipe(createGunzip());
     for await (const chunk of unpacked as AsyncIterable<Uint8Array>) return chunk.subarray(0, length);

@@ -9,7 +9,7 @@ import { openFitsTable } from "./fits.ts";
 import { writeFits } from "./fits-write.ts";
 import { didYouMean } from "./nearest.ts";
 import { openParquet, writeParquet } from "./parquet.ts";
-import type { Format, Table, TableHeader, TableSource } from "./table.ts";
+import type { Format, ReadOptions, Table, TableHeader, TableSource } from "./table.ts";
 
 const startsWith =
   (...magics: readonly string[]) =>
@@ -79,7 +79,26 @@ export async function openTable(path: string): Promise<TableSource> {
     await opened.close();
     throw new UserError(`${path}: a ${format.name} table without columns`);
   }
-  return opened;
+  return { ...opened, batches: (options) => verified(opened, options) };
+}
+
+/** Passes batches on, making sure that a damaged file does not yield columns or rows short of its promise. */
+async function* verified(source: TableSource, options?: ReadOptions): AsyncGenerator<Table> {
+  const { path, rowCount } = source;
+  let rows = 0;
+  for await (const table of source.batches(options)) {
+    const short = table.columns.find(({ data, width }) => data.length !== table.rowCount * width);
+    if (short) {
+      throw new UserError(
+        `${path}: damaged: column "${short.name}" is short after row ${rows}, expected ${table.rowCount} rows`,
+      );
+    }
+    rows += table.rowCount;
+    yield table;
+  }
+  if (rowCount !== undefined && rows !== rowCount) {
+    throw new UserError(`${path}: damaged: ${rows} rows came, its header promises ${rowCount}`);
+  }
 }
 
 /** Passes batches on, checking that they are what the header says. */

@@ -1,0 +1,171 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { UserError } from "../../src/errors.ts";
+import { formats, openTable, writeTable } from "../../src/io/formats.ts";
+import type { Format, Table } from "../../src/io/table.ts";
+import { createRng } from "../../src/random.ts";
+import type { Rng } from "../../src/random.ts";
+import { everyType, golden, headerOf, scratch } from "./truth.ts";
+
+/** Mutants of each file; `CALEIDO_FUZZ=2000` for the long run. */
+const MUTANTS = Number(process.env["CALEIDO_FUZZ"] ?? 150);
+/** Milliseconds and bytes that one mutant may take. */
+const MOST_TIME = 2000;
+const MOST_MEMORY = 2 ** 30;
+
+const folder = scratch();
+const all: readonly Format[] = Object.values(formats);
+
+async function readRows(path: string): Promise<number> {
+  const source = await openTable(path);
+  try {
+    let rows = 0;
+    for await (const table of source.batches()) {
+      for (const { data, width, name } of table.columns) {
+        if (data.length !== table.rowCount * width) throw new Error(`column ${name} has ${data.length} values`);
+      }
+      rows += table.rowCount;
+    }
+    if (source.rowCount !== undefined && source.rowCount !== rows) {
+      throw new Error(`${rows} rows came, ${source.rowCount} were promised`);
+    }
+    return rows;
+  } finally {
+    await source.close();
+  }
+}
+
+/** What reading a damaged file says: the one line of a UserError, or undefined when it could be read. */
+async function complaint(path: string): Promise<string | undefined> {
+  try {
+    await readRows(path);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof UserError))
+      throw new Error(`not a UserError: ${String((error as Error).stack)}`, { cause: error });
+    expect(error.message).not.toContain("\n");
+    expect(error.message.startsWith(path)).toBe(true);
+    return error.message;
+  }
+}
+
+/** The files that are damaged: one of ours per format, and those of other programs. */
+async function originals(): Promise<{ name: string; bytes: Buffer }[]> {
+  const files: { name: string; bytes: Buffer }[] = [];
+  for (const { name, extensions, write } of all) {
+    if (!write) continue;
+    const path = join(folder, `whole${extensions[0]}`);
+    await writeTable(path, headerOf(everyType()), [everyType(), everyType()]);
+    files.push({ name: `${name}${extensions[0]}`, bytes: readFileSync(path) });
+  }
+  const others = ["kinds.fits", "small.fits.gz", "pyarrow_zstd.parquet", "pyarrow_v1.parquet", "pyarrow.arrow"];
+  for (const name of others) files.push({ name, bytes: readFileSync(golden(name)) });
+  return files;
+}
+
+type Mutation = (bytes: Buffer, rng: Rng) => Buffer;
+const mutations: Record<string, Mutation> = {
+  truncated: (bytes, rng) => bytes.subarray(0, rng.integer(bytes.length)),
+  "bit flipped": (bytes, rng) => {
+    const at = rng.integer(bytes.length);
+    bytes[at] ^= 1 << rng.integer(8);
+    return bytes;
+  },
+  "bytes overwritten": (bytes, rng) => {
+    const at = rng.integer(bytes.length);
+    for (let i = at; i < Math.min(bytes.length, at + 8); i++) bytes[i] = rng.integer(256);
+    return bytes;
+  },
+  "absurd number": (bytes, rng) => {
+    const value = [0xffffffff, 0x7fffffff, 0x80000000, 0x10000000, 0][rng.integer(5)];
+    const at = rng.integer(Math.max(1, bytes.length - 4));
+    if (at + 4 <= bytes.length) bytes.writeUInt32LE(value, at);
+    return bytes;
+  },
+  "part removed": (bytes, rng) => {
+    const at = rng.integer(bytes.length);
+    return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + rng.integer(200))]);
+  },
+  "part doubled": (bytes, rng) => {
+    const at = rng.integer(bytes.length);
+    const end = Math.min(bytes.length, at + 1 + rng.integer(200));
+    return Buffer.concat([bytes.subarray(0, end), bytes.subarray(at)]);
+  },
+  "digits changed": (bytes, rng) => {
+    const start = rng.integer(bytes.length);
+    for (let i = start; i < bytes.length; i++) {
+      if (bytes[i] >= 48 && bytes[i] <= 57) {
+        bytes[i] = 48 + rng.integer(10);
+        break;
+      }
+    }
+    return bytes;
+  },
+};
+
+describe("damaged files", () => {
+  it("cut short anywhere are an error, save where only padding or a whole record is gone", async () => {
+    for (const { name, bytes } of await originals()) {
+      const path = join(folder, `short-${name}`);
+      let complaints = 0;
+      const cuts = Array.from({ length: 40 }, (_, i) => Math.floor((bytes.length * i) / 40));
+      for (const cut of cuts) {
+        writeFileSync(path, bytes.subarray(0, cut));
+        if ((await complaint(path)) !== undefined) complaints++;
+      }
+      // Text can end at any line, and the last block of a FITS table can be padding.
+      const least = name.startsWith("csv") ? 15 : name.includes("fits") ? 30 : 40;
+      expect(complaints, name).toBeGreaterThanOrEqual(least);
+    }
+  });
+
+  it("of every kind never crash, hang, or ask for a giant's memory", async () => {
+    const rng = createRng("fuzz");
+    const kinds = Object.entries(mutations);
+    for (const { name, bytes } of await originals()) {
+      const path = join(folder, `mutant-${name}`);
+      let complaints = 0;
+      for (let i = 0; i < MUTANTS; i++) {
+        const [kind, mutate] = kinds[i % kinds.length];
+        writeFileSync(path, mutate(Buffer.from(bytes), rng));
+        const before = process.memoryUsage();
+        const start = performance.now();
+        const said = await complaint(path).catch((error: unknown) => {
+          throw new Error(`${name}, mutant ${i} (${kind}): ${String(error)}`, { cause: error });
+        });
+        const after = process.memoryUsage();
+        expect(performance.now() - start, `${name}, mutant ${i} (${kind}): ${said}`).toBeLessThan(MOST_TIME);
+        const grown = after.arrayBuffers + after.heapTotal - before.arrayBuffers - before.heapTotal;
+        expect(grown, `${name}, mutant ${i} (${kind}): ${said}`).toBeLessThan(MOST_MEMORY);
+        if (said !== undefined) complaints++;
+      }
+      expect(complaints, name).toBeGreaterThan(MUTANTS / 10);
+    }
+  });
+
+  it("say where", async () => {
+    const csv = join(folder, "where.csv");
+    const expectLine = async (text: string, line: RegExp): Promise<void> => {
+      writeFileSync(csv, text);
+      expect(await complaint(csv)).toMatch(line);
+    };
+    await expectLine("# a note\na,b\n1,2\n3\n", /where\.csv:4: 1 cells, expected 2 as in the header/);
+    await expectLine(`a,b\n${"1,2\n".repeat(300_000)}1,x\n`, /where\.csv:300002: column "b": "x" is not a number/);
+    await expectLine('a,b\n1,2\n"3,4\n', /where\.csv:3: .*quote/);
+    await expectLine("# only comments\n", /empty, expected a header line/);
+    await expectLine('a,b\n"1 2 3",1\n"1 2",1\n', /where\.csv:3: column "a": "1 2" is not 3 numbers \(it has 2\)/);
+    await expectLine(
+      "# type a = int16\na\n70000\n",
+      /where\.csv:3: column "a": "70000" is not a whole number from -32768 to 32767/,
+    );
+    const fits = join(folder, "where.fits");
+    const bytes = readFileSync(golden("kinds.fits"));
+    writeFileSync(fits, bytes.subarray(0, bytes.length - 2880 * 3));
+    expect(await complaint(fits)).toMatch(/where\.fits: truncated: .*ends at 14400/);
+    const noRows: Table = { ...everyType(), rowCount: 0, columns: [] };
+    await expect(writeTable(join(folder, "no.xyz"), headerOf(noRows), [])).rejects.toThrow(
+      /unknown table format ".xyz"/,
+    );
+  });
+});
