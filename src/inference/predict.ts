@@ -2,9 +2,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Compiled, Engine, NdArray } from "../engine/contract.ts";
 import { heads } from "../model/heads.ts";
 import { unpack } from "../model/parameters.ts";
-import { forward } from "../model/transformer.ts";
+import { conditionals, encode, marginalsOf } from "../model/transformer.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { batchSignature, emptyArrays, fillContext } from "../tokens/batch.ts";
+import { contextSignature, emptyArrays, fillContext, orderSignature } from "../tokens/batch.ts";
 import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import type { Mixtures } from "./metrics-mixture.ts";
@@ -47,76 +47,74 @@ export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predict
   const width = head.width(config.model.nComponent);
   const graphs = new Map<string, Promise<Compiled>>();
 
-  function graph(batch: number, nTarget: number): Promise<Compiled> {
-    const key = `${batch} x ${nTarget}`;
+  /** Marginals of `wanted`, or with `order` the conditional of its last field. */
+  function graph(batch: number, fields: readonly number[], isOrdered: boolean): Promise<Compiled> {
+    const key = `${batch} x ${fields.join()} ${isOrdered ? "ordered" : ""}`;
     let compiled = graphs.get(key);
-    if (compiled === undefined) {
-      const signature = batchSignature(batch, config.fields.length, nTarget);
-      compiled = engine.compile(
-        (inputs) => {
-          const params = unpack(tf.tensor1d(state.average), layout);
-          return { raw: forward(config.model, config.fields, params, inputs) };
-        },
-        signature,
-        `network for ${key}`,
-      );
-      graphs.set(key, compiled);
-    }
+    if (compiled !== undefined) return compiled;
+    const signature = {
+      ...contextSignature(batch, coder.nField),
+      ...(isOrdered ? orderSignature(batch, fields.length) : {}),
+    };
+    compiled = engine.compile(
+      (inputs) => {
+        const params = unpack(tf.tensor1d(state.average), layout);
+        const known = encode(config.model, params, inputs); // [B, S]
+        const marginal = marginalsOf(config.model, params, known, coder, fields); // [B, fields, width]
+        if (!isOrdered) return { raw: marginal };
+        const ordered = conditionals(config.model, params, known, marginal, inputs); // [B, fields, width]
+        return { raw: tf.slice(ordered, [0, fields.length - 1, 0], [batch, 1, width]) };
+      },
+      signature,
+      `network for ${key}`,
+    );
+    graphs.set(key, compiled);
     return compiled;
   }
 
-  /** Runs rows in batches; `fillQueries` writes row i's queries at place b. Reads answers [from, from + count) of each row. */
+  /** Runs rows in batches; `fillOrder` writes the ordered queries of row i at place b. */
   async function run(
     catalog: Catalog,
     rows: Int32Array,
     isGiven: Uint8Array,
-    nTarget: number,
-    fillQueries: (arrays: Record<string, NdArray>, b: number, i: number) => void,
-    read: { from: number; count: number },
+    fields: readonly number[],
+    fillOrder?: (arrays: Record<string, NdArray>, b: number, i: number) => void,
   ): Promise<Answers> {
+    const isOrdered = fillOrder !== undefined;
     const batch = upTo(rows.length, MOST_ROWS);
-    const compiled = await graph(batch, nTarget);
-    const raw = new Float32Array(rows.length * read.count * width);
+    const count = isOrdered ? 1 : fields.length;
+    const compiled = await graph(batch, fields, isOrdered);
+    const raw = new Float32Array(rows.length * count * width);
     const scales = new Float64Array(rows.length);
+    const signature = {
+      ...contextSignature(batch, coder.nField),
+      ...(isOrdered ? orderSignature(batch, fields.length) : {}),
+    };
     for (let start = 0; start < rows.length; start += batch) {
-      const arrays = emptyArrays(batchSignature(batch, config.fields.length, nTarget));
+      const arrays = emptyArrays(signature);
       const size = Math.min(batch, rows.length - start);
       for (let b = 0; b < size; b++) {
         scales[start + b] = fillContext(arrays, b, coder, catalog, rows[start + b]!, isGiven);
-        fillQueries(arrays, b, start + b);
+        fillOrder?.(arrays, b, start + b);
         arrays.isCalibrated!.data[b] = config.isCalibrated ? 1 : 0;
       }
       const out = (await compiled.run(arrays)).raw!.data as Float32Array;
-      for (let b = 0; b < size; b++) {
-        const at = (b * nTarget + read.from) * width;
-        raw.set(out.subarray(at, at + read.count * width), (start + b) * read.count * width);
-      }
+      raw.set(out.subarray(0, size * count * width), start * count * width);
     }
-    return { mixtures: head.read(raw, rows.length * read.count, config.model.nComponent), scales };
+    return { mixtures: head.read(raw, rows.length * count, config.model.nComponent), scales };
   }
 
   return {
     coder,
-    predict(catalog, rows, isGiven, wanted) {
-      const nTarget = upTo(wanted.length, 1024);
-      const fill = (arrays: Record<string, NdArray>, b: number): void => {
-        wanted.forEach((field, t) => (arrays.targetField!.data[b * nTarget + t] = field));
-      };
-      return run(catalog, rows, isGiven, nTarget, fill, { from: 0, count: wanted.length });
-    },
+    predict: (catalog, rows, isGiven, wanted) => run(catalog, rows, isGiven, wanted),
     predictNext(catalog, rows, isGiven, order, drawn) {
-      const nTarget = upTo(order.length, 1024);
       const known = order.length - 1;
-      const fill = (arrays: Record<string, NdArray>, b: number, i: number): void => {
-        arrays.isAutoregressive!.data[b] = 1;
+      return run(catalog, rows, isGiven, order, (arrays, b, i) => {
         order.forEach((field, t) => {
-          arrays.targetField!.data[b * nTarget + t] = field;
-          if (t === known) return;
-          arrays.targetValue!.data[b * nTarget + t] = drawn[i * known + t]!;
-          arrays.targetState!.data[b * nTarget + t] = 1;
+          arrays.targetField!.data[b * order.length + t] = field;
+          if (t < known) arrays.targetValue!.data[b * order.length + t] = drawn[i * known + t]!;
         });
-      };
-      return run(catalog, rows, isGiven, nTarget, fill, { from: known, count: 1 });
+      });
     },
     async dispose() {
       for (const compiled of graphs.values()) await (await compiled).dispose();

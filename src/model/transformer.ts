@@ -1,62 +1,46 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { z } from "zod";
 import type { Tensors } from "../engine/contract.ts";
 import { gelu, layerNorm, linear } from "../engine/ops.ts";
-import type { Field } from "../survey/field.ts";
 import { heads, type HeadName } from "./heads.ts";
 import type { ParameterSpec } from "./parameters.ts";
 
-/** Shape of the network: what a recipe's `model:` section says. */
-export interface ModelConfig {
-  /** Width of a token. */
-  readonly dModel: number;
-  readonly nLayer: number;
-  readonly nHead: number;
-  /** Width of the feed-forward layer. */
-  readonly nHidden: number;
-  /** Neighbouring narrow bands that share one token. */
-  readonly bandsPerToken: number;
-  readonly head: HeadName;
-  /** Components of the output distribution. */
-  readonly nComponent: number;
+/** A recipe's `model:` section: the shape of the network. */
+export const modelSchema = z
+  .strictObject({
+    nLatent: z.int().positive().default(8).describe("latent tokens that each see every given field"),
+    dModel: z.int().positive().default(64).describe("width of a latent token"),
+    nLayer: z.int().positive().default(3).describe("layers over the latent tokens"),
+    nHead: z.int().positive().default(4),
+    nHidden: z.int().positive().default(256).describe("width of the feed-forward layers"),
+    dQuery: z.int().positive().default(64).describe("width of an ordered (autoregressive) query"),
+    nMemory: z.int().positive().default(4).describe("tokens in which ordered queries see the context"),
+    nQueryLayer: z.int().positive().default(1).describe("layers over ordered queries"),
+    head: z.enum(Object.keys(heads) as [HeadName, ...HeadName[]]).default("mixture"),
+    nComponent: z.int().positive().default(8).describe("components of an answer's distribution"),
+  })
+  .refine((m) => m.dModel % m.nHead === 0 && m.dQuery % m.nHead === 0, "expected nHead to divide dModel and dQuery")
+  .prefault({});
+export type ModelConfig = z.output<typeof modelSchema>;
+
+/** The vocabulary as the network sees it: bands first, then properties. */
+export interface Vocabulary {
+  readonly nField: number;
+  readonly nBand: number;
 }
 
-export const defaultModel: ModelConfig = {
-  dModel: 64,
-  nLayer: 4,
-  nHead: 4,
-  nHidden: 256,
-  bandsPerToken: 4,
-  head: "mixture",
-  nComponent: 8,
-};
+/** Numbers that describe one given value: see `describeValues`. */
+const N_FEATURE = 5;
+/** Numbers that describe the value an ordered query follows: see `embedQueries`. */
+const N_PREVIOUS = 3;
 
-/** Numbers that describe one given value to the network: see `describeValue`. */
-const N_FEATURE = 7;
-
-/**
- * Which fields share a context token: neighbouring narrow bands in packs, all broad bands, all bands of any other group,
- * each property alone. A token is the sum over its *given* fields, so any subset of a pack is a valid input.
- */
-export function tokenGroups(fields: readonly Field[], bandsPerToken: number): number[][] {
-  const byGroup = new Map<string, number[]>();
-  fields.forEach((field, j) => {
-    const key = field.band?.group ?? `property ${j}`;
-    byGroup.set(key, [...(byGroup.get(key) ?? []), j]);
-  });
-  return [...byGroup.entries()].flatMap(([key, members]) => {
-    const size = key === "narrow" ? bandsPerToken : 6;
-    const packs: number[][] = [];
-    for (let i = 0; i < members.length; i += size) packs.push(members.slice(i, i + size));
-    return packs;
-  });
-}
-
-/** Every parameter, in a fixed order with names that are written to disk. */
-export function parameterSpecs(config: ModelConfig, fields: readonly Field[]): ParameterSpec[] {
-  const { dModel: d, nHidden, nLayer, nComponent } = config;
-  const n = fields.length;
+/** Every parameter, in a fixed order, with the names that are written to disk. */
+export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabulary): ParameterSpec[] {
+  const { dModel: d, dQuery: q, nLatent, nMemory } = config;
   const head = heads[config.head];
-  const width = head.width(nComponent);
+  const width = head.width(config.nComponent);
+  const bias = head.initialBias(config.nComponent);
+  const state = nLatent * d;
   const matrix = (name: string, rows: number, columns: number, gain = 1): ParameterSpec => ({
     name,
     shape: [rows, columns],
@@ -64,181 +48,192 @@ export function parameterSpecs(config: ModelConfig, fields: readonly Field[]): P
     isDecayed: true,
   });
   const table = (name: string, shape: number[], std: number): ParameterSpec => ({ name, shape, std, isDecayed: false });
-  const ones = (name: string, size: number): ParameterSpec => ({ name, shape: [size], std: 0, start: 1, isDecayed: false });
-  const residual = 1 / Math.sqrt(2 * nLayer); // GPT-2's scaling of what is added to the stream
-  const specs: ParameterSpec[] = [
-    table("embed.value", [n, N_FEATURE, d], 0.5 / Math.sqrt(N_FEATURE)),
-    table("embed.null", [d], 0.5),
-    table("embed.scale", [2, d], 0.5),
-    table("query.field", [n, d], 0.5),
-    table("previous.field", [n, d], 0.1),
-    table("previous.gate", [n, d], 0.5),
-    matrix("previous.value", N_FEATURE, d),
+  const norm = (name: string, size: number): ParameterSpec[] => [
+    { name: `${name}.gain`, shape: [size], std: 0, start: 1, isDecayed: false },
+    table(`${name}.bias`, [size], 0),
   ];
-  for (let l = 0; l < nLayer; l++) {
-    specs.push(
-      ones(`layer${l}.attention.norm`, d),
-      matrix(`layer${l}.attention.qkv`, d, 3 * d),
-      matrix(`layer${l}.attention.out`, d, d, residual),
-      ones(`layer${l}.mlp.norm`, d),
-      matrix(`layer${l}.mlp.up`, d, nHidden),
-      table(`layer${l}.mlp.bias`, [nHidden], 0),
-      matrix(`layer${l}.mlp.down`, nHidden, d, residual),
-    );
-  }
-  specs.push(
-    ones("head.norm", d),
-    matrix("head.out", d, width, 0.3),
-    { name: "head.bias", shape: [n, width], std: 0, start: head.initialBias(nComponent), isDecayed: false },
-    table("calibration.lnFlux", [n], 0),
-    table("calibration.lnNoise", [n], 0),
-  );
-  return specs;
+  const layer = (name: string, size: number, hidden: number, depth: number, hasAttention: boolean): ParameterSpec[] => {
+    const residual = 1 / Math.sqrt(2 * depth); // what is added to the stream stays small (GPT-2)
+    const attention = [
+      ...norm(`${name}.attention.norm`, size),
+      matrix(`${name}.attention.qkv`, size, 3 * size),
+      matrix(`${name}.attention.out`, size, size, residual),
+    ];
+    return [
+      ...(hasAttention ? attention : []),
+      ...norm(`${name}.mlp.norm`, size),
+      matrix(`${name}.mlp.up`, size, hidden, Math.SQRT2),
+      table(`${name}.mlp.upBias`, [hidden], 0),
+      matrix(`${name}.mlp.down`, hidden, size, residual),
+      table(`${name}.mlp.downBias`, [size], 0),
+    ];
+  };
+  const answers = (name: string, count: number): ParameterSpec[] => [
+    matrix(`${name}.out`, state, count * width, 0.3),
+    { name: `${name}.bias`, shape: [count * width], std: 0, start: bias, isDecayed: false },
+  ];
+  return [
+    matrix("embed.fields", nField * N_FEATURE + 2, state, 1.4),
+    table("embed.bias", [state], 0.3),
+    ...Array.from({ length: config.nLayer }, (_, l) =>
+      layer(`layer${l}`, d, config.nHidden, config.nLayer, nLatent > 1),
+    ).flat(),
+    ...norm("state.norm", state),
+    ...answers("head.band", nBand),
+    ...answers("head.property", nField - nBand),
+    table("query.field", [nField, q], 1),
+    matrix("query.marginal", width, q, 0.5),
+    matrix("query.state", state, q),
+    table("query.stateGate", [nField, q], 0.5),
+    table("query.previous", [nField, N_PREVIOUS * q], 0.3),
+    table("query.first", [q], 0.3),
+    matrix("query.memory", state, nMemory * q),
+    table("query.memoryBias", [nMemory * q], 0.3),
+    ...Array.from({ length: config.nQueryLayer }, (_, l) =>
+      layer(`query${l}`, q, 4 * q, config.nQueryLayer, true),
+    ).flat(),
+    ...norm("query.norm", q),
+    matrix("query.out", q, width, 0.05),
+    table("calibration.lnFlux", [nField], 0),
+    table("calibration.lnNoise", [nField], 0),
+  ];
 }
 
 /**
- * Features of values with errors: [..., N_FEATURE]. `state` as in `survey/field.ts`; 0 gives zeros.
- * Linear in the value (resolves 1 % colours), shrunk by its error, with the error's logarithm and the state beside it.
+ * Features of the given values, zeros where nothing is given: [B, N * N_FEATURE]. Linear in the value, so that 1 % colours
+ * are resolved over the whole range; its error's logarithm and the two special states beside it.
  */
-function describeValue(value: tf.Tensor, sigma: tf.Tensor, state: tf.Tensor): tf.Tensor {
-  const isGiven = tf.cast(tf.greater(state, 0), "float32");
-  const isLimit = tf.cast(tf.equal(state, 2), "float32");
-  const isNonDetection = tf.cast(tf.equal(state, 3), "float32");
-  const shrunk = tf.div(value, tf.add(tf.square(sigma), 1));
-  const softSign = tf.tanh(value);
-  const lnError = tf.log(tf.add(sigma, 0.02));
-  return tf.stack(
-    [
-      isGiven,
-      tf.mul(value, isGiven),
-      tf.mul(shrunk, isGiven),
-      tf.mul(softSign, isGiven),
-      tf.mul(lnError, isGiven),
-      isLimit,
-      isNonDetection,
-    ],
-    -1,
-  );
-}
-
-/** Zero-points and noise of a survey under adaptation, to first order (exact for bright sources); identity elsewhere. */
-function calibrate(batch: Tensors, params: Tensors): { value: tf.Tensor; sigma: tf.Tensor } {
+function describeValues(params: Tensors, batch: Tensors): tf.Tensor2D {
+  const [b, n] = batch.value!.shape as [number, number];
   const isCalibrated = tf.expandDims(batch.isCalibrated!, 1); // [B, 1]
   const shift = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnFlux"]!, 0)); // [B, N]
   const lnNoise = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnNoise"]!, 0)); // [B, N]
-  return {
-    value: tf.add(batch.value!, tf.mul(batch.slope!, shift)), // [B, N]
-    sigma: tf.mul(batch.sigma!, tf.exp(lnNoise)), // [B, N]
-  };
+  const value = tf.add(batch.value!, tf.mul(batch.slope!, shift)); // [B, N]
+  const lnError = tf.add(tf.add(tf.log(tf.add(batch.sigma!, 0.01)), lnNoise), 1.5); // [B, N]
+  const flag = (x: tf.Tensor): tf.Tensor => tf.cast(x, "float32");
+  const isGiven = flag(tf.greater(batch.state!, 0)); // [B, N]
+  const features = [
+    isGiven,
+    tf.mul(value, isGiven),
+    tf.mul(lnError, isGiven),
+    flag(tf.equal(batch.state!, 2)),
+    flag(tf.equal(batch.state!, 3)),
+  ];
+  return tf.reshape(tf.stack(features, 2), [b, n * N_FEATURE]); // [B, N F]
 }
 
-/** One token per group of fields; a group with nothing given is hidden. */
-function embedContext(
-  config: ModelConfig,
-  fields: readonly Field[],
-  params: Tensors,
-  batch: Tensors,
-): { tokens: tf.Tensor; isVisible: tf.Tensor } {
-  const groups = tokenGroups(fields, config.bandsPerToken);
-  const [b, n] = batch.value!.shape as [number, number];
-  const d = config.dModel;
-  const g = groups.length;
-  const size = Math.max(...groups.map((group) => group.length));
-  const slots = groups.flatMap((group) => Array.from({ length: size }, (_, i) => group[i] ?? n)); // n = empty slot
-  const { value, sigma } = calibrate(batch, params);
-  const features = describeValue(value, sigma, batch.state!); // [B, N, F]
-  const padded = tf.concat([features, tf.zeros([b, 1, N_FEATURE])], 1); // [B, N+1, F]
-  const index = tf.tensor1d(slots, "int32");
-  const inSlots = tf.reshape(tf.gather(padded, index, 1), [b, g, size * N_FEATURE]); // [B, G, gF]
-  const weights = tf.concat([params["embed.value"]!, tf.zeros([1, N_FEATURE, d])], 0); // [N+1, F, d]
-  const perGroup = tf.reshape(tf.gather(weights, index, 0), [g, size * N_FEATURE, d]); // [G, gF, d]
-  const projected = tf.matMul(tf.transpose(inSlots, [1, 0, 2]), perGroup); // [G, B, d]
-  const given = tf.slice(tf.sum(tf.reshape(inSlots, [b, g, size, N_FEATURE]), 2), [0, 0, 0], [b, g, 1]); // [B, G, 1]
-  const isVisible = tf.cast(tf.greater(given, 0), "float32"); // [B, G, 1]
-  const scale = tf.split(batch.scale!, 2, 1); // 2 x [B, 1]
-  const scaleFeatures = tf.concat([tf.mul(scale[0]!, scale[1]!), scale[1]!], 1); // [B, 2]
-  const first = tf.add(tf.matMul(scaleFeatures as tf.Tensor2D, params["embed.scale"] as tf.Tensor2D), params["embed.null"]!); // [B, d]
-  return {
-    tokens: tf.concat([tf.expandDims(first, 1), tf.transpose(projected, [1, 0, 2])], 1), // [B, 1+G, d]
-    isVisible: tf.concat([tf.ones([b, 1]), tf.reshape(isVisible, [b, g])], 1), // [B, 1+G]
-  };
+/** Multi-head attention of `queries` [B, T, d] over `keys` [B, S, d], both normalised; `bias` [1, 1, T, S] or none. */
+function attend(nHead: number, queries: tf.Tensor, keys: tf.Tensor, qkv: tf.Tensor, bias?: tf.Tensor): tf.Tensor {
+  const [b, t, d] = queries.shape as [number, number, number];
+  const toHeads = (y: tf.Tensor): tf.Tensor => tf.transpose(tf.reshape(y, [b, -1, nHead, d / nHead]), [0, 2, 1, 3]);
+  const [q, k, v] =
+    queries === keys
+      ? tf.split(linear(queries, qkv), 3, 2)
+      : crossProjections(queries, keys, qkv); // 3 x [B, T or S, d]
+  const scores = tf.mul(tf.matMul(toHeads(q!), toHeads(k!), false, true), 1 / Math.sqrt(d / nHead)); // [B, H, T, S]
+  const weights = tf.softmax(bias === undefined ? scores : tf.add(scores, bias)); // [B, H, T, S]
+  return tf.reshape(tf.transpose(tf.matMul(weights, toHeads(v!)), [0, 2, 1, 3]), [b, t, d]); // [B, T, d]
 }
 
-/** Query j: its field and, in autoregressive rows, the field and value of target j - 1. */
-function embedQueries(params: Tensors, batch: Tensors): tf.Tensor {
-  const [b, t] = batch.targetField!.shape as [number, number];
-  const shift = (x: tf.Tensor, dtype: "float32" | "int32"): tf.Tensor =>
-    tf.concat([tf.zeros([b, 1], dtype), tf.slice(x, [0, 0], [b, t - 1])], 1); // [B, T]
-  const isAutoregressive = tf.expandDims(batch.isAutoregressive!, 1); // [B, 1]
-  const state = tf.mul(shift(batch.targetState!, "int32"), tf.cast(isAutoregressive, "int32")); // [B, T]
-  const field = shift(batch.targetField!, "int32");
-  const features = describeValue(shift(batch.targetValue!, "float32"), shift(batch.targetSigma!, "float32"), state); // [B, T, F]
-  const lifted = linear(features, params["previous.value"]!); // [B, T, d]
-  const isGiven = tf.slice(features, [0, 0, 0], [b, t, 1]); // [B, T, 1]
-  const gate = tf.gather(params["previous.gate"]!, field); // [B, T, d]
-  const previous = tf.add(tf.mul(lifted, gate), tf.mul(tf.gather(params["previous.field"]!, field), isGiven)); // [B, T, d]
-  return tf.add(tf.gather(params["query.field"]!, batch.targetField!), previous); // [B, T, d]
+function crossProjections(queries: tf.Tensor, keys: tf.Tensor, qkv: tf.Tensor): tf.Tensor[] {
+  const d = queries.shape[2]!;
+  const [own, other] = tf.split(qkv, [d, 2 * d], 1) as [tf.Tensor, tf.Tensor];
+  return [linear(queries, own), ...tf.split(linear(keys, other), 2, 2)];
 }
 
-/**
- * Who may look at whom, as an additive bias [B, 1, S, S]: context at visible context; a query at visible context and
- * itself; in autoregressive rows also at earlier queries. The objective is this mask and nothing else.
- */
-function attentionBias(isVisible: tf.Tensor, isAutoregressive: tf.Tensor, nTarget: number): tf.Tensor {
-  const [b, c] = isVisible.shape as [number, number];
-  const s = c + nTarget;
-  const always = new Float32Array(s * s);
-  const ordered = new Float32Array(s * s);
-  for (let i = 0; i < s; i++) {
-    always.fill(1, i * s, i * s + c);
-    if (i < c) continue;
-    always[i * s + i] = 1;
-    ordered.fill(1, i * s + c, i * s + i);
-  }
-  const keys = tf.reshape(tf.concat([isVisible, tf.ones([b, nTarget])], 1), [b, 1, s]);
-  const causal = tf.mul(tf.reshape(isAutoregressive, [b, 1, 1]), tf.tensor3d(ordered, [1, s, s]));
-  const allowed = tf.mul(tf.add(tf.tensor3d(always, [1, s, s]), causal), keys); // [B, S, S]
-  return tf.expandDims(tf.mul(tf.sub(allowed, 1), 1e9), 1); // [B, 1, S, S]
-}
-
-/** Multi-head attention of the last `nOut` positions of `x` over all of it. */
-function attend(config: ModelConfig, x: tf.Tensor, w: Tensors, name: string, bias: tf.Tensor, nOut: number): tf.Tensor {
-  const [b, s, d] = x.shape as [number, number, number];
-  const h = config.nHead;
-  const normed = layerNorm(x, w[`${name}.norm`]!); // [B, S, d]
-  const parts = tf.split(linear(normed, w[`${name}.qkv`]!), 3, 2); // 3 x [B, S, d]
-  const toHeads = (y: tf.Tensor): tf.Tensor => tf.transpose(tf.reshape(y, [b, -1, h, d / h]), [0, 2, 1, 3]);
-  const q = toHeads(nOut === s ? parts[0]! : tf.slice(parts[0]!, [0, s - nOut, 0], [b, nOut, d])); // [B, H, O, dh]
-  const k = toHeads(parts[1]!); // [B, H, S, dh]
-  const v = toHeads(parts[2]!); // [B, H, S, dh]
-  const rows = nOut === s ? bias : tf.slice(bias, [0, 0, s - nOut, 0], [b, 1, nOut, s]);
-  const scores = tf.add(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(d / h)), rows); // [B, H, O, S]
-  const mixed = tf.matMul(tf.softmax(scores), v); // [B, H, O, dh]
-  return linear(tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [b, nOut, d]), w[`${name}.out`]!); // [B, O, d]
+function normalise(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
+  return layerNorm(x, w[`${name}.gain`]!, w[`${name}.bias`]!);
 }
 
 function feedForward(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
-  const hidden = gelu(linear(layerNorm(x, w[`${name}.norm`]!), w[`${name}.up`]!, w[`${name}.bias`]!)); // [B, S, hidden]
-  return linear(hidden, w[`${name}.down`]!); // [B, S, d]
+  const hidden = gelu(linear(normalise(x, w, `${name}.norm`), w[`${name}.up`]!, w[`${name}.upBias`]!)); // [.., hidden]
+  return tf.add(x, linear(hidden, w[`${name}.down`]!, w[`${name}.downBias`]!)); // [.., d]
 }
 
 /**
- * The network: raw outputs [B, T, width] of the head for every query of the batch (see `tokens/batch.ts`).
- * Pre-norm transformer over [null + scale ; context ; queries]; the last layer computes queries only.
+ * The state of knowledge about each galaxy, [B, nLatent * d]: every given value of every field flows into every latent
+ * token (any subset is valid: what isn't given is zero), then a pre-norm transformer runs over the latent tokens.
  */
-export function forward(config: ModelConfig, fields: readonly Field[], params: Tensors, batch: Tensors): tf.Tensor3D {
-  const context = embedContext(config, fields, params, batch);
-  const queries = embedQueries(params, batch);
-  const [b, t, d] = queries.shape as [number, number, number];
-  const bias = attentionBias(context.isVisible, batch.isAutoregressive!, t);
-  let x: tf.Tensor = tf.concat([context.tokens, queries], 1); // [B, S, d]
+export function encode(config: ModelConfig, params: Tensors, batch: Tensors): tf.Tensor2D {
+  const b = batch.value!.shape[0]!;
+  const [value, has] = tf.split(batch.scale!, 2, 1) as [tf.Tensor, tf.Tensor]; // [B, 1] each
+  const input = tf.concat([describeValues(params, batch), tf.mul(value, has) as tf.Tensor2D, has as tf.Tensor2D], 1); // [B, N F + 2]
+  let x = tf.reshape(linear(input, params["embed.fields"]!, params["embed.bias"]!), [b, config.nLatent, config.dModel]); // [B, J, d]
   for (let l = 0; l < config.nLayer; l++) {
-    const s = x.shape[1]!;
-    const nOut = l === config.nLayer - 1 ? t : s;
-    const kept = nOut === s ? x : tf.slice(x, [0, s - nOut, 0], [b, nOut, d]);
-    x = tf.add(kept, attend(config, x, params, `layer${l}.attention`, bias, nOut)); // [B, O, d]
-    x = tf.add(x, feedForward(x, params, `layer${l}.mlp`)); // [B, O, d]
+    if (config.nLatent > 1) {
+      const y = normalise(x, params, `layer${l}.attention.norm`); // [B, J, d]
+      const mixed = attend(config.nHead, y, y, params[`layer${l}.attention.qkv`]!); // [B, J, d]
+      x = tf.add(x, linear(mixed, params[`layer${l}.attention.out`]!)); // [B, J, d]
+    }
+    x = feedForward(x, params, `layer${l}.mlp`); // [B, J, d]
   }
-  const out = linear(layerNorm(x, params["head.norm"]!), params["head.out"]!); // [B, T, width]
-  return tf.add(out, tf.gather(params["head.bias"]!, batch.targetField!)) as tf.Tensor3D; // [B, T, width]
+  return normalise(tf.reshape(x, [b, config.nLatent * config.dModel]), params, "state.norm") as tf.Tensor2D; // [B, J d]
+}
+
+/** Masked objective, read-out: raw marginals of all bands or all properties, [B, count, width]. */
+export function marginals(config: ModelConfig, params: Tensors, state: tf.Tensor2D, part: "band" | "property"): tf.Tensor3D {
+  const width = heads[config.head].width(config.nComponent);
+  const raw = linear(state, params[`head.${part}.out`]!, params[`head.${part}.bias`]!); // [B, count * width]
+  return tf.reshape(raw, [state.shape[0], -1, width]);
+}
+
+/** Raw marginals of chosen fields only, [B, wanted, width]: what a query computes. */
+export function marginalsOf(
+  config: ModelConfig,
+  params: Tensors,
+  state: tf.Tensor2D,
+  { nBand }: Vocabulary,
+  wanted: readonly number[],
+): tf.Tensor3D {
+  const width = heads[config.head].width(config.nComponent);
+  const size = state.shape[1];
+  const pick = (part: "band" | "property", chosen: number[]): { out: tf.Tensor; bias: tf.Tensor } => {
+    const index = tf.tensor1d(chosen, "int32");
+    const out = tf.reshape(params[`head.${part}.out`]!, [size, -1, width]); // [J d, count, width]
+    const bias = tf.reshape(params[`head.${part}.bias`]!, [-1, width]); // [count, width]
+    return { out: tf.gather(out, index, 1), bias: tf.gather(bias, index, 0) };
+  };
+  const parts = wanted.map((j) => (j < nBand ? pick("band", [j]) : pick("property", [j - nBand])));
+  const out = tf.reshape(tf.concat(parts.map((p) => p.out), 1), [size, wanted.length * width]);
+  const bias = tf.reshape(tf.concat(parts.map((p) => p.bias), 0), [wanted.length * width]);
+  return tf.reshape(linear(state, out, bias), [state.shape[0], wanted.length, width]); // [B, wanted, width]
+}
+
+/** Query j: its field, its marginal, the state of knowledge, and the field and value of target j - 1. [A, T, q] */
+function embedQueries(config: ModelConfig, params: Tensors, state: tf.Tensor2D, marginal: tf.Tensor3D, batch: Tensors): tf.Tensor {
+  const [a, t] = batch.targetField!.shape as [number, number];
+  const q = config.dQuery;
+  const value = tf.clipByValue(batch.targetValue!, -6, 6); // [A, T]
+  const features = tf.stack([tf.onesLike(value), value, tf.mul(tf.square(value), 0.3)], 2); // [A, T, 3]
+  const perField = tf.reshape(tf.gather(params["query.previous"]!, batch.targetField!), [a, t, N_PREVIOUS, q]);
+  const carried = tf.sum(tf.mul(perField, tf.expandDims(features, 3)), 2); // [A, T, q]
+  const first = tf.tile(tf.reshape(params["query.first"]!, [1, 1, q]), [a, 1, 1]); // [A, 1, q]
+  const previous = t === 1 ? first : tf.concat([first, tf.slice(carried, [0, 0, 0], [a, t - 1, q])], 1); // [A, T, q]
+  const gate = tf.gather(params["query.stateGate"]!, batch.targetField!); // [A, T, q]
+  const known = tf.mul(tf.expandDims(linear(state, params["query.state"]!), 1), gate); // [A, T, q]
+  const own = tf.add(tf.gather(params["query.field"]!, batch.targetField!), linear(marginal, params["query.marginal"]!));
+  return tf.add(tf.add(own, known), previous); // [A, T, q]
+}
+
+/**
+ * Autoregressive objective: raw distributions [A, T, width] of targets in the order of `batch.targetField`, each given the
+ * context and the values of the targets before it. A transformer over the ordered queries corrects the marginals.
+ */
+export function conditionals(config: ModelConfig, params: Tensors, state: tf.Tensor2D, marginal: tf.Tensor3D, batch: Tensors): tf.Tensor3D {
+  const [a, t] = batch.targetField!.shape as [number, number];
+  const { dQuery: q, nMemory: m } = config;
+  const memory = tf.reshape(linear(state, params["query.memory"]!, params["query.memoryBias"]!), [a, m, q]); // [A, M, q]
+  const visible = new Float32Array(t * (m + t));
+  for (let i = 0; i < t; i++) visible.fill(-1e9, i * (m + t) + m + i + 1, (i + 1) * (m + t)); // later queries
+  const bias = tf.tensor4d(visible, [1, 1, t, m + t]);
+  let x = embedQueries(config, params, state, marginal, batch); // [A, T, q]
+  for (let l = 0; l < config.nQueryLayer; l++) {
+    const name = `query${l}.attention`;
+    const y = normalise(x, params, `${name}.norm`); // [A, T, q]
+    const keys = tf.concat([normalise(memory, params, `${name}.norm`), y], 1); // [A, M + T, q]
+    x = tf.add(x, linear(attend(config.nHead, y, keys, params[`${name}.qkv`]!, bias), params[`${name}.out`]!)); // [A, T, q]
+    x = feedForward(x, params, `query${l}.mlp`); // [A, T, q]
+  }
+  const correction = linear(normalise(x, params, "query.norm"), params["query.out"]!); // [A, T, width]
+  return tf.add(marginal, correction) as tf.Tensor3D; // [A, T, width]
 }

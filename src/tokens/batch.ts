@@ -4,34 +4,70 @@ import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import { contextScale } from "./scale.ts";
 import type { FieldCoder } from "./standardise.ts";
-import { contextDraws, type DrawWeights, pickDraw } from "./subset.ts";
+import { drawContext, type SubsetConfig } from "./subset.ts";
 
 /**
- * One batch as the network takes it; B galaxies, N fields, T targets. All values are transformed and standardised.
+ * Inputs of the network: B galaxies, N fields. All values are transformed and standardised.
  * - value, sigma, state [B, N]: the context; state 0 = not given. slope [B, N]: d(value) / d ln(flux), 0 for properties
  * - scale [B, 2]: encoded ln(scale), 1 if there is one
- * - targetField, targetValue, targetSigma, targetState, targetSlope [B, T]: the queries; state 0 = padding
- * - targetCurvature [B, T]: d(slope) / d(value), the Jacobian of a zero-point shift
- * - isAutoregressive [B]: 1 = query j sees targets before j; 0 = it sees the context only
  * - isCalibrated [B]: 1 = the row comes from the domain whose zero-points are being learned
  */
-export function batchSignature(batch: number, nField: number, nTarget: number): Signature {
+export function contextSignature(batch: number, nField: number): Signature {
   const f = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
-  const i = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
   return {
     value: f(batch, nField),
     sigma: f(batch, nField),
-    state: i(batch, nField),
+    state: { dtype: "int32", shape: [batch, nField] },
     slope: f(batch, nField),
     scale: f(batch, 2),
-    targetField: i(batch, nTarget),
-    targetValue: f(batch, nTarget),
-    targetSigma: f(batch, nTarget),
-    targetState: i(batch, nTarget),
-    targetSlope: f(batch, nTarget),
-    targetCurvature: f(batch, nTarget),
-    isAutoregressive: f(batch),
     isCalibrated: f(batch),
+  };
+}
+
+/** Ordered queries of A galaxies, T each: the field and, for all but the last, its value. */
+export function orderSignature(galaxies: number, nTarget: number): Signature {
+  return {
+    targetField: { dtype: "int32", shape: [galaxies, nTarget] },
+    targetValue: { dtype: "float32", shape: [galaxies, nTarget] },
+  };
+}
+
+/** How the galaxies of a training batch divide among the kinds of question; the order in the batch. */
+export interface BatchShape {
+  /** All bands given, properties asked. */
+  readonly nFull: number;
+  /** Any subset given, everything else asked at once (masked objective). */
+  readonly nMasked: number;
+  /** Any subset given, `nTarget` fields asked in random order (autoregressive objective). */
+  readonly nOrdered: number;
+  readonly nTarget: number;
+}
+
+export function batchShape(batch: number, nTarget: number, config: SubsetConfig): BatchShape {
+  const nFull = Math.round(batch * config.fullShare);
+  const nOrdered = Math.min(batch - nFull, Math.round(batch * config.autoregressiveShare));
+  return { nFull, nOrdered, nMasked: batch - nFull - nOrdered, nTarget };
+}
+
+/**
+ * A training batch: the context, and
+ * - truth, truthSigma, truthState, truthSlope, truthCurvature [B, N]: what is asked; state 0 = not asked
+ * - targetField, targetValue [nOrdered, T] and targetWeight [nOrdered, T] (0 = padding): the ordered galaxies' queries
+ */
+export function trainSignature(shape: BatchShape, nField: number): Signature {
+  const batch = shape.nFull + shape.nMasked + shape.nOrdered;
+  const f = { dtype: "float32", shape: [batch, nField] } as const;
+  const ordered = [shape.nOrdered, shape.nTarget];
+  return {
+    ...contextSignature(batch, nField),
+    truth: f,
+    truthSigma: f,
+    truthState: { dtype: "int32", shape: [batch, nField] },
+    truthSlope: f,
+    truthCurvature: f,
+    ...(shape.nOrdered === 0
+      ? {}
+      : { ...orderSignature(shape.nOrdered, shape.nTarget), targetWeight: { dtype: "float32", shape: ordered } }),
   };
 }
 
@@ -44,6 +80,9 @@ export function emptyArrays(signature: Signature): Record<string, NdArray> {
   );
 }
 
+/** Encoded values are kept within this many standard deviations: a wild pixel must not end a run. */
+const WIDEST = 12;
+
 /** Writes the context of one galaxy into place `b`; returns its scale. Flags of unobserved fields are ignored. */
 export function fillContext(
   arrays: Arrays,
@@ -53,56 +92,51 @@ export function fillContext(
   row: number,
   isContext: Uint8Array,
 ): number {
-  const nField = coder.fields.length;
-  const scale = contextScale(catalog, row, isContext, coder.bandCount);
+  const { nField, nBand } = coder;
+  const scale = contextScale(catalog, row, isContext, nBand);
   arrays.scale!.data[2 * b] = coder.encodeScale(scale);
   arrays.scale!.data[2 * b + 1] = scale > 0 ? 1 : 0;
   for (let j = 0; j < nField; j++) {
     const at = row * nField + j;
+    const state = catalog.state[at]!;
+    if (isContext[j] === 0 || state === State.notObserved) continue;
     const to = b * nField + j;
-    const state = isContext[j] === 1 ? catalog.state[at]! : State.notObserved;
-    const isGiven = state !== State.notObserved;
     const x = catalog.value[at]!;
     arrays.state!.data[to] = state;
-    const v = isGiven ? coder.encode(j, x, scale) : 0;
-    arrays.value!.data[to] = v;
-    arrays.sigma!.data[to] = isGiven ? coder.encodeError(j, x, catalog.error[at]!, scale) : 0;
-    arrays.slope!.data[to] = isGiven && j < coder.bandCount ? coder.zeroPointSlope(j, v) : 0;
+    arrays.value!.data[to] = Math.min(WIDEST, Math.max(-WIDEST, coder.encode(j, x, scale)));
+    arrays.sigma!.data[to] = coder.encodeError(j, x, catalog.error[at]!, scale);
+    if (j < nBand) arrays.slope!.data[to] = coder.zeroPointSlope(j, x, scale);
   }
   return scale;
 }
 
-/** Writes a target with the row's own value at place `to` of [B, T]. */
-export function fillTarget(
+/** Writes everything observed but not given as truth of the galaxy in place `b`; returns the fields asked. */
+function fillTruth(
   arrays: Arrays,
-  to: number,
+  b: number,
   coder: FieldCoder,
   catalog: Catalog,
   row: number,
-  field: number,
+  isContext: Uint8Array,
   scale: number,
-): void {
-  const at = row * coder.fields.length + field;
-  const x = catalog.value[at]!;
-  const v = coder.encode(field, x, scale);
-  arrays.targetField!.data[to] = field;
-  arrays.targetValue!.data[to] = v;
-  arrays.targetSigma!.data[to] = coder.encodeError(field, x, catalog.error[at]!, scale);
-  arrays.targetState!.data[to] = catalog.state[at]!;
-  if (field >= coder.bandCount) return;
-  const slope = coder.zeroPointSlope(field, v);
-  arrays.targetSlope!.data[to] = slope;
-  arrays.targetCurvature!.data[to] = 1 - (slope * coder.standardisation.fields[field]!.deviation) ** 2;
-}
-
-export interface SubsetConfig {
-  /** Weights of the draws for bands and, independently, for properties. */
-  readonly bands: DrawWeights;
-  readonly properties: DrawWeights;
-  /** A property is this many times as likely as a band to be among the targets. */
-  readonly propertyTargetWeight: number;
-  /** Share of galaxies trained with the autoregressive objective. */
-  readonly autoregressiveShare: number;
+): number[] {
+  const { nField, nBand } = coder;
+  const asked: number[] = [];
+  for (let j = 0; j < nField; j++) {
+    const at = row * nField + j;
+    const state = catalog.state[at]!;
+    if (isContext[j] === 1 || state === State.notObserved) continue;
+    asked.push(j);
+    const to = b * nField + j;
+    const x = catalog.value[at]!;
+    arrays.truth!.data[to] = Math.min(WIDEST, Math.max(-WIDEST, coder.encode(j, x, scale)));
+    arrays.truthSigma!.data[to] = coder.encodeError(j, x, catalog.error[at]!, scale);
+    arrays.truthState!.data[to] = state;
+    if (j >= nBand) continue;
+    arrays.truthSlope!.data[to] = coder.zeroPointSlope(j, x, scale);
+    arrays.truthCurvature!.data[to] = coder.zeroPointCurvature(j, x, scale);
+  }
+  return asked;
 }
 
 /** Rows to draw from; one batch may mix several (simulations, labelled and unlabelled observations). */
@@ -112,45 +146,25 @@ export interface RowSource {
   /** Relative number of galaxies per batch. */
   readonly weight: number;
   readonly isCalibrated: boolean;
+  /** False where no property is ever observed: such rows can't be asked for properties from all bands. */
+  readonly hasLabels: boolean;
 }
 
-/** Splits the observed fields of one row into context and targets; returns the targets, at most `nTarget`, in random order. */
-export function drawSubset(
-  coder: FieldCoder,
-  catalog: Catalog,
-  row: number,
-  config: SubsetConfig,
-  nTarget: number,
-  rng: Rng,
-  isContext: Uint8Array,
-): number[] {
-  const nField = coder.fields.length;
-  isContext.fill(0);
-  const isObserved = (j: number): boolean => catalog.state[row * nField + j] !== State.notObserved;
-  const bands: number[] = [];
-  const properties: number[] = [];
-  for (let j = 0; j < nField; j++) if (isObserved(j)) (j < coder.bandCount ? bands : properties).push(j);
-  contextDraws[pickDraw(config.bands, rng)](Int32Array.from(bands), coder.fields, rng, isContext);
-  contextDraws[pickDraw(config.properties, rng)](Int32Array.from(properties), coder.fields, rng, isContext);
-  let left = [...bands, ...properties].filter((j) => isContext[j] === 0);
-  if (left.length === 0) {
-    const pool = properties.length > 0 ? properties : bands;
-    if (pool.length === 0) return [];
-    left = [pool[rng.integer(pool.length)]!];
-    isContext[left[0]!] = 0;
-  }
-  return drawTargets(left, coder.bandCount, config.propertyTargetWeight, nTarget, rng);
+function pickSource(sources: readonly RowSource[], rng: Rng): RowSource {
+  let u = rng.uniform() * sources.reduce((sum, { weight }) => sum + weight, 0);
+  return sources.find(({ weight }) => (u -= weight) < 0) ?? sources[sources.length - 1]!;
 }
 
-/** Weighted sampling without replacement by exponential keys (Efraimidis & Spirakis 2006), then a random order. */
-function drawTargets(left: number[], bands: number, propertyWeight: number, nTarget: number, rng: Rng): number[] {
-  if (left.length > nTarget) {
-    const keyed = left.map((j) => ({ j, key: -Math.log(1 - rng.uniform()) / (j < bands ? 1 : propertyWeight) }));
+/** Weighted sampling without replacement by exponential keys (Efraimidis & Spirakis 2006), in random order. */
+function drawOrder(asked: number[], nBand: number, propertyWeight: number, nTarget: number, rng: Rng): number[] {
+  let chosen = asked;
+  if (asked.length > nTarget) {
+    const keyed = asked.map((j) => ({ j, key: -Math.log(1 - rng.uniform()) / (j < nBand ? 1 : propertyWeight) }));
     keyed.sort((a, b) => a.key - b.key);
-    left = keyed.slice(0, nTarget).map(({ j }) => j);
+    chosen = keyed.slice(0, nTarget).map(({ j }) => j);
   }
-  shuffleInPlace(left, rng);
-  return left;
+  shuffleInPlace(chosen, rng);
+  return chosen;
 }
 
 /** A training batch: a pure function of the sources and the stream `rng`. */
@@ -158,21 +172,29 @@ export function drawBatch(
   coder: FieldCoder,
   sources: readonly RowSource[],
   config: SubsetConfig,
-  size: { batch: number; nTarget: number },
+  shape: BatchShape,
   rng: Rng,
 ): Record<string, NdArray> {
-  const arrays = emptyArrays(batchSignature(size.batch, coder.fields.length, size.nTarget));
-  const isContext = new Uint8Array(coder.fields.length);
-  const totalWeight = sources.reduce((sum, source) => sum + source.weight, 0);
-  for (let b = 0; b < size.batch; b++) {
-    let u = rng.uniform() * totalWeight;
-    const source = sources.find(({ weight }) => (u -= weight) < 0) ?? sources[sources.length - 1]!;
-    const row = source.rows[rng.integer(source.rows.length)]!;
-    const targets = drawSubset(coder, source.catalog, row, config, size.nTarget, rng, isContext);
-    const scale = fillContext(arrays, b, coder, source.catalog, row, isContext);
-    targets.forEach((field, t) => fillTarget(arrays, b * size.nTarget + t, coder, source.catalog, row, field, scale));
-    arrays.isAutoregressive!.data[b] = rng.uniform() < config.autoregressiveShare ? 1 : 0;
-    arrays.isCalibrated!.data[b] = source.isCalibrated ? 1 : 0;
+  const arrays = emptyArrays(trainSignature(shape, coder.nField));
+  const isContext = new Uint8Array(coder.nField);
+  const labelled = sources.filter(({ hasLabels }) => hasLabels);
+  const batch = shape.nFull + shape.nMasked + shape.nOrdered;
+  for (let b = 0; b < batch; b++) {
+    const isFull = b < shape.nFull;
+    const { catalog, rows, isCalibrated } = pickSource(isFull && labelled.length > 0 ? labelled : sources, rng);
+    const row = rows[rng.integer(rows.length)]!;
+    drawContext(coder, catalog, row, config, isFull, rng, isContext);
+    const scale = fillContext(arrays, b, coder, catalog, row, isContext);
+    const asked = fillTruth(arrays, b, coder, catalog, row, isContext, scale);
+    arrays.isCalibrated!.data[b] = isCalibrated ? 1 : 0;
+    const a = b - shape.nFull - shape.nMasked;
+    if (a < 0) continue;
+    const order = drawOrder(asked, coder.nBand, config.propertyTargetWeight, shape.nTarget, rng);
+    order.forEach((field, t) => {
+      arrays.targetField!.data[a * shape.nTarget + t] = field;
+      arrays.targetValue!.data[a * shape.nTarget + t] = arrays.truth!.data[b * coder.nField + field]!;
+      arrays.targetWeight!.data[a * shape.nTarget + t] = 1;
+    });
   }
   return arrays;
 }

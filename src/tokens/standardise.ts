@@ -1,7 +1,7 @@
 import type { Catalog } from "../survey/catalog.ts";
 import { type Field, State } from "../survey/field.ts";
 import { bandCount, contextScale } from "./scale.ts";
-import { softnessOf, transforms } from "./transform.ts";
+import { floorSoftness, scaledSoftness, transforms } from "./transform.ts";
 
 export interface Moments {
   readonly mean: number;
@@ -10,85 +10,123 @@ export interface Moments {
 
 /** Fitted on training rows of the source only, stored in the checkpoint, never refitted. */
 export interface Standardisation {
-  /** One entry per field, in vocabulary order, of the transformed values. */
+  /** One entry per field, in vocabulary order, of the transformed values; bands relative to their scale. */
   readonly fields: readonly Moments[];
+  /** One entry per band, of the transformed values where no band is given and so no scale exists. */
+  readonly absolute: readonly Moments[];
   /** Of ln(scale). */
   readonly scale: Moments;
 }
 
-/** From units to what the network sees and back, for the fields of one vocabulary. */
+/**
+ * From units to what the network sees and back, for the fields of one vocabulary. A band's value is a colour relative
+ * to `scale` (see `contextScale`); with scale 0 it is an absolute asinh magnitude.
+ */
 export interface FieldCoder {
   readonly fields: readonly Field[];
+  readonly nField: number;
+  readonly nBand: number;
   readonly standardisation: Standardisation;
-  /** Standardised, transformed value of field `j`; `scale` as of `contextScale`. */
+  /** Standardised, transformed value of field `j`. */
   encode(j: number, x: number, scale: number): number;
   /** The error that goes with it, to first order. */
   encodeError(j: number, x: number, error: number, scale: number): number;
   decode(j: number, v: number, scale: number): number;
   encodeScale(scale: number): number;
-  /** d(encoded) / d ln(flux) at an encoded band value: what a small zero-point shift is multiplied by. */
-  zeroPointSlope(j: number, v: number): number;
-  readonly bandCount: number;
+  /** d(encoded) / d ln(flux) of band `j`: what a small zero-point shift is multiplied by. */
+  zeroPointSlope(j: number, x: number, scale: number): number;
+  /** 1 - tanh^2 of the transformed value: how much of a zero-point shift stretches the encoded space. */
+  zeroPointCurvature(j: number, x: number, scale: number): number;
 }
 
 export function createFieldCoder(fields: readonly Field[], standardisation: Standardisation): FieldCoder {
+  const nBand = bandCount(fields);
   const kinds = fields.map((field) => transforms[field.kind]);
-  const moments = standardisation.fields;
+  const floors = fields.map(floorSoftness);
+  const softness = (j: number, scale: number): number =>
+    j < nBand && scale > 0 ? scaledSoftness(floors[j]!, scale) : floors[j]!;
+  const origin = (j: number, scale: number): number =>
+    j < nBand && scale > 0 ? Math.asinh(scale / (2 * softness(j, scale))) : 0;
+  const moments = (j: number, scale: number): Moments =>
+    j < nBand && scale === 0 ? standardisation.absolute[j]! : standardisation.fields[j]!;
+  const slope = (j: number, x: number, scale: number): number =>
+    kinds[j]!.slope(x, softness(j, scale)) / moments(j, scale).deviation;
   return {
     fields,
+    nField: fields.length,
+    nBand,
     standardisation,
-    bandCount: bandCount(fields),
     encode(j, x, scale) {
-      return (kinds[j]!.forward(x, softnessOf(fields[j]!, scale)) - moments[j]!.mean) / moments[j]!.deviation;
+      const { mean, deviation } = moments(j, scale);
+      return (kinds[j]!.forward(x, softness(j, scale)) - origin(j, scale) - mean) / deviation;
     },
-    encodeError(j, x, error, scale) {
-      return (error * kinds[j]!.slope(x, softnessOf(fields[j]!, scale))) / moments[j]!.deviation;
-    },
+    encodeError: (j, x, error, scale) => error * slope(j, x, scale),
     decode(j, v, scale) {
-      return kinds[j]!.inverse(v * moments[j]!.deviation + moments[j]!.mean, softnessOf(fields[j]!, scale));
-    },
-    zeroPointSlope(j, v) {
-      return Math.tanh(v * moments[j]!.deviation + moments[j]!.mean) / moments[j]!.deviation;
+      const { mean, deviation } = moments(j, scale);
+      return kinds[j]!.inverse(v * deviation + mean + origin(j, scale), softness(j, scale));
     },
     encodeScale(scale) {
       return scale > 0 ? (Math.log(scale) - standardisation.scale.mean) / standardisation.scale.deviation : 0;
     },
+    zeroPointSlope: (j, x, scale) => x * slope(j, x, scale),
+    zeroPointCurvature(j, x, scale) {
+      const soft = 2 * softness(j, scale);
+      return (soft * soft) / (x * x + soft * soft);
+    },
   };
 }
 
-/**
- * Fits means and deviations on the given rows. A band counts once relative to the scale of all the row's bands
- * and once absolutely, since a query may or may not show bands.
- */
+/** Values beyond these quantiles don't widen the standard deviation. */
+const TRIM = 0.01;
+
+function trimmedMoments(values: number[]): Moments {
+  if (values.length === 0) return { mean: 0, deviation: 1 };
+  const sorted = Float64Array.from(values).sort();
+  const low = sorted[Math.floor(TRIM * (sorted.length - 1))]!;
+  const high = sorted[Math.ceil((1 - TRIM) * (sorted.length - 1))]!;
+  let sum = 0;
+  let squares = 0;
+  for (const value of sorted) {
+    const kept = Math.min(Math.max(value, low), high);
+    sum += kept;
+    squares += kept * kept;
+  }
+  const mean = sum / sorted.length;
+  return { mean, deviation: Math.sqrt(Math.max(squares / sorted.length - mean * mean, 1e-12)) };
+}
+
+/** Most rows that standardisation looks at. */
+const MOST_ROWS = 20_000;
+
+/** Fits means and deviations, winsorised at 1 %, on the given rows (a bounded, evenly spaced part of many). */
 export function fitStandardisation(catalog: Catalog, rows: ArrayLike<number>): Standardisation {
   const nField = catalog.fields.length;
-  const bands = bandCount(catalog.fields);
+  const nBand = bandCount(catalog.fields);
+  const unit: Moments = { mean: 0, deviation: 1 };
+  const plain = createFieldCoder(catalog.fields, {
+    fields: catalog.fields.map(() => unit),
+    absolute: catalog.fields.map(() => unit),
+    scale: unit,
+  });
   const all = new Uint8Array(nField).fill(1);
-  const sums = Array.from({ length: nField + 1 }, () => ({ n: 0, sum: 0, squares: 0 }));
-  const add = (j: number, v: number): void => {
-    const cell = sums[j]!;
-    cell.n++;
-    cell.sum += v;
-    cell.squares += v * v;
-  };
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i]!;
-    const scale = contextScale(catalog, row, all, bands);
-    if (scale > 0) add(nField, Math.log(scale));
+  const relative: number[][] = catalog.fields.map(() => []);
+  const absolute: number[][] = catalog.fields.slice(0, nBand).map(() => []);
+  const scales: number[] = [];
+  const stride = Math.max(1, rows.length / MOST_ROWS);
+  for (let i = 0; i < rows.length; i += stride) {
+    const row = rows[Math.floor(i)]!;
+    const scale = contextScale(catalog, row, all, nBand);
+    if (scale > 0) scales.push(Math.log(scale));
     for (let j = 0; j < nField; j++) {
-      const at = row * nField + j;
-      if (catalog.state[at] === State.notObserved) continue;
-      const field = catalog.fields[j]!;
-      const transform = transforms[field.kind];
-      const x = catalog.value[at]!;
-      add(j, transform.forward(x, softnessOf(field, scale)));
-      if (field.band !== undefined && scale > 0) add(j, transform.forward(x, softnessOf(field, 0)));
+      if (catalog.state[row * nField + j] === State.notObserved) continue;
+      const x = catalog.value[row * nField + j]!;
+      relative[j]!.push(plain.encode(j, x, scale));
+      if (j < nBand) absolute[j]!.push(plain.encode(j, x, 0));
     }
   }
-  const moments = sums.map(({ n, sum, squares }): Moments => {
-    if (n === 0) return { mean: 0, deviation: 1 };
-    const mean = sum / n;
-    return { mean, deviation: Math.sqrt(Math.max(squares / n - mean * mean, 1e-12)) || 1 };
-  });
-  return { fields: moments.slice(0, nField), scale: moments[nField]! };
+  return {
+    fields: relative.map(trimmedMoments),
+    absolute: absolute.map(trimmedMoments),
+    scale: trimmedMoments(scales),
+  };
 }

@@ -1,5 +1,9 @@
+import { z } from "zod";
 import type { Field } from "../survey/field.ts";
 import { type Rng, shuffleInPlace } from "../random.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { State } from "../survey/field.ts";
+import type { FieldCoder } from "./standardise.ts";
 
 /**
  * A way to draw what is given. It sets `isContext[j]` for members of `pool` (observed fields, ascending ids);
@@ -61,10 +65,32 @@ export const contextDraws = {
 export type ContextDrawName = keyof typeof contextDraws;
 export type DrawWeights = Partial<Record<ContextDrawName, number>>;
 
-export const propertyDrawNames = ["none", "all", "uniform"] as const satisfies readonly ContextDrawName[];
+const drawNames = Object.keys(contextDraws) as [ContextDrawName, ...ContextDrawName[]];
+const weightsOf = <N extends ContextDrawName>(names: readonly [N, ...N[]]) =>
+  z
+    .partialRecord(z.enum(names), z.number().min(0))
+    .refine((weights) => Object.values(weights).some((weight) => Number(weight) > 0), "expected a weight above 0");
+
+/** A recipe's `subsets:` section: what is given and what is asked in training. */
+export const subsetSchema = z
+  .strictObject({
+    bands: weightsOf(drawNames)
+      .default({ uniform: 9, none: 2, blue: 2, red: 1, broad: 1.5, narrow: 1, noUv: 2, block: 1.5, hole: 1, all: 1 })
+      .describe("weights of the ways to draw the given bands"),
+    properties: weightsOf(["none", "all", "uniform"])
+      .default({ none: 2, uniform: 1 })
+      .describe("the same for properties, drawn independently"),
+    fullShare: z.number().min(0).max(1).default(0.4).describe("share of galaxies with all bands given, properties asked"),
+    autoregressiveShare: z.number().min(0).max(1).default(0.3).describe("share with the autoregressive objective"),
+    propertyTargetWeight: z.number().positive().default(3).describe("a property weighs as much as this many bands"),
+    dropout: z.number().min(0).max(1).default(0.1).describe("most bands lost at random where all are given"),
+  })
+  .refine((s) => s.fullShare + s.autoregressiveShare <= 1, "expected fullShare + autoregressiveShare of 1 or less")
+  .prefault({});
+export type SubsetConfig = z.output<typeof subsetSchema>;
 
 /** Picks a name with probability proportional to its weight. */
-export function pickDraw(weights: DrawWeights, rng: Rng): ContextDrawName {
+function pickDraw(weights: DrawWeights, rng: Rng): ContextDrawName {
   const entries = Object.entries(weights) as [ContextDrawName, number][];
   let total = 0;
   for (const [, weight] of entries) total += weight;
@@ -74,4 +100,36 @@ export function pickDraw(weights: DrawWeights, rng: Rng): ContextDrawName {
     if (u < 0) return name;
   }
   return entries[entries.length - 1]![0];
+}
+
+/**
+ * Draws what is given of one row into `isContext` [N]; at least one observed field is left to be asked.
+ * A full draw gives all bands, in half of the cases with a few lost, and no properties.
+ */
+export function drawContext(
+  coder: FieldCoder,
+  catalog: Catalog,
+  row: number,
+  config: SubsetConfig,
+  isFull: boolean,
+  rng: Rng,
+  isContext: Uint8Array,
+): void {
+  const { nField, nBand, fields } = coder;
+  isContext.fill(0);
+  const observed: number[] = [];
+  for (let j = 0; j < nField; j++) if (catalog.state[row * nField + j] !== State.notObserved) observed.push(j);
+  const bands = observed.filter((j) => j < nBand);
+  const properties = observed.slice(bands.length);
+  if (isFull && properties.length > 0) {
+    const lost = rng.uniform() < 0.5 ? 0 : rng.uniform() * config.dropout;
+    for (const j of bands) isContext[j] = rng.uniform() < lost ? 0 : 1;
+    return;
+  }
+  contextDraws[pickDraw(config.bands, rng)](Int32Array.from(bands), fields, rng, isContext);
+  contextDraws[pickDraw(config.properties, rng)](Int32Array.from(properties), fields, rng, isContext);
+  if (observed.every((j) => isContext[j] === 1)) {
+    const pool = properties.length > 0 ? properties : bands;
+    if (pool.length > 0) isContext[pool[rng.integer(pool.length)]!] = 0;
+  }
 }

@@ -49,13 +49,16 @@ export function depthFlux(band: Band): number {
   return ((fluxNu * SPEED_OF_LIGHT) / band.pivot ** 2) * 1e19;
 }
 
+/** Softness of a field in its own unit where no band is given: twice the survey's depth for a band. */
+export function floorSoftness(field: Field): number {
+  return field.band === undefined ? EW_SOFTNESS : DEPTH_SOFTNESS * depthFlux(field.band);
+}
+
 /**
- * Softness of a field in its own unit. A band's depends on the scale of the object (the brightness of the visible
- * bands, 0 when none is visible): bright objects are seen as colours, faint ones in units of the survey's depth.
+ * Softness of a band beside others: it follows the scale of the object (the brightness of the visible bands), so that
+ * bright objects are seen as colours and faint ones in units of the survey's depth.
  */
-export function softnessOf(field: Field, scale: number): number {
-  if (field.band === undefined) return EW_SOFTNESS;
+export function scaledSoftness(floor: number, scale: number): number {
   const relative = RELATIVE_SOFTNESS * scale;
-  const floor = DEPTH_SOFTNESS * depthFlux(field.band);
   return Math.sqrt(relative * relative + floor * floor);
 }

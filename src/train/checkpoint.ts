@@ -1,12 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { createLayout, type Layout, sizeOf } from "../model/parameters.ts";
-import { type ModelConfig, parameterSpecs } from "../model/transformer.ts";
+import { type ModelConfig, parameterSpecs, type Vocabulary } from "../model/transformer.ts";
 import type { Field } from "../survey/field.ts";
-import type { SubsetConfig } from "../tokens/batch.ts";
+import type { SubsetConfig } from "../tokens/subset.ts";
+import { bandCount } from "../tokens/scale.ts";
 import type { Standardisation } from "../tokens/standardise.ts";
 import { checkTokenizerJson, writeTokenizerJson } from "../tokens/vocabulary.ts";
 import { migrateConfig } from "./migrations.ts";
@@ -27,20 +29,24 @@ export interface CheckpointConfig {
   readonly step: number;
   /** True when zero-points of the data at hand were learned (`adapt`): queries apply them. */
   readonly isCalibrated: boolean;
+  /** Patterns of parameters that this run keeps fixed. */
+  readonly freeze: readonly string[];
   /** SHA-256 of every table that was trained on. */
   readonly data: Readonly<Record<string, string>>;
 }
 
-/** What a recipe's `training:` section says. */
-export interface TrainingConfig {
-  readonly seed: string;
-  readonly steps: number;
-  readonly batch: number;
-  /** Answers asked per galaxy and step. */
-  readonly nTarget: number;
-  readonly validateEvery: number;
-  readonly checkpointEvery: number;
-}
+/** A recipe's `training:` section. */
+export const trainingSchema = z
+  .strictObject({
+    seed: z.coerce.string().default("1"),
+    steps: z.int().positive().default(20_000),
+    batch: z.int().positive().default(64).describe("galaxies per step"),
+    nTarget: z.int().positive().default(16).describe("answers asked per galaxy and step"),
+    validateEvery: z.int().positive().default(500),
+    checkpointEvery: z.int().positive().default(1000),
+  })
+  .prefault({});
+export type TrainingConfig = z.output<typeof trainingSchema>;
 
 /** The run's numbers at a step; every vector is [P], flat, in the layout's order. */
 export interface TrainState {
@@ -83,6 +89,8 @@ function flatten(layout: Layout, tensors: NamedTensors, prefix: string, path: st
   });
   return flat;
 }
+
+export const vocabularyOf = (fields: readonly Field[]): Vocabulary => ({ nField: fields.length, nBand: bandCount(fields) });
 
 /** The averaged weights come first under their plain names: other tools read them as the model. */
 const RAW = "raw.";
@@ -157,7 +165,7 @@ export function loadCheckpoint(path: string): Checkpoint {
     throw new UserError(`${configPath}: not JSON (${(error as Error).message})`);
   }
   const config = migrateConfig(parsed, configPath);
-  const layout = createLayout(parameterSpecs(config.model, config.fields));
+  const layout = createLayout(parameterSpecs(config.model, vocabularyOf(config.fields)));
   const read = (name: string): NamedTensors => {
     const file = join(folder, name);
     if (!existsSync(file)) throw new UserError(`${file}: missing; a checkpoint has ${name}`);

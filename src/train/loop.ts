@@ -1,6 +1,6 @@
 import type { Arrays, Compiled, Engine, NdArray } from "../engine/contract.ts";
 import { createRng } from "../random.ts";
-import { drawBatch, type RowSource } from "../tokens/batch.ts";
+import { batchShape, drawBatch, type RowSource } from "../tokens/batch.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import type { Checkpoint, CheckpointConfig, TrainState } from "./checkpoint.ts";
 import { scheduleAt } from "./optimiser.ts";
@@ -61,21 +61,14 @@ async function createValidation(
   }
   const sized = validation.filter((source) => source.rows.length > 0);
   const batches = Array.from({ length: VALIDATION_BATCHES }, (_, i) =>
-    drawBatch(coder, sized, config.subsets, shape, createRng(`${config.training.seed}:validation:${i}`)),
+    drawBatch(coder, sized, config.subsets, shape.batch, createRng(`${config.training.seed}:validation:${i}`)),
   );
   const compiled = await compileLoss(options.engine, shape);
   return {
     async measure(average) {
       let sum = 0;
-      let count = 0;
-      for (const batch of batches) {
-        const { loss, isTarget } = await compiled.run({ params: vector(average), ...batch });
-        for (let i = 0; i < loss!.data.length; i++) {
-          sum += loss!.data[i]!;
-          count += isTarget!.data[i]!;
-        }
-      }
-      return sum / Math.max(1, count);
+      for (const batch of batches) sum += (await compiled.run({ params: vector(average), ...batch })).loss!.data[0]!;
+      return sum / batches.length;
     },
     dispose: () => compiled.dispose(),
   };
@@ -115,17 +108,23 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
   const { engine, coder, sources } = options;
   const { config, layout } = start;
   const { training } = config;
-  const shape: StepShape = { model: config.model, fields: coder.fields, layout, batch: training.batch, nTarget: training.nTarget };
+  const shape: StepShape = {
+    model: config.model,
+    vocabulary: coder,
+    layout,
+    batch: batchShape(training.batch, training.nTarget, config.subsets),
+    propertyWeight: config.subsets.propertyTargetWeight,
+  };
   const { fn, signature } = trainStep(shape, config.optimiser);
   const step: Compiled = await engine.compile(fn, signature, "training step");
   const validation = await createValidation(options, config, shape);
   const constants = {
     rateScale: vector(options.rateScale ?? new Float32Array(layout.total).fill(1)),
     isDecayed: vector(decayFlags(layout)),
-    priorStrength: scalar(priorStrength(sources, coder.fields.length)),
+    priorStrength: scalar(priorStrength(sources, coder.nField)),
   };
   const batchOf = (n: number): Record<string, NdArray> =>
-    drawBatch(coder, sources, config.subsets, shape, createRng(`${training.seed}:step:${n}`));
+    drawBatch(coder, sources, config.subsets, shape.batch, createRng(`${training.seed}:step:${n}`));
   let state = start.state;
   let batch = batchOf(state.step + 1);
   const clock = createClock(training.batch);

@@ -1,29 +1,19 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { z } from "zod";
 
-/** What a recipe's `optimiser:` section says. */
-export interface OptimiserConfig {
-  /** Peak learning rate. */
-  readonly rate: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly weightDecay: number;
-  /** Gradients longer than this are shortened to it (Pascanu, Mikolov & Bengio 2013). */
-  readonly clip: number;
-  /** Share of the run spent warming up; the rest is a cosine to zero. */
-  readonly warmup: number;
-  /** Half-life of the averaged weights used for evaluation, as a share of the run so far. */
-  readonly averaging: number;
-}
-
-export const defaultOptimiser: OptimiserConfig = {
-  rate: 2e-3,
-  beta1: 0.9,
-  beta2: 0.98,
-  weightDecay: 0.02,
-  clip: 1,
-  warmup: 0.03,
-  averaging: 0.05,
-};
+/** A recipe's `optimiser:` section. */
+export const optimiserSchema = z
+  .strictObject({
+    rate: z.number().positive().default(2e-3).describe("peak learning rate"),
+    beta1: z.number().min(0).max(0.9999).default(0.9),
+    beta2: z.number().min(0).max(0.99999).default(0.98),
+    weightDecay: z.number().min(0).default(0.02),
+    clip: z.number().positive().default(1).describe("longest gradient (global norm)"),
+    warmup: z.number().min(0).max(1).default(0.03).describe("share of the run; the rest is a cosine to zero"),
+    averaging: z.number().min(0).max(1).default(0.05).describe("half-life of averaged weights, share of the run so far"),
+  })
+  .prefault({});
+export type OptimiserConfig = z.output<typeof optimiserSchema>;
 
 /** Numbers of one step that change from step to step; they enter the graph as scalars. */
 export interface StepSchedule {

@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import type { ArgumentsCamelCase, Argv, CommandModule } from "yargs";
+import { createEngine } from "../engine/engine.ts";
+import type { Engine } from "../engine/contract.ts";
+import { UserError } from "../errors.ts";
+import { didYouMean } from "../io/nearest.ts";
+import type { Field } from "../survey/field.ts";
+
+/** A verb of the command line. `A` names the options as the handler sees them: yargs camel-cases `--median-z`. */
+export function defineCommand<A>(verb: {
+  command: string;
+  describe: string;
+  builder: (yargs: Argv) => Argv<unknown>;
+  handler: (args: ArgumentsCamelCase<A>) => Promise<void> | void;
+}): CommandModule {
+  return verb as unknown as CommandModule;
+}
+
+/** Options of every command that runs the network. */
+export interface EngineArguments {
+  readonly backend: "onnx" | "cpu" | "tensorflow";
+  readonly device: "cpu" | "cuda" | "webgpu";
+  readonly threads: number | undefined;
+}
+
+export function engineOptions(yargs: Argv): Argv {
+  return yargs
+    .option("backend", {
+      choices: ["onnx", "cpu", "tensorflow"],
+      default: "onnx",
+      describe: "onnx: compiled; tensorflow: an installed tfjs-node; cpu: plain JavaScript, slow, for checks",
+    })
+    .option("device", { choices: ["cpu", "cuda", "webgpu"], default: "cpu", describe: "where the compiled network runs" })
+    .option("threads", { type: "number", describe: "threads of the compiled network (default: all cores)" }) as Argv;
+}
+
+export function engineOf({ backend, device, threads }: EngineArguments): Promise<Engine> {
+  return createEngine({ backend, device, ...(threads === undefined ? {} : { threads }) });
+}
+
+/**
+ * Fields that a list names: names, ranges along the vocabulary (`J0378..J0600`), and the groups `bands`, `properties`,
+ * `narrow`, `broad`, `uv`, `all`, separated by commas.
+ * @throws UserError with the nearest right name.
+ */
+export function parseFieldList(text: string, fields: readonly Field[], option: string): number[] {
+  const groups = new Set(fields.flatMap((field) => (field.band === undefined ? [] : [field.band.group])));
+  const index = (name: string): number => {
+    const j = fields.findIndex((field) => field.name === name);
+    if (j < 0) {
+      const names = [...fields.map((field) => field.name), ...groups, "bands", "properties", "all"];
+      throw new UserError(`${option}: unknown field "${name}"${didYouMean(name, names)}`);
+    }
+    return j;
+  };
+  const select = (isWanted: (field: Field) => boolean): number[] => fields.flatMap((f, j) => (isWanted(f) ? [j] : []));
+  const chosen = text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "")
+    .flatMap((part) => {
+      if (part === "all") return select(() => true);
+      if (part === "bands") return select((field) => field.band !== undefined);
+      if (part === "properties") return select((field) => field.band === undefined);
+      if (groups.has(part)) return select((field) => field.band?.group === part);
+      const [from, to] = part.split("..");
+      if (to === undefined) return [index(part)];
+      const [a, b] = [index(from!), index(to)];
+      if (b < a) throw new UserError(`${option}: range ${part} runs backwards; expected ${to}..${from}`);
+      return Array.from({ length: b - a + 1 }, (_, i) => a + i);
+    });
+  if (chosen.length === 0) throw new UserError(`${option}: names no field; expected e.g. J0378..J0600,z`);
+  return [...new Set(chosen)];
+}
+
+export function flagsOf(chosen: readonly number[], nField: number): Uint8Array {
+  const flags = new Uint8Array(nField);
+  for (const j of chosen) flags[j] = 1;
+  return flags;
+}
+
+/** SHA-256 of a file: a run records what it was trained on. */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  return hash.digest("hex");
+}
+
+/** Signal that Ctrl-C raises once; a second Ctrl-C ends the process as usual. */
+export function interruptSignal(onFirst: () => void): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const onInterrupt = (): void => {
+    controller.abort();
+    onFirst();
+    process.removeListener("SIGINT", onInterrupt);
+  };
+  process.on("SIGINT", onInterrupt);
+  return { signal: controller.signal, release: () => process.removeListener("SIGINT", onInterrupt) };
+}

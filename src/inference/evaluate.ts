@@ -1,0 +1,167 @@
+import type { Engine } from "../engine/contract.ts";
+import { createRng } from "../random.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { State } from "../survey/field.ts";
+import { contextScale } from "../tokens/scale.ts";
+import type { FieldCoder } from "../tokens/standardise.ts";
+import { baselines } from "./baselines.ts";
+import type { Mixtures } from "./metrics-mixture.ts";
+import { scoreMixtures, type Space } from "./metrics-score.ts";
+import { type FieldScore, type Predictions, scoreField } from "./metrics.ts";
+import type { Answers, Predictor } from "./predict.ts";
+
+export type BaselineName = keyof typeof baselines;
+
+/** What is given and what is asked in one part of an evaluation. */
+export interface Question {
+  readonly title: string;
+  readonly isGiven: Uint8Array;
+  readonly wanted: readonly number[];
+}
+
+/** Scores by field name, then by method (`caleido`, `trainZ`, `ridge`, ...). */
+export type QuestionScores = Readonly<Record<string, Readonly<Record<string, FieldScore>>>>;
+
+/** Rows where field `j` is measured: what can be scored. */
+export function rowsWith(catalog: Catalog, rows: Int32Array, j: number): Int32Array {
+  return rows.filter((row) => catalog.state[row * catalog.fields.length + j] === State.measured);
+}
+
+/** The encoded space of field `j` at one scale, as the scores want it. */
+function spaceOf(coder: FieldCoder, j: number, scale: number): Space {
+  return {
+    forward: (x) => coder.encode(j, x, scale),
+    inverse: (v) => coder.decode(j, v, scale),
+    slope: (x) => coder.encodeError(j, x, 1, scale),
+  };
+}
+
+/** Mixtures of answer `w` of every row, seen through the errors of the truths they are compared with. */
+function answersFor(answers: Answers, w: number, nWanted: number, encodedError: (i: number) => number): Mixtures {
+  const { mixtures, scales } = answers;
+  const k = mixtures.componentCount;
+  const n = scales.length;
+  const pick = (from: Float64Array): Float64Array => {
+    const to = new Float64Array(n * k);
+    for (let i = 0; i < n; i++) to.set(from.subarray((i * nWanted + w) * k, (i * nWanted + w + 1) * k), i * k);
+    return to;
+  };
+  const sigma = pick(mixtures.sigma);
+  for (let i = 0; i < n; i++) {
+    const error = encodedError(i);
+    for (let c = i * k; c < (i + 1) * k; c++) sigma[c] = Math.hypot(sigma[c]!, error);
+  }
+  return { rowCount: n, componentCount: k, stride: k, weight: pick(mixtures.weight), mean: pick(mixtures.mean), sigma };
+}
+
+/**
+ * The network's answers to one question beside the truth, by field name. The error of a truth widens the predictive
+ * distribution before the comparison; rows without the truth are left out.
+ */
+export async function predictTruths(
+  predictor: Predictor,
+  catalog: Catalog,
+  rows: Int32Array,
+  question: Question,
+): Promise<Map<string, { rows: Int32Array; predictions: Predictions }>> {
+  const { coder } = predictor;
+  const n = coder.fields.length;
+  const result = new Map<string, { rows: Int32Array; predictions: Predictions }>();
+  for (const j of question.wanted) {
+    const scored = rowsWith(catalog, rows, j);
+    if (scored.length === 0) continue;
+    const isGiven = question.isGiven.slice();
+    isGiven[j] = 0;
+    const answers = await predictor.predict(catalog, scored, isGiven, [j]);
+    const truth = Float64Array.from(scored, (row) => catalog.value[row * n + j]!);
+    const error = (i: number): number =>
+      coder.encodeError(j, truth[i]!, catalog.error[scored[i]! * n + j]!, answers.scales[i]!);
+    const predictions = scoreMixtures(answersFor(answers, 0, 1, error), truth, (i) => spaceOf(coder, j, answers.scales[i]!));
+    result.set(coder.fields[j]!.name, { rows: scored, predictions });
+  }
+  return result;
+}
+
+/** Feature rows for baselines: encoded values of the given fields, 0 and a flag where missing. [n, 2 * given + 1] */
+export function featureMatrix(coder: FieldCoder, catalog: Catalog, rows: Int32Array, isGiven: Uint8Array): Float32Array {
+  const n = coder.fields.length;
+  const given = Array.from(isGiven.keys()).filter((j) => isGiven[j] === 1);
+  const width = 2 * given.length + 1;
+  const x = new Float32Array(rows.length * width);
+  rows.forEach((row, i) => {
+    const scale = contextScale(catalog, row, isGiven, coder.nBand);
+    given.forEach((j, g) => {
+      const at = row * n + j;
+      const isObserved = catalog.state[at] !== State.notObserved;
+      x[i * width + 2 * g] = isObserved ? coder.encode(j, catalog.value[at]!, scale) : 0;
+      x[i * width + 2 * g + 1] = isObserved ? 0 : 1;
+    });
+    x[i * width + width - 1] = coder.encodeScale(scale);
+  });
+  return x;
+}
+
+export interface BaselineOptions {
+  readonly names: readonly BaselineName[];
+  readonly engine: Engine;
+  readonly seed: string;
+  readonly onProgress?: (message: string) => void;
+}
+
+/** Baselines fitted on training rows and scored on test rows with the same inputs as the network. */
+export async function predictBaselines(
+  coder: FieldCoder,
+  train: { catalog: Catalog; rows: Int32Array },
+  test: { catalog: Catalog; rows: Int32Array },
+  question: Question,
+  options: BaselineOptions,
+): Promise<Map<string, Map<string, Predictions>>> {
+  const n = coder.fields.length;
+  const result = new Map<string, Map<string, Predictions>>();
+  for (const j of question.wanted) {
+    if (j < coder.nBand) continue; // a band's scale depends on what is given: baselines answer properties only
+    const isGiven = question.isGiven.slice();
+    isGiven[j] = 0;
+    const trainRows = rowsWith(train.catalog, train.rows, j);
+    const testRows = rowsWith(test.catalog, test.rows, j);
+    if (trainRows.length < 100 || testRows.length === 0) continue;
+    const x = featureMatrix(coder, train.catalog, trainRows, isGiven);
+    const y = Float32Array.from(trainRows, (row) => coder.encode(j, train.catalog.value[row * n + j]!, 0));
+    const parent = Array.from(trainRows, (row) => train.catalog.parentId[row]!);
+    const unseen = featureMatrix(coder, test.catalog, testRows, isGiven);
+    const truth = Float64Array.from(testRows, (row) => test.catalog.value[row * n + j]!);
+    const field = coder.fields[j]!.name;
+    const byMethod = new Map<string, Predictions>();
+    for (const name of options.names) {
+      options.onProgress?.(`${name}: ${field} from ${question.title}`);
+      const context = { rng: createRng(`${options.seed}:${name}:${field}`), engine: options.engine };
+      const fitted = await baselines[name].fit({ x, featureCount: x.length / trainRows.length, y, parent }, context);
+      byMethod.set(name, scoreMixtures(await fitted.predict(unseen), truth, () => spaceOf(coder, j, 0)));
+    }
+    result.set(field, byMethod);
+  }
+  return result;
+}
+
+/** All methods' scores for one question, with bootstrap intervals by parent. */
+export function scoreQuestion(
+  coder: FieldCoder,
+  catalog: Catalog,
+  network: Map<string, { rows: Int32Array; predictions: Predictions }>,
+  others: Map<string, Map<string, Predictions>>,
+  seed: string,
+): QuestionScores {
+  const scores: Record<string, Record<string, FieldScore>> = {};
+  for (const field of coder.fields) {
+    const own = network.get(field.name);
+    if (own === undefined) continue;
+    const parent = Array.from(own.rows, (row) => catalog.parentId[row]!);
+    const score = (p: Predictions): FieldScore =>
+      scoreField({ ...p, parent }, field.kind, { rng: createRng(`${seed}:bootstrap:${field.name}`), resamples: 100 });
+    scores[field.name] = {
+      caleido: score(own.predictions),
+      ...Object.fromEntries([...(others.get(field.name) ?? [])].map(([name, p]) => [name, score(p)])),
+    };
+  }
+  return scores;
+}

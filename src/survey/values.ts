@@ -1,0 +1,41 @@
+import { UserError } from "../errors.ts";
+import { didYouMean } from "../io/nearest.ts";
+import type { Catalog } from "./catalog.ts";
+import { State } from "./field.ts";
+import type { Survey } from "./survey.ts";
+
+/** Relative error of a flux given without one. */
+const DEFAULT_FLUX_ERROR = 0.05;
+
+/**
+ * One galaxy from settings `FIELD=value` or `FIELD=value+-error`, in the survey's units.
+ * @throws UserError for an unknown field, a value that is no number, or one outside the field's range.
+ */
+export function catalogFromValues(settings: readonly string[], survey: Survey): Catalog {
+  const { fields } = survey;
+  const value = new Float32Array(fields.length);
+  const error = new Float32Array(fields.length);
+  const state = new Uint8Array(fields.length);
+  for (const setting of settings) {
+    const [name = "", text = ""] = setting.split("=", 2);
+    const j = fields.findIndex((field) => field.name === name);
+    if (j < 0) {
+      const names = fields.map((field) => field.name);
+      throw new UserError(`--set ${setting}: unknown field "${name}"${didYouMean(name, names)}; expected FIELD=value`);
+    }
+    const field = fields[j]!;
+    const [x, sigma] = text.split("+-").map(Number);
+    const unit = field.unit === "" ? "" : ` ${field.unit}`;
+    if (text === "" || !Number.isFinite(x) || (sigma !== undefined && !(sigma > 0))) {
+      throw new UserError(
+        `--set ${setting}: expected ${name}=number or ${name}=number+-error (above 0), in${unit || " pure numbers"}`,
+      );
+    }
+    const [low, high] = field.range;
+    if (x! < low || x! > high) throw new UserError(`--set ${setting}: ${name} is outside ${low} .. ${high}${unit}`);
+    value[j] = x!;
+    error[j] = sigma ?? (field.band === undefined ? 0 : Math.max(Math.abs(x!) * DEFAULT_FLUX_ERROR, 1e-6));
+    state[j] = State.measured;
+  }
+  return { fields, rowCount: 1, objectId: ["query"], parentId: ["query"], value, error, state };
+}

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import type { Layout } from "../model/parameters.ts";
+import { sizeOf } from "../model/parameters.ts";
+import { UserError } from "../errors.ts";
+
+/** A recipe's `adapt:` section: how a source model is moved to a target survey. */
+export const adaptSchema = z
+  .strictObject({
+    replay: z.number().min(0).default(1).describe("weight of simulated rows per batch"),
+    unlabelled: z.number().min(0).default(1).describe("weight of target rows without labels: photometry predicts photometry"),
+    labelled: z.number().min(0).default(1).describe("weight of target rows with labels"),
+    calibrationRate: z.number().min(0).default(5).describe("learning-rate factor of zero-points and noise factors"),
+    networkRate: z.number().min(0).default(0.3).describe("learning-rate factor of the network; 0 freezes it"),
+  })
+  .prefault({});
+export type AdaptConfig = z.output<typeof adaptSchema>;
+
+/** Parameters that only adaptation trains. */
+const CALIBRATION = /^calibration\./;
+
+/** `*` matches any run of characters in a parameter's name. */
+function toPattern(glob: string): RegExp {
+  return new RegExp(`^${glob.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll("*", ".*")}$`);
+}
+
+/** [P] learning-rate factors from a factor per parameter name. */
+function scaleRates(layout: Layout, factor: (name: string) => number): Float32Array {
+  const scale = new Float32Array(layout.total);
+  layout.specs.forEach((spec, i) => {
+    const offset = layout.offsets[i]!;
+    scale.fill(factor(spec.name), offset, offset + sizeOf(spec.shape));
+  });
+  return scale;
+}
+
+/**
+ * Learning-rate factors for pretraining and fine-tuning: 1, and 0 for calibration and for what `freeze` names.
+ * @throws UserError for a pattern that matches no parameter.
+ */
+export function freezeRates(layout: Layout, freeze: readonly string[]): Float32Array {
+  const patterns = freeze.map((glob) => ({ glob, pattern: toPattern(glob) }));
+  for (const { glob, pattern } of patterns) {
+    if (!layout.specs.some((spec) => pattern.test(spec.name))) {
+      const names = layout.specs.map((spec) => spec.name);
+      throw new UserError(`--freeze ${glob}: matches no parameter; expected a pattern for one of ${names.join(", ")}`);
+    }
+  }
+  return scaleRates(layout, (name) =>
+    CALIBRATION.test(name) || patterns.some(({ pattern }) => pattern.test(name)) ? 0 : 1,
+  );
+}
+
+export function adaptRates(layout: Layout, config: AdaptConfig): Float32Array {
+  return scaleRates(layout, (name) => (CALIBRATION.test(name) ? config.calibrationRate : config.networkRate));
+}

@@ -1,0 +1,32 @@
+import type { Layout } from "../model/parameters.ts";
+import type { CheckpointConfig } from "./checkpoint.ts";
+
+/** The model card that travels with a checkpoint: what it is, what it was trained on, how to use it. */
+export function modelCard(config: CheckpointConfig, layout: Layout, validation: number): string {
+  const bands = config.fields.filter((field) => field.band !== undefined);
+  const properties = config.fields.filter((field) => field.band === undefined);
+  const data = Object.entries(config.data).map(([path, hash]) => `- \`${path}\` (SHA-256 ${hash})`);
+  return `---
+library_name: caleido
+tags: [astronomy, galaxies, photometric-redshift, foundation-model]
+---
+# Caleido checkpoint: ${config.survey}
+
+A network that answers any subset of a galaxy's fields from any other, each answer a probability distribution.
+${layout.total} parameters; trained ${config.training.steps} steps of ${config.training.batch} galaxies with Caleido ${config.caleidoVersion}.
+Validation loss: ${validation.toFixed(4)} nats per target (fixed random subsets of held-out parents).
+
+- bands (${bands.length}, ${bands[0]?.unit ?? ""}): ${bands.map((field) => field.name).join(", ")}
+- properties: ${properties.map((field) => (field.unit === "" ? field.name : `${field.name} [${field.unit}]`)).join(", ")}
+- zero-points of the target survey learned: ${config.isCalibrated ? "yes" : "no"}
+
+Trained on:
+${data.join("\n")}
+
+Use: \`caleido query table.parquet --checkpoint <this folder> --given bands --want z,LOGM --out answers.parquet\`
+
+Files: \`model.safetensors\` holds the averaged weights under their plain names (and the raw ones as \`raw.*\`),
+\`optimizer.safetensors\` the optimiser's moments, \`config.json\` everything needed to rebuild the network,
+\`tokenizer.json\` the vocabulary, \`log.jsonl\` the run's log.
+`;
+}
