@@ -1,0 +1,42 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import Table from "cli-table3";
+import { engineSection } from "./engine.js";
+
+/**
+ * `npm run bench [section ...]`: measures what speed claims rest on, prints tables and writes runs/bench.json.
+ * A section is one row below: a function that returns tables of named columns.
+ */
+const sections = { engine: engineSection };
+
+const print = ({ title, note, rows }) => {
+  console.log(`\n${title}`);
+  if (rows.length > 0) {
+    const table = new Table({ head: Object.keys(rows[0]), style: { head: [] } });
+    for (const row of rows) table.push(Object.values(row).map((cell) => (cell ?? "-").toString()));
+    console.log(table.toString());
+  }
+  if (note !== undefined) console.log(note);
+};
+
+const wanted = process.argv.slice(2);
+for (const name of wanted) {
+  if (!(name in sections)) {
+    console.error(`bench section ${name} is unknown, expected one of ${Object.keys(sections).join(", ")}`);
+    process.exit(1);
+  }
+}
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const threads = Number(process.env.CALEIDO_BENCH_THREADS ?? availableParallelism());
+const report = { date: new Date().toISOString(), node: process.version, threads, sections: {} };
+for (const [name, run] of Object.entries(sections)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const tables = await run({ root, threads });
+  report.sections[name] = tables;
+  tables.forEach(print);
+}
+await mkdir(`${root}runs`, { recursive: true });
+await writeFile(`${root}runs/bench.json`, `${JSON.stringify(report, null, 2)}\n`);
+console.log("\nwritten: runs/bench.json");
