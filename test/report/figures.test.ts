@@ -8,6 +8,7 @@ import { createExamples } from "./examples.ts";
 import { checkXml } from "./xml.ts";
 
 const small = createExamples(300);
+const many = createExamples(100_000);
 const names = Object.keys(figures) as (keyof typeof figures)[];
 
 function drawAs(name: keyof typeof figures, examples: ReturnType<typeof createExamples>): Figure {
@@ -51,12 +52,19 @@ describe.each(names)("figure %s", (name) => {
     expect(drawAs(name, small).svg === figure.svg).toBe(true);
   });
   test("stays small with 100,000 points, and says how they were drawn", () => {
-    const large = drawAs(name, createExamples(100_000));
+    const large = drawAs(name, many);
     expect(large.svg.length).toBeLessThan(300_000);
     if (["photoz", "property", "scatter"].includes(name))
       expect(large.caption).toContain("100,000 points, counted in cells");
     if (name === "corner") expect(large.caption).toContain("counted in cells");
   });
+});
+
+test("words are drawn, with the fonts of the package", () => {
+  const page = (word: string) =>
+    `<svg xmlns="http://www.w3.org/2000/svg" width="200" height="40"><text x="5" y="25">${word}</text></svg>`;
+  const [empty, greek] = [renderPng(page("")), renderPng(page("σ Δ Å ⁻¹⁹ ☉"))];
+  expect(greek.length).toBeGreaterThan(empty.length + 500);
 });
 
 describe("units stand on the axes", () => {
