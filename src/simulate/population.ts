@@ -49,26 +49,26 @@ function drawHistory(rng: Rng, logMass: number, z: number, isQuenched: boolean):
   const early = isQuenched ? 0.88 : 0.72 + 0.05 * clamp(logMass - 10, -2, 1);
   let start = age * clamp(early + 0.12 * rng.normal(), 0.25, 0.97);
   // specific rate [1/Gyr] of the smooth history, per formed mass (about 0.6 survives)
-  let logRate = mainSequence(logMass, z) - logMass + 9 - 0.22 + 0.28 * rng.normal();
+  let logRate = mainSequence(logMass, z) - logMass + 9 - 0.24 + 0.23 * rng.normal();
   let [truncation, truncationTime] = [1, 0];
   if (isQuenched) {
     if (rng.uniform() < 0.15) {
       truncation = 10 ** (-1 - 1.5 * rng.uniform());
       truncationTime = Math.min(0.05 + 1.5 * rng.uniform(), 0.5 * start);
-    } else logRate -= clamp(1.7 + 0.55 * rng.normal(), 0.7, 4);
+    } else logRate -= clamp(1.75 + 0.6 * rng.normal(), 0.6, 4);
   }
   const rate = 10 ** logRate;
   start = Math.min(start, 1.85 / rate);
   const startOverTau = solveStartOverTau(rate * start, start);
-  const hasBurst = !isQuenched && rng.uniform() < 0.08;
+  const hasBurst = !isQuenched && rng.uniform() < 0.05;
   const time = 0.005 + 0.6 * rng.uniform() ** 2;
   return {
     start,
     startOverTau,
-    recentFactor: 10 ** (0.16 * rng.normal()),
+    recentFactor: 10 ** (0.13 * rng.normal()),
     truncation,
     truncationTime,
-    burst: hasBurst ? { time, duration: 0.05, fraction: 10 ** (-2.3 + 1.5 * rng.uniform()) } : undefined,
+    burst: hasBurst ? { time, duration: 0.05, fraction: 10 ** (-2.5 + 1.4 * rng.uniform()) } : undefined,
   };
 }
 
@@ -104,7 +104,7 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number): Galaxy 
     avGas,
     history,
     gas: {
-      young: { gas: starFormingGas(oxygen, ionisation), strength: 10 ** (0.13 * rng.normal()) },
+      young: { gas: starFormingGas(oxygen, ionisation), strength: 10 ** (0.1 * rng.normal()) },
       old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.35 * 10 ** (0.35 * rng.normal()) },
       nucleus: hasNucleus
         ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.9 + hardness + 0.5 * rng.normal() }
