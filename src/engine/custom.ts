@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { matmul, reduce, reshape, unary } from "./emit.ts";
+import { addScalar, binary, matmul, mulScalar, reduce, reshape, unary } from "./emit.ts";
 import { unbroadcast, type GradientRow } from "./gradients.ts";
-import { sizeOf } from "./graph.ts";
+import { sizeOf, type Graph, type Value } from "./graph.ts";
 import { axesOf, numbers, type Kernel } from "./kernel.ts";
 
 /**
@@ -12,12 +12,12 @@ import { axesOf, numbers, type Kernel } from "./kernel.ts";
 export interface CustomKernel {
   readonly emit: Kernel;
   readonly compose: (inputs: tf.NamedTensorMap, attrs: tf.NamedAttrMap) => Tensor | Tensor[];
-  readonly gradient: GradientRow;
+  /** Absent for kernels that only appear in derivatives. */
+  readonly gradient?: GradientRow;
 }
 
 const one = (dy: Tensor | Tensor[]): Tensor => dy as Tensor;
 const rowsOf = (x: Tensor): Tensor => tf.reshape(x, [-1, x.shape.at(-1)!]);
-/** A row of ones times a matrix sums its columns, faster than a reduction over the leading axis. */
 const sumRows = (x: Tensor): Tensor => tf.sum(rowsOf(x), 0);
 
 /** Layer normalisation over the last axis; also returns mean and inverse standard deviation [..., 1]. */
@@ -58,20 +58,46 @@ const layerNorm: CustomKernel = {
   },
 };
 
-/** Phi(x), the normal distribution function. */
-const normalCdf = (x: Tensor): Tensor => tf.add(tf.mul(tf.erf(tf.mul(x, Math.SQRT1_2)), 0.5), 0.5);
+/** 1 + erf(u), twice the normal distribution function of u sqrt 2. */
+const onePlusErf = (u: Tensor): Tensor => tf.add(tf.erf(u), 1);
 
+/** u = x / sqrt 2 and 1 + erf(u): what the value and the derivative of GELU share. */
+const geluParts = (g: Graph, x: Value): { readonly u: Value; readonly p: Value } => {
+  const u = mulScalar(g, x, Math.SQRT1_2);
+  return { u, p: addScalar(g, unary(g, "Erf", u), 1) };
+};
+
+/**
+ * x Phi(x) is one node for inference. For training it is u (1 + erf u) / sqrt 2 with u = x / sqrt 2, whose factors vanish
+ * into the products around it and whose parts the derivative reuses.
+ */
 const gelu: CustomKernel = {
-  emit: ({ g, inputs }) => unary(g, "Gelu", inputs["x"]),
-  compose: ({ x }) => tf.mul(x, normalCdf(x)),
+  emit: ({ g, inputs }) => {
+    const x = inputs["x"];
+    const y = unary(g, "Gelu", x);
+    const { u, p } = geluParts(g, x);
+    g.offer(y, mulScalar(g, binary(g, "Mul", u, p), Math.SQRT1_2), p);
+    return y;
+  },
+  compose: ({ x }) => tf.mul(tf.mul(x, 0.5), onePlusErf(tf.mul(x, Math.SQRT1_2))),
   gradient: {
     inputsToSave: ["x"],
-    gradFunc: (dy, [x]) => ({
-      x: () => {
-        const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-        return tf.mul(one(dy), tf.add(normalCdf(x), tf.mul(x, density)));
-      },
-    }),
+    gradFunc: (dy, [x]) => ({ x: () => tf.engine().runKernel<Tensor>("FusedGeluGrad", { dy: one(dy), x: x }) }),
+  },
+};
+
+/** dy (1 + erf u + 2 u exp(-u^2) / sqrt pi) / 2. */
+const geluGrad: CustomKernel = {
+  emit: ({ g, inputs }) => {
+    const { u, p } = geluParts(g, inputs["x"]);
+    const bell = binary(g, "Div", u, unary(g, "Exp", binary(g, "Mul", u, u)));
+    const slope = binary(g, "Add", mulScalar(g, bell, 2 / Math.sqrt(Math.PI)), p);
+    return binary(g, "Mul", mulScalar(g, inputs["dy"], 0.5), slope);
+  },
+  compose: ({ dy, x }) => {
+    const u = tf.mul(x, Math.SQRT1_2);
+    const bell = tf.mul(tf.mul(u, tf.exp(tf.neg(tf.square(u)))), 2 / Math.sqrt(Math.PI));
+    return tf.mul(tf.mul(dy, 0.5), tf.add(onePlusErf(u), bell));
   },
 };
 
@@ -152,11 +178,12 @@ const logSoftmax: CustomKernel = {
   },
 };
 
-export const customKernels = {
+export const customKernels: Readonly<Record<string, CustomKernel>> = {
   FusedLayerNorm: layerNorm,
   FusedGelu: gelu,
+  FusedGeluGrad: geluGrad,
   FusedLinear: linear,
   ScaledMatMul: scaledMatMul,
   FusedLogSumExp: logSumExp,
   FusedLogSoftmax: logSoftmax,
-} satisfies Readonly<Record<string, CustomKernel>>;
+};

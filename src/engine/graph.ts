@@ -1,3 +1,4 @@
+import { absorbFactors, draftOf, type Draft } from "./rewrite.ts";
 import { encodeModel, type Attribute, type OnnxNode, type OnnxTensor, type OnnxType } from "./onnx.ts";
 
 /** A symbolic array: what a tensor is while a function is being traced. */
@@ -19,6 +20,13 @@ export interface Node {
   readonly inputs: readonly (Value | undefined)[];
   readonly outputs: readonly Value[];
   readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** `other` equals `value` and is cheaper once `ifNeeded` is computed anyway. */
+interface Alternative {
+  readonly value: Value;
+  readonly other: Value;
+  readonly ifNeeded: Value;
 }
 
 export interface ValueSpec {
@@ -52,6 +60,7 @@ export class Graph {
   private readonly nodes: Node[] = [];
   private readonly nodeByKey = new Map<string, Node>();
   private readonly constantByKey = new Map<string, Value>();
+  private readonly alternatives: Alternative[] = [];
   private nextId = 0;
 
   input(name: string, spec: ValueSpec): Value {
@@ -127,9 +136,14 @@ export class Graph {
     return made;
   }
 
+  /** Offers `other`, equal to `value`, for graphs that compute `ifNeeded` for some other reason. */
+  offer(value: Value, other: Value, ifNeeded: Value): void {
+    this.alternatives.push({ value, other, ifNeeded });
+  }
+
   /** The ONNX bytes that compute the named outputs. Inputs that nothing needs stay declared. */
   encode(name: string, outputs: Readonly<Record<string, Value>>): Uint8Array {
-    const needed = this.findNeeded(Object.values(outputs));
+    const drafts = this.draft(Object.values(outputs));
     const constants = new Map<Value, OnnxTensor>();
     const extraNodes: OnnxNode[] = [];
     const inputNames = new Map(this.inputs.map(({ name, value }) => [value, `in.${name}`]));
@@ -138,15 +152,11 @@ export class Graph {
       if (value.data !== undefined && !constants.has(value)) this.writeConstant(value, constants, extraNodes);
       return inputNames.get(value) ?? `v${value.id}`;
     };
-    const body = this.nodes
-      .filter((node) => needed.has(node))
-      .map((node): OnnxNode => ({
-        op: node.op,
-        domain: node.domain,
-        inputs: node.inputs.map(nameOf),
-        outputs: node.outputs.map(nameOf),
-        attributes: node.attributes,
-      }));
+    const body = drafts.map((draft): OnnxNode => ({
+      ...draft,
+      inputs: draft.inputs.map(nameOf),
+      outputs: draft.outputs.map(nameOf),
+    }));
     const results = Object.entries(outputs).map(([outName, value]): OnnxNode => ({
       op: "Identity",
       domain: "",
@@ -182,14 +192,27 @@ export class Graph {
     return value;
   }
 
-  private findNeeded(roots: readonly Value[]): Set<Node> {
+  /** What has to run, with alternatives chosen and constant factors absorbed. */
+  private draft(roots: readonly Value[]): readonly Draft[] {
+    const first = this.findNeeded(roots);
+    const chosen = this.alternatives.filter(({ ifNeeded }) => first.has(ifNeeded.producer!));
+    const replaced = new Map(chosen.map(({ value, other }) => [value, other]));
+    const needed = this.findNeeded(roots, replaced);
+    const drafts = this.nodes.filter((node) => needed.has(node)).map(draftOf);
+    for (const { inputs } of drafts) {
+      for (const [i, input] of inputs.entries()) if (input !== undefined) inputs[i] = replaced.get(input) ?? input;
+    }
+    return absorbFactors(drafts, new Set(roots));
+  }
+
+  private findNeeded(roots: readonly Value[], replaced: ReadonlyMap<Value, Value> = new Map()): Set<Node> {
     const needed = new Set<Node>();
     const pending = roots.map((value) => value.producer);
     while (pending.length > 0) {
       const node = pending.pop();
       if (node === undefined || needed.has(node)) continue;
       needed.add(node);
-      for (const input of node.inputs) pending.push(input?.producer);
+      for (const input of node.inputs) pending.push((input && (replaced.get(input) ?? input))?.producer);
     }
     return needed;
   }

@@ -289,7 +289,22 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
     many([[3, 6], [6], [6]], (x, gain, bias) => ops.layerNorm(x, gain, bias)),
     many([[2, 3, 6], [6]], (x, gain) => ops.layerNorm(x, gain)),
   ],
-  FusedGelu: [shaped([3, 4], (x) => ops.gelu(tf.mul(x, 2)))],
+  FusedGelu: [
+    shaped([3, 4], (x) => ops.gelu(tf.mul(x, 2))),
+    // The whole chain in which constant factors are absorbed by products.
+    many([[2, 3, 4], [4, 5], [5], [5, 2]], (x, w, b, v) => ops.linear(ops.gelu(ops.linear(x, w, b)), v)),
+  ],
+  FusedGeluGrad: [
+    flat(
+      many(
+        [
+          [3, 4],
+          [3, 4],
+        ],
+        (dy, x) => tf.engine().runKernel<Tensor>("FusedGeluGrad", { dy, x }),
+      ),
+    ),
+  ],
   FusedLinear: [
     many([[2, 3, 4], [4, 5], [5]], (x, w, b) => ops.linear(x, w, b)),
     many(
