@@ -58,6 +58,33 @@ const layerNorm: CustomKernel = {
   },
 };
 
+/** (x - mean) / sqrt(variance + epsilon) over the last axis; also returns the inverse standard deviation [..., 1]. */
+const normalise: CustomKernel = {
+  emit: ({ g, inputs, attrs }) => {
+    const x = inputs["x"];
+    const axis = x.shape.length - 1;
+    const rows = { type: x.type, shape: [...x.shape.slice(0, -1), 1] };
+    const ones = g.uniform("float32", x.shape.slice(-1), 1);
+    const epsilon = { float: attrs["epsilon"] as number };
+    const [y, , inverse] = g.nodeMany("LayerNormalization", [x, ones], [x, rows, rows], { axis, epsilon });
+    return [y, inverse];
+  },
+  compose: ({ x }, { epsilon }) => {
+    const centred = tf.sub(x, tf.mean(x, -1, true));
+    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon as number));
+    return [tf.mul(centred, inverse), inverse];
+  },
+  gradient: {
+    outputsToSave: [true, true],
+    gradFunc: (dyList, saved) => {
+      const [y, inverse] = saved as [Tensor, Tensor];
+      const dy = (dyList as Tensor[])[0];
+      const along = tf.mul(y, tf.mean(tf.mul(dy, y), -1, true));
+      return { x: () => tf.mul(tf.sub(tf.sub(dy, along), tf.mean(dy, -1, true)), inverse) };
+    },
+  },
+};
+
 /** 1 + erf(u), twice the normal distribution function of u sqrt 2. */
 const onePlusErf = (u: Tensor): Tensor => tf.add(tf.erf(u), 1);
 
@@ -101,6 +128,10 @@ const geluGrad: CustomKernel = {
   },
 };
 
+/** x^T dy, formed with the longer side as rows: the taller product is the faster one. */
+const weightGradient = (x: Tensor, dy: Tensor): Tensor =>
+  dy.shape[1]! > x.shape[1]! ? tf.transpose(tf.matMul(dy, x, true, false)) : tf.matMul(x, dy, true, false);
+
 /** x w + b over the last axis of x, any number of leading axes: one Gemm. */
 const linear: CustomKernel = {
   emit: ({ g, inputs }) => {
@@ -120,7 +151,7 @@ const linear: CustomKernel = {
       const dy = rowsOf(one(dyOrList)) as tf.Tensor2D;
       return {
         x: () => tf.reshape(tf.matMul(dy, w as tf.Tensor2D, false, true), x.shape),
-        w: () => tf.matMul(rowsOf(x), dy, true, false),
+        w: () => weightGradient(rowsOf(x), dy),
         b: () => sumRows(dy),
       };
     },
@@ -180,6 +211,7 @@ const logSoftmax: CustomKernel = {
 
 export const customKernels: Readonly<Record<string, CustomKernel>> = {
   FusedLayerNorm: layerNorm,
+  FusedNormalise: normalise,
   FusedGelu: gelu,
   FusedGeluGrad: geluGrad,
   FusedLinear: linear,

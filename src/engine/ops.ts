@@ -28,18 +28,49 @@ export const product = (a: Tensor, b: Tensor, options: ProductOptions = {}): Ten
   return run("ScaledMatMul", { a, b }, { transposeA, transposeB, alpha });
 };
 
+/** (x - mean) / standard deviation over the last axis: layer normalisation without gain and bias. */
+export const normalise = (x: Tensor, epsilon = 1e-5): Tensor => runMany("FusedNormalise", { x }, { epsilon })[0];
+
+export interface Affine {
+  readonly w: Tensor;
+  readonly b?: Tensor | undefined;
+}
 /**
- * Multi-head self-attention (Vaswani et al. 2017, eq. 1) on queries, keys and values side by side.
- * qkv [B, N, 3 D]; bias, added to the scores before the softmax, broadcasts to [B, H, N, N]; returns [B, N, D].
+ * The linear layer that, applied to `normalise(x)`, equals w and b applied to `layerNorm(x, gain, bias)`: the passes over
+ * activations become passes over weights. w [D, E], b [E], gain [D], bias [D].
  */
-export const selfAttention = (qkv: Tensor, nHead: number, bias?: Tensor): Tensor => {
-  const [batch, tokens, width] = qkv.shape as [number, number, number];
-  const dHead = width / 3 / nHead;
-  const heads = tf.transpose(tf.reshape(qkv, [batch, tokens, 3, nHead, dHead]), [2, 0, 3, 1, 4]); // [3, B, H, N, d]
-  const [q, k, v] = tf.unstack(heads) as [Tensor, Tensor, Tensor]; // [B, H, N, d]
-  const scores = product(q, k, { transposeB: true, alpha: 1 / Math.sqrt(dHead) }); // [B, H, N, N]
-  const weights = tf.softmax(bias === undefined ? scores : tf.add(scores, bias));
-  return tf.reshape(tf.transpose(tf.matMul(weights, v), [0, 2, 1, 3]), [batch, tokens, nHead * dHead]);
+export const foldNorm = ({ w, b }: Affine, gain: Tensor, bias?: Tensor): Affine => {
+  const folded = tf.mul(w, tf.reshape(gain, [-1, 1]));
+  if (bias === undefined) return { w: folded, b };
+  const shift = tf.reshape(tf.matMul(tf.reshape(bias, [1, -1]), w as tf.Tensor2D), [-1]);
+  return { w: folded, b: b === undefined ? shift : tf.add(b, shift) };
+};
+
+/**
+ * A linear layer whose outputs are wanted in `count` equal parts (queries, keys, values): one product per part, which
+ * beats one product and a copy. Returns `count` tensors [..., E / count].
+ */
+export const linearParts = (x: Tensor, { w, b }: Affine, count: number): Tensor[] => {
+  const biases = b === undefined ? undefined : tf.split(b, count);
+  return tf.split(w, count, 1).map((part, i) => linear(x, part, biases?.[i]));
+};
+
+/** [B, N, D] -> [B, H, N, D / H]. */
+export const splitHeads = (x: Tensor, nHead: number): Tensor => {
+  const [batch, tokens, width] = x.shape as [number, number, number];
+  return tf.transpose(tf.reshape(x, [batch, tokens, nHead, width / nHead]), [0, 2, 1, 3]);
+};
+
+/**
+ * Scaled dot-product attention (Vaswani et al. 2017, eq. 1). q [B, M, D], k and v [B, N, D]; bias, added to the scores
+ * before the softmax, broadcasts to [B, H, M, N]. Returns [B, M, D].
+ */
+export const attention = (q: Tensor, k: Tensor, v: Tensor, nHead: number, bias?: Tensor): Tensor => {
+  const [queries, keys, values] = [q, k, v].map((x) => splitHeads(x, nHead)) as [Tensor, Tensor, Tensor];
+  const alpha = 1 / Math.sqrt(q.shape[2]! / nHead);
+  const scores = product(queries, keys, { transposeB: true, alpha }); // [B, H, M, N]
+  const weights = tf.softmax(bias === undefined ? scores : tf.add(scores, bias)); // [B, H, M, N]
+  return tf.reshape(tf.transpose(tf.matMul(weights, values), [0, 2, 1, 3]), q.shape); // [B, M, D]
 };
 
 /** log(softmax(x)) over the last axis. */

@@ -44,11 +44,12 @@ export const forward = (ops, p, x, { nLayer, nHead }) => {
   let h = x; // [B, N, D]
   for (let i = 0; i < nLayer; i++) {
     const of = (name) => p[`${i}.${name}`];
-    const normal = ops.layerNorm(h, of("norm1.gain"), of("norm1.bias")); // [B, N, D]
-    const mixed = ops.selfAttention(ops.linear(normal, of("qkv.w"), of("qkv.b")), nHead); // [B, N, D]
+    const first = ops.foldNorm({ w: of("qkv.w"), b: of("qkv.b") }, of("norm1.gain"), of("norm1.bias"));
+    const [q, k, v] = ops.linearParts(ops.normalise(h), first, 3); // 3 x [B, N, D]
+    const mixed = ops.attention(q, k, v, nHead); // [B, N, D]
     h = tf.add(h, ops.linear(mixed, of("out.w"), of("out.b"))); // [B, N, D]
-    const second = ops.layerNorm(h, of("norm2.gain"), of("norm2.bias")); // [B, N, D]
-    const hidden = ops.gelu(ops.linear(second, of("up.w"), of("up.b"))); // [B, N, 4D]
+    const second = ops.foldNorm({ w: of("up.w"), b: of("up.b") }, of("norm2.gain"), of("norm2.bias"));
+    const hidden = ops.gelu(ops.linear(ops.normalise(h), second.w, second.b)); // [B, N, 4D]
     h = tf.add(h, ops.linear(hidden, of("down.w"), of("down.b"))); // [B, N, D]
   }
   return ops.linear(h, p["head.w"], p["head.b"]); // [B, N, 2]

@@ -258,7 +258,18 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   Any: [flat(shaped([3, 4], (x) => tf.any(asBool(x), 0, true), "booleans"))],
   ArgMax: [flat(shaped([3, 4], (x) => tf.argMax(x, -1))), flat(shaped([3, 4], (x) => tf.argMax(x)))],
   ArgMin: [flat(shaped([3, 4], (x) => tf.argMin(x, 1)))],
-  Softmax: [shaped([3, 4], (x) => tf.softmax(x))],
+  Softmax: [
+    shaped([3, 4], (x) => tf.softmax(x)),
+    many(
+      [
+        [2, 3, 4],
+        [2, 5, 4],
+        [2, 5, 4],
+        [2, 1, 3, 5],
+      ],
+      (q, k, v, bias) => ops.attention(q, k, v, 2, bias),
+    ),
+  ],
   FusedLogSoftmax: [shaped([3, 4], (x) => ops.logSoftmax(tf.mul(x, 9)))],
   FusedLogSumExp: [
     shaped([2, 3, 4], (x) => ops.logSumExp(tf.mul(x, 9), [0, 2])),
@@ -293,6 +304,13 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
     shaped([3, 4], (x) => ops.gelu(tf.mul(x, 2))),
     // The whole chain in which constant factors are absorbed by products.
     many([[2, 3, 4], [4, 5], [5], [5, 2]], (x, w, b, v) => ops.linear(ops.gelu(ops.linear(x, w, b)), v)),
+  ],
+  FusedNormalise: [
+    many([[3, 6]], (x) => ops.normalise(x)),
+    many([[2, 3, 6], [6], [6], [6, 4], [4]], (x, gain, bias, w, b) => {
+      const folded = ops.foldNorm({ w, b }, gain, bias);
+      return ops.linearParts(ops.normalise(x), folded, 2);
+    }),
   ],
   FusedGeluGrad: [
     flat(

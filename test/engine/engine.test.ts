@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import type { Engine, NdArray, Signature } from "../../src/engine/contract.ts";
 import { createEngine } from "../../src/engine/engine.ts";
+import * as ops from "../../src/engine/ops.ts";
 
 const tensorflowPackage: string = "@tensorflow/tfjs-node";
 const signature: Signature = { x: { dtype: "float32", shape: [2, 3] } };
@@ -54,6 +55,28 @@ describe("an engine", () => {
       return { y: tf.minimum(sum, tf.exp(x)) };
     }, signature);
     expect(wasteful.onnx!.length).toBeLessThan(lean.onnx!.length + 60);
+  });
+
+  it("folds a norm into the layer behind it", async () => {
+    const engine = await createEngine();
+    const fold = await engine.compile(({ x }) => {
+      const [gain, bias, w] = [
+        tf.tensor1d([2, -1, 0.5]),
+        tf.tensor1d([1, 2, 3]),
+        tf.tensor2d([
+          [1, 2],
+          [3, 4],
+          [5, 7],
+        ]),
+      ];
+      const folded = ops.foldNorm({ w }, gain, bias);
+      return {
+        plain: ops.linear(ops.layerNorm(x, gain, bias), w),
+        folded: ops.linear(ops.normalise(x), folded.w, folded.b),
+      };
+    }, signature);
+    const { plain, folded } = await fold.run({ x });
+    for (const [i, value] of plain.data.entries()) expect(folded.data[i]).toBeCloseTo(value, 4);
   });
 
   it("leaves tfjs as it found it", async () => {
