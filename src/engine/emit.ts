@@ -139,13 +139,16 @@ export const matmul = (g: Graph, a: Value, b: Value, transA: boolean, transB: bo
   const cols = right.shape.at(tB ? -2 : -1)!;
   const batch = broadcastShape(left.shape.slice(0, -2), right.shape.slice(0, -2));
   const output = { type: left.type, shape: [...batch, rows, cols] };
+  const attributes = { transA: Number(tA), transB: Number(tB), alpha: { float: alpha } };
   if (sizeOf(batch) === 1) {
     const flat = [left, right].map((v) => reshape(g, v, v.shape.slice(-2)));
-    const attributes = { transA: Number(tA), transB: Number(tB), alpha: { float: alpha } };
-    return reshape(g, g.node("Gemm", flat, { type: left.type, shape: [rows, cols] }, attributes), output.shape);
+    const flatOutput = { type: left.type, shape: [rows, cols] };
+    // ONNX Runtime would merge a Gemm with a Transpose behind it, undoing the choice of the faster orientation.
+    const isFused = tA && !tB;
+    const y = g.node(isFused ? "FusedMatMul" : "Gemm", flat, flatOutput, attributes, isFused ? MICROSOFT : "");
+    return reshape(g, y, output.shape);
   }
   if (!tA && !tB && alpha === 1) return g.node("MatMul", [left, right], output);
-  const attributes = { transA: Number(tA), transB: Number(tB), alpha: { float: alpha } };
   return g.node("FusedMatMul", [left, right], output, attributes, MICROSOFT);
 };
 

@@ -144,26 +144,29 @@ export class Graph {
   /** The ONNX bytes that compute the named outputs. Inputs that nothing needs stay declared. */
   encode(name: string, outputs: Readonly<Record<string, Value>>): Uint8Array {
     const drafts = this.draft(Object.values(outputs));
+    const named = new Map<Value, string>(); // outputs that a node can write under their own name
+    for (const [outName, value] of Object.entries(outputs)) {
+      if (value.producer !== undefined && !named.has(value)) named.set(value, `out.${outName}`);
+    }
     const constants = new Map<Value, OnnxTensor>();
     const extraNodes: OnnxNode[] = [];
     const inputNames = new Map(this.inputs.map(({ name, value }) => [value, `in.${name}`]));
     const nameOf = (value: Value | undefined): string => {
       if (value === undefined) return "";
       if (value.data !== undefined && !constants.has(value)) this.writeConstant(value, constants, extraNodes);
-      return inputNames.get(value) ?? `v${value.id}`;
+      return inputNames.get(value) ?? named.get(value) ?? `v${value.id}`;
     };
     const body = drafts.map((draft): OnnxNode => ({
       ...draft,
       inputs: draft.inputs.map(nameOf),
       outputs: draft.outputs.map(nameOf),
     }));
-    const results = Object.entries(outputs).map(([outName, value]): OnnxNode => ({
-      op: "Identity",
-      domain: "",
-      inputs: [nameOf(value)],
-      outputs: [`out.${outName}`],
-      attributes: {},
-    }));
+    const results = Object.entries(outputs)
+      .filter(([outName, value]) => named.get(value) !== `out.${outName}`)
+      .map(([outName, value]): OnnxNode => {
+        const copy = { op: "Identity", domain: "", attributes: {} };
+        return { ...copy, inputs: [nameOf(value)], outputs: [`out.${outName}`] };
+      });
     return encodeModel({
       name,
       inputs: this.inputs.map(({ name, value }) => ({ ...value, name: `in.${name}` })),
