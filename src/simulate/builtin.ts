@@ -1,7 +1,7 @@
 import type { Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
 import { BLOCK_SIZE, checkSelection, createSimulation, simulateBlock } from "./block.ts";
-import { type SimulationInput, simulationOptions } from "./options.ts";
+import { parseOptions, type SimulationInput } from "./options.ts";
 import { runBlocks } from "./pool.ts";
 
 /** The compiled worker; none when running from TypeScript sources, which a Node 20 thread cannot load. */
@@ -19,7 +19,7 @@ export async function* simulateBuiltin(
   request: { readonly survey: Survey } & SimulationInput,
 ): AsyncGenerator<Table, void, undefined> {
   const { survey, ...input } = request;
-  const options = simulationOptions.parse(input);
+  const options = parseOptions(input);
   const requests = Array.from({ length: Math.ceil(options.n / BLOCK_SIZE) }, (_, block) => ({
     block,
     count: Math.min(BLOCK_SIZE, options.n - block * BLOCK_SIZE),

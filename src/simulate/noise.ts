@@ -23,7 +23,7 @@ export interface ObservedBand {
   readonly pivot: number;
   /** Sky noise of one sigma per tile [1e-19 erg/s/cm2/A]; one entry = the same for all tiles. */
   readonly sky: Float64Array;
-  /** Photo-electrons per flux unit. */
+  /** Photo-electrons per flux unit, over the square of the noise scale. */
   readonly gain: number;
   /** Fixed zero-point offset of the survey [mag]. */
   readonly offset: number;
@@ -55,7 +55,7 @@ export function createInstrument(survey: Survey, pivots: readonly number[], opti
         band.depth,
         (depth) => (options.noiseScale * fluxOfMagnitude(depth, pivot)) / (5 * FLUX_UNIT),
       ),
-      gain: photons * area * efficiency * exposure,
+      gain: (photons * area * efficiency * exposure) / options.noiseScale ** 2,
       offset: options.offsets === undefined ? 0 : options.offsets.rms * offsets.normal(),
       hasState: band.group === "uv",
     };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { UserError } from "../errors.ts";
 
 /** What a simulation run can be told; the recipe section `simulate` and the command line compose it. */
 export const simulationOptions = z.strictObject({
@@ -30,7 +31,11 @@ export const simulationOptions = z.strictObject({
         .describe("n(z) proportional to z^2 exp(-(z/z0)^1.5) with this median; without it, volume and magnitude limit"),
     })
     .prefault({}),
-  noiseScale: z.number().nonnegative().default(1).describe("multiplies the sky noise of every band"),
+  noiseScale: z
+    .number()
+    .nonnegative()
+    .default(1)
+    .describe("multiplies the photon noise of every band (sky and source)"),
   zeroPointScale: z.number().nonnegative().default(1).describe("multiplies the survey's zero-point errors; 0 = none"),
   pointings: z.int().positive().default(256).describe("independent zero-point realisations, spread over the tiles"),
   offsets: z
@@ -47,3 +52,11 @@ export const simulationOptions = z.strictObject({
 
 export type SimulationOptions = z.output<typeof simulationOptions>;
 export type SimulationInput = z.input<typeof simulationOptions>;
+
+/** Options with their defaults filled in. @throws UserError naming the first option that is wrong. */
+export function parseOptions(input: SimulationInput): SimulationOptions {
+  const result = simulationOptions.safeParse(input);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new UserError(`simulate: option ${issue.path.join(".") || "(top level)"}: ${issue.message}`);
+}

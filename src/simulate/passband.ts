@@ -6,7 +6,7 @@ import { gridIndex, gridWavelength, LOG_STEP } from "./grid.ts";
 import { erf, interpolate } from "./special.ts";
 
 /** c [Angstrom/s]. */
-export const LIGHT = 2.99792458e18;
+const LIGHT = 2.99792458e18;
 /** Flux unit of the tables in erg/s/cm2/Angstrom. */
 export const FLUX_UNIT = 1e-19;
 
@@ -153,16 +153,32 @@ export function readCurve(path: string): Curve {
   };
 }
 
-/** How well a file name (without extension) names a band, as in `OAJ_JPAS.J0378`: exact, then last part, any case. */
+/** How a file name (without extension) names a band, best first: `J0378`, `OAJ_JPAS.J0378`, the same in any case. */
 const fileNameRules: readonly ((stem: string, band: string) => boolean)[] = [
   (stem, band) => stem === band,
   (stem, band) => stem.endsWith(`.${band}`) || stem.endsWith(`_${band}`),
-  (stem, band) => stem.toLowerCase().endsWith(`.${band.toLowerCase()}`),
+  (stem, band) => new RegExp(`(^|[._])${band.replace(/\W/g, "\\$&")}$`, "i").test(stem),
 ];
 
+interface CurveFile {
+  readonly file: string;
+  /** File name before the band's: the filter system, e.g. `OAJ_JPAS`. */
+  readonly system: string;
+}
+
+function matchingFiles(files: readonly string[], band: string): CurveFile[] {
+  return fileNameRules.flatMap((isMatch) =>
+    files.flatMap((file) => {
+      const stem = file.replace(/\.[a-z]+$/, "");
+      return isMatch(stem, band) ? [{ file, system: stem.slice(0, -band.length) }] : [];
+    }),
+  );
+}
+
 /**
- * Passbands of named bands: real curves from `folder` where given, else parametric. Where a folder holds several
- * systems, `prefix` chooses one (`OAJ_JPAS`); bands that match no file of it are looked for in the others.
+ * Passbands of named bands: real curves from `folder` where it has one for the band, else parametric. Where the folder
+ * holds several filter systems (`OAJ_JPAS.J0378`, `OAJ_JPLUS.J0378`), a band's file is taken from the one whose name
+ * starts with `prefix`, else from the one that has most of the bands.
  * @throws UserError for a folder that cannot be read, or a band with several equally good files.
  */
 export function createPassbands(
@@ -177,18 +193,23 @@ export function createPassbands(
   } catch {
     throw new UserError(`${folder}: cannot be read, expected a folder of two-column transmission curves`);
   }
-  const stemOf = (file: string): string => file.replace(/\.[a-z]+$/, "");
-  return bands.map(({ name, band }) => {
-    const preferred = files.filter((file) => file.startsWith(prefix));
-    for (const pool of [preferred, files]) {
-      for (const rule of fileNameRules) {
-        const found = pool.filter((file) => rule(stemOf(file), name));
-        if (found.length > 1) {
-          throw new UserError(`${folder}: band ${name} matches ${found.join(", ")}; expected one (state a prefix)`);
-        }
-        if (found.length === 1) return createPassband(name, readCurve(join(folder, found[0])));
-      }
+  const matches = bands.map(({ name }) => matchingFiles(files, name));
+  const bandCount = new Map<string, number>();
+  for (const systems of matches.map((found) => new Set(found.map(({ system }) => system)))) {
+    for (const system of systems) bandCount.set(system, (bandCount.get(system) ?? 0) + 1);
+  }
+  const rank = ({ system }: CurveFile): number =>
+    (prefix !== "" && system.startsWith(prefix) ? 1e6 : 0) + (bandCount.get(system) ?? 0);
+  return bands.map(({ name, band }, j) => {
+    if (matches[j].length === 0) return createPassband(name, parametricCurve(band));
+    const best = Math.max(...matches[j].map(rank));
+    const systems = new Set(matches[j].filter((one) => rank(one) === best).map(({ system }) => system));
+    if (systems.size > 1) {
+      const names = [...systems].map((system) => `${system}${name}`).join(", ");
+      throw new UserError(`${folder}: band ${name} matches ${names}; expected one, or a prefix that chooses`);
     }
-    return createPassband(name, parametricCurve(band));
+    // several spellings of one system: the rules' order decides
+    const chosen = matches[j].find((one) => systems.has(one.system));
+    return createPassband(name, readCurve(join(folder, chosen?.file ?? "")));
   });
 }

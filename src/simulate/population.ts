@@ -28,19 +28,19 @@ const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 const clamp = (x: number, low: number, high: number): number => Math.min(high, Math.max(low, x));
 
 /** Double Schechter mass function, z < 0.06 (Baldry et al. 2012, MNRAS 421, 621), thinned with redshift [1/Mpc3/dex]. */
-export function massFunction(logMass: number, z: number): number {
+function massFunction(logMass: number, z: number): number {
   const x = 10 ** (logMass - 10.66);
   const local = Math.LN10 * Math.exp(-x) * (3.96e-3 * x ** (1 - 0.35) + 0.79e-3 * x ** (1 - 1.47));
   return local * (1 + z) ** -0.8;
 }
 
 /** Fraction without much star formation: rises with mass, falls with redshift (after Peng et al. 2010, ApJ 721, 193). */
-export function quenchedFraction(logMass: number, z: number): number {
+function quenchedFraction(logMass: number, z: number): number {
   return 0.92 * logistic((logMass - 10.45 - 0.45 * z) / 0.34) + 0.03;
 }
 
 /** log10 SFR [Msun/yr] of the main sequence (Saintonge & Catinella 2022, ARA&A 60, 319, eq. 8), rising as (1 + z)^2.6. */
-export function mainSequence(logMass: number, z: number): number {
+function mainSequence(logMass: number, z: number): number {
   return 0.412 - Math.log10(1 + 10 ** (-0.718 * (logMass - 10.59))) + 2.6 * Math.log10(1 + z);
 }
 

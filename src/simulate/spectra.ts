@@ -4,7 +4,7 @@ import type { Survey } from "../survey/survey.ts";
 import { LABELS } from "./block.ts";
 import { ewLabels } from "./lines.ts";
 import { createInstrument, observe } from "./noise.ts";
-import { type SimulationInput, simulationOptions } from "./options.ts";
+import { parseOptions, type SimulationInput } from "./options.ts";
 import { createPassbands, type Passband } from "./passband.ts";
 import { type Row, tableOf } from "./rows.ts";
 import { type ObservedSpectrum, readSdssSpectrum } from "./sdss.ts";
@@ -86,7 +86,7 @@ export async function* simulateFromSpectra(
   request: { readonly survey: Survey } & SimulationInput,
 ): AsyncGenerator<Table, void, undefined> {
   const { survey, ...input } = request;
-  const options = simulationOptions.parse(input);
+  const options = parseOptions(input);
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
   const pivots = passbands.map(({ pivot }) => pivot);

@@ -107,15 +107,17 @@ function addStars(out: Float64Array, templates: Templates, mix: StellarMix, from
       weights.push(weight);
     }
   }
-  // four at a time: the sum is bound by memory traffic
-  while (spectra.length % 4 !== 0) {
+  // eight at a time: the sum is bound by memory traffic
+  while (spectra.length % 8 !== 0) {
     spectra.push(spectra[0]);
     weights.push(0);
   }
-  for (let t = 0; t < spectra.length; t += 4) {
-    const [a, b, c, d] = [spectra[t], spectra[t + 1], spectra[t + 2], spectra[t + 3]];
-    const [wa, wb, wc, wd] = [weights[t], weights[t + 1], weights[t + 2], weights[t + 3]];
-    for (let k = from; k < to; k++) out[k] += wa * a[k] + wb * b[k] + wc * c[k] + wd * d[k];
+  for (let t = 0; t < spectra.length; t += 8) {
+    const [a, b, c, d, e, f, g, h] = spectra.slice(t, t + 8);
+    const [wa, wb, wc, wd, we, wf, wg, wh] = weights.slice(t, t + 8);
+    for (let k = from; k < to; k++) {
+      out[k] += wa * a[k] + wb * b[k] + wc * c[k] + wd * d[k] + (we * e[k] + wf * f[k] + wg * g[k] + wh * h[k]);
+    }
   }
 }
 

@@ -97,6 +97,18 @@ describe("simulateBuiltin", () => {
     const run = (input: object): Promise<unknown> => collect(simulateBuiltin({ survey, n: 1, ...input }));
     await expect(run({ selection: { band: "zSDSS" } })).rejects.toThrow(/selection band "zSDSS" is not in survey/);
     await expect(run({ redshift: { min: 0.5, max: 0.4 } })).rejects.toThrow(/not below max/);
+    await expect(run({ draws: 0 })).rejects.toThrow(/option draws/);
+    await expect(run({ filters: "/nowhere" })).rejects.toThrow(/\/nowhere: cannot be read/);
+  });
+
+  test("a longer run begins with the shorter one; without noise, fluxes repeat", async () => {
+    const quiet = { survey, seed: 9, missingFraction: 0, noiseScale: 0, calibrationFloor: 0, zeroPointScale: 0 };
+    const short = await collect(simulateBuiltin({ ...quiet, n: 30, draws: 2 }));
+    const long = await collect(simulateBuiltin({ ...quiet, n: 60, draws: 2 }));
+    for (const [name, values] of short) expect(long.get(name)?.slice(0, 60), name).toEqual(values);
+    const flux = numbers(short, "J0600");
+    expect(flux[0]).toBe(flux[1]);
+    expect(flux[0]).not.toBe(flux[2]);
   });
 
   const compiled = new URL("../../dist/simulate/builtin.js", import.meta.url);

@@ -22,7 +22,7 @@ const withData = (folder: string) => describe.skipIf(!existsSync(at(folder)) || 
 
 const survey = loadSurvey("minijpas");
 const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
-const realPassbands = () => createPassbands(bands, at("filters"), "OAJ_JPAS");
+const realPassbands = () => createPassbands(bands, at("filters"));
 const rms = (values: readonly number[]): number => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length);
 const quantile = (values: readonly number[], q: number): number =>
   values.toSorted((a, b) => a - b)[Math.floor(q * (values.length - 1))];
@@ -47,7 +47,7 @@ withData("sdss-spectra")("SDSS spectra", () => {
   test("J-PAS rows: covered bands only, rest-frame EWs, draws of one parent", async () => {
     const paths = files.map((file) => at(`sdss-spectra/${file}`));
     const first = paths.find((path) => path.includes("0285-51930")) ?? paths[0];
-    const options = { survey, draws: 3, missingFraction: 0, filters: at("filters"), filterPrefix: "OAJ_JPAS" };
+    const options = { survey, draws: 3, missingFraction: 0, filters: at("filters") };
     for await (const table of simulateFromSpectra([first], options)) {
       const get = (name: string): number => Number(table.columns.find((column) => column.name === name)?.data[0]);
       expect(table.rowCount).toBe(3);
@@ -121,6 +121,14 @@ withData("miuscat-ssp")("the analytic stellar continuum against MIUSCAT", () => 
 });
 
 withData("filters")("parametric passbands against the real curves", () => {
+  test("of several filter systems in one folder, the one with most of the survey's bands is taken", () => {
+    const real = realPassbands();
+    bands.forEach(({ name, band }, j) => expect(Math.abs(real[j].pivot / band.pivot - 1), name).toBeLessThan(1e-3));
+    const other = createPassbands(bands, at("filters"), "OAJ_JPLUS");
+    const j = bands.findIndex(({ name }) => name === "J0660");
+    expect(Math.abs(other[j].pivot - real[j].pivot)).toBeGreaterThan(1);
+  });
+
   test("narrow-band magnitudes of galaxies at z 0 - 0.8, lines included", () => {
     const [parametric, real] = [createPassbands(bands), realPassbands()];
     const templates = createTemplates(0.85);
