@@ -25,12 +25,23 @@ export const datasetsCommand = defineCommand<{ name: string | undefined }>({
       survey.fields.flatMap(({ name: field, band }) =>
         band === undefined
           ? []
-          : [[field, band.group, String(band.pivot), band.edges.join(" - "), band.depth.join(" "), number(depthFlux(band))]],
+          : [
+              [
+                field,
+                band.group,
+                String(band.pivot),
+                band.edges.join(" - "),
+                band.depth.join(" "),
+                number(depthFlux(band)),
+              ],
+            ],
       ),
     );
     printTable(
       ["property", "unit", "range", "meaning"],
-      survey.fields.flatMap((f) => (f.band === undefined ? [[f.name, f.unit, f.range.join(" .. "), f.description]] : [])),
+      survey.fields.flatMap((f) =>
+        f.band === undefined ? [[f.name, f.unit, f.range.join(" .. "), f.description]] : [],
+      ),
     );
   },
 });

@@ -47,7 +47,8 @@ async function sampleColumns(
   for (let row = 0; row < catalog.rowCount; row++) {
     const rng = createRng(`${seed}:samples:${catalog.objectId[row]}`);
     const { values } = await sampleJoint(predictor, catalog, row, isGiven, wanted, draws, rng);
-    for (let i = 0; i < draws; i++) wanted.forEach((_, w) => (data[w]![row * draws + i] = values[i * wanted.length + w]!));
+    for (let i = 0; i < draws; i++)
+      wanted.forEach((_, w) => (data[w]![row * draws + i] = values[i * wanted.length + w]!));
   }
   return wanted.map((j, w) => {
     const { name, unit } = catalog.fields[j]!;
@@ -85,7 +86,10 @@ function show(table: Table, wanted: readonly string[], units: readonly string[])
   };
   printTable(
     ["object", ...wanted.map((name, w) => (units[w] === "" ? name : `${name} [${units[w]}]`))],
-    Array.from({ length: Math.min(SHOWN, table.rowCount) }, (_, i) => [String(ids[i]), ...wanted.map((name) => cell(name, i))]),
+    Array.from({ length: Math.min(SHOWN, table.rowCount) }, (_, i) => [
+      String(ids[i]),
+      ...wanted.map((name) => cell(name, i)),
+    ]),
   );
 }
 
@@ -114,7 +118,12 @@ export async function runQuery(request: QueryRequest): Promise<number> {
     for await (const catalog of galaxies(request, survey)) {
       const table = await answer(predictor, catalog, request);
       done += table.rowCount;
-      if (!shown) show(table, wanted.map((f) => f.name), wanted.map((f) => f.unit));
+      if (!shown)
+        show(
+          table,
+          wanted.map((f) => f.name),
+          wanted.map((f) => f.unit),
+        );
       shown = true;
       yield table;
     }
@@ -164,16 +173,33 @@ export const queryCommand = defineCommand<Arguments>({
     engineOptions(yargs)
       .positional("table", { type: "string", describe: "table of galaxies: .parquet, .fits, .csv, .arrow" })
       .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
-      .option("given", { type: "string", describe: "fields to use, e.g. J0378..J0600,LOGM; default: all but the wanted" })
+      .option("given", {
+        type: "string",
+        describe: "fields to use, e.g. J0378..J0600,LOGM; default: all but the wanted",
+      })
       .option("want", { type: "string", demandOption: true, describe: "fields to answer, e.g. z,HALPHA_EW" })
-      .option("set", { type: "string", array: true, describe: "values of one galaxy instead of a table: FIELD=value or FIELD=value+-error" })
+      .option("set", {
+        type: "string",
+        array: true,
+        describe: "values of one galaxy instead of a table: FIELD=value or FIELD=value+-error",
+      })
       .option("out", { type: "string", describe: "table to write: .parquet, .csv, .fits, .arrow" })
       .option("samples", { type: "number", default: 0, describe: "joint samples per galaxy, as <FIELD>_samples" })
-      .option("pdf", { type: "boolean", default: false, describe: "densities on a grid, as <FIELD>_grid and <FIELD>_pdf" })
+      .option("pdf", {
+        type: "boolean",
+        default: false,
+        describe: "densities on a grid, as <FIELD>_grid and <FIELD>_pdf",
+      })
       .option("pdf-points", { type: "number", default: 200, describe: "points of that grid" })
       .option("seed", { type: "string", default: "1", describe: "seed of the samples" })
-      .example("$0 query cat.fits --checkpoint runs/a --given J0378..J0600 --want HALPHA_EW,z --out out.parquet", "EW and redshift from blue bands")
-      .example("$0 query --checkpoint runs/a --set LOGM=10.5 OIII5007_EW=20 --want J0800..J0910", "a red spectrum from two properties"),
+      .example(
+        "$0 query cat.fits --checkpoint runs/a --given J0378..J0600 --want HALPHA_EW,z --out out.parquet",
+        "EW and redshift from blue bands",
+      )
+      .example(
+        "$0 query --checkpoint runs/a --set LOGM=10.5 OIII5007_EW=20 --want J0800..J0910",
+        "a red spectrum from two properties",
+      ),
   handler: async (args) => {
     const { table, set } = args;
     await runQuery({

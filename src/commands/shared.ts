@@ -31,7 +31,11 @@ export function engineOptions(yargs: Argv): Argv {
       default: "onnx",
       describe: "onnx: compiled; tensorflow: an installed tfjs-node; cpu: plain JavaScript, slow, for checks",
     })
-    .option("device", { choices: ["cpu", "cuda", "webgpu"], default: "cpu", describe: "where the compiled network runs" })
+    .option("device", {
+      choices: ["cpu", "cuda", "webgpu"],
+      default: "cpu",
+      describe: "where the compiled network runs",
+    })
     .option("threads", { type: "number", describe: "threads of the compiled network (default: all cores)" }) as Argv;
 }
 

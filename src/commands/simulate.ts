@@ -23,7 +23,9 @@ export async function runSimulate(request: SimulateRequest): Promise<number> {
   const survey = loadSurvey(surveyName);
   const total = spectra?.length ?? (options.n ?? 20_000) * (options.draws ?? 1);
   const batches =
-    spectra === undefined ? simulateBuiltin({ survey, ...options }) : simulateFromSpectra(spectra, { survey, ...options });
+    spectra === undefined
+      ? simulateBuiltin({ survey, ...options })
+      : simulateFromSpectra(spectra, { survey, ...options });
   const first = await batches.next();
   if (first.done === true) throw new UserError("nothing was simulated: no spectra, or n is 0");
   const bar = progressBar("simulating", total);
@@ -67,18 +69,32 @@ export const simulateCommand = defineCommand<Arguments>({
   describe: "simulate a survey: galaxies with photometry, noise and labels",
   builder: (yargs) =>
     yargs
-      .option("survey", { type: "string", default: "minijpas", describe: "survey file: a name of `caleido datasets`, or a path" })
+      .option("survey", {
+        type: "string",
+        default: "minijpas",
+        describe: "survey file: a name of `caleido datasets`, or a path",
+      })
       .option("n", { type: "number", default: 20_000, describe: "number of galaxies" })
       .option("draws", { type: "number", default: 1, describe: "noise realisations per galaxy" })
       .option("seed", { type: "string", default: "1", describe: "the same seed gives the same table" })
       .option("out", { type: "string", demandOption: true, describe: "table to write: .parquet, .fits, .csv, .arrow" })
-      .option("spectra", { type: "string", array: true, describe: "SDSS spec-*.fits files to observe instead of models" })
-      .option("filters", { type: "string", describe: "folder of transmission curves (two columns: Angstrom, transmission)" })
+      .option("spectra", {
+        type: "string",
+        array: true,
+        describe: "SDSS spec-*.fits files to observe instead of models",
+      })
+      .option("filters", {
+        type: "string",
+        describe: "folder of transmission curves (two columns: Angstrom, transmission)",
+      })
       .option("faint", { type: "number", default: 22.5, describe: "magnitude limit, r band [AB mag]" })
       .option("median-z", { type: "number", describe: "n(z) with this median; default: volume and magnitude limit" })
       .option("noise-scale", { type: "number", default: 1, describe: "multiplies the survey's noise" })
       .option("zero-point-scale", { type: "number", default: 1, describe: "multiplies the survey's zero-point errors" })
-      .option("offset-rms", { type: "number", describe: "shift every band's zero-point by a fixed random amount [mag rms]" })
+      .option("offset-rms", {
+        type: "number",
+        describe: "shift every band's zero-point by a fixed random amount [mag rms]",
+      })
       .option("workers", { type: "number", default: 2, describe: "threads; the result doesn't depend on it" })
       .example("$0 simulate --n 20000 --out sims.parquet", "twenty thousand miniJPAS galaxies")
       .example("$0 simulate --spectra spec-*.fits --filters filters --out real.parquet", "real spectra seen by J-PAS"),

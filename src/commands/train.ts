@@ -12,7 +12,7 @@ import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { RowSource } from "../tokens/batch.ts";
 import { createFieldCoder, fitStandardisation } from "../tokens/standardise.ts";
 import { adaptRates, freezeRates } from "../train/adapt.ts";
-import { type Checkpoint, type CheckpointConfig, initialState, loadCheckpoint, vocabularyOf } from "../train/checkpoint.ts";
+import { type Checkpoint, type CheckpointConfig, initialState, loadCheckpoint } from "../train/checkpoint.ts";
 import { FORMAT_VERSION } from "../train/migrations.ts";
 import { modelCard } from "../train/card.ts";
 import { claimRunFolder, runTraining } from "../train/run.ts";
@@ -54,7 +54,7 @@ export function startRun(recipe: Recipe, survey: Survey, tables: readonly Traini
     freeze: [],
     data: Object.fromEntries(tables.map(({ path, sha256 }) => [path, sha256])),
   };
-  const layout = createLayout(parameterSpecs(config.model, vocabularyOf(config.fields)));
+  const layout = createLayout(parameterSpecs(config.model, createFieldCoder(config.fields, config.standardisation)));
   return { config, layout, state: initialState(initialise(layout, createRng(`${recipe.training.seed}:init`))) };
 }
 
@@ -69,7 +69,13 @@ export function restart(init: Checkpoint, recipe: Recipe, changes: Partial<Check
 }
 
 const whole = (tables: readonly TrainingTable[], part: keyof SplitRows): RowSource[] =>
-  tables.map(({ catalog, rows }) => ({ catalog, rows: rows[part], weight: rows[part].length, isCalibrated: false, hasLabels: true }));
+  tables.map(({ catalog, rows }) => ({
+    catalog,
+    rows: rows[part],
+    weight: rows[part].length,
+    isCalibrated: false,
+    hasLabels: true,
+  }));
 
 export interface TrainRequest {
   readonly engine: Engine;
@@ -148,10 +154,12 @@ async function resumePretrain(engine: Engine, folder: string): Promise<Checkpoin
   const tables: TrainingTable[] = [];
   for (const [path, sha256] of Object.entries(start.config.data)) {
     const table = await readTrainingTable(path, survey);
-    if (table.sha256 !== sha256) throw new UserError(`${path}: changed since the run began; expected SHA-256 ${sha256}`);
+    if (table.sha256 !== sha256)
+      throw new UserError(`${path}: changed since the run began; expected SHA-256 ${sha256}`);
     tables.push(table);
   }
-  if (start.state.step >= start.config.training.steps) throw new UserError(`${folder}: the run is complete, nothing to resume`);
+  if (start.state.step >= start.config.training.steps)
+    throw new UserError(`${folder}: the run is complete, nothing to resume`);
   say(`  resuming at step ${start.state.step} of ${start.config.training.steps}`);
   return trainWithProgress({
     engine,
@@ -223,12 +231,26 @@ export async function runAdapt(request: AdaptRequest): Promise<Checkpoint> {
     { catalog: simulated.catalog, rows: simulated.rows.train, weight: replay, isCalibrated: false, hasLabels: true },
     { catalog: blind, rows: target.rows.train, weight: unlabelled, isCalibrated: true, hasLabels: false },
   ];
-  const validation: RowSource[] = [{ catalog: blind, rows: target.rows.validation, weight: 1, isCalibrated: true, hasLabels: false }];
+  const validation: RowSource[] = [
+    { catalog: blind, rows: target.rows.validation, weight: 1, isCalibrated: true, hasLabels: false },
+  ];
   const data: Record<string, string> = { [request.source]: simulated.sha256, [request.unlabelled]: target.sha256 };
   if (request.labelled !== undefined) {
     const known = await readTrainingTable(request.labelled, survey);
-    sources.push({ catalog: known.catalog, rows: known.rows.train, weight: labelled, isCalibrated: true, hasLabels: true });
-    validation.push({ catalog: known.catalog, rows: known.rows.validation, weight: 1, isCalibrated: true, hasLabels: true });
+    sources.push({
+      catalog: known.catalog,
+      rows: known.rows.train,
+      weight: labelled,
+      isCalibrated: true,
+      hasLabels: true,
+    });
+    validation.push({
+      catalog: known.catalog,
+      rows: known.rows.validation,
+      weight: 1,
+      isCalibrated: true,
+      hasLabels: true,
+    });
     data[request.labelled] = known.sha256;
   }
   const used = sources.filter(({ rows, weight }) => rows.length > 0 && weight > 0);
@@ -253,7 +275,12 @@ interface CommonArguments extends EngineArguments {
 function recipeOptions(yargs: Argv, recipe: string): Argv {
   return engineOptions(yargs)
     .option("recipe", { type: "string", default: recipe, describe: "recipe: a name in recipes/, or a YAML file" })
-    .option("set", { type: "string", array: true, default: [], describe: "change the recipe, e.g. --set model.nLayer=6" }) as Argv;
+    .option("set", {
+      type: "string",
+      array: true,
+      default: [],
+      describe: "change the recipe, e.g. --set model.nLayer=6",
+    }) as Argv;
 }
 
 function sayDone(folder: string): void {
@@ -277,7 +304,8 @@ export const pretrainCommand = defineCommand<CommonArguments & { resume: string 
       await resumePretrain(engine, args.resume);
       return sayDone(args.resume);
     }
-    if ((args.data ?? []).length === 0) throw new UserError("pretrain: no table given; expected e.g. caleido pretrain sims.parquet");
+    if ((args.data ?? []).length === 0)
+      throw new UserError("pretrain: no table given; expected e.g. caleido pretrain sims.parquet");
     await runPretrain({ engine, data: args.data, recipe: loadRecipe(args.recipe, args.set), out: args.out });
     sayDone(args.out);
   },
@@ -295,7 +323,14 @@ export const finetuneCommand = defineCommand<CommonArguments & { init: string; f
   handler: async (args) => {
     heading("Fine-tuning");
     const recipe = loadRecipe(args.recipe, args.set);
-    await runFinetune({ engine: await engineOf(args), data: args.data, recipe, out: args.out, init: args.init, freeze: args.freeze });
+    await runFinetune({
+      engine: await engineOf(args),
+      data: args.data,
+      recipe,
+      out: args.out,
+      init: args.init,
+      freeze: args.freeze,
+    });
     sayDone(args.out);
   },
 });
@@ -309,7 +344,11 @@ export const adaptCommand = defineCommand<
     recipeOptions(yargs, "adapt")
       .option("init", { type: "string", demandOption: true, describe: "checkpoint or run to start from" })
       .option("source", { type: "string", demandOption: true, describe: "simulations that the network was trained on" })
-      .option("unlabelled", { type: "string", demandOption: true, describe: "observed table; its labels are not looked at" })
+      .option("unlabelled", {
+        type: "string",
+        demandOption: true,
+        describe: "observed table; its labels are not looked at",
+      })
       .option("labelled", { type: "string", describe: "observed table with labels (spec-z, masses, ...)" })
       .option("out", { type: "string", default: "runs/adapt", describe: "run folder" }),
   handler: async (args) => {

@@ -1,6 +1,6 @@
 import type { Column } from "../io/table.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
-import { mixtureLogDensity, mixtureQuantiles } from "./metrics-mixture.ts";
+import { mixtureLogDensity, mixtureQuantiles } from "../model/mixture.ts";
 import type { Answers } from "./predict.ts";
 import { redshiftSummaryNames, summarise, summaryNames } from "./summary.ts";
 
@@ -49,7 +49,12 @@ const ENDS = Float64Array.of(0.0005, 0.9995);
  * Densities per unit of the field on a grid of its own for every row: `<FIELD>_grid`, `<FIELD>_pdf`, [points] each,
  * from the 0.05 % to the 99.95 % quantile, evenly spaced in the transformed value.
  */
-export function pdfColumns(coder: FieldCoder, answers: Answers, wanted: readonly number[], options: PdfOptions): Column[] {
+export function pdfColumns(
+  coder: FieldCoder,
+  answers: Answers,
+  wanted: readonly number[],
+  options: PdfOptions,
+): Column[] {
   const n = answers.scales.length;
   const { points } = options;
   const ends = new Float64Array(2);
@@ -65,7 +70,8 @@ export function pdfColumns(coder: FieldCoder, answers: Answers, wanted: readonly
         const v = ends[0]! + ((ends[1]! - ends[0]!) * p) / (points - 1);
         const x = coder.decode(j, v, scale);
         grid[i * points + p] = x;
-        density[i * points + p] = Math.exp(mixtureLogDensity(answers.mixtures, row, v)) * coder.encodeError(j, x, 1, scale);
+        density[i * points + p] =
+          Math.exp(mixtureLogDensity(answers.mixtures, row, v)) * coder.encodeError(j, x, 1, scale);
       }
     }
     const inverse = field.unit === "" ? "" : `1 / (${field.unit})`;

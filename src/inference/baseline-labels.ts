@@ -1,4 +1,4 @@
-import type { Mixtures } from "./metrics-mixture.ts";
+import type { Mixtures } from "../model/mixture.ts";
 import { quantileOfSorted } from "./metrics.ts";
 
 /** Kernels on a few labels end too early: this much of the weight goes into one Gaussian ... */

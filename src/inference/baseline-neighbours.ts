@@ -4,7 +4,7 @@ import { fitStandardiser, gramMatrix, leadingDirections, project, standardise } 
 import { TAIL_STRETCH, TAIL_WEIGHT, leastWidth } from "./baseline-labels.ts";
 import type { TrainingSet } from "./baselines.ts";
 import { crpsFromMixture } from "./metrics-score.ts";
-import type { Mixtures } from "./metrics-mixture.ts";
+import type { Mixtures } from "../model/mixture.ts";
 
 const NEIGHBOUR_COUNTS = [4, 8, 16, 32, 64];
 /** The neighbours' labels spread more than the answer does where they lie far apart: they may be drawn together. */

@@ -11,7 +11,7 @@ import {
 } from "./baseline-matrix.ts";
 import type { TrainingSet } from "./baselines.ts";
 import { leastWidth } from "./baseline-labels.ts";
-import type { Mixtures } from "./metrics-mixture.ts";
+import type { Mixtures } from "../model/mixture.ts";
 
 /** Penalty per training row and unit variance of a feature. */
 const PENALTIES = Array.from({ length: 14 }, (_, i) => 10 ** (-7 + 0.75 * i));

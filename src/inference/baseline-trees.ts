@@ -3,8 +3,8 @@ import type { Rng } from "../random.ts";
 import { TAIL_STRETCH, TAIL_WEIGHT, leastWidth, smoothedLabels } from "./baseline-labels.ts";
 import { splitByParent } from "./baseline-neighbours.ts";
 import type { TrainingSet } from "./baselines.ts";
-import { mixtureMoments } from "./metrics-mixture.ts";
-import type { Mixtures } from "./metrics-mixture.ts";
+import { mixtureMoments } from "../model/mixture.ts";
+import type { Mixtures } from "../model/mixture.ts";
 
 const BINS = 64;
 const DEPTH = 5;

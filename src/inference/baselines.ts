@@ -4,7 +4,7 @@ import { fitNeighbours } from "./baseline-neighbours.ts";
 import { fitRidge } from "./baseline-ridge.ts";
 import { smoothedLabels } from "./baseline-labels.ts";
 import { fitTrees } from "./baseline-trees.ts";
-import type { Mixtures } from "./metrics-mixture.ts";
+import type { Mixtures } from "../model/mixture.ts";
 
 /** What a baseline learns from: complete feature rows and the labels of one field. */
 export interface TrainingSet {

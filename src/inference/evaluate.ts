@@ -5,7 +5,7 @@ import { State } from "../survey/field.ts";
 import { contextScale } from "../tokens/scale.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { baselines } from "./baselines.ts";
-import type { Mixtures } from "./metrics-mixture.ts";
+import type { Mixtures } from "../model/mixture.ts";
 import { scoreMixtures, type Space } from "./metrics-score.ts";
 import { type FieldScore, type Predictions, scoreField } from "./metrics.ts";
 import type { Answers, Predictor } from "./predict.ts";
@@ -76,14 +76,21 @@ export async function predictTruths(
     const truth = Float64Array.from(scored, (row) => catalog.value[row * n + j]!);
     const error = (i: number): number =>
       coder.encodeError(j, truth[i]!, catalog.error[scored[i]! * n + j]!, answers.scales[i]!);
-    const predictions = scoreMixtures(answersFor(answers, 0, 1, error), truth, (i) => spaceOf(coder, j, answers.scales[i]!));
+    const predictions = scoreMixtures(answersFor(answers, 0, 1, error), truth, (i) =>
+      spaceOf(coder, j, answers.scales[i]!),
+    );
     result.set(coder.fields[j]!.name, { rows: scored, predictions });
   }
   return result;
 }
 
 /** Feature rows for baselines: encoded values of the given fields, 0 and a flag where missing. [n, 2 * given + 1] */
-export function featureMatrix(coder: FieldCoder, catalog: Catalog, rows: Int32Array, isGiven: Uint8Array): Float32Array {
+export function featureMatrix(
+  coder: FieldCoder,
+  catalog: Catalog,
+  rows: Int32Array,
+  isGiven: Uint8Array,
+): Float32Array {
   const n = coder.fields.length;
   const given = Array.from(isGiven.keys()).filter((j) => isGiven[j] === 1);
   const width = 2 * given.length + 1;
@@ -136,7 +143,10 @@ export async function predictBaselines(
       options.onProgress?.(`${name}: ${field} from ${question.title}`);
       const context = { rng: createRng(`${options.seed}:${name}:${field}`), engine: options.engine };
       const fitted = await baselines[name].fit({ x, featureCount: x.length / trainRows.length, y, parent }, context);
-      byMethod.set(name, scoreMixtures(await fitted.predict(unseen), truth, () => spaceOf(coder, j, 0)));
+      byMethod.set(
+        name,
+        scoreMixtures(await fitted.predict(unseen), truth, () => spaceOf(coder, j, 0)),
+      );
     }
     result.set(field, byMethod);
   }

@@ -6,8 +6,8 @@ import {
   mixtureQuantiles,
   normalCdf,
   normalDensity,
-} from "./metrics-mixture.ts";
-import type { Mixtures } from "./metrics-mixture.ts";
+} from "../model/mixture.ts";
+import type { Mixtures } from "../model/mixture.ts";
 
 /** E|Y| of a Gaussian with this mean and variance: A(mu, sigma^2) of Grimit et al. 2006, eq. 6. */
 function meanAbsolute(mean: number, variance: number): number {

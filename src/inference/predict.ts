@@ -7,7 +7,7 @@ import type { Catalog } from "../survey/catalog.ts";
 import { contextSignature, emptyArrays, fillContext, orderSignature } from "../tokens/batch.ts";
 import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
-import type { Mixtures } from "./metrics-mixture.ts";
+import type { Mixtures } from "../model/mixture.ts";
 
 /** Answers for a set of galaxies: one mixture per (row, wanted field), in the encoded space of `coder`. */
 export interface Answers {
@@ -59,7 +59,7 @@ export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predict
     compiled = engine.compile(
       (inputs) => {
         const params = unpack(tf.tensor1d(state.average), layout);
-        const known = encode(config.model, params, inputs); // [B, S]
+        const known = encode(config.model, coder, params, inputs, config.isCalibrated); // [B, S]
         const marginal = marginalsOf(config.model, params, known, coder, fields); // [B, fields, width]
         if (!isOrdered) return { raw: marginal };
         const ordered = conditionals(config.model, params, known, marginal, inputs); // [B, fields, width]

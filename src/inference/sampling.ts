@@ -1,6 +1,6 @@
 import type { Rng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import type { Mixtures } from "./metrics-mixture.ts";
+import type { Mixtures } from "../model/mixture.ts";
 import type { Predictor } from "./predict.ts";
 
 /** One draw from mixture `row`. */

@@ -1,5 +1,5 @@
 import type { FieldCoder } from "../tokens/standardise.ts";
-import { mixtureCdf, mixtureLogDensity, mixtureQuantiles, type Mixtures } from "./metrics-mixture.ts";
+import { mixtureCdf, mixtureLogDensity, mixtureQuantiles, type Mixtures } from "../model/mixture.ts";
 
 /** What a query prints and writes per field; the names are column suffixes. */
 export const summaryNames = ["mean", "median", "std", "q05", "q16", "q84", "q95"] as const;

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Mixtures } from "../inference/metrics-mixture.ts";
+import type { Mixtures } from "./mixture.ts";
 
 /** Targets of a batch, flattened to M = B * T. Values are in the transformed, standardised space. */
 export interface HeadTargets {

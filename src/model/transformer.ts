@@ -27,6 +27,11 @@ export type ModelConfig = z.output<typeof modelSchema>;
 export interface Vocabulary {
   readonly nField: number;
   readonly nBand: number;
+  /** [nBand] Place of each band along the spectrum; neighbours are compared with each other. */
+  readonly bandPosition: readonly number[];
+  /** [nBand] Undo the standardisation of bands, so that neighbours share one scale. */
+  readonly bandMean: readonly number[];
+  readonly bandDeviation: readonly number[];
 }
 
 /** Numbers that describe one given value: see `describeValues`. */
@@ -73,7 +78,7 @@ export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabular
     { name: `${name}.bias`, shape: [count * width], std: 0, start: bias, isDecayed: false },
   ];
   return [
-    matrix("embed.fields", nField * N_FEATURE + 2, state, 1.4),
+    matrix("embed.fields", nField * N_FEATURE + NEIGHBOURHOODS.length * nBand + 2, state, 1.4),
     table("embed.bias", [state], 0.3),
     ...Array.from({ length: config.nLayer }, (_, l) =>
       layer(`layer${l}`, d, config.nHidden, config.nLayer, nLatent > 1),
@@ -99,37 +104,92 @@ export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabular
   ];
 }
 
+/** Widths of the neighbourhoods that a band is held against, in units of `bandPosition`. */
+const NEIGHBOURHOODS = [150, 500] as const;
+/** Beyond this many widths a band is nobody's neighbour. */
+const REACH = 3;
+/** Floors of a band's own error and of a contrast's: models and calibration are no better than this. */
+const WEIGHT_FLOOR = 0.05;
+const CONTRAST_FLOOR = 0.03;
+
+/** Weights [nBand, nBand] of neighbours by distance; a band without any in reach takes the nearest two. */
+function neighbourWeights(position: readonly number[], width: number): tf.Tensor2D {
+  const n = position.length;
+  const weights = new Float32Array(n * n);
+  for (let j = 0; j < n; j++) {
+    const distances = position.map((p, i) => (i === j ? Infinity : Math.abs(p - position[j]!)));
+    const isAlone = Math.min(...distances) > REACH * width;
+    const nearest = [...distances].sort((a, b) => a - b)[Math.min(1, n - 1)]!;
+    for (let i = 0; i < n; i++) {
+      if (isAlone) weights[i * n + j] = distances[i]! <= nearest && i !== j ? 1 : 0;
+      else if (distances[i]! <= REACH * width) weights[i * n + j] = Math.exp(-0.5 * (distances[i]! / width) ** 2);
+    }
+  }
+  return tf.tensor2d(weights, [n, n]);
+}
+
 /**
- * Features of the given values, zeros where nothing is given: [B, N * N_FEATURE]. Linear in the value, so that 1 % colours
- * are resolved over the whole range; its error's logarithm and the two special states beside it.
+ * How each given band stands out against the *given* bands around it, in units of its noise, [B, 2 nBand]: lines and
+ * breaks at first sight. asinh keeps strong lines in range. Exact for any subset; 0 where there is nothing to compare.
  */
-function describeValues(params: Tensors, batch: Tensors): tf.Tensor2D {
-  const [b, n] = batch.value!.shape as [number, number];
+function contrasts(vocabulary: Vocabulary, value: tf.Tensor, sigma: tf.Tensor, isGiven: tf.Tensor): tf.Tensor2D {
+  const { nBand } = vocabulary;
+  const b = value.shape[0]!;
+  const bands = (x: tf.Tensor): tf.Tensor2D => tf.slice(x, [0, 0], [b, nBand]) as tf.Tensor2D; // [B, nBand]
+  const row = (x: readonly number[]): tf.Tensor2D => tf.tensor2d([...x], [1, nBand]);
+  const deviation = row(vocabulary.bandDeviation);
+  const given = bands(isGiven);
+  const level = tf.add(tf.mul(bands(value), deviation), row(vocabulary.bandMean)); // [B, nBand]
+  const variance = tf.square(tf.mul(bands(sigma), deviation)); // [B, nBand]
+  const weight = tf.div(given, tf.add(variance, WEIGHT_FLOOR ** 2)) as tf.Tensor2D; // [B, nBand]
+  const perWidth = NEIGHBOURHOODS.map((width) => {
+    const near = neighbourWeights(vocabulary.bandPosition, width);
+    const total = tf.maximum(tf.matMul(weight, near), 1e-9); // [B, nBand]
+    const around = tf.div(tf.matMul(tf.mul(weight, level) as tf.Tensor2D, near), total);
+    const spread = tf.matMul(tf.mul(tf.square(weight), variance) as tf.Tensor2D, tf.square(near));
+    const noise = tf.sqrt(tf.add(tf.add(variance, tf.div(spread, tf.square(total))), CONTRAST_FLOOR ** 2));
+    const hasNeighbour = tf.cast(tf.greater(tf.matMul(given, near), 1e-3), "float32");
+    return tf.mul(tf.asinh(tf.div(tf.sub(level, around), noise)), tf.mul(given, hasNeighbour)); // [B, nBand]
+  });
+  return tf.concat(perWidth, 1) as tf.Tensor2D; // [B, 2 nBand]
+}
+
+/** The context with a survey's learned zero-points and noise factors applied, to first order (exact for bright sources). */
+function calibrate(params: Tensors, batch: Tensors): { value: tf.Tensor; sigma: tf.Tensor } {
   const isCalibrated = tf.expandDims(batch.isCalibrated!, 1); // [B, 1]
-  const shift = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnFlux"]!, 0)); // [B, N]
+  const lnFlux = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnFlux"]!, 0)); // [B, N]
   const lnNoise = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnNoise"]!, 0)); // [B, N]
-  const value = tf.add(batch.value!, tf.mul(batch.slope!, shift)); // [B, N]
-  const lnError = tf.add(tf.add(tf.log(tf.add(batch.sigma!, 0.01)), lnNoise), 1.5); // [B, N]
+  return {
+    value: tf.add(batch.value!, tf.mul(batch.slope!, lnFlux)), // [B, N]
+    sigma: tf.mul(batch.sigma!, tf.exp(lnNoise)), // [B, N]
+  };
+}
+
+/**
+ * Features of the given values, zeros where nothing is given: [B, N * N_FEATURE + 2 nBand]. Linear in the value, so that
+ * 1 % colours are resolved over the whole range; its error's logarithm and the two special states beside it.
+ */
+function describeValues(vocabulary: Vocabulary, params: Tensors, batch: Tensors, hasCalibration: boolean): tf.Tensor2D {
+  const [b, n] = batch.value!.shape as [number, number];
+  const { value, sigma } = hasCalibration ? calibrate(params, batch) : { value: batch.value!, sigma: batch.sigma! };
   const flag = (x: tf.Tensor): tf.Tensor => tf.cast(x, "float32");
   const isGiven = flag(tf.greater(batch.state!, 0)); // [B, N]
   const features = [
     isGiven,
     tf.mul(value, isGiven),
-    tf.mul(lnError, isGiven),
+    tf.mul(tf.add(tf.log(tf.add(sigma, 0.01)), 1.5), isGiven),
     flag(tf.equal(batch.state!, 2)),
     flag(tf.equal(batch.state!, 3)),
   ];
-  return tf.reshape(tf.stack(features, 2), [b, n * N_FEATURE]); // [B, N F]
+  const perField = tf.reshape(tf.stack(features, 2), [b, n * N_FEATURE]) as tf.Tensor2D; // [B, N F]
+  return tf.concat([perField, contrasts(vocabulary, value, sigma, isGiven)], 1); // [B, N F + 2 nBand]
 }
 
 /** Multi-head attention of `queries` [B, T, d] over `keys` [B, S, d], both normalised; `bias` [1, 1, T, S] or none. */
 function attend(nHead: number, queries: tf.Tensor, keys: tf.Tensor, qkv: tf.Tensor, bias?: tf.Tensor): tf.Tensor {
   const [b, t, d] = queries.shape as [number, number, number];
   const toHeads = (y: tf.Tensor): tf.Tensor => tf.transpose(tf.reshape(y, [b, -1, nHead, d / nHead]), [0, 2, 1, 3]);
-  const [q, k, v] =
-    queries === keys
-      ? tf.split(linear(queries, qkv), 3, 2)
-      : crossProjections(queries, keys, qkv); // 3 x [B, T or S, d]
+  const [q, k, v] = queries === keys ? tf.split(linear(queries, qkv), 3, 2) : crossProjections(queries, keys, qkv); // 3 x [B, T or S, d]
   const scores = tf.mul(tf.matMul(toHeads(q!), toHeads(k!), false, true), 1 / Math.sqrt(d / nHead)); // [B, H, T, S]
   const weights = tf.softmax(bias === undefined ? scores : tf.add(scores, bias)); // [B, H, T, S]
   return tf.reshape(tf.transpose(tf.matMul(weights, toHeads(v!)), [0, 2, 1, 3]), [b, t, d]); // [B, T, d]
@@ -154,10 +214,17 @@ function feedForward(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
  * The state of knowledge about each galaxy, [B, nLatent * d]: every given value of every field flows into every latent
  * token (any subset is valid: what isn't given is zero), then a pre-norm transformer runs over the latent tokens.
  */
-export function encode(config: ModelConfig, params: Tensors, batch: Tensors): tf.Tensor2D {
+export function encode(
+  config: ModelConfig,
+  vocabulary: Vocabulary,
+  params: Tensors,
+  batch: Tensors,
+  hasCalibration: boolean,
+): tf.Tensor2D {
   const b = batch.value!.shape[0]!;
   const [value, has] = tf.split(batch.scale!, 2, 1) as [tf.Tensor, tf.Tensor]; // [B, 1] each
-  const input = tf.concat([describeValues(params, batch), tf.mul(value, has) as tf.Tensor2D, has as tf.Tensor2D], 1); // [B, N F + 2]
+  const fields = describeValues(vocabulary, params, batch, hasCalibration); // [B, N F + 2 nBand]
+  const input = tf.concat([fields, tf.mul(value, has) as tf.Tensor2D, has as tf.Tensor2D], 1); // [B, input]
   let x = tf.reshape(linear(input, params["embed.fields"]!, params["embed.bias"]!), [b, config.nLatent, config.dModel]); // [B, J, d]
   for (let l = 0; l < config.nLayer; l++) {
     if (config.nLatent > 1) {
@@ -171,7 +238,12 @@ export function encode(config: ModelConfig, params: Tensors, batch: Tensors): tf
 }
 
 /** Masked objective, read-out: raw marginals of all bands or all properties, [B, count, width]. */
-export function marginals(config: ModelConfig, params: Tensors, state: tf.Tensor2D, part: "band" | "property"): tf.Tensor3D {
+export function marginals(
+  config: ModelConfig,
+  params: Tensors,
+  state: tf.Tensor2D,
+  part: "band" | "property",
+): tf.Tensor3D {
   const width = heads[config.head].width(config.nComponent);
   const raw = linear(state, params[`head.${part}.out`]!, params[`head.${part}.bias`]!); // [B, count * width]
   return tf.reshape(raw, [state.shape[0], -1, width]);
@@ -194,13 +266,31 @@ export function marginalsOf(
     return { out: tf.gather(out, index, 1), bias: tf.gather(bias, index, 0) };
   };
   const parts = wanted.map((j) => (j < nBand ? pick("band", [j]) : pick("property", [j - nBand])));
-  const out = tf.reshape(tf.concat(parts.map((p) => p.out), 1), [size, wanted.length * width]);
-  const bias = tf.reshape(tf.concat(parts.map((p) => p.bias), 0), [wanted.length * width]);
+  const out = tf.reshape(
+    tf.concat(
+      parts.map((p) => p.out),
+      1,
+    ),
+    [size, wanted.length * width],
+  );
+  const bias = tf.reshape(
+    tf.concat(
+      parts.map((p) => p.bias),
+      0,
+    ),
+    [wanted.length * width],
+  );
   return tf.reshape(linear(state, out, bias), [state.shape[0], wanted.length, width]); // [B, wanted, width]
 }
 
 /** Query j: its field, its marginal, the state of knowledge, and the field and value of target j - 1. [A, T, q] */
-function embedQueries(config: ModelConfig, params: Tensors, state: tf.Tensor2D, marginal: tf.Tensor3D, batch: Tensors): tf.Tensor {
+function embedQueries(
+  config: ModelConfig,
+  params: Tensors,
+  state: tf.Tensor2D,
+  marginal: tf.Tensor3D,
+  batch: Tensors,
+): tf.Tensor {
   const [a, t] = batch.targetField!.shape as [number, number];
   const q = config.dQuery;
   const value = tf.clipByValue(batch.targetValue!, -6, 6); // [A, T]
@@ -211,7 +301,10 @@ function embedQueries(config: ModelConfig, params: Tensors, state: tf.Tensor2D, 
   const previous = t === 1 ? first : tf.concat([first, tf.slice(carried, [0, 0, 0], [a, t - 1, q])], 1); // [A, T, q]
   const gate = tf.gather(params["query.stateGate"]!, batch.targetField!); // [A, T, q]
   const known = tf.mul(tf.expandDims(linear(state, params["query.state"]!), 1), gate); // [A, T, q]
-  const own = tf.add(tf.gather(params["query.field"]!, batch.targetField!), linear(marginal, params["query.marginal"]!));
+  const own = tf.add(
+    tf.gather(params["query.field"]!, batch.targetField!),
+    linear(marginal, params["query.marginal"]!),
+  );
   return tf.add(tf.add(own, known), previous); // [A, T, q]
 }
 
@@ -219,7 +312,13 @@ function embedQueries(config: ModelConfig, params: Tensors, state: tf.Tensor2D, 
  * Autoregressive objective: raw distributions [A, T, width] of targets in the order of `batch.targetField`, each given the
  * context and the values of the targets before it. A transformer over the ordered queries corrects the marginals.
  */
-export function conditionals(config: ModelConfig, params: Tensors, state: tf.Tensor2D, marginal: tf.Tensor3D, batch: Tensors): tf.Tensor3D {
+export function conditionals(
+  config: ModelConfig,
+  params: Tensors,
+  state: tf.Tensor2D,
+  marginal: tf.Tensor3D,
+  batch: Tensors,
+): tf.Tensor3D {
   const [a, t] = batch.targetField!.shape as [number, number];
   const { dQuery: q, nMemory: m } = config;
   const memory = tf.reshape(linear(state, params["query.memory"]!, params["query.memoryBias"]!), [a, m, q]); // [A, M, q]

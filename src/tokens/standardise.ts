@@ -26,6 +26,11 @@ export interface FieldCoder {
   readonly fields: readonly Field[];
   readonly nField: number;
   readonly nBand: number;
+  /** [nBand] Pivot wavelengths [Angstrom]. */
+  readonly bandPosition: readonly number[];
+  /** [nBand] Moments of bands relative to their scale. */
+  readonly bandMean: readonly number[];
+  readonly bandDeviation: readonly number[];
   readonly standardisation: Standardisation;
   /** Standardised, transformed value of field `j`. */
   encode(j: number, x: number, scale: number): number;
@@ -55,6 +60,9 @@ export function createFieldCoder(fields: readonly Field[], standardisation: Stan
     fields,
     nField: fields.length,
     nBand,
+    bandPosition: fields.flatMap((field) => (field.band === undefined ? [] : [field.band.pivot])),
+    bandMean: standardisation.fields.slice(0, nBand).map(({ mean }) => mean),
+    bandDeviation: standardisation.fields.slice(0, nBand).map(({ deviation }) => deviation),
     standardisation,
     encode(j, x, scale) {
       const { mean, deviation } = moments(j, scale);

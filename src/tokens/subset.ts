@@ -80,7 +80,12 @@ export const subsetSchema = z
     properties: weightsOf(["none", "all", "uniform"])
       .default({ none: 2, uniform: 1 })
       .describe("the same for properties, drawn independently"),
-    fullShare: z.number().min(0).max(1).default(0.4).describe("share of galaxies with all bands given, properties asked"),
+    fullShare: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.4)
+      .describe("share of galaxies with all bands given, properties asked"),
     autoregressiveShare: z.number().min(0).max(1).default(0.3).describe("share with the autoregressive objective"),
     propertyTargetWeight: z.number().positive().default(3).describe("a property weighs as much as this many bands"),
     dropout: z.number().min(0).max(1).default(0.1).describe("most bands lost at random where all are given"),

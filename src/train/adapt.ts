@@ -7,7 +7,11 @@ import { UserError } from "../errors.ts";
 export const adaptSchema = z
   .strictObject({
     replay: z.number().min(0).default(1).describe("weight of simulated rows per batch"),
-    unlabelled: z.number().min(0).default(1).describe("weight of target rows without labels: photometry predicts photometry"),
+    unlabelled: z
+      .number()
+      .min(0)
+      .default(1)
+      .describe("weight of target rows without labels: photometry predicts photometry"),
     labelled: z.number().min(0).default(1).describe("weight of target rows with labels"),
     calibrationRate: z.number().min(0).default(5).describe("learning-rate factor of zero-points and noise factors"),
     networkRate: z.number().min(0).default(0.3).describe("learning-rate factor of the network; 0 freezes it"),

@@ -5,11 +5,10 @@ import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { createLayout, type Layout, sizeOf } from "../model/parameters.ts";
-import { type ModelConfig, parameterSpecs, type Vocabulary } from "../model/transformer.ts";
+import { type ModelConfig, parameterSpecs } from "../model/transformer.ts";
 import type { Field } from "../survey/field.ts";
 import type { SubsetConfig } from "../tokens/subset.ts";
-import { bandCount } from "../tokens/scale.ts";
-import type { Standardisation } from "../tokens/standardise.ts";
+import { createFieldCoder, type Standardisation } from "../tokens/standardise.ts";
 import { checkTokenizerJson, writeTokenizerJson } from "../tokens/vocabulary.ts";
 import { migrateConfig } from "./migrations.ts";
 import type { OptimiserConfig } from "./optimiser.ts";
@@ -69,7 +68,10 @@ function named(layout: Layout, vectors: Record<string, Float32Array>): NamedTens
   for (const [prefix, flat] of Object.entries(vectors)) {
     layout.specs.forEach((spec, i) => {
       const offset = layout.offsets[i]!;
-      tensors[`${prefix}${spec.name}`] = { shape: spec.shape, data: flat.subarray(offset, offset + sizeOf(spec.shape)) };
+      tensors[`${prefix}${spec.name}`] = {
+        shape: spec.shape,
+        data: flat.subarray(offset, offset + sizeOf(spec.shape)),
+      };
     });
   }
   return tensors;
@@ -89,8 +91,6 @@ function flatten(layout: Layout, tensors: NamedTensors, prefix: string, path: st
   });
   return flat;
 }
-
-export const vocabularyOf = (fields: readonly Field[]): Vocabulary => ({ nField: fields.length, nBand: bandCount(fields) });
 
 /** The averaged weights come first under their plain names: other tools read them as the model. */
 const RAW = "raw.";
@@ -165,7 +165,7 @@ export function loadCheckpoint(path: string): Checkpoint {
     throw new UserError(`${configPath}: not JSON (${(error as Error).message})`);
   }
   const config = migrateConfig(parsed, configPath);
-  const layout = createLayout(parameterSpecs(config.model, vocabularyOf(config.fields)));
+  const layout = createLayout(parameterSpecs(config.model, createFieldCoder(config.fields, config.standardisation)));
   const read = (name: string): NamedTensors => {
     const file = join(folder, name);
     if (!existsSync(file)) throw new UserError(`${file}: missing; a checkpoint has ${name}`);

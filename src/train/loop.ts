@@ -111,6 +111,7 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
   const shape: StepShape = {
     model: config.model,
     vocabulary: coder,
+    hasCalibration: config.isCalibrated,
     layout,
     batch: batchShape(training.batch, training.nTarget, config.subsets),
     propertyWeight: config.subsets.propertyTargetWeight,
@@ -136,10 +137,19 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
       const loss = out.loss!.data[0]!;
       const gradientNorm = out.gradientNorm!.data[0]!;
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-        throw new DivergenceError(`step ${n}: loss ${loss}, gradient norm ${gradientNorm}; expected finite numbers`, batch);
+        throw new DivergenceError(
+          `step ${n}: loss ${loss}, gradient norm ${gradientNorm}; expected finite numbers`,
+          batch,
+        );
       }
       const take = (name: string): Float32Array => out[name]!.data as Float32Array;
-      state = { step: n, params: take("params"), first: take("first"), second: take("second"), average: take("average") };
+      state = {
+        step: n,
+        params: take("params"),
+        first: take("first"),
+        second: take("second"),
+        average: take("average"),
+      };
       const isLast = n === training.steps;
       const isStopped = options.signal?.aborted === true;
       const isValidated = isLast || n % training.validateEvery === 0;
@@ -165,7 +175,9 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
 }
 
 /** Galaxies per second and time left, from a running mean of the last steps. */
-function createClock(galaxiesPerStep: number): { tick(left: number): { galaxiesPerSecond: number; secondsLeft: number } } {
+function createClock(galaxiesPerStep: number): {
+  tick(left: number): { galaxiesPerSecond: number; secondsLeft: number };
+} {
   let last = performance.now();
   let perStep: number | undefined;
   return {

@@ -10,7 +10,12 @@ export const optimiserSchema = z
     weightDecay: z.number().min(0).default(0.02),
     clip: z.number().positive().default(1).describe("longest gradient (global norm)"),
     warmup: z.number().min(0).max(1).default(0.03).describe("share of the run; the rest is a cosine to zero"),
-    averaging: z.number().min(0).max(1).default(0.05).describe("half-life of averaged weights, share of the run so far"),
+    averaging: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.05)
+      .describe("half-life of averaged weights, share of the run so far"),
   })
   .prefault({});
 export type OptimiserConfig = z.output<typeof optimiserSchema>;

@@ -45,7 +45,9 @@ export function readLog(folder: string, lastStep = Infinity): LogLine[] {
 /** @throws UserError when the folder holds a run already and it isn't to be resumed. */
 export function claimRunFolder(folder: string): void {
   if (existsSync(logPath(folder)) || existsSync(join(folder, "checkpoint"))) {
-    throw new UserError(`${folder}: holds a run already; --resume ${folder} continues it, another --out starts a new one`);
+    throw new UserError(
+      `${folder}: holds a run already; --resume ${folder} continues it, another --out starts a new one`,
+    );
   }
 }
 

@@ -59,8 +59,10 @@ export function readSafetensors(
     const { dtype, shape, data_offsets: range } = value as Entry;
     const size = Array.isArray(shape) ? shape.reduce((a, b) => a * b, 4) : -1;
     if (dtype !== "F32") fail(`tensor ${name} has type ${dtype}`);
-    if (!Array.isArray(range) || range[1] - range[0] !== size) fail(`tensor ${name} has a size that doesn't fit its shape`);
-    if (start + range[1] > bytes.length) fail(`tensor ${name} ends at byte ${start + range[1]}, file has ${bytes.length}`);
+    if (!Array.isArray(range) || range[1] - range[0] !== size)
+      fail(`tensor ${name} has a size that doesn't fit its shape`);
+    if (start + range[1] > bytes.length)
+      fail(`tensor ${name} ends at byte ${start + range[1]}, file has ${bytes.length}`);
     tensors[name] = { shape, data: new Float32Array(bytes.slice(start + range[0], start + range[1]).buffer) };
   }
   return { tensors, metadata };

@@ -13,6 +13,8 @@ export interface StepShape {
   readonly vocabulary: Vocabulary;
   readonly layout: Layout;
   readonly batch: BatchShape;
+  /** Zero-points and noise factors are applied to calibrated rows and learned; without it they cost nothing. */
+  readonly hasCalibration: boolean;
   /** A property weighs as much as this many bands in the masked loss. */
   readonly propertyWeight: number;
 }
@@ -24,16 +26,27 @@ interface Truths extends HeadTargets {
 }
 
 /** The truths [B, N] as the likelihood sees them, zero-points applied. */
-function truthsOf(params: Tensors, batch: Tensors): Truths {
+function truthsOf(params: Tensors, batch: Tensors, hasCalibration: boolean): Truths {
+  const isUpperLimit = tf.equal(batch.truthState!, State.upperLimit);
+  const isAsked = tf.cast(tf.greater(batch.truthState!, State.notObserved), "float32");
+  if (!hasCalibration) {
+    return {
+      value: batch.truth!,
+      sigma: batch.truthSigma!,
+      isUpperLimit,
+      isAsked,
+      jacobian: tf.zerosLike(batch.truth!),
+    };
+  }
   const isCalibrated = tf.expandDims(batch.isCalibrated!, 1); // [B, 1]
   const lnFlux = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnFlux"]!, 0)); // [B, N]
   const lnNoise = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnNoise"]!, 0)); // [B, N]
   return {
     value: tf.add(batch.truth!, tf.mul(batch.truthSlope!, lnFlux)),
     sigma: tf.mul(batch.truthSigma!, tf.exp(lnNoise)),
-    isUpperLimit: tf.equal(batch.truthState!, State.upperLimit),
+    isUpperLimit,
+    isAsked,
     jacobian: tf.log(tf.add(tf.mul(batch.truthCurvature!, lnFlux), 1)),
-    isAsked: tf.cast(tf.greater(batch.truthState!, State.notObserved), "float32"),
   };
 }
 
@@ -68,8 +81,8 @@ function batchLoss(shape: StepShape, params: Tensors, batch: Tensors): tf.Tensor
   const { model, vocabulary } = shape;
   const { nField, nBand } = vocabulary;
   const { nFull, nMasked, nOrdered, nTarget } = shape.batch;
-  const state = encode(model, params, batch); // [B, S]
-  const truths = truthsOf(params, batch);
+  const state = encode(model, vocabulary, params, batch, shape.hasCalibration); // [B, S]
+  const truths = truthsOf(params, batch, shape.hasCalibration);
   const total: tf.Tensor[] = [];
   const columns = (x: tf.Tensor, from: number, count: number): tf.Tensor =>
     tf.slice(x, [0, from], [x.shape[0]!, count]);
@@ -140,7 +153,7 @@ export function trainStep(shape: StepShape, optimiser: OptimiserConfig): { fn: T
     const lossOf = (flat: tf.Tensor): tf.Scalar => {
       const params = unpack(flat, shape.layout);
       const loss = batchLoss(shape, params, inputs);
-      return tf.add(loss, calibrationPrior(params, inputs.priorStrength!));
+      return shape.hasCalibration ? tf.add(loss, calibrationPrior(params, inputs.priorStrength!)) : (loss as tf.Scalar);
     };
     const { value, grad } = tf.valueAndGrad(lossOf)(inputs.params!);
     const state = {

@@ -13,8 +13,8 @@ import {
   mixtureMoments,
   mixtureQuantiles,
   normalCdf,
-} from "../../src/inference/metrics-mixture.ts";
-import type { Mixtures } from "../../src/inference/metrics-mixture.ts";
+} from "../../src/model/mixture.ts";
+import type { Mixtures } from "../../src/model/mixture.ts";
 import {
   coverageCurve,
   ksUniform,

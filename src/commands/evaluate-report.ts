@@ -1,0 +1,161 @@
+import type { QuestionScores } from "../inference/evaluate.ts";
+import { type MetricName, metrics, type Predictions } from "../inference/metrics.ts";
+import { percentLevels } from "../inference/metrics-score.ts";
+import { mixtureLogDensity, mixtureQuantiles } from "../model/mixture.ts";
+import type { Predictor } from "../inference/predict.ts";
+import { summarise } from "../inference/summary.ts";
+import type { Axis } from "../report/axis.ts";
+import { figures } from "../report/figures.ts";
+import type { ReportSection, ReportTable } from "../report/html.ts";
+import type { Figure } from "../report/svg.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import type { Field } from "../survey/field.ts";
+import { State } from "../survey/field.ts";
+import type { LogLine } from "../train/run.ts";
+
+/** Metrics of the printed and HTML tables, for redshifts and for everything else. */
+export const shownMetrics = {
+  redshift: ["bias", "sigmaNmad", "outlier15", "crps", "coverage68", "coverage95"],
+  other: ["bias", "sigmaNmad", "crps", "coverage68", "coverage95"],
+} as const satisfies Record<string, readonly MetricName[]>;
+
+export function axisOf(field: Field): Axis {
+  return {
+    label: field.description,
+    ...(field.unit === "" ? {} : { unit: field.unit }),
+    ...(field.kind === "ew" ? { scale: "asinh", knee: 5 } : {}),
+  };
+}
+
+/** One table per field: methods in rows, metrics with bootstrap intervals in columns. */
+export function scoreTables(scores: QuestionScores, fields: readonly Field[]): ReportTable[] {
+  return fields.flatMap((field) => {
+    const methods = scores[field.name];
+    if (methods === undefined) return [];
+    const names = field.kind === "redshift" ? shownMetrics.redshift : shownMetrics.other;
+    const unitOf = (name: MetricName): string => {
+      const { unit } = metrics[name];
+      return unit === "field" ? (field.kind === "redshift" ? "(1+z)" : field.unit) : unit;
+    };
+    return [
+      {
+        title: `${field.name}: ${field.description}`,
+        columns: [{ label: "method" }, ...names.map((name) => ({ label: metrics[name].title, unit: unitOf(name) }))],
+        rows: Object.entries(methods).map(([method, score]) => [method, ...names.map((name) => score[name])]),
+      },
+    ];
+  });
+}
+
+/** Methods side by side in the two numbers that matter most, for chosen fields. */
+export function comparisonFigure(scores: QuestionScores, names: readonly string[], metric: MetricName): Figure {
+  return figures.comparison.draw({
+    panels: names
+      .filter((name) => scores[name] !== undefined)
+      .map((name) => ({
+        title: `${name}: ${metrics[metric].title}`,
+        better: metrics[metric].better,
+        rows: Object.entries(scores[name]!).map(([method, score]) => ({ method, ...score[metric]! })),
+      })),
+  });
+}
+
+export function accuracyFigures(
+  fields: readonly Field[],
+  network: ReadonlyMap<string, { predictions: Predictions }>,
+): Figure[] {
+  return fields.flatMap((field) => {
+    const p = network.get(field.name)?.predictions;
+    if (p === undefined) return [];
+    if (field.kind === "redshift") return [figures.photoz.draw({ zSpec: p.truth, zPhot: p.point })];
+    return [figures.property.draw({ truth: p.truth, predicted: p.point, axis: axisOf(field) })];
+  });
+}
+
+export function calibrationFigure(
+  names: readonly string[],
+  network: ReadonlyMap<string, { predictions: Predictions }>,
+): Figure {
+  const series = names.flatMap((label) => {
+    const pit = network.get(label)?.predictions.pit;
+    return pit === undefined ? [] : [{ label, pit }];
+  });
+  return figures.calibration.draw({ series });
+}
+
+/** p(field) of a few galaxies with the truth. */
+export async function pdfFigure(
+  predictor: Predictor,
+  catalog: Catalog,
+  rows: Int32Array,
+  isGiven: Uint8Array,
+  j: number,
+): Promise<Figure> {
+  const { coder } = predictor;
+  const field = coder.fields[j]!;
+  const { mixtures, scales } = await predictor.predict(catalog, rows, isGiven, [j]);
+  const quantiles = new Float64Array(percentLevels.length);
+  const examples = Array.from(rows, (row, i) => {
+    mixtureQuantiles(mixtures, i, percentLevels, quantiles);
+    const low = quantiles[0]!;
+    const high = quantiles[quantiles.length - 1]!;
+    const from = low - 0.3 * (high - low);
+    const grid = Float64Array.from({ length: 240 }, (_, k) => from + (1.6 * (high - low) * k) / 239);
+    const values = grid.map((v) => coder.decode(j, v, scales[i]!));
+    const density = grid.map(
+      (v, k) => Math.exp(mixtureLogDensity(mixtures, i, v)) * coder.encodeError(j, values[k]!, 1, scales[i]!),
+    );
+    return {
+      title: `galaxy ${catalog.objectId[row]}`,
+      grid: values,
+      density,
+      median: coder.decode(j, quantiles[49]!, scales[i]!),
+      truth: catalog.value[row * coder.nField + j]!,
+    };
+  });
+  return figures.pdfs.draw({ axis: axisOf(field), examples });
+}
+
+/** Given and predicted bands of a few galaxies. */
+export async function sedFigure(
+  predictor: Predictor,
+  catalog: Catalog,
+  rows: Int32Array,
+  isGiven: Uint8Array,
+): Promise<Figure> {
+  const { coder } = predictor;
+  const wanted = Array.from({ length: coder.nBand }, (_, j) => j).filter((j) => isGiven[j] === 0);
+  const { mixtures, scales } = await predictor.predict(catalog, rows, isGiven, wanted);
+  const objects = Array.from(rows, (row, i) => ({
+    title: `galaxy ${catalog.objectId[row]}`,
+    bands: coder.fields.slice(0, coder.nBand).map((field, j) => {
+      const at = row * coder.nField + j;
+      const isObserved = catalog.state[at] !== State.notObserved;
+      const w = wanted.indexOf(j);
+      const s = w < 0 ? undefined : summarise(mixtures, i * wanted.length + w, coder, j, scales[i]!);
+      return {
+        wavelength: field.band!.pivot,
+        isGiven: isGiven[j] === 1 && isObserved,
+        ...(isObserved ? { flux: catalog.value[at]!, fluxError: catalog.error[at]! } : {}),
+        ...(s === undefined ? {} : { quantiles: [s.q05, s.q16, s.median, s.q84, s.q95] as const }),
+      };
+    }),
+  }));
+  return figures.seds.draw({ fluxUnit: coder.fields[0]!.unit, objects });
+}
+
+/** Training curves of a run's log. */
+export function lossSection(log: readonly LogLine[]): ReportSection[] {
+  if (log.length === 0) return [];
+  const curve = (lines: readonly LogLine[], value: (line: LogLine) => number) => ({
+    step: lines.map((line) => line.step),
+    value: lines.map(value),
+  });
+  const validated = log.filter((line) => line.validation !== undefined);
+  const figure = figures.loss.draw({
+    train: curve(log, (line) => line.loss),
+    validation: curve(validated, (line) => line.validation!),
+    learningRate: curve(log, (line) => line.rate),
+  });
+  return [{ heading: "Training", figures: [figure] }];
+}

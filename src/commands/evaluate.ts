@@ -1,0 +1,298 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Engine } from "../engine/contract.ts";
+import { UserError } from "../errors.ts";
+import {
+  type BaselineName,
+  predictBaselines,
+  predictTruths,
+  type Question,
+  type QuestionScores,
+  scoreQuestion,
+} from "../inference/evaluate.ts";
+import { baselines } from "../inference/baselines.ts";
+import { metrics } from "../inference/metrics.ts";
+import { createPredictor } from "../inference/predict.ts";
+import { writeFileAtomic } from "../io/atomic.ts";
+import { type ReportSection, renderReport } from "../report/html.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { readWholeCatalog } from "../survey/read.ts";
+import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
+import { loadSurvey } from "../survey/survey.ts";
+import type { FieldCoder } from "../tokens/standardise.ts";
+import { loadCheckpoint } from "../train/checkpoint.ts";
+import { readLog } from "../train/run.ts";
+import {
+  accuracyFigures,
+  calibrationFigure,
+  comparisonFigure,
+  lossSection,
+  pdfFigure,
+  scoreTables,
+  sedFigure,
+  shownMetrics,
+} from "./evaluate-report.ts";
+import { defineCommand, type EngineArguments, engineOf, engineOptions, flagsOf } from "./shared.ts";
+import { number, printTable, progressBar, say } from "./terminal.ts";
+
+export interface EvaluateRequest {
+  readonly engine: Engine;
+  readonly checkpoint: string;
+  readonly table: string;
+  /** Part of the table, split by parent as in training; `all` for a table the network never saw. */
+  readonly part: SplitName | "all";
+  /** Table whose training part baselines learn from; none without it. */
+  readonly baselineTable?: string;
+  readonly methods: readonly BaselineName[];
+  /** Fields that baselines answer. */
+  readonly baselineFields: readonly string[];
+  readonly out: string;
+  /** Run folder whose log is shown. */
+  readonly run?: string;
+  readonly seed: string;
+  readonly mostRows: number;
+  /** Further sections for the report, put first. */
+  readonly sections?: readonly ReportSection[];
+}
+
+export interface Evaluation {
+  readonly table: string;
+  readonly part: string;
+  readonly rows: number;
+  readonly checkpoint: string;
+  readonly parameters: number;
+  readonly questions: Readonly<Record<string, { given: string[]; scores: QuestionScores }>>;
+}
+
+/** Pivot [Angstrom] up to which a band counts as blue, and from which as red, in the standard questions. */
+const BLUE = 6000;
+
+/** The questions that every evaluation asks. */
+export function standardQuestions(coder: FieldCoder): Question[] {
+  const { fields, nField, nBand } = coder;
+  const indices = (isWanted: (j: number) => boolean): number[] => fields.flatMap((_, j) => (isWanted(j) ? [j] : []));
+  const properties = indices((j) => j >= nBand);
+  const pivot = (j: number): number => fields[j]!.band?.pivot ?? 0;
+  const named = (...names: string[]): number[] => indices((j) => names.includes(fields[j]!.name));
+  const question = (title: string, given: number[], wanted: number[]): Question => ({
+    title,
+    isGiven: flagsOf(given, nField),
+    wanted,
+  });
+  return [
+    question(
+      "all bands",
+      indices((j) => j < nBand),
+      properties,
+    ),
+    question(
+      "blue bands",
+      indices((j) => j < nBand && pivot(j) < BLUE),
+      properties,
+    ),
+    question(
+      "broad bands",
+      indices((j) => fields[j]!.band?.group === "broad"),
+      properties,
+    ),
+    question(
+      "mass and [OIII]",
+      named("LOGM", "OIII5007_EW"),
+      indices((j) => j < nBand && pivot(j) >= BLUE),
+    ),
+  ].filter(({ isGiven, wanted }) => isGiven.includes(1) && wanted.length > 0);
+}
+
+/** Evenly spaced rows, at most `most`. */
+function thin(rows: Int32Array, most: number): Int32Array {
+  if (rows.length <= most) return rows;
+  return Int32Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]!);
+}
+
+async function readPart(
+  path: string,
+  part: SplitName | "all",
+  fieldsFrom: ReturnType<typeof loadSurvey>,
+): Promise<{ catalog: Catalog; rows: Int32Array }> {
+  const { catalog } = await readWholeCatalog(path, fieldsFrom);
+  const rows =
+    part === "all" ? Int32Array.from({ length: catalog.rowCount }, (_, i) => i) : splitByParent(catalog.parentId)[part];
+  if (rows.length === 0) throw new UserError(`${path}: no rows in part "${part}"; --part all uses every row`);
+  return { catalog, rows };
+}
+
+/** Scores a network on held-out galaxies beside baselines; writes `metrics.json` and `report.html` into `out`. */
+export async function runEvaluate(request: EvaluateRequest): Promise<Evaluation> {
+  const checkpoint = loadCheckpoint(request.checkpoint);
+  const survey = { ...loadSurvey(checkpoint.config.survey), fields: checkpoint.config.fields };
+  const test = await readPart(request.table, request.part, survey);
+  const rows = thin(test.rows, request.mostRows);
+  const predictor = createPredictor(request.engine, checkpoint);
+  const { coder } = predictor;
+  const learn =
+    request.baselineTable === undefined ? undefined : await readPart(request.baselineTable, "train", survey);
+  const questions: Record<string, { given: string[]; scores: QuestionScores }> = {};
+  const sections: ReportSection[] = [];
+  const all = standardQuestions(coder);
+  const bar = progressBar("evaluating", all.length);
+  for (const [i, question] of all.entries()) {
+    bar.update(i, question.title);
+    const network = await predictTruths(predictor, test.catalog, rows, question);
+    const isMain = i === 0;
+    const asked = {
+      ...question,
+      wanted: question.wanted.filter((j) => request.baselineFields.includes(coder.fields[j]!.name)),
+    };
+    const others =
+      isMain && learn !== undefined
+        ? await predictBaselines(coder, learn, { catalog: test.catalog, rows }, asked, {
+            names: request.methods,
+            engine: request.engine,
+            seed: request.seed,
+            onProgress: (message) => bar.update(i, message),
+          })
+        : new Map<string, never>();
+    const scores = scoreQuestion(coder, test.catalog, network, others, request.seed);
+    const given = coder.fields.filter((_, j) => question.isGiven[j] === 1).map((field) => field.name);
+    questions[question.title] = { given, scores };
+    const properties = coder.fields.slice(coder.nBand).map((field) => field.name);
+    const heading = `Given ${question.title}`;
+    if (isMain) {
+      sections.push({
+        heading,
+        text: [
+          `${rows.length} held-out galaxies (part "${request.part}" of ${request.table}). Intervals are 95 % bootstrap intervals by parent galaxy.`,
+        ],
+        tables: scoreTables(scores, coder.fields),
+        figures: [
+          ...(others.size > 0
+            ? [
+                comparisonFigure(scores, request.baselineFields, "sigmaNmad"),
+                comparisonFigure(scores, request.baselineFields, "crps"),
+              ]
+            : []),
+          ...accuracyFigures(coder.fields.slice(coder.nBand), network),
+          calibrationFigure(properties.slice(0, 6), network),
+          await pdfFigure(predictor, test.catalog, thin(rows, 9), question.isGiven, coder.nBand),
+        ],
+      });
+    } else if (question.wanted.some((j) => j < coder.nBand)) {
+      sections.push({ heading, figures: [await sedFigure(predictor, test.catalog, thin(rows, 4), question.isGiven)] });
+    } else {
+      sections.push({
+        heading,
+        tables: scoreTables(scores, coder.fields),
+        figures: [
+          calibrationFigure(properties.slice(0, 6), network),
+          await sedFigure(predictor, test.catalog, thin(rows, 3), question.isGiven),
+        ],
+      });
+    }
+  }
+  bar.update(all.length, "report");
+  bar.stop();
+  await predictor.dispose();
+  const evaluation: Evaluation = {
+    table: request.table,
+    part: request.part,
+    rows: rows.length,
+    checkpoint: request.checkpoint,
+    parameters: checkpoint.layout.total,
+    questions,
+  };
+  mkdirSync(request.out, { recursive: true });
+  await writeFileAtomic(join(request.out, "metrics.json"), `${JSON.stringify(evaluation, null, 2)}\n`);
+  const report = renderReport({
+    title: `Caleido on ${survey.title}`,
+    facts: [
+      ["checkpoint", request.checkpoint],
+      ["parameters", checkpoint.layout.total.toLocaleString("en-US")],
+      ["training steps", String(checkpoint.config.step)],
+      ["table", `${request.table} (${request.part}, ${rows.length} galaxies)`],
+      ["Caleido", checkpoint.config.caleidoVersion],
+    ],
+    sections: [
+      ...(request.sections ?? []),
+      ...sections,
+      ...(request.run === undefined ? [] : lossSection(readLog(request.run))),
+    ],
+  });
+  await writeFileAtomic(join(request.out, "report.html"), report);
+  return evaluation;
+}
+
+/** The main question's scores on the terminal. */
+export function printScores(evaluation: Evaluation, coderFields: readonly string[]): void {
+  const [title, { scores }] = Object.entries(evaluation.questions)[0]!;
+  say(`\n  given ${title}, ${evaluation.rows} held-out galaxies:`);
+  const names = shownMetrics.redshift;
+  printTable(
+    ["field", "method", ...names.map((name) => metrics[name].title)],
+    coderFields.flatMap((field) =>
+      Object.entries(scores[field] ?? {}).map(([method, score]) => [
+        field,
+        method,
+        ...names.map((name) => (score[name] === undefined ? "" : number(score[name].value))),
+      ]),
+    ),
+  );
+}
+
+interface Arguments extends EngineArguments {
+  table: string;
+  checkpoint: string;
+  part: SplitName | "all";
+  baselines: string | undefined;
+  methods: BaselineName[];
+  out: string;
+  seed: string;
+  rows: number;
+}
+
+/** Fields whose baselines are fitted unless told otherwise. */
+export const HEADLINE = ["z", "LOGM", "HALPHA_EW"] as const;
+
+export const evaluateCommand = defineCommand<Arguments>({
+  command: "evaluate <table>",
+  describe: "score a network on held-out galaxies beside baselines; writes metrics.json and report.html",
+  builder: (yargs) =>
+    engineOptions(yargs)
+      .positional("table", { type: "string", describe: "table with truths" })
+      .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
+      .option("part", {
+        choices: [...splitNames, "all"],
+        default: "test",
+        describe: "rows: a part of the split by parent, or all",
+      })
+      .option("baselines", { type: "string", describe: "table whose training part the baselines learn from" })
+      .option("methods", {
+        choices: Object.keys(baselines),
+        array: true,
+        default: ["trainZ", "ridge"],
+        describe: "baselines",
+      })
+      .option("out", {
+        type: "string",
+        default: "runs/evaluation",
+        describe: "folder for metrics.json and report.html",
+      })
+      .option("seed", { type: "string", default: "1", describe: "seed of bootstrap and baselines" })
+      .option("rows", { type: "number", default: 5000, describe: "most galaxies scored" }),
+  handler: async (args) => {
+    const evaluation = await runEvaluate({
+      engine: await engineOf(args),
+      checkpoint: args.checkpoint,
+      table: args.table,
+      part: args.part,
+      methods: args.methods,
+      baselineFields: HEADLINE,
+      out: args.out,
+      run: args.checkpoint,
+      seed: args.seed,
+      mostRows: args.rows,
+      ...(args.baselines === undefined ? {} : { baselineTable: args.baselines }),
+    });
+    printScores(evaluation, Object.keys(Object.values(evaluation.questions)[0]!.scores));
+    say(`  ${args.out}/report.html`);
+  },
+});
