@@ -30,7 +30,7 @@ export const LABELS = ["z", "LOGM", "LOGZ", "AV", "AGE", "LOGSFR", ...Object.key
 /** Specific star formation rate that stands for none [log10 1/yr]. */
 const LEAST_SPECIFIC_RATE = -14;
 /** Draws after which a selection counts as empty. */
-const MOST_ATTEMPTS = 200_000;
+const MOST_ATTEMPTS = 60_000;
 
 /** All that a block needs; built once per thread. */
 export interface Simulation {

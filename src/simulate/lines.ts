@@ -82,9 +82,9 @@ export function starFormingGas(oxygen: number, ionisation: number): Gas {
 export function activeGas(hardness: number, spread: number): Gas {
   return {
     oxygen: 8.8,
-    r3: 0.25 + 0.6 * hardness + 0.5 * spread,
-    n2: 0.05 - 0.1 * hardness + 0.3 * spread,
-    r2: 0.65 - 0.2 * hardness + 0.3 * spread,
+    r3: 0.42 + 0.43 * hardness + 0.5 * spread,
+    n2: 0.2 - 0.22 * hardness + 0.3 * spread,
+    r2: 0.72 - 0.27 * hardness + 0.3 * spread,
     s2: -0.05 - 0.25 * hardness,
     oxygenI: 0.17 - 0.08 * hardness,
   };

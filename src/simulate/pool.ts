@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { UserError } from "../errors.ts";
 import type { Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
 import type { SimulationOptions } from "./options.ts";
@@ -12,6 +13,11 @@ export interface BlockRequest {
   readonly block: number;
   readonly count: number;
 }
+
+/** What a thread sends back: a table, or the message of a `UserError`. */
+export type BlockResult =
+  | { readonly block: number; readonly table: Table }
+  | { readonly block: number; readonly mistake: string };
 
 /** Memory of a table that moves between threads instead of being copied. */
 export function buffersOf(table: Table): ArrayBuffer[] {
@@ -33,8 +39,9 @@ export async function* runBlocks(
   let failure: Error | undefined;
   let wake = (): void => {};
   for (const worker of workers) {
-    worker.on("message", (message: { block: number; table: Table }) => {
-      done.set(message.block, message.table);
+    worker.on("message", (result: BlockResult) => {
+      if ("table" in result) done.set(result.block, result.table);
+      else failure = new UserError(result.mistake);
       wake();
     });
     worker.on("error", (error) => {

@@ -36,7 +36,7 @@ function massFunction(logMass: number, z: number): number {
 
 /** Fraction without much star formation: rises with mass, falls with redshift (after Peng et al. 2010, ApJ 721, 193). */
 function quenchedFraction(logMass: number, z: number): number {
-  return 0.92 * logistic((logMass - 10.45 - 0.45 * z) / 0.34) + 0.03;
+  return 0.92 * logistic((logMass - 10.5 - 0.45 * z) / 0.34) + 0.03;
 }
 
 /** log10 SFR [Msun/yr] of the main sequence (Saintonge & Catinella 2022, ARA&A 60, 319, eq. 8), rising as (1 + z)^2.6. */
@@ -105,7 +105,7 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number): Galaxy 
     history,
     gas: {
       young: { gas: starFormingGas(oxygen, ionisation), strength: 10 ** (0.1 * rng.normal()) },
-      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.35 * 10 ** (0.35 * rng.normal()) },
+      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.3 * 10 ** (0.35 * rng.normal()) },
       nucleus: hasNucleus
         ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.9 + hardness + 0.5 * rng.normal() }
         : undefined,
@@ -133,7 +133,7 @@ export function createProposal(
   range: readonly [number, number],
   faint: number,
   massToLight: (z: number) => number,
-): { draw(rng: Rng): RedshiftMass; drawMass(rng: Rng, redshift: number): number } {
+): { isEmpty: boolean; draw(rng: Rng): RedshiftMass; drawMass(rng: Rng, redshift: number): number } {
   const dz = (range[1] - range[0]) / N_Z;
   const dm = (GREATEST_MASS - LEAST_MASS) / N_MASS;
   const cumulative = new Float64Array(N_Z * N_MASS);
@@ -159,6 +159,7 @@ export function createProposal(
   };
   const massOf = (cell: number, rng: Rng): number => LEAST_MASS + ((cell % N_MASS) + rng.uniform()) * dm;
   return {
+    isEmpty: total === 0,
     draw(rng) {
       const cell = find(rng.uniform() * total, 0, cumulative.length - 1);
       return { redshift: range[0] + (Math.floor(cell / N_MASS) + rng.uniform()) * dz, logMass: massOf(cell, rng) };

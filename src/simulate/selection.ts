@@ -1,3 +1,4 @@
+import { UserError } from "../errors.ts";
 import type { Rng } from "../random.ts";
 import { luminosityArea } from "./cosmology.ts";
 import { calzetti } from "./dust.ts";
@@ -43,7 +44,7 @@ function brightest(): Stars {
   return { formed, node: 2, fraction: 0 };
 }
 
-/** Magnitudes and proposal of a flux-limited sample in one band. */
+/** Magnitudes and proposal of a flux-limited sample in one band. @throws UserError for limits no galaxy can meet. */
 export function createSelection(band: Passband, templates: Templates, options: SimulationOptions): Selection {
   const { min, max } = options.redshift;
   const table = tabulate(band, templates, max);
@@ -62,5 +63,10 @@ export function createSelection(band: Passband, templates: Templates, options: S
   };
   const young = brightest();
   const proposal = createProposal([min, max], options.selection.faint, (z) => magnitude(z, young, 0));
+  if (proposal.isEmpty) {
+    throw new UserError(
+      `simulate: no galaxy can be brighter than ${options.selection.band} ${options.selection.faint} at z ${min} - ${max}`,
+    );
+  }
   return { ...proposal, magnitude };
 }

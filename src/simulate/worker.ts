@@ -1,10 +1,20 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { createSimulation, simulateBlock } from "./block.ts";
-import { type BlockRequest, buffersOf, type WorkerSetup } from "./pool.ts";
+import { UserError } from "../errors.ts";
+import { createSimulation, simulateBlock, type Simulation } from "./block.ts";
+import { type BlockRequest, type BlockResult, buffersOf, type WorkerSetup } from "./pool.ts";
 
 const { survey, options } = workerData as WorkerSetup;
-const simulation = createSimulation(survey, options);
+let simulation: Simulation | undefined;
+
 parentPort?.on("message", ({ block, count }: BlockRequest) => {
-  const table = simulateBlock(simulation, block, count);
-  parentPort?.postMessage({ block, table }, buffersOf(table));
+  let result: BlockResult;
+  try {
+    simulation ??= createSimulation(survey, options);
+    result = { block, table: simulateBlock(simulation, block, count) };
+  } catch (error) {
+    // a class does not survive the way between threads; other errors end the thread and reach its "error" event
+    if (!(error instanceof UserError)) throw error;
+    result = { block, mistake: error.message };
+  }
+  parentPort?.postMessage(result, "table" in result ? buffersOf(result.table) : []);
 });

@@ -119,6 +119,8 @@ describe("simulateBuiltin", () => {
     const shared = await collect(run({ survey, n, seed: 8, workers: 2 }));
     expect(alone.get("z")).toHaveLength(n);
     expect([...shared]).toEqual([...alone]);
+    const empty = { selection: { faint: 8, bright: 7 }, redshift: { min: 1.1, max: 1.2 } };
+    await expect(collect(run({ survey, n, workers: 2, ...empty }))).rejects.toThrow(/no galaxy/);
   });
 });
 
