@@ -1,4 +1,4 @@
-import { binary, cast, expand, matmul, reshape, transpose } from "./emit.ts";
+import { binary, cast, expand, reshape, transpose } from "./emit.ts";
 import { sizeOf, type Graph, type Value } from "./graph.ts";
 import { axesOf, axisOf, integer, listOf, numbers, type Kernel, type KernelCall, type KernelTable } from "./kernel.ts";
 import type { OnnxType } from "./onnx.ts";
@@ -115,15 +115,16 @@ const oneHot: Kernel = ({ g, inputs, attrs }) => {
   return oneHotOf(g, safe, depth, typeOf(attrs["dtype"]), on, off);
 };
 
-/** Sums of rows that share a segment: one product with a one-hot matrix, which beats scatter nodes on CPU. */
+/**
+ * Sums of rows that share a segment. ScatterND took 0.1 ms where a product with a one-hot matrix took 1.0 and
+ * ScatterElements 1.2 (2560 rows of 64 into 80 segments, one thread).
+ */
 const unsortedSegmentSum: Kernel = ({ g, inputs, attrs }) => {
-  const [x, ids] = [inputs["x"], inputs["segmentIds"]];
-  const count = integer(attrs["numSegments"]);
-  const [rows, ...rest] = x.shape as [number, ...number[]];
-  const flat = cast(g, reshape(g, x, [rows, sizeOf(rest)]), "float32");
-  const chosen = oneHotOf(g, ids, count, "float32");
-  const sums = matmul(g, chosen, flat, true, false);
-  return cast(g, reshape(g, sums, [count, ...rest]), x.type);
+  const [x, ids] = [inputs["x"], cast(g, inputs["segmentIds"], "int64")];
+  const shape = [integer(attrs["numSegments"]), ...x.shape.slice(1)];
+  const queries = reshape(g, ids, [x.shape[0], 1]);
+  const output = { type: x.type, shape };
+  return g.node("ScatterND", [g.uniform(x.type, shape, 0), queries, x], output, { reduction: "add" });
 };
 
 const reverse: Kernel = ({ g, inputs, attrs }) => {

@@ -79,6 +79,21 @@ describe("an engine", () => {
     for (const [i, value] of plain.data.entries()) expect(folded.data[i]).toBeCloseTo(value, 4);
   });
 
+  it("adds up many rows of one segment exactly, with several threads", async () => {
+    const engine = await createEngine({ threads: 4 });
+    const [rows, segments] = [6000, 3];
+    const sums = await engine.compile(({ x, ids }) => ({ y: tf.unsortedSegmentSum(x, ids as tf.Tensor1D, segments) }), {
+      x: { dtype: "float32", shape: [rows, 16] },
+      ids: { dtype: "int32", shape: [rows] },
+    });
+    const ids = array(
+      [rows],
+      Int32Array.from({ length: rows }, (_, i) => i % segments),
+    );
+    const { y } = await sums.run({ x: array([rows, 16], new Float32Array(rows * 16).fill(1)), ids });
+    expect(y.data).toStrictEqual(new Float32Array(segments * 16).fill(rows / segments));
+  });
+
   it("leaves tfjs as it found it", async () => {
     const engine = await createEngine();
     await createEngine({ backend: "cpu" });
