@@ -7,7 +7,7 @@ import type { OnnxType } from "./onnx.ts";
  * Neutral elements, repeated reshapes and undone transposes vanish here, before ONNX Runtime sees them.
  */
 
-export const MICROSOFT = "com.microsoft";
+const MICROSOFT = "com.microsoft";
 
 export const cast = (g: Graph, x: Value, type: OnnxType): Value => {
   if (x.type === type) return x;
@@ -43,7 +43,7 @@ export const transpose = (g: Graph, x: Value, perm: readonly number[]): Value =>
   return g.node("Transpose", [x], { type: x.type, shape }, { perm });
 };
 
-export const broadcastShape = (a: readonly number[], b: readonly number[]): number[] =>
+const broadcastShape = (a: readonly number[], b: readonly number[]): number[] =>
   backend_util.assertAndGetBroadcastShape([...a], [...b]);
 
 export const expand = (g: Graph, x: Value, shape: readonly number[]): Value => {

@@ -56,7 +56,7 @@ export const linearParts = (x: Tensor, { w, b }: Affine, count: number): Tensor[
 };
 
 /** [B, N, D] -> [B, H, N, D / H]. */
-export const splitHeads = (x: Tensor, nHead: number): Tensor => {
+const splitHeads = (x: Tensor, nHead: number): Tensor => {
   const [batch, tokens, width] = x.shape as [number, number, number];
   return tf.transpose(tf.reshape(x, [batch, tokens, nHead, width / nHead]), [0, 2, 1, 3]);
 };

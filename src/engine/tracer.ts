@@ -9,7 +9,7 @@ import type { OnnxType } from "./onnx.ts";
 import { withBackend } from "./backends.ts";
 
 /** Name under which the tracer is registered with tfjs-core. */
-export const TRACER = "caleido-trace";
+const TRACER = "caleido-trace";
 
 interface Handle {
   readonly value: Value;

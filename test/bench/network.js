@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
  */
 
 /** Names and shapes of the parameters, in the order of the flat vector. */
-export const parameterShapes = ({ dModel: d, nLayer }) => {
+const parameterShapes = ({ dModel: d, nLayer }) => {
   const shapes = {};
   for (let i = 0; i < nLayer; i++) {
     Object.assign(shapes, {
@@ -40,7 +40,7 @@ const unflatten = (flat, config) => {
   return Object.fromEntries(shapes.map(([name, shape], i) => [name, tf.reshape(parts[i], shape)]));
 };
 
-export const forward = (ops, p, x, { nLayer, nHead }) => {
+const forward = (ops, p, x, { nLayer, nHead }) => {
   let h = x; // [B, N, D]
   for (let i = 0; i < nLayer; i++) {
     const of = (name) => p[`${i}.${name}`];
