@@ -1,0 +1,72 @@
+import { createEngine } from "../../src/engine/engine.ts";
+import { createLayout, initialise } from "../../src/model/parameters.ts";
+import { type ModelConfig, modelSchema, parameterSpecs } from "../../src/model/transformer.ts";
+import { createRng } from "../../src/random.ts";
+import type { Catalog } from "../../src/survey/catalog.ts";
+import { type SubsetConfig, subsetSchema } from "../../src/tokens/subset.ts";
+import { createFieldCoder, fitStandardisation } from "../../src/tokens/standardise.ts";
+import {
+  type Checkpoint,
+  type CheckpointConfig,
+  initialState,
+  type TrainingConfig,
+  trainingSchema,
+} from "../../src/train/checkpoint.ts";
+import { FORMAT_VERSION } from "../../src/train/migrations.ts";
+import { type OptimiserConfig, optimiserSchema } from "../../src/train/optimiser.ts";
+
+/** The smallest network with every part. */
+export const tinyModel: ModelConfig = modelSchema.parse({
+  nLatent: 2,
+  dModel: 8,
+  nLayer: 1,
+  nHead: 2,
+  nHidden: 12,
+  dQuery: 8,
+  nMemory: 2,
+  nQueryLayer: 1,
+  nComponent: 2,
+});
+
+export interface RunSettings {
+  readonly model?: ModelConfig;
+  readonly optimiser?: Partial<OptimiserConfig>;
+  readonly subsets?: Partial<SubsetConfig>;
+  readonly training?: Partial<TrainingConfig>;
+  readonly isCalibrated?: boolean;
+}
+
+/** An untrained network for a catalogue, standardised on all of its rows. */
+export function startCheckpoint(catalog: Catalog, settings: RunSettings = {}): Checkpoint {
+  const { fields } = catalog;
+  const config: CheckpointConfig = {
+    formatVersion: FORMAT_VERSION,
+    caleidoVersion: "0.0.0",
+    survey: "toy",
+    fields,
+    standardisation: fitStandardisation(
+      catalog,
+      Array.from({ length: catalog.rowCount }, (_, i) => i),
+    ),
+    model: settings.model ?? tinyModel,
+    optimiser: optimiserSchema.parse(settings.optimiser ?? {}),
+    subsets: subsetSchema.parse(settings.subsets ?? {}),
+    training: trainingSchema.parse(settings.training ?? {}),
+    step: 0,
+    isCalibrated: settings.isCalibrated ?? false,
+    freeze: [],
+    data: {},
+  };
+  const layout = createLayout(parameterSpecs(config.model, createFieldCoder(fields, config.standardisation)));
+  return { config, layout, state: initialState(initialise(layout, createRng(`${config.training.seed}:init`))) };
+}
+
+/** The same checkpoint with every parameter moved, so that no part is silent at its initial zeros. */
+export function perturb(checkpoint: Checkpoint, amount = 0.2): Checkpoint {
+  const rng = createRng("perturb");
+  const params = checkpoint.state.params.map((p) => p + amount * rng.normal());
+  return { ...checkpoint, state: initialState(params) };
+}
+
+export const onnx = createEngine({ backend: "onnx", threads: 1 });
+export const plainJs = createEngine({ backend: "cpu" });
