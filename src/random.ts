@@ -36,7 +36,7 @@ export function shuffleInPlace(items: Int32Array | Uint32Array | number[], rng: 
   const last = Math.min(count, items.length - 1);
   for (let i = 0; i < last; i++) {
     const j = i + rng.integer(items.length - i);
-    const kept = items[i]!;
+    const kept = items[i];
     items[i] = items[j]!;
     items[j] = kept;
   }

@@ -55,7 +55,7 @@ export function comparisonFigure(scores: QuestionScores, names: readonly string[
       .map((name) => ({
         title: `${name}: ${metrics[metric].title}`,
         better: metrics[metric].better,
-        rows: Object.entries(scores[name]!).map(([method, score]) => ({ method, ...score[metric]! })),
+        rows: Object.entries(scores[name]).map(([method, score]) => ({ method, ...score[metric]! })),
       })),
   });
 }
@@ -92,25 +92,25 @@ export async function pdfFigure(
   j: number,
 ): Promise<Figure> {
   const { coder } = predictor;
-  const field = coder.fields[j]!;
+  const field = coder.fields[j];
   const { mixtures, scales } = await predictor.predict(catalog, rows, isGiven, [j]);
   const quantiles = new Float64Array(percentLevels.length);
   const examples = Array.from(rows, (row, i) => {
     mixtureQuantiles(mixtures, i, percentLevels, quantiles);
-    const low = quantiles[0]!;
-    const high = quantiles[quantiles.length - 1]!;
+    const low = quantiles[0];
+    const high = quantiles[quantiles.length - 1];
     const from = low - 0.3 * (high - low);
     const grid = Float64Array.from({ length: 240 }, (_, k) => from + (1.6 * (high - low) * k) / 239);
-    const values = grid.map((v) => coder.decode(j, v, scales[i]!));
+    const values = grid.map((v) => coder.decode(j, v, scales[i]));
     const density = grid.map(
-      (v, k) => Math.exp(mixtureLogDensity(mixtures, i, v)) * coder.encodeError(j, values[k]!, 1, scales[i]!),
+      (v, k) => Math.exp(mixtureLogDensity(mixtures, i, v)) * coder.encodeError(j, values[k], 1, scales[i]),
     );
     return {
       title: `galaxy ${catalog.objectId[row]}`,
       grid: values,
       density,
-      median: coder.decode(j, quantiles[49]!, scales[i]!),
-      truth: catalog.value[row * coder.nField + j]!,
+      median: coder.decode(j, quantiles[49], scales[i]),
+      truth: catalog.value[row * coder.nField + j],
     };
   });
   return figures.pdfs.draw({ axis: axisOf(field), examples });
@@ -132,16 +132,16 @@ export async function sedFigure(
       const at = row * coder.nField + j;
       const isObserved = catalog.state[at] !== State.notObserved;
       const w = wanted.indexOf(j);
-      const s = w < 0 ? undefined : summarise(mixtures, i * wanted.length + w, coder, j, scales[i]!);
+      const s = w < 0 ? undefined : summarise(mixtures, i * wanted.length + w, coder, j, scales[i]);
       return {
         wavelength: field.band!.pivot,
         isGiven: isGiven[j] === 1 && isObserved,
-        ...(isObserved ? { flux: catalog.value[at]!, fluxError: catalog.error[at]! } : {}),
+        ...(isObserved ? { flux: catalog.value[at], fluxError: catalog.error[at] } : {}),
         ...(s === undefined ? {} : { quantiles: [s.q05, s.q16, s.median, s.q84, s.q95] as const }),
       };
     }),
   }));
-  return figures.seds.draw({ fluxUnit: coder.fields[0]!.unit, objects });
+  return figures.seds.draw({ fluxUnit: coder.fields[0].unit, objects });
 }
 
 /** Training curves of a run's log. */

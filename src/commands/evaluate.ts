@@ -72,8 +72,8 @@ export function standardQuestions(coder: FieldCoder): Question[] {
   const { fields, nField, nBand } = coder;
   const indices = (isWanted: (j: number) => boolean): number[] => fields.flatMap((_, j) => (isWanted(j) ? [j] : []));
   const properties = indices((j) => j >= nBand);
-  const pivot = (j: number): number => fields[j]!.band?.pivot ?? 0;
-  const named = (...names: string[]): number[] => indices((j) => names.includes(fields[j]!.name));
+  const pivot = (j: number): number => fields[j].band?.pivot ?? 0;
+  const named = (...names: string[]): number[] => indices((j) => names.includes(fields[j].name));
   const question = (title: string, given: number[], wanted: number[]): Question => ({
     title,
     isGiven: flagsOf(given, nField),
@@ -92,7 +92,7 @@ export function standardQuestions(coder: FieldCoder): Question[] {
     ),
     question(
       "broad bands",
-      indices((j) => fields[j]!.band?.group === "broad"),
+      indices((j) => fields[j].band?.group === "broad"),
       properties,
     ),
     question(
@@ -106,7 +106,7 @@ export function standardQuestions(coder: FieldCoder): Question[] {
 /** Evenly spaced rows, at most `most`. */
 function thin(rows: Int32Array, most: number): Int32Array {
   if (rows.length <= most) return rows;
-  return Int32Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]!);
+  return Int32Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]);
 }
 
 async function readPart(
@@ -141,7 +141,7 @@ export async function runEvaluate(request: EvaluateRequest): Promise<Evaluation>
     const isMain = i === 0;
     const asked = {
       ...question,
-      wanted: question.wanted.filter((j) => request.baselineFields.includes(coder.fields[j]!.name)),
+      wanted: question.wanted.filter((j) => request.baselineFields.includes(coder.fields[j].name)),
     };
     const others =
       isMain && learn !== undefined
@@ -223,7 +223,7 @@ export async function runEvaluate(request: EvaluateRequest): Promise<Evaluation>
 
 /** The main question's scores on the terminal. */
 export function printScores(evaluation: Evaluation, coderFields: readonly string[]): void {
-  const [title, { scores }] = Object.entries(evaluation.questions)[0]!;
+  const [title, { scores }] = Object.entries(evaluation.questions)[0];
   say(`\n  given ${title}, ${evaluation.rows} held-out galaxies:`);
   const names = shownMetrics.redshift;
   printTable(
@@ -292,7 +292,7 @@ export const evaluateCommand = defineCommand<Arguments>({
       mostRows: args.rows,
       ...(args.baselines === undefined ? {} : { baselineTable: args.baselines }),
     });
-    printScores(evaluation, Object.keys(Object.values(evaluation.questions)[0]!.scores));
+    printScores(evaluation, Object.keys(Object.values(evaluation.questions)[0].scores));
     say(`  ${args.out}/report.html`);
   },
 });

@@ -48,11 +48,11 @@ async function sampleColumns(
     const rng = createRng(`${seed}:samples:${catalog.objectId[row]}`);
     const { values } = await sampleJoint(predictor, catalog, row, isGiven, wanted, draws, rng);
     for (let i = 0; i < draws; i++)
-      wanted.forEach((_, w) => (data[w]![row * draws + i] = values[i * wanted.length + w]!));
+      wanted.forEach((_, w) => (data[w][row * draws + i] = values[i * wanted.length + w]!));
   }
   return wanted.map((j, w) => {
-    const { name, unit } = catalog.fields[j]!;
-    return { name: `${name}_samples`, type: "float32", width: draws, data: data[w]!, ...(unit === "" ? {} : { unit }) };
+    const { name, unit } = catalog.fields[j];
+    return { name: `${name}_samples`, type: "float32", width: draws, data: data[w], ...(unit === "" ? {} : { unit }) };
   });
 }
 
@@ -82,7 +82,7 @@ function show(table: Table, wanted: readonly string[], units: readonly string[])
   const ids = column("object_id");
   const cell = (name: string, i: number): string => {
     const [median, low, high] = ["median", "q16", "q84"].map((each) => Number(column(`${name}_${each}`)[i]));
-    return `${number(median!)} (${number(low!)} .. ${number(high!)})`;
+    return `${number(median)} (${number(low)} .. ${number(high)})`;
   };
   printTable(
     ["object", ...wanted.map((name, w) => (units[w] === "" ? name : `${name} [${units[w]}]`))],
@@ -110,7 +110,7 @@ export async function runQuery(request: QueryRequest): Promise<number> {
   const checkpoint = loadCheckpoint(request.checkpoint);
   const survey = { ...loadSurvey(checkpoint.config.survey), fields: checkpoint.config.fields };
   const predictor = createPredictor(request.engine, checkpoint);
-  const wanted = parseFieldList(request.want, survey.fields, "--want").map((j) => survey.fields[j]!);
+  const wanted = parseFieldList(request.want, survey.fields, "--want").map((j) => survey.fields[j]);
   let done = 0;
   let shown = false;
   const start = performance.now();

@@ -70,7 +70,7 @@ export function parseFieldList(text: string, fields: readonly Field[], option: s
       if (groups.has(part)) return select((field) => field.band?.group === part);
       const [from, to] = part.split("..");
       if (to === undefined) return [index(part)];
-      const [a, b] = [index(from!), index(to)];
+      const [a, b] = [index(from), index(to)];
       if (b < a) throw new UserError(`${option}: range ${part} runs backwards; expected ${to}..${from}`);
       return Array.from({ length: b - a + 1 }, (_, i) => a + i);
     });

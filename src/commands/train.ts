@@ -38,7 +38,7 @@ export async function readTrainingTable(path: string, survey: Survey): Promise<T
 
 /** An untrained network for these tables: standardisation from their training rows. */
 export function startRun(recipe: Recipe, survey: Survey, tables: readonly TrainingTable[]): Checkpoint {
-  const source = tables[0]!;
+  const source = tables[0];
   const config: CheckpointConfig = {
     formatVersion: FORMAT_VERSION,
     caleidoVersion: version,
@@ -83,7 +83,7 @@ export interface TrainRequest {
   readonly start: Checkpoint;
   readonly sources: readonly RowSource[];
   readonly validation: readonly RowSource[];
-  readonly rateScale: Float32Array;
+  readonly rateScale: Float32Array | undefined;
 }
 
 /** Trains with a progress bar; Ctrl-C saves and says how to go on. Returns the trained checkpoint. */
@@ -101,7 +101,7 @@ export async function trainWithProgress(request: TrainRequest): Promise<Checkpoi
         coder: createFieldCoder(start.config.fields, start.config.standardisation),
         sources: request.sources,
         validation: request.validation,
-        rateScale: request.rateScale,
+        ...(request.rateScale === undefined ? {} : { rateScale: request.rateScale }),
         signal,
         modelCard: (_state, loss) => modelCard(start.config, start.layout, loss),
         onProgress: ({ step, loss, validation: measured, galaxiesPerSecond, secondsLeft }) => {

@@ -24,14 +24,14 @@ const meanings: Record<(typeof summaryNames)[number] | (typeof redshiftSummaryNa
 export function summaryColumns(coder: FieldCoder, answers: Answers, wanted: readonly number[]): Column[] {
   const n = answers.scales.length;
   return wanted.flatMap((j, w) => {
-    const field = coder.fields[j]!;
+    const field = coder.fields[j];
     const names = field.kind === "redshift" ? [...summaryNames, ...redshiftSummaryNames] : [...summaryNames];
     const columns = names.map((name) =>
       floatColumn(`${field.name}_${name}`, new Float32Array(n), 1, name === "odds" ? "" : field.unit, meanings[name]),
     );
     for (let i = 0; i < n; i++) {
-      const summary = summarise(answers.mixtures, i * wanted.length + w, coder, j, answers.scales[i]!);
-      names.forEach((name, c) => ((columns[c]!.data as Float32Array)[i] = summary[name]!));
+      const summary = summarise(answers.mixtures, i * wanted.length + w, coder, j, answers.scales[i]);
+      names.forEach((name, c) => ((columns[c].data as Float32Array)[i] = summary[name]!));
     }
     return columns;
   });
@@ -59,15 +59,15 @@ export function pdfColumns(
   const { points } = options;
   const ends = new Float64Array(2);
   return wanted.flatMap((j, w) => {
-    const field = coder.fields[j]!;
+    const field = coder.fields[j];
     const grid = new Float32Array(n * points);
     const density = new Float32Array(n * points);
     for (let i = 0; i < n; i++) {
       const row = i * wanted.length + w;
-      const scale = answers.scales[i]!;
+      const scale = answers.scales[i];
       mixtureQuantiles(answers.mixtures, row, ENDS, ends);
       for (let p = 0; p < points; p++) {
-        const v = ends[0]! + ((ends[1]! - ends[0]!) * p) / (points - 1);
+        const v = ends[0] + ((ends[1] - ends[0]) * p) / (points - 1);
         const x = coder.decode(j, v, scale);
         grid[i * points + p] = x;
         density[i * points + p] =

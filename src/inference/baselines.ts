@@ -1,6 +1,7 @@
 import type { Engine } from "../engine/contract.ts";
 import type { Rng } from "../random.ts";
 import { fitNeighbours } from "./baseline-neighbours.ts";
+import { fitNetwork } from "./baseline-network.ts";
 import { fitRidge } from "./baseline-ridge.ts";
 import { smoothedLabels } from "./baseline-labels.ts";
 import { fitTrees } from "./baseline-trees.ts";
@@ -75,6 +76,16 @@ const table = {
     fit: async (train, { rng }) => {
       const { predict, chosen } = fitTrees(train, checkTraining(train), rng);
       return { chosen, predict: (x) => Promise.resolve(predict(x, rowCount(x, train.featureCount))) };
+    },
+  },
+  network: {
+    title: "single-task network",
+    fit: async (train, { rng, engine }) => {
+      checkTraining(train);
+      if (engine === undefined) throw new Error("baseline network: expected an engine in the context");
+      const { x, y, featureCount } = train;
+      const { predict } = await fitNetwork({ x, y, p: featureCount }, engine, rng);
+      return { predict, chosen: {} };
     },
   },
 } satisfies Record<string, Baseline>;

@@ -49,7 +49,7 @@ function answersFor(answers: Answers, w: number, nWanted: number, encodedError: 
   const sigma = pick(mixtures.sigma);
   for (let i = 0; i < n; i++) {
     const error = encodedError(i);
-    for (let c = i * k; c < (i + 1) * k; c++) sigma[c] = Math.hypot(sigma[c]!, error);
+    for (let c = i * k; c < (i + 1) * k; c++) sigma[c] = Math.hypot(sigma[c], error);
   }
   return { rowCount: n, componentCount: k, stride: k, weight: pick(mixtures.weight), mean: pick(mixtures.mean), sigma };
 }
@@ -73,13 +73,13 @@ export async function predictTruths(
     const isGiven = question.isGiven.slice();
     isGiven[j] = 0;
     const answers = await predictor.predict(catalog, scored, isGiven, [j]);
-    const truth = Float64Array.from(scored, (row) => catalog.value[row * n + j]!);
+    const truth = Float64Array.from(scored, (row) => catalog.value[row * n + j]);
     const error = (i: number): number =>
-      coder.encodeError(j, truth[i]!, catalog.error[scored[i]! * n + j]!, answers.scales[i]!);
+      coder.encodeError(j, truth[i], catalog.error[scored[i] * n + j], answers.scales[i]);
     const predictions = scoreMixtures(answersFor(answers, 0, 1, error), truth, (i) =>
-      spaceOf(coder, j, answers.scales[i]!),
+      spaceOf(coder, j, answers.scales[i]),
     );
-    result.set(coder.fields[j]!.name, { rows: scored, predictions });
+    result.set(coder.fields[j].name, { rows: scored, predictions });
   }
   return result;
 }
@@ -100,7 +100,7 @@ export function featureMatrix(
     given.forEach((j, g) => {
       const at = row * n + j;
       const isObserved = catalog.state[at] !== State.notObserved;
-      x[i * width + 2 * g] = isObserved ? coder.encode(j, catalog.value[at]!, scale) : 0;
+      x[i * width + 2 * g] = isObserved ? coder.encode(j, catalog.value[at], scale) : 0;
       x[i * width + 2 * g + 1] = isObserved ? 0 : 1;
     });
     x[i * width + width - 1] = coder.encodeScale(scale);
@@ -133,11 +133,11 @@ export async function predictBaselines(
     const testRows = rowsWith(test.catalog, test.rows, j);
     if (trainRows.length < 100 || testRows.length === 0) continue;
     const x = featureMatrix(coder, train.catalog, trainRows, isGiven);
-    const y = Float32Array.from(trainRows, (row) => coder.encode(j, train.catalog.value[row * n + j]!, 0));
-    const parent = Array.from(trainRows, (row) => train.catalog.parentId[row]!);
+    const y = Float32Array.from(trainRows, (row) => coder.encode(j, train.catalog.value[row * n + j], 0));
+    const parent = Array.from(trainRows, (row) => train.catalog.parentId[row]);
     const unseen = featureMatrix(coder, test.catalog, testRows, isGiven);
-    const truth = Float64Array.from(testRows, (row) => test.catalog.value[row * n + j]!);
-    const field = coder.fields[j]!.name;
+    const truth = Float64Array.from(testRows, (row) => test.catalog.value[row * n + j]);
+    const field = coder.fields[j].name;
     const byMethod = new Map<string, Predictions>();
     for (const name of options.names) {
       options.onProgress?.(`${name}: ${field} from ${question.title}`);
@@ -165,7 +165,7 @@ export function scoreQuestion(
   for (const field of coder.fields) {
     const own = network.get(field.name);
     if (own === undefined) continue;
-    const parent = Array.from(own.rows, (row) => catalog.parentId[row]!);
+    const parent = Array.from(own.rows, (row) => catalog.parentId[row]);
     const score = (p: Predictions): FieldScore =>
       scoreField({ ...p, parent }, field.kind, { rng: createRng(`${seed}:bootstrap:${field.name}`), resamples: 100 });
     scores[field.name] = {

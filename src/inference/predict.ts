@@ -94,11 +94,11 @@ export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predict
       const arrays = emptyArrays(signature);
       const size = Math.min(batch, rows.length - start);
       for (let b = 0; b < size; b++) {
-        scales[start + b] = fillContext(arrays, b, coder, catalog, rows[start + b]!, isGiven);
+        scales[start + b] = fillContext(arrays, b, coder, catalog, rows[start + b], isGiven);
         fillOrder?.(arrays, b, start + b);
-        arrays.isCalibrated!.data[b] = config.isCalibrated ? 1 : 0;
+        arrays.isCalibrated.data[b] = config.isCalibrated ? 1 : 0;
       }
-      const out = (await compiled.run(arrays)).raw!.data as Float32Array;
+      const out = (await compiled.run(arrays)).raw.data as Float32Array;
       raw.set(out.subarray(0, size * count * width), start * count * width);
     }
     return { mixtures: head.read(raw, rows.length * count, config.model.nComponent), scales };
@@ -111,8 +111,8 @@ export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predict
       const known = order.length - 1;
       return run(catalog, rows, isGiven, order, (arrays, b, i) => {
         order.forEach((field, t) => {
-          arrays.targetField!.data[b * order.length + t] = field;
-          if (t < known) arrays.targetValue!.data[b * order.length + t] = drawn[i * known + t]!;
+          arrays.targetField.data[b * order.length + t] = field;
+          if (t < known) arrays.targetValue.data[b * order.length + t] = drawn[i * known + t]!;
         });
       });
     },

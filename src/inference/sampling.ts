@@ -9,8 +9,8 @@ export function sampleMixture(m: Mixtures, row: number, rng: Rng): number {
   const last = start + m.componentCount - 1;
   let u = rng.uniform();
   let k = start;
-  while (k < last && (u -= m.weight[k]!) >= 0) k++;
-  return m.mean[k]! + m.sigma[k]! * rng.normal();
+  while (k < last && (u -= m.weight[k]) >= 0) k++;
+  return m.mean[k] + m.sigma[k] * rng.normal();
 }
 
 /** Joint draws for one galaxy. */
@@ -45,7 +45,7 @@ export async function sampleJoint(
     for (let i = 0; i < draws; i++) {
       const v = sampleMixture(mixtures, i, rng);
       encoded[i * n + t] = v;
-      values[i * n + t] = predictor.coder.decode(wanted[t]!, v, scales[i]!);
+      values[i * n + t] = predictor.coder.decode(wanted[t], v, scales[i]);
     }
   }
   return { encoded, values };

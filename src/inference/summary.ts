@@ -21,9 +21,9 @@ function moments(m: Mixtures, row: number, decode: (v: number) => number): { mea
   let second = 0;
   for (let k = row * m.stride; k < row * m.stride + m.componentCount; k++) {
     for (let i = 0; i < NODES.length; i++) {
-      const x = decode(m.mean[k]! + m.sigma[k]! * NODES[i]!);
-      mean += m.weight[k]! * WEIGHTS[i]! * x;
-      second += m.weight[k]! * WEIGHTS[i]! * x * x;
+      const x = decode(m.mean[k] + m.sigma[k] * NODES[i]);
+      mean += m.weight[k] * WEIGHTS[i] * x;
+      second += m.weight[k] * WEIGHTS[i] * x * x;
     }
   }
   return { mean, std: Math.sqrt(Math.max(0, second - mean * mean)) };
@@ -31,15 +31,15 @@ function moments(m: Mixtures, row: number, decode: (v: number) => number): { mea
 
 /** Where the density is highest among the components' centres and the quantiles. */
 function mode(m: Mixtures, row: number, candidates: ArrayLike<number>): number {
-  let best = candidates[0]!;
+  let best = candidates[0];
   let top = -Infinity;
   const consider = (v: number): void => {
     const height = mixtureLogDensity(m, row, v);
     if (height > top) [top, best] = [height, v];
   };
-  for (let i = 0; i < candidates.length; i++) consider(candidates[i]!);
+  for (let i = 0; i < candidates.length; i++) consider(candidates[i]);
   for (let k = row * m.stride; k < row * m.stride + m.componentCount; k++) {
-    if (m.weight[k]! > 0.01) consider(m.mean[k]!);
+    if (m.weight[k] > 0.01) consider(m.mean[k]);
   }
   return best;
 }
@@ -51,7 +51,7 @@ export function summarise(m: Mixtures, row: number, coder: FieldCoder, j: number
   mixtureQuantiles(m, row, LEVELS, encodedQuantiles);
   const [q05, q16, median, q84, q95] = Array.from(encodedQuantiles, decode) as [number, number, number, number, number];
   const summary: Summary = { ...moments(m, row, decode), median, q05, q16, q84, q95 };
-  if (coder.fields[j]!.kind !== "redshift") return summary;
+  if (coder.fields[j].kind !== "redshift") return summary;
   const peak = decode(mode(m, row, encodedQuantiles));
   const reach = ODDS_HALF_WIDTH * (1 + peak);
   const below = (z: number): number => mixtureCdf(m, row, coder.encode(j, Math.max(z, -0.99), scale));

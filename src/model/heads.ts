@@ -62,12 +62,12 @@ const mixture: Head = {
       const logit = row * 3 * k;
       const to = row * k;
       let top = -Infinity;
-      for (let i = 0; i < k; i++) top = Math.max(top, raw[logit + i]!);
+      for (let i = 0; i < k; i++) top = Math.max(top, raw[logit + i]);
       let total = 0;
-      for (let i = 0; i < k; i++) total += result.weight[to + i] = Math.exp(raw[logit + i]! - top);
+      for (let i = 0; i < k; i++) total += result.weight[to + i] = Math.exp(raw[logit + i] - top);
       for (let i = 0; i < k; i++) {
-        const lnSigma = Math.min(Math.max(raw[logit + 2 * k + i]!, LOG_SIGMA[0]), LOG_SIGMA[1]);
-        result.weight[to + i] = result.weight[to + i]! / total;
+        const lnSigma = Math.min(Math.max(raw[logit + 2 * k + i], LOG_SIGMA[0]), LOG_SIGMA[1]);
+        result.weight[to + i] = result.weight[to + i] / total;
         result.mean[to + i] = raw[logit + k + i]!;
         result.sigma[to + i] = Math.exp(lnSigma);
       }

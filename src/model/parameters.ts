@@ -41,8 +41,8 @@ export function initialise(layout: Layout, rng: Rng): Float32Array {
     const start = spec.start ?? 0;
     const size = sizeOf(spec.shape);
     for (let k = 0; k < size; k++) {
-      const centre = typeof start === "number" ? start : start[k % start.length]!;
-      flat[layout.offsets[i]! + k] = centre + (spec.std > 0 ? spec.std * rng.normal() : 0);
+      const centre = typeof start === "number" ? start : start[k % start.length];
+      flat[layout.offsets[i] + k] = centre + (spec.std > 0 ? spec.std * rng.normal() : 0);
     }
   });
   return flat;
@@ -52,5 +52,5 @@ export function initialise(layout: Layout, rng: Rng): Float32Array {
 export function unpack(flat: tf.Tensor, layout: Layout): Record<string, tf.Tensor> {
   const sizes = layout.specs.map((spec) => sizeOf(spec.shape));
   const parts = tf.split(flat, sizes);
-  return Object.fromEntries(layout.specs.map((spec, i) => [spec.name, tf.reshape(parts[i]!, [...spec.shape])]));
+  return Object.fromEntries(layout.specs.map((spec, i) => [spec.name, tf.reshape(parts[i], [...spec.shape])]));
 }

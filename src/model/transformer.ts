@@ -8,11 +8,12 @@ import type { ParameterSpec } from "./parameters.ts";
 /** A recipe's `model:` section: the shape of the network. */
 export const modelSchema = z
   .strictObject({
-    nLatent: z.int().positive().default(8).describe("latent tokens that each see every given field"),
-    dModel: z.int().positive().default(64).describe("width of a latent token"),
-    nLayer: z.int().positive().default(3).describe("layers over the latent tokens"),
+    nLatent: z.int().positive().default(4).describe("latent tokens that each see every given field"),
+    dModel: z.int().positive().default(96).describe("width of a latent token"),
+    nLayer: z.int().positive().default(2).describe("layers over the latent tokens"),
     nHead: z.int().positive().default(4),
     nHidden: z.int().positive().default(256).describe("width of the feed-forward layers"),
+    bandRank: z.int().positive().default(64).describe("numbers that all bands' answers are read from"),
     dQuery: z.int().positive().default(64).describe("width of an ordered (autoregressive) query"),
     nMemory: z.int().positive().default(4).describe("tokens in which ordered queries see the context"),
     nQueryLayer: z.int().positive().default(1).describe("layers over ordered queries"),
@@ -33,6 +34,9 @@ export interface Vocabulary {
   readonly bandMean: readonly number[];
   readonly bandDeviation: readonly number[];
 }
+
+/** Bands and properties are read out differently. */
+type Part = "band" | "property";
 
 /** Numbers that describe one given value: see `describeValues`. */
 const N_FEATURE = 5;
@@ -73,8 +77,8 @@ export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabular
       table(`${name}.mlp.downBias`, [size], 0),
     ];
   };
-  const answers = (name: string, count: number): ParameterSpec[] => [
-    matrix(`${name}.out`, state, count * width, 0.3),
+  const answers = (name: string, from: number, count: number): ParameterSpec[] => [
+    matrix(`${name}.out`, from, count * width, 0.3),
     { name: `${name}.bias`, shape: [count * width], std: 0, start: bias, isDecayed: false },
   ];
   return [
@@ -84,8 +88,10 @@ export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabular
       layer(`layer${l}`, d, config.nHidden, config.nLayer, nLatent > 1),
     ).flat(),
     ...norm("state.norm", state),
-    ...answers("head.band", nBand),
-    ...answers("head.property", nField - nBand),
+    matrix("head.band.mix", state, config.bandRank, Math.SQRT2),
+    table("head.band.mixBias", [config.bandRank], 0),
+    ...answers("head.band", config.bandRank, nBand),
+    ...answers("head.property", state, nField - nBand),
     table("query.field", [nField, q], 1),
     matrix("query.marginal", width, q, 0.5),
     matrix("query.state", state, q),
@@ -105,7 +111,7 @@ export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabular
 }
 
 /** Widths of the neighbourhoods that a band is held against, in units of `bandPosition`. */
-const NEIGHBOURHOODS = [150, 500] as const;
+const NEIGHBOURHOODS = [100, 250, 600] as const;
 /** Beyond this many widths a band is nobody's neighbour. */
 const REACH = 3;
 /** Floors of a band's own error and of a contrast's: models and calibration are no better than this. */
@@ -117,12 +123,12 @@ function neighbourWeights(position: readonly number[], width: number): tf.Tensor
   const n = position.length;
   const weights = new Float32Array(n * n);
   for (let j = 0; j < n; j++) {
-    const distances = position.map((p, i) => (i === j ? Infinity : Math.abs(p - position[j]!)));
+    const distances = position.map((p, i) => (i === j ? Infinity : Math.abs(p - position[j])));
     const isAlone = Math.min(...distances) > REACH * width;
-    const nearest = [...distances].sort((a, b) => a - b)[Math.min(1, n - 1)]!;
+    const nearest = [...distances].sort((a, b) => a - b)[Math.min(1, n - 1)];
     for (let i = 0; i < n; i++) {
-      if (isAlone) weights[i * n + j] = distances[i]! <= nearest && i !== j ? 1 : 0;
-      else if (distances[i]! <= REACH * width) weights[i * n + j] = Math.exp(-0.5 * (distances[i]! / width) ** 2);
+      if (isAlone) weights[i * n + j] = distances[i] <= nearest && i !== j ? 1 : 0;
+      else if (distances[i] <= REACH * width) weights[i * n + j] = Math.exp(-0.5 * (distances[i] / width) ** 2);
     }
   }
   return tf.tensor2d(weights, [n, n]);
@@ -134,19 +140,19 @@ function neighbourWeights(position: readonly number[], width: number): tf.Tensor
  */
 function contrasts(vocabulary: Vocabulary, value: tf.Tensor, sigma: tf.Tensor, isGiven: tf.Tensor): tf.Tensor2D {
   const { nBand } = vocabulary;
-  const b = value.shape[0]!;
+  const b = value.shape[0];
   const bands = (x: tf.Tensor): tf.Tensor2D => tf.slice(x, [0, 0], [b, nBand]) as tf.Tensor2D; // [B, nBand]
   const row = (x: readonly number[]): tf.Tensor2D => tf.tensor2d([...x], [1, nBand]);
   const deviation = row(vocabulary.bandDeviation);
   const given = bands(isGiven);
   const level = tf.add(tf.mul(bands(value), deviation), row(vocabulary.bandMean)); // [B, nBand]
   const variance = tf.square(tf.mul(bands(sigma), deviation)); // [B, nBand]
-  const weight = tf.div(given, tf.add(variance, WEIGHT_FLOOR ** 2)) as tf.Tensor2D; // [B, nBand]
+  const weight = tf.div<tf.Tensor2D>(given, tf.add(variance, WEIGHT_FLOOR ** 2)); // [B, nBand]
   const perWidth = NEIGHBOURHOODS.map((width) => {
     const near = neighbourWeights(vocabulary.bandPosition, width);
     const total = tf.maximum(tf.matMul(weight, near), 1e-9); // [B, nBand]
-    const around = tf.div(tf.matMul(tf.mul(weight, level) as tf.Tensor2D, near), total);
-    const spread = tf.matMul(tf.mul(tf.square(weight), variance) as tf.Tensor2D, tf.square(near));
+    const around = tf.div(tf.matMul(tf.mul<tf.Tensor2D>(weight, level), near), total);
+    const spread = tf.matMul(tf.mul<tf.Tensor2D>(tf.square(weight), variance), tf.square(near));
     const noise = tf.sqrt(tf.add(tf.add(variance, tf.div(spread, tf.square(total))), CONTRAST_FLOOR ** 2));
     const hasNeighbour = tf.cast(tf.greater(tf.matMul(given, near), 1e-3), "float32");
     return tf.mul(tf.asinh(tf.div(tf.sub(level, around), noise)), tf.mul(given, hasNeighbour)); // [B, nBand]
@@ -156,12 +162,12 @@ function contrasts(vocabulary: Vocabulary, value: tf.Tensor, sigma: tf.Tensor, i
 
 /** The context with a survey's learned zero-points and noise factors applied, to first order (exact for bright sources). */
 function calibrate(params: Tensors, batch: Tensors): { value: tf.Tensor; sigma: tf.Tensor } {
-  const isCalibrated = tf.expandDims(batch.isCalibrated!, 1); // [B, 1]
-  const lnFlux = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnFlux"]!, 0)); // [B, N]
-  const lnNoise = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnNoise"]!, 0)); // [B, N]
+  const isCalibrated = tf.expandDims(batch.isCalibrated, 1); // [B, 1]
+  const lnFlux = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnFlux"], 0)); // [B, N]
+  const lnNoise = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnNoise"], 0)); // [B, N]
   return {
-    value: tf.add(batch.value!, tf.mul(batch.slope!, lnFlux)), // [B, N]
-    sigma: tf.mul(batch.sigma!, tf.exp(lnNoise)), // [B, N]
+    value: tf.add(batch.value, tf.mul(batch.slope, lnFlux)), // [B, N]
+    sigma: tf.mul(batch.sigma, tf.exp(lnNoise)), // [B, N]
   };
 }
 
@@ -170,18 +176,18 @@ function calibrate(params: Tensors, batch: Tensors): { value: tf.Tensor; sigma: 
  * 1 % colours are resolved over the whole range; its error's logarithm and the two special states beside it.
  */
 function describeValues(vocabulary: Vocabulary, params: Tensors, batch: Tensors, hasCalibration: boolean): tf.Tensor2D {
-  const [b, n] = batch.value!.shape as [number, number];
-  const { value, sigma } = hasCalibration ? calibrate(params, batch) : { value: batch.value!, sigma: batch.sigma! };
+  const [b, n] = batch.value.shape as [number, number];
+  const { value, sigma } = hasCalibration ? calibrate(params, batch) : { value: batch.value, sigma: batch.sigma };
   const flag = (x: tf.Tensor): tf.Tensor => tf.cast(x, "float32");
-  const isGiven = flag(tf.greater(batch.state!, 0)); // [B, N]
+  const isGiven = flag(tf.greater(batch.state, 0)); // [B, N]
   const features = [
     isGiven,
     tf.mul(value, isGiven),
     tf.mul(tf.add(tf.log(tf.add(sigma, 0.01)), 1.5), isGiven),
-    flag(tf.equal(batch.state!, 2)),
-    flag(tf.equal(batch.state!, 3)),
+    flag(tf.equal(batch.state, 2)),
+    flag(tf.equal(batch.state, 3)),
   ];
-  const perField = tf.reshape(tf.stack(features, 2), [b, n * N_FEATURE]) as tf.Tensor2D; // [B, N F]
+  const perField = tf.reshape<tf.Rank.R2>(tf.stack(features, 2), [b, n * N_FEATURE]); // [B, N F]
   return tf.concat([perField, contrasts(vocabulary, value, sigma, isGiven)], 1); // [B, N F + 2 nBand]
 }
 
@@ -190,9 +196,9 @@ function attend(nHead: number, queries: tf.Tensor, keys: tf.Tensor, qkv: tf.Tens
   const [b, t, d] = queries.shape as [number, number, number];
   const toHeads = (y: tf.Tensor): tf.Tensor => tf.transpose(tf.reshape(y, [b, -1, nHead, d / nHead]), [0, 2, 1, 3]);
   const [q, k, v] = queries === keys ? tf.split(linear(queries, qkv), 3, 2) : crossProjections(queries, keys, qkv); // 3 x [B, T or S, d]
-  const scores = tf.mul(tf.matMul(toHeads(q!), toHeads(k!), false, true), 1 / Math.sqrt(d / nHead)); // [B, H, T, S]
+  const scores = tf.mul(tf.matMul(toHeads(q), toHeads(k), false, true), 1 / Math.sqrt(d / nHead)); // [B, H, T, S]
   const weights = tf.softmax(bias === undefined ? scores : tf.add(scores, bias)); // [B, H, T, S]
-  return tf.reshape(tf.transpose(tf.matMul(weights, toHeads(v!)), [0, 2, 1, 3]), [b, t, d]); // [B, T, d]
+  return tf.reshape(tf.transpose(tf.matMul(weights, toHeads(v)), [0, 2, 1, 3]), [b, t, d]); // [B, T, d]
 }
 
 function crossProjections(queries: tf.Tensor, keys: tf.Tensor, qkv: tf.Tensor): tf.Tensor[] {
@@ -202,12 +208,12 @@ function crossProjections(queries: tf.Tensor, keys: tf.Tensor, qkv: tf.Tensor): 
 }
 
 function normalise(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
-  return layerNorm(x, w[`${name}.gain`]!, w[`${name}.bias`]!);
+  return layerNorm(x, w[`${name}.gain`], w[`${name}.bias`]);
 }
 
 function feedForward(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
-  const hidden = gelu(linear(normalise(x, w, `${name}.norm`), w[`${name}.up`]!, w[`${name}.upBias`]!)); // [.., hidden]
-  return tf.add(x, linear(hidden, w[`${name}.down`]!, w[`${name}.downBias`]!)); // [.., d]
+  const hidden = gelu(linear(normalise(x, w, `${name}.norm`), w[`${name}.up`], w[`${name}.upBias`])); // [.., hidden]
+  return tf.add(x, linear(hidden, w[`${name}.down`], w[`${name}.downBias`])); // [.., d]
 }
 
 /**
@@ -221,31 +227,32 @@ export function encode(
   batch: Tensors,
   hasCalibration: boolean,
 ): tf.Tensor2D {
-  const b = batch.value!.shape[0]!;
-  const [value, has] = tf.split(batch.scale!, 2, 1) as [tf.Tensor, tf.Tensor]; // [B, 1] each
+  const b = batch.value.shape[0];
+  const [value, has] = tf.split(batch.scale, 2, 1) as [tf.Tensor, tf.Tensor]; // [B, 1] each
   const fields = describeValues(vocabulary, params, batch, hasCalibration); // [B, N F + 2 nBand]
-  const input = tf.concat([fields, tf.mul(value, has) as tf.Tensor2D, has as tf.Tensor2D], 1); // [B, input]
-  let x = tf.reshape(linear(input, params["embed.fields"]!, params["embed.bias"]!), [b, config.nLatent, config.dModel]); // [B, J, d]
+  const input = tf.concat([fields, tf.mul<tf.Tensor2D>(value, has), has as tf.Tensor2D], 1); // [B, input]
+  let x = tf.reshape(linear(input, params["embed.fields"], params["embed.bias"]), [b, config.nLatent, config.dModel]); // [B, J, d]
   for (let l = 0; l < config.nLayer; l++) {
     if (config.nLatent > 1) {
       const y = normalise(x, params, `layer${l}.attention.norm`); // [B, J, d]
-      const mixed = attend(config.nHead, y, y, params[`layer${l}.attention.qkv`]!); // [B, J, d]
-      x = tf.add(x, linear(mixed, params[`layer${l}.attention.out`]!)); // [B, J, d]
+      const mixed = attend(config.nHead, y, y, params[`layer${l}.attention.qkv`]); // [B, J, d]
+      x = tf.add(x, linear(mixed, params[`layer${l}.attention.out`])); // [B, J, d]
     }
     x = feedForward(x, params, `layer${l}.mlp`); // [B, J, d]
   }
   return normalise(tf.reshape(x, [b, config.nLatent * config.dModel]), params, "state.norm") as tf.Tensor2D; // [B, J d]
 }
 
-/** Masked objective, read-out: raw marginals of all bands or all properties, [B, count, width]. */
-export function marginals(
-  config: ModelConfig,
-  params: Tensors,
-  state: tf.Tensor2D,
-  part: "band" | "property",
-): tf.Tensor3D {
+/** What a part's answers are read from: properties from the whole state, bands from a narrower mix of it. [B, from] */
+function readout(params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor {
+  if (part === "property") return state;
+  return gelu(linear(state, params["head.band.mix"], params["head.band.mixBias"]));
+}
+
+/** Masked objective: raw marginals of all bands or all properties, [B, count, width]. */
+export function marginals(config: ModelConfig, params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor3D {
   const width = heads[config.head].width(config.nComponent);
-  const raw = linear(state, params[`head.${part}.out`]!, params[`head.${part}.bias`]!); // [B, count * width]
+  const raw = linear(readout(params, state, part), params[`head.${part}.out`], params[`head.${part}.bias`]); // [B, count * width]
   return tf.reshape(raw, [state.shape[0], -1, width]);
 }
 
@@ -258,29 +265,34 @@ export function marginalsOf(
   wanted: readonly number[],
 ): tf.Tensor3D {
   const width = heads[config.head].width(config.nComponent);
-  const size = state.shape[1];
-  const pick = (part: "band" | "property", chosen: number[]): { out: tf.Tensor; bias: tf.Tensor } => {
+  const b = state.shape[0];
+  const ofPart = (part: Part, chosen: number[]): tf.Tensor[] => {
+    if (chosen.length === 0) return [];
     const index = tf.tensor1d(chosen, "int32");
-    const out = tf.reshape(params[`head.${part}.out`]!, [size, -1, width]); // [J d, count, width]
-    const bias = tf.reshape(params[`head.${part}.bias`]!, [-1, width]); // [count, width]
-    return { out: tf.gather(out, index, 1), bias: tf.gather(bias, index, 0) };
+    const from = readout(params, state, part);
+    const size = from.shape[1]!;
+    const out = tf.gather(tf.reshape(params[`head.${part}.out`], [size, -1, width]), index, 1); // [from, chosen, width]
+    const bias = tf.gather(tf.reshape(params[`head.${part}.bias`], [-1, width]), index, 0); // [chosen, width]
+    const raw = linear(from, tf.reshape(out, [size, -1]), tf.reshape(bias, [-1])); // [B, chosen * width]
+    return [tf.reshape(raw, [b, chosen.length, width])];
   };
-  const parts = wanted.map((j) => (j < nBand ? pick("band", [j]) : pick("property", [j - nBand])));
-  const out = tf.reshape(
-    tf.concat(
-      parts.map((p) => p.out),
-      1,
-    ),
-    [size, wanted.length * width],
-  );
-  const bias = tf.reshape(
-    tf.concat(
-      parts.map((p) => p.bias),
-      0,
-    ),
-    [wanted.length * width],
-  );
-  return tf.reshape(linear(state, out, bias), [state.shape[0], wanted.length, width]); // [B, wanted, width]
+  const bands = wanted.filter((j) => j < nBand);
+  const properties = wanted.filter((j) => j >= nBand);
+  const grouped = [...bands, ...properties];
+  const raw = tf.concat(
+    [
+      ...ofPart("band", bands),
+      ...ofPart(
+        "property",
+        properties.map((j) => j - nBand),
+      ),
+    ],
+    1,
+  ); // [B, wanted, width], bands first
+  const isInOrder = wanted.every((j, i) => grouped[i] === j);
+  if (isInOrder) return raw as tf.Tensor3D;
+  const order = wanted.map((j) => grouped.indexOf(j));
+  return tf.gather(raw, tf.tensor1d(order, "int32"), 1) as tf.Tensor3D; // [B, wanted, width]
 }
 
 /** Query j: its field, its marginal, the state of knowledge, and the field and value of target j - 1. [A, T, q] */
@@ -291,20 +303,17 @@ function embedQueries(
   marginal: tf.Tensor3D,
   batch: Tensors,
 ): tf.Tensor {
-  const [a, t] = batch.targetField!.shape as [number, number];
+  const [a, t] = batch.targetField.shape as [number, number];
   const q = config.dQuery;
-  const value = tf.clipByValue(batch.targetValue!, -6, 6); // [A, T]
+  const value = tf.clipByValue(batch.targetValue, -6, 6); // [A, T]
   const features = tf.stack([tf.onesLike(value), value, tf.mul(tf.square(value), 0.3)], 2); // [A, T, 3]
-  const perField = tf.reshape(tf.gather(params["query.previous"]!, batch.targetField!), [a, t, N_PREVIOUS, q]);
+  const perField = tf.reshape(tf.gather(params["query.previous"], batch.targetField), [a, t, N_PREVIOUS, q]);
   const carried = tf.sum(tf.mul(perField, tf.expandDims(features, 3)), 2); // [A, T, q]
-  const first = tf.tile(tf.reshape(params["query.first"]!, [1, 1, q]), [a, 1, 1]); // [A, 1, q]
+  const first = tf.tile(tf.reshape(params["query.first"], [1, 1, q]), [a, 1, 1]); // [A, 1, q]
   const previous = t === 1 ? first : tf.concat([first, tf.slice(carried, [0, 0, 0], [a, t - 1, q])], 1); // [A, T, q]
-  const gate = tf.gather(params["query.stateGate"]!, batch.targetField!); // [A, T, q]
-  const known = tf.mul(tf.expandDims(linear(state, params["query.state"]!), 1), gate); // [A, T, q]
-  const own = tf.add(
-    tf.gather(params["query.field"]!, batch.targetField!),
-    linear(marginal, params["query.marginal"]!),
-  );
+  const gate = tf.gather(params["query.stateGate"], batch.targetField); // [A, T, q]
+  const known = tf.mul(tf.expandDims(linear(state, params["query.state"]), 1), gate); // [A, T, q]
+  const own = tf.add(tf.gather(params["query.field"], batch.targetField), linear(marginal, params["query.marginal"]));
   return tf.add(tf.add(own, known), previous); // [A, T, q]
 }
 
@@ -319,9 +328,9 @@ export function conditionals(
   marginal: tf.Tensor3D,
   batch: Tensors,
 ): tf.Tensor3D {
-  const [a, t] = batch.targetField!.shape as [number, number];
+  const [a, t] = batch.targetField.shape as [number, number];
   const { dQuery: q, nMemory: m } = config;
-  const memory = tf.reshape(linear(state, params["query.memory"]!, params["query.memoryBias"]!), [a, m, q]); // [A, M, q]
+  const memory = tf.reshape(linear(state, params["query.memory"], params["query.memoryBias"]), [a, m, q]); // [A, M, q]
   const visible = new Float32Array(t * (m + t));
   for (let i = 0; i < t; i++) visible.fill(-1e9, i * (m + t) + m + i + 1, (i + 1) * (m + t)); // later queries
   const bias = tf.tensor4d(visible, [1, 1, t, m + t]);
@@ -330,9 +339,9 @@ export function conditionals(
     const name = `query${l}.attention`;
     const y = normalise(x, params, `${name}.norm`); // [A, T, q]
     const keys = tf.concat([normalise(memory, params, `${name}.norm`), y], 1); // [A, M + T, q]
-    x = tf.add(x, linear(attend(config.nHead, y, keys, params[`${name}.qkv`]!, bias), params[`${name}.out`]!)); // [A, T, q]
+    x = tf.add(x, linear(attend(config.nHead, y, keys, params[`${name}.qkv`], bias), params[`${name}.out`])); // [A, T, q]
     x = feedForward(x, params, `query${l}.mlp`); // [A, T, q]
   }
-  const correction = linear(normalise(x, params, "query.norm"), params["query.out"]!); // [A, T, width]
-  return tf.add(marginal, correction) as tf.Tensor3D; // [A, T, width]
+  const correction = linear(normalise(x, params, "query.norm"), params["query.out"]); // [A, T, width]
+  return tf.add<tf.Tensor3D>(marginal, correction); // [A, T, width]
 }

@@ -23,7 +23,7 @@ export function catalogFromValues(settings: readonly string[], survey: Survey): 
       const names = fields.map((field) => field.name);
       throw new UserError(`--set ${setting}: unknown field "${name}"${didYouMean(name, names)}; expected FIELD=value`);
     }
-    const field = fields[j]!;
+    const field = fields[j];
     const [x, sigma] = text.split("+-").map(Number);
     const unit = field.unit === "" ? "" : ` ${field.unit}`;
     if (text === "" || !Number.isFinite(x) || (sigma !== undefined && !(sigma > 0))) {
@@ -32,9 +32,9 @@ export function catalogFromValues(settings: readonly string[], survey: Survey): 
       );
     }
     const [low, high] = field.range;
-    if (x! < low || x! > high) throw new UserError(`--set ${setting}: ${name} is outside ${low} .. ${high}${unit}`);
+    if (x < low || x > high) throw new UserError(`--set ${setting}: ${name} is outside ${low} .. ${high}${unit}`);
     value[j] = x!;
-    error[j] = sigma ?? (field.band === undefined ? 0 : Math.max(Math.abs(x!) * DEFAULT_FLUX_ERROR, 1e-6));
+    error[j] = sigma ?? (field.band === undefined ? 0 : Math.max(Math.abs(x) * DEFAULT_FLUX_ERROR, 1e-6));
     state[j] = State.measured;
   }
   return { fields, rowCount: 1, objectId: ["query"], parentId: ["query"], value, error, state };

@@ -94,18 +94,18 @@ export function fillContext(
 ): number {
   const { nField, nBand } = coder;
   const scale = contextScale(catalog, row, isContext, nBand);
-  arrays.scale!.data[2 * b] = coder.encodeScale(scale);
-  arrays.scale!.data[2 * b + 1] = scale > 0 ? 1 : 0;
+  arrays.scale.data[2 * b] = coder.encodeScale(scale);
+  arrays.scale.data[2 * b + 1] = scale > 0 ? 1 : 0;
   for (let j = 0; j < nField; j++) {
     const at = row * nField + j;
-    const state = catalog.state[at]!;
+    const state = catalog.state[at];
     if (isContext[j] === 0 || state === State.notObserved) continue;
     const to = b * nField + j;
-    const x = catalog.value[at]!;
-    arrays.state!.data[to] = state;
-    arrays.value!.data[to] = Math.min(WIDEST, Math.max(-WIDEST, coder.encode(j, x, scale)));
-    arrays.sigma!.data[to] = coder.encodeError(j, x, catalog.error[at]!, scale);
-    if (j < nBand) arrays.slope!.data[to] = coder.zeroPointSlope(j, x, scale);
+    const x = catalog.value[at];
+    arrays.state.data[to] = state;
+    arrays.value.data[to] = Math.min(WIDEST, Math.max(-WIDEST, coder.encode(j, x, scale)));
+    arrays.sigma.data[to] = coder.encodeError(j, x, catalog.error[at], scale);
+    if (j < nBand) arrays.slope.data[to] = coder.zeroPointSlope(j, x, scale);
   }
   return scale;
 }
@@ -124,17 +124,17 @@ function fillTruth(
   const asked: number[] = [];
   for (let j = 0; j < nField; j++) {
     const at = row * nField + j;
-    const state = catalog.state[at]!;
+    const state = catalog.state[at];
     if (isContext[j] === 1 || state === State.notObserved) continue;
     asked.push(j);
     const to = b * nField + j;
-    const x = catalog.value[at]!;
-    arrays.truth!.data[to] = Math.min(WIDEST, Math.max(-WIDEST, coder.encode(j, x, scale)));
-    arrays.truthSigma!.data[to] = coder.encodeError(j, x, catalog.error[at]!, scale);
-    arrays.truthState!.data[to] = state;
+    const x = catalog.value[at];
+    arrays.truth.data[to] = Math.min(WIDEST, Math.max(-WIDEST, coder.encode(j, x, scale)));
+    arrays.truthSigma.data[to] = coder.encodeError(j, x, catalog.error[at], scale);
+    arrays.truthState.data[to] = state;
     if (j >= nBand) continue;
-    arrays.truthSlope!.data[to] = coder.zeroPointSlope(j, x, scale);
-    arrays.truthCurvature!.data[to] = coder.zeroPointCurvature(j, x, scale);
+    arrays.truthSlope.data[to] = coder.zeroPointSlope(j, x, scale);
+    arrays.truthCurvature.data[to] = coder.zeroPointCurvature(j, x, scale);
   }
   return asked;
 }
@@ -152,7 +152,7 @@ export interface RowSource {
 
 function pickSource(sources: readonly RowSource[], rng: Rng): RowSource {
   let u = rng.uniform() * sources.reduce((sum, { weight }) => sum + weight, 0);
-  return sources.find(({ weight }) => (u -= weight) < 0) ?? sources[sources.length - 1]!;
+  return sources.find(({ weight }) => (u -= weight) < 0) ?? sources[sources.length - 1];
 }
 
 /** Weighted sampling without replacement by exponential keys (Efraimidis & Spirakis 2006), in random order. */
@@ -182,18 +182,18 @@ export function drawBatch(
   for (let b = 0; b < batch; b++) {
     const isFull = b < shape.nFull;
     const { catalog, rows, isCalibrated } = pickSource(isFull && labelled.length > 0 ? labelled : sources, rng);
-    const row = rows[rng.integer(rows.length)]!;
+    const row = rows[rng.integer(rows.length)];
     drawContext(coder, catalog, row, config, isFull, rng, isContext);
     const scale = fillContext(arrays, b, coder, catalog, row, isContext);
     const asked = fillTruth(arrays, b, coder, catalog, row, isContext, scale);
-    arrays.isCalibrated!.data[b] = isCalibrated ? 1 : 0;
+    arrays.isCalibrated.data[b] = isCalibrated ? 1 : 0;
     const a = b - shape.nFull - shape.nMasked;
     if (a < 0) continue;
     const order = drawOrder(asked, coder.nBand, config.propertyTargetWeight, shape.nTarget, rng);
     order.forEach((field, t) => {
-      arrays.targetField!.data[a * shape.nTarget + t] = field;
-      arrays.targetValue!.data[a * shape.nTarget + t] = arrays.truth!.data[b * coder.nField + field]!;
-      arrays.targetWeight!.data[a * shape.nTarget + t] = 1;
+      arrays.targetField.data[a * shape.nTarget + t] = field;
+      arrays.targetValue.data[a * shape.nTarget + t] = arrays.truth.data[b * coder.nField + field]!;
+      arrays.targetWeight.data[a * shape.nTarget + t] = 1;
     });
   }
   return arrays;

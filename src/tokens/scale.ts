@@ -20,10 +20,10 @@ export function contextScale(catalog: Catalog, row: number, isContext: Uint8Arra
   for (let j = 0; j < bands; j++) {
     const state = catalog.state[offset + j];
     if (isContext[j] === 0 || (state !== State.measured && state !== State.nonDetection)) continue;
-    const error = catalog.error[offset + j]!;
+    const error = catalog.error[offset + j];
     const weight = 1 / (error * error);
     weights += weight;
-    sum += weight * catalog.value[offset + j]!;
+    sum += weight * catalog.value[offset + j];
   }
   if (weights === 0) return 0;
   const mean = sum / weights;

@@ -49,13 +49,13 @@ export function createFieldCoder(fields: readonly Field[], standardisation: Stan
   const kinds = fields.map((field) => transforms[field.kind]);
   const floors = fields.map(floorSoftness);
   const softness = (j: number, scale: number): number =>
-    j < nBand && scale > 0 ? scaledSoftness(floors[j]!, scale) : floors[j]!;
+    j < nBand && scale > 0 ? scaledSoftness(floors[j], scale) : floors[j];
   const origin = (j: number, scale: number): number =>
     j < nBand && scale > 0 ? Math.asinh(scale / (2 * softness(j, scale))) : 0;
   const moments = (j: number, scale: number): Moments =>
-    j < nBand && scale === 0 ? standardisation.absolute[j]! : standardisation.fields[j]!;
+    j < nBand && scale === 0 ? standardisation.absolute[j] : standardisation.fields[j];
   const slope = (j: number, x: number, scale: number): number =>
-    kinds[j]!.slope(x, softness(j, scale)) / moments(j, scale).deviation;
+    kinds[j].slope(x, softness(j, scale)) / moments(j, scale).deviation;
   return {
     fields,
     nField: fields.length,
@@ -66,12 +66,12 @@ export function createFieldCoder(fields: readonly Field[], standardisation: Stan
     standardisation,
     encode(j, x, scale) {
       const { mean, deviation } = moments(j, scale);
-      return (kinds[j]!.forward(x, softness(j, scale)) - origin(j, scale) - mean) / deviation;
+      return (kinds[j].forward(x, softness(j, scale)) - origin(j, scale) - mean) / deviation;
     },
     encodeError: (j, x, error, scale) => error * slope(j, x, scale),
     decode(j, v, scale) {
       const { mean, deviation } = moments(j, scale);
-      return kinds[j]!.inverse(v * deviation + mean + origin(j, scale), softness(j, scale));
+      return kinds[j].inverse(v * deviation + mean + origin(j, scale), softness(j, scale));
     },
     encodeScale(scale) {
       return scale > 0 ? (Math.log(scale) - standardisation.scale.mean) / standardisation.scale.deviation : 0;
@@ -90,8 +90,8 @@ const TRIM = 0.01;
 function trimmedMoments(values: number[]): Moments {
   if (values.length === 0) return { mean: 0, deviation: 1 };
   const sorted = Float64Array.from(values).sort();
-  const low = sorted[Math.floor(TRIM * (sorted.length - 1))]!;
-  const high = sorted[Math.ceil((1 - TRIM) * (sorted.length - 1))]!;
+  const low = sorted[Math.floor(TRIM * (sorted.length - 1))];
+  const high = sorted[Math.ceil((1 - TRIM) * (sorted.length - 1))];
   let sum = 0;
   let squares = 0;
   for (const value of sorted) {
@@ -122,14 +122,14 @@ export function fitStandardisation(catalog: Catalog, rows: ArrayLike<number>): S
   const scales: number[] = [];
   const stride = Math.max(1, rows.length / MOST_ROWS);
   for (let i = 0; i < rows.length; i += stride) {
-    const row = rows[Math.floor(i)]!;
+    const row = rows[Math.floor(i)];
     const scale = contextScale(catalog, row, all, nBand);
     if (scale > 0) scales.push(Math.log(scale));
     for (let j = 0; j < nField; j++) {
       if (catalog.state[row * nField + j] === State.notObserved) continue;
-      const x = catalog.value[row * nField + j]!;
-      relative[j]!.push(plain.encode(j, x, scale));
-      if (j < nBand) absolute[j]!.push(plain.encode(j, x, 0));
+      const x = catalog.value[row * nField + j];
+      relative[j].push(plain.encode(j, x, scale));
+      if (j < nBand) absolute[j].push(plain.encode(j, x, 0));
     }
   }
   return {

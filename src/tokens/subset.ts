@@ -13,7 +13,7 @@ export type ContextDraw = (pool: Int32Array, fields: readonly Field[], rng: Rng,
 
 function keepWhere(isKept: (field: Field) => boolean): ContextDraw {
   return (pool, fields, _rng, isContext) => {
-    for (const j of pool) if (isKept(fields[j]!)) isContext[j] = 1;
+    for (const j of pool) if (isKept(fields[j])) isContext[j] = 1;
   };
 }
 
@@ -21,8 +21,8 @@ function keepWhere(isKept: (field: Field) => boolean): ContextDraw {
 function keepSide(side: -1 | 1): ContextDraw {
   return (pool, fields, rng, isContext) => {
     if (pool.length === 0) return;
-    const cut = fields[pool[rng.integer(pool.length)]!]!.band?.pivot ?? 0;
-    for (const j of pool) if (((fields[j]!.band?.pivot ?? 0) - cut) * side >= 0) isContext[j] = 1;
+    const cut = fields[pool[rng.integer(pool.length)]].band?.pivot ?? 0;
+    for (const j of pool) if (((fields[j].band?.pivot ?? 0) - cut) * side >= 0) isContext[j] = 1;
   };
 }
 
@@ -30,11 +30,11 @@ function keepSide(side: -1 | 1): ContextDraw {
 function block(isInside: boolean): ContextDraw {
   return (pool, fields, rng, isContext) => {
     if (pool.length === 0) return;
-    const pick = (): number => fields[pool[rng.integer(pool.length)]!]!.band?.pivot ?? 0;
+    const pick = (): number => fields[pool[rng.integer(pool.length)]].band?.pivot ?? 0;
     const a = pick();
     const b = pick();
     for (const j of pool) {
-      const pivot = fields[j]!.band?.pivot ?? 0;
+      const pivot = fields[j].band?.pivot ?? 0;
       const isBetween = pivot >= Math.min(a, b) && pivot <= Math.max(a, b);
       if (isBetween === isInside) isContext[j] = 1;
     }
@@ -50,7 +50,7 @@ export const contextDraws = {
     const size = rng.integer(pool.length + 1);
     const order = pool.slice();
     shuffleInPlace(order, rng, size);
-    for (let i = 0; i < size; i++) isContext[order[i]!] = 1;
+    for (let i = 0; i < size; i++) isContext[order[i]] = 1;
   },
   blue: keepSide(-1),
   red: keepSide(1),
@@ -104,7 +104,7 @@ function pickDraw(weights: DrawWeights, rng: Rng): ContextDrawName {
     u -= weight;
     if (u < 0) return name;
   }
-  return entries[entries.length - 1]![0];
+  return entries[entries.length - 1][0];
 }
 
 /**
@@ -135,6 +135,6 @@ export function drawContext(
   contextDraws[pickDraw(config.properties, rng)](Int32Array.from(properties), fields, rng, isContext);
   if (observed.every((j) => isContext[j] === 1)) {
     const pool = properties.length > 0 ? properties : bands;
-    if (pool.length > 0) isContext[pool[rng.integer(pool.length)]!] = 0;
+    if (pool.length > 0) isContext[pool[rng.integer(pool.length)]] = 0;
   }
 }

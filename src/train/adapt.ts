@@ -31,17 +31,18 @@ function toPattern(glob: string): RegExp {
 function scaleRates(layout: Layout, factor: (name: string) => number): Float32Array {
   const scale = new Float32Array(layout.total);
   layout.specs.forEach((spec, i) => {
-    const offset = layout.offsets[i]!;
+    const offset = layout.offsets[i];
     scale.fill(factor(spec.name), offset, offset + sizeOf(spec.shape));
   });
   return scale;
 }
 
 /**
- * Learning-rate factors for pretraining and fine-tuning: 1, and 0 for calibration and for what `freeze` names.
+ * Learning-rate factors for pretraining and fine-tuning: 0 for what `freeze` names, 1 elsewhere; undefined without `freeze`.
  * @throws UserError for a pattern that matches no parameter.
  */
-export function freezeRates(layout: Layout, freeze: readonly string[]): Float32Array {
+export function freezeRates(layout: Layout, freeze: readonly string[]): Float32Array | undefined {
+  if (freeze.length === 0) return undefined;
   const patterns = freeze.map((glob) => ({ glob, pattern: toPattern(glob) }));
   for (const { glob, pattern } of patterns) {
     if (!layout.specs.some((spec) => pattern.test(spec.name))) {
@@ -49,9 +50,7 @@ export function freezeRates(layout: Layout, freeze: readonly string[]): Float32A
       throw new UserError(`--freeze ${glob}: matches no parameter; expected a pattern for one of ${names.join(", ")}`);
     }
   }
-  return scaleRates(layout, (name) =>
-    CALIBRATION.test(name) || patterns.some(({ pattern }) => pattern.test(name)) ? 0 : 1,
-  );
+  return scaleRates(layout, (name) => (patterns.some(({ pattern }) => pattern.test(name)) ? 0 : 1));
 }
 
 export function adaptRates(layout: Layout, config: AdaptConfig): Float32Array {

@@ -67,7 +67,7 @@ function named(layout: Layout, vectors: Record<string, Float32Array>): NamedTens
   const tensors: Record<string, { shape: readonly number[]; data: Float32Array }> = {};
   for (const [prefix, flat] of Object.entries(vectors)) {
     layout.specs.forEach((spec, i) => {
-      const offset = layout.offsets[i]!;
+      const offset = layout.offsets[i];
       tensors[`${prefix}${spec.name}`] = {
         shape: spec.shape,
         data: flat.subarray(offset, offset + sizeOf(spec.shape)),
@@ -87,7 +87,7 @@ function flatten(layout: Layout, tensors: NamedTensors, prefix: string, path: st
         `${path}: tensor ${prefix}${spec.name} has shape [${tensor.shape.join(", ")}], expected [${spec.shape.join(", ")}]`,
       );
     }
-    flat.set(tensor.data, layout.offsets[i]!);
+    flat.set(tensor.data, layout.offsets[i]);
   });
   return flat;
 }

@@ -67,16 +67,16 @@ async function createValidation(
   return {
     async measure(average) {
       let sum = 0;
-      for (const batch of batches) sum += (await compiled.run({ params: vector(average), ...batch })).loss!.data[0]!;
+      for (const batch of batches) sum += (await compiled.run({ params: vector(average), ...batch })).loss.data[0];
       return sum / batches.length;
     },
     dispose: () => compiled.dispose(),
   };
 }
 
-/** Elements that decay, 1 or 0, [P]. */
-function decayFlags(layout: Checkpoint["layout"]): Float32Array {
-  return new Float32Array(layout.total).fill(1, 0, layout.decayed);
+/** Weight decay of every parameter, [P]. */
+function decays(layout: Checkpoint["layout"], weightDecay: number): Float32Array {
+  return new Float32Array(layout.total).fill(weightDecay, 0, layout.decayed);
 }
 
 function stepInputs(config: CheckpointConfig, step: number, state: TrainState): Record<string, NdArray> {
@@ -112,6 +112,7 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
     model: config.model,
     vocabulary: coder,
     hasCalibration: config.isCalibrated,
+    hasRateScale: options.rateScale !== undefined,
     layout,
     batch: batchShape(training.batch, training.nTarget, config.subsets),
     propertyWeight: config.subsets.propertyTargetWeight,
@@ -120,9 +121,9 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
   const step: Compiled = await engine.compile(fn, signature, "training step");
   const validation = await createValidation(options, config, shape);
   const constants = {
-    rateScale: vector(options.rateScale ?? new Float32Array(layout.total).fill(1)),
-    isDecayed: vector(decayFlags(layout)),
-    priorStrength: scalar(priorStrength(sources, coder.nField)),
+    decay: vector(decays(layout, config.optimiser.weightDecay)),
+    ...(options.rateScale === undefined ? {} : { rateScale: vector(options.rateScale) }),
+    ...(shape.hasCalibration ? { priorStrength: scalar(priorStrength(sources, coder.nField)) } : {}),
   };
   const batchOf = (n: number): Record<string, NdArray> =>
     drawBatch(coder, sources, config.subsets, shape.batch, createRng(`${training.seed}:step:${n}`));
@@ -134,15 +135,15 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
       const running = step.run({ ...stepInputs(config, n, state), ...constants, ...batch });
       const next = n < training.steps ? batchOf(n + 1) : batch; // drawn while the step runs
       const out = await running;
-      const loss = out.loss!.data[0]!;
-      const gradientNorm = out.gradientNorm!.data[0]!;
+      const loss = out.loss.data[0];
+      const gradientNorm = out.gradientNorm.data[0];
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
         throw new DivergenceError(
           `step ${n}: loss ${loss}, gradient norm ${gradientNorm}; expected finite numbers`,
           batch,
         );
       }
-      const take = (name: string): Float32Array => out[name]!.data as Float32Array;
+      const take = (name: string): Float32Array => out[name].data as Float32Array;
       state = {
         step: n,
         params: take("params"),

@@ -14,7 +14,7 @@ export function migrateConfig(parsed: unknown, path: string): CheckpointConfig {
   if (!isObject || typeof config.formatVersion !== "number" || !("model" in config) || !("fields" in config)) {
     throw new UserError(`${path}: not a Caleido checkpoint (no formatVersion, model and fields)`);
   }
-  for (let version = config.formatVersion as number; version < FORMAT_VERSION; version++) {
+  for (let version = config.formatVersion; version < FORMAT_VERSION; version++) {
     const migrate = migrations[version];
     if (migrate === undefined) throw new UserError(`${path}: format version ${version} can't be read`);
     config = { ...migrate(config), formatVersion: version + 1 };

@@ -52,10 +52,10 @@ export interface OptimiserState {
 export interface UpdateInputs {
   /** [P] */
   readonly gradient: tf.Tensor;
-  /** [P] multiplies the rate: 0 freezes. */
-  readonly rateScale: tf.Tensor;
-  /** [P] 1 where weights decay. */
-  readonly isDecayed: tf.Tensor;
+  /** [P] multiplies the rate: 0 freezes. Absent: 1 everywhere. */
+  readonly rateScale?: tf.Tensor;
+  /** [P] weight decay of each parameter; 0 where it doesn't decay. */
+  readonly decay: tf.Tensor;
   /** Scalars of `StepSchedule`. */
   readonly rate: tf.Tensor;
   readonly correction1: tf.Tensor;
@@ -63,24 +63,31 @@ export interface UpdateInputs {
   readonly emaDecay: tf.Tensor;
 }
 
-/** One AdamW update (Loshchilov & Hutter 2019, algorithm 2) with global-norm clipping and averaged weights, on flat [P] vectors. */
+const EPSILON = 1e-8;
+
+/**
+ * One AdamW update (Loshchilov & Hutter 2019, algorithm 2) with global-norm clipping and averaged weights, on flat [P]
+ * vectors. Scalars are folded first, so that each vector is passed over as few times as can be.
+ */
 export function adamW(
   config: OptimiserConfig,
   state: OptimiserState,
   inputs: UpdateInputs,
 ): OptimiserState & { readonly gradientNorm: tf.Tensor } {
-  const masked = tf.mul(inputs.gradient, tf.cast(tf.greater(inputs.rateScale, 0), "float32"));
-  const gradientNorm = tf.sqrt(tf.sum(tf.square(masked)));
-  const shorten = tf.div(config.clip, tf.maximum(gradientNorm, config.clip));
-  const gradient = tf.mul(masked, shorten);
-  const first = tf.add(tf.mul(state.first, config.beta1), tf.mul(gradient, 1 - config.beta1));
-  const second = tf.add(tf.mul(state.second, config.beta2), tf.mul(tf.square(gradient), 1 - config.beta2));
-  const size = tf.sqrt(tf.div(second, inputs.correction2));
-  const direction = tf.div(tf.div(first, inputs.correction1), tf.add(size, 1e-8));
-  const decay = tf.mul(tf.mul(inputs.isDecayed, config.weightDecay), state.params);
-  const rate = tf.mul(inputs.rateScale, inputs.rate);
-  const params = tf.sub(state.params, tf.mul(rate, tf.add(direction, decay)));
-  const kept = inputs.emaDecay;
-  const average = tf.add(tf.mul(state.average, kept), tf.mul(params, tf.sub(1, kept)));
+  const { beta1, beta2, clip } = config;
+  const { rateScale, rate } = inputs;
+  const isTrained = rateScale === undefined ? undefined : tf.cast(tf.greater(rateScale, 0), "float32");
+  const raw = isTrained === undefined ? inputs.gradient : tf.mul(inputs.gradient, isTrained);
+  const squares = tf.square(raw);
+  const gradientNorm = tf.sqrt(tf.sum(squares));
+  const shorten = tf.div(clip, tf.maximum(gradientNorm, clip)); // []
+  const first = tf.add(tf.mul(state.first, beta1), tf.mul(raw, tf.mul(shorten, 1 - beta1)));
+  const second = tf.add(tf.mul(state.second, beta2), tf.mul(squares, tf.mul(tf.square(shorten), 1 - beta2)));
+  const root = tf.sqrt(inputs.correction2); // []
+  const direction = tf.div(first, tf.add(tf.sqrt(second), tf.mul(root, EPSILON))); // times root / correction1
+  const length = tf.div(tf.mul(rate, root), inputs.correction1); // []
+  const stepped = tf.add(tf.mul(direction, length), tf.mul(tf.mul(inputs.decay, rate), state.params));
+  const params = tf.sub(state.params, rateScale === undefined ? stepped : tf.mul(stepped, rateScale));
+  const average = tf.add(state.average, tf.mul(tf.sub(params, state.average), tf.sub(1, inputs.emaDecay)));
   return { params, first, second, average, gradientNorm };
 }

@@ -63,7 +63,8 @@ export function readSafetensors(
       fail(`tensor ${name} has a size that doesn't fit its shape`);
     if (start + range[1] > bytes.length)
       fail(`tensor ${name} ends at byte ${start + range[1]}, file has ${bytes.length}`);
-    tensors[name] = { shape, data: new Float32Array(bytes.slice(start + range[0], start + range[1]).buffer) };
+    const copy = Uint8Array.from(bytes.subarray(start + range[0], start + range[1])); // aligned, whatever `bytes` is
+    tensors[name] = { shape, data: new Float32Array(copy.buffer) };
   }
   return { tensors, metadata };
 }

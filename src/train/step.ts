@@ -15,6 +15,8 @@ export interface StepShape {
   readonly batch: BatchShape;
   /** Zero-points and noise factors are applied to calibrated rows and learned; without it they cost nothing. */
   readonly hasCalibration: boolean;
+  /** Parameters differ in learning rate (frozen, calibration): a vector of factors enters the step. */
+  readonly hasRateScale: boolean;
   /** A property weighs as much as this many bands in the masked loss. */
   readonly propertyWeight: number;
 }
@@ -27,26 +29,26 @@ interface Truths extends HeadTargets {
 
 /** The truths [B, N] as the likelihood sees them, zero-points applied. */
 function truthsOf(params: Tensors, batch: Tensors, hasCalibration: boolean): Truths {
-  const isUpperLimit = tf.equal(batch.truthState!, State.upperLimit);
-  const isAsked = tf.cast(tf.greater(batch.truthState!, State.notObserved), "float32");
+  const isUpperLimit = tf.equal(batch.truthState, State.upperLimit);
+  const isAsked = tf.cast(tf.greater(batch.truthState, State.notObserved), "float32");
   if (!hasCalibration) {
     return {
-      value: batch.truth!,
-      sigma: batch.truthSigma!,
+      value: batch.truth,
+      sigma: batch.truthSigma,
       isUpperLimit,
       isAsked,
-      jacobian: tf.zerosLike(batch.truth!),
+      jacobian: tf.zerosLike(batch.truth),
     };
   }
-  const isCalibrated = tf.expandDims(batch.isCalibrated!, 1); // [B, 1]
-  const lnFlux = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnFlux"]!, 0)); // [B, N]
-  const lnNoise = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnNoise"]!, 0)); // [B, N]
+  const isCalibrated = tf.expandDims(batch.isCalibrated, 1); // [B, 1]
+  const lnFlux = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnFlux"], 0)); // [B, N]
+  const lnNoise = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnNoise"], 0)); // [B, N]
   return {
-    value: tf.add(batch.truth!, tf.mul(batch.truthSlope!, lnFlux)),
-    sigma: tf.mul(batch.truthSigma!, tf.exp(lnNoise)),
+    value: tf.add(batch.truth, tf.mul(batch.truthSlope, lnFlux)),
+    sigma: tf.mul(batch.truthSigma, tf.exp(lnNoise)),
     isUpperLimit,
     isAsked,
-    jacobian: tf.log(tf.add(tf.mul(batch.truthCurvature!, lnFlux), 1)),
+    jacobian: tf.log(tf.add(tf.mul(batch.truthCurvature, lnFlux), 1)),
   };
 }
 
@@ -84,8 +86,7 @@ function batchLoss(shape: StepShape, params: Tensors, batch: Tensors): tf.Tensor
   const state = encode(model, vocabulary, params, batch, shape.hasCalibration); // [B, S]
   const truths = truthsOf(params, batch, shape.hasCalibration);
   const total: tf.Tensor[] = [];
-  const columns = (x: tf.Tensor, from: number, count: number): tf.Tensor =>
-    tf.slice(x, [0, from], [x.shape[0]!, count]);
+  const columns = (x: tf.Tensor, from: number, count: number): tf.Tensor => tf.slice(x, [0, from], [x.shape[0], count]);
   if (nFull > 0) {
     const raw = marginals(model, params, rowsOf(state, 0, nFull) as tf.Tensor2D, "property");
     const asked = mapTruths(truths, (x) => columns(rowsOf(x, 0, nFull), nBand, nField - nBand));
@@ -93,10 +94,10 @@ function batchLoss(shape: StepShape, params: Tensors, batch: Tensors): tf.Tensor
   }
   if (nMasked + nOrdered > 0) {
     const rest = rowsOf(state, nFull, nMasked + nOrdered) as tf.Tensor2D;
-    const raw = tf.concat(
+    const raw: tf.Tensor3D = tf.concat(
       [marginals(model, params, rest, "band"), marginals(model, params, rest, "property")],
       1,
-    ) as tf.Tensor3D; // [M + A, N, width]
+    ); // [M + A, N, width]
     const weights = tf.tensor2d(
       Float32Array.from({ length: nField }, (_, j) => (j < nBand ? 1 : shape.propertyWeight)),
       [1, nField],
@@ -107,14 +108,14 @@ function batchLoss(shape: StepShape, params: Tensors, batch: Tensors): tf.Tensor
       total.push(sumOfMeans(loss, tf.mul(asked.isAsked, weights)));
     }
     if (nOrdered > 0) {
-      const picked = tf.oneHot(tf.cast(batch.targetField!, "int32"), nField) as tf.Tensor3D; // [A, T, N]
-      const marginal = tf.matMul(picked, rowsOf(raw, nMasked, nOrdered) as tf.Tensor3D) as tf.Tensor3D; // [A, T, width]
+      const picked = tf.oneHot(batch.targetField, nField) as tf.Tensor3D; // [A, T, N]
+      const marginal = tf.matMul<tf.Tensor3D>(picked, rowsOf(raw, nMasked, nOrdered)); // [A, T, width]
       const own = rowsOf(state, nFull + nMasked, nOrdered) as tf.Tensor2D;
       const ordered = conditionals(model, params, own, marginal, batch);
       const inOrder = (x: tf.Tensor): tf.Tensor =>
         tf.reshape(tf.matMul(picked, tf.expandDims(rowsOf(x, nFull + nMasked, nOrdered), 2)), [nOrdered, nTarget]);
-      const asked = { ...mapTruths(truths, inOrder), isAsked: batch.targetWeight! };
-      total.push(sumOfMeans(negLogLik(model, ordered, asked), batch.targetWeight!));
+      const asked = { ...mapTruths(truths, inOrder), isAsked: batch.targetWeight };
+      total.push(sumOfMeans(negLogLik(model, ordered, asked), batch.targetWeight));
     }
   }
   return tf.div(tf.addN(total), nFull + nMasked + nOrdered);
@@ -126,7 +127,7 @@ const NOISE_PRIOR = 0.3;
 
 /** Gaussian priors on the calibration, in nats per answer, so that they vanish against much data. */
 function calibrationPrior(params: Tensors, strength: tf.Tensor): tf.Tensor {
-  const term = (name: string, sigma: number): tf.Tensor => tf.mul(tf.sum(tf.square(params[name]!)), 0.5 / sigma ** 2);
+  const term = (name: string, sigma: number): tf.Tensor => tf.mul(tf.sum(tf.square(params[name])), 0.5 / sigma ** 2);
   const sum = tf.add(term("calibration.lnFlux", ZERO_POINT_PRIOR), term("calibration.lnNoise", NOISE_PRIOR));
   return tf.mul(sum, strength);
 }
@@ -140,36 +141,36 @@ export function trainStep(shape: StepShape, optimiser: OptimiserConfig): { fn: T
     first: p,
     second: p,
     average: p,
-    rateScale: p,
-    isDecayed: p,
+    ...(shape.hasRateScale ? { rateScale: p } : {}),
+    decay: p,
     rate: scalar,
     correction1: scalar,
     correction2: scalar,
     emaDecay: scalar,
-    priorStrength: scalar,
+    ...(shape.hasCalibration ? { priorStrength: scalar } : {}),
     ...trainSignature(shape.batch, shape.vocabulary.nField),
   };
   const fn: TensorFunction = (inputs) => {
     const lossOf = (flat: tf.Tensor): tf.Scalar => {
       const params = unpack(flat, shape.layout);
       const loss = batchLoss(shape, params, inputs);
-      return shape.hasCalibration ? tf.add(loss, calibrationPrior(params, inputs.priorStrength!)) : (loss as tf.Scalar);
+      return shape.hasCalibration ? tf.add(loss, calibrationPrior(params, inputs.priorStrength)) : (loss as tf.Scalar);
     };
-    const { value, grad } = tf.valueAndGrad(lossOf)(inputs.params!);
+    const { value, grad } = tf.valueAndGrad(lossOf)(inputs.params);
     const state = {
-      params: inputs.params!,
-      first: inputs.first!,
-      second: inputs.second!,
-      average: inputs.average!,
+      params: inputs.params,
+      first: inputs.first,
+      second: inputs.second,
+      average: inputs.average,
     };
     const next = adamW(optimiser, state, {
       gradient: grad,
-      rateScale: inputs.rateScale!,
-      isDecayed: inputs.isDecayed!,
-      rate: inputs.rate!,
-      correction1: inputs.correction1!,
-      correction2: inputs.correction2!,
-      emaDecay: inputs.emaDecay!,
+      ...(shape.hasRateScale ? { rateScale: inputs.rateScale } : {}),
+      decay: inputs.decay,
+      rate: inputs.rate,
+      correction1: inputs.correction1,
+      correction2: inputs.correction2,
+      emaDecay: inputs.emaDecay,
     });
     const { params, first, second, average, gradientNorm } = next;
     return { params, first, second, average, gradientNorm, loss: value };
@@ -184,7 +185,7 @@ export function compileLoss(engine: Engine, shape: StepShape): Promise<Compiled>
     ...trainSignature(shape.batch, shape.vocabulary.nField),
   };
   return engine.compile(
-    (inputs) => ({ loss: batchLoss(shape, unpack(inputs.params!, shape.layout), inputs) }),
+    (inputs) => ({ loss: batchLoss(shape, unpack(inputs.params, shape.layout), inputs) }),
     signature,
     "validation loss",
   );

@@ -1,0 +1,66 @@
+import { existsSync, statSync } from "node:fs";
+import { UserError } from "../errors.ts";
+import { openTable } from "../io/formats.ts";
+import { loadCheckpoint } from "../train/checkpoint.ts";
+import { readLog } from "../train/run.ts";
+import { defineCommand } from "./shared.ts";
+import { number, printTable, say } from "./terminal.ts";
+
+async function showTable(path: string): Promise<void> {
+  const source = await openTable(path);
+  try {
+    say(`${path}: ${source.format}, ${source.rowCount ?? "unknown number of"} rows`);
+    for (const [key, value] of Object.entries(source.metadata)) say(`  ${key}: ${value.slice(0, 100)}`);
+    printTable(
+      ["column", "type", "per row", "unit", "meaning"],
+      source.schema.map((c) => [c.name, c.type, String(c.width), c.unit ?? "", c.description ?? ""]),
+    );
+  } finally {
+    await source.close();
+  }
+}
+
+function showCheckpoint(path: string): void {
+  const { config, layout } = loadCheckpoint(path);
+  const log = readLog(path);
+  const validation = log.findLast((line) => line.validation !== undefined)?.validation;
+  printTable(
+    ["checkpoint", path],
+    [
+      ["survey", config.survey],
+      ["fields", `${config.fields.length} (${config.fields.filter((f) => f.band !== undefined).length} bands)`],
+      ["parameters", layout.total.toLocaleString("en-US")],
+      ["network", JSON.stringify(config.model)],
+      ["step", `${config.step} of ${config.training.steps}`],
+      ["validation loss [nats]", validation === undefined ? "" : number(validation)],
+      ["zero-points learned", config.isCalibrated ? "yes" : "no"],
+      ["trained on", Object.keys(config.data).join("\n")],
+      ["Caleido", config.caleidoVersion],
+    ],
+  );
+  if (!config.isCalibrated) return;
+  const { state } = loadCheckpoint(path);
+  const offset = layout.specs.findIndex((spec) => spec.name === "calibration.lnFlux");
+  const noise = layout.specs.findIndex((spec) => spec.name === "calibration.lnNoise");
+  printTable(
+    ["band", "learned zero-point correction [mag]", "noise factor"],
+    config.fields.flatMap(({ name, band }, j) => {
+      if (band === undefined) return [];
+      const lnFlux = state.average[layout.offsets[offset] + j];
+      return [
+        [name, ((-2.5 / Math.LN10) * lnFlux).toFixed(3), Math.exp(state.average[layout.offsets[noise] + j]).toFixed(3)],
+      ];
+    }),
+  );
+}
+
+export const infoCommand = defineCommand<{ path: string }>({
+  command: "info <path>",
+  describe: "show what a table or a checkpoint holds",
+  builder: (yargs) => yargs.positional("path", { type: "string", describe: "table, checkpoint or run folder" }),
+  handler: async ({ path }) => {
+    if (!existsSync(path)) throw new UserError(`${path}: no such file or folder; expected a table or a checkpoint`);
+    if (statSync(path).isDirectory()) showCheckpoint(path);
+    else await showTable(path);
+  },
+});

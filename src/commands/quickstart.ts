@@ -1,0 +1,209 @@
+import { existsSync, readdirSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Engine } from "../engine/contract.ts";
+import { UserError } from "../errors.ts";
+import { writeFileAtomic } from "../io/atomic.ts";
+import { figures } from "../report/figures.ts";
+import type { ReportSection } from "../report/html.ts";
+import { loadRecipe } from "../recipe.ts";
+import { createInstrument } from "../simulate/noise.ts";
+import { type SimulationInput, simulationOptions } from "../simulate/options.ts";
+import { loadSurvey, type Survey } from "../survey/survey.ts";
+import type { Checkpoint } from "../train/checkpoint.ts";
+import { type Evaluation, HEADLINE, printScores, runEvaluate } from "./evaluate.ts";
+import { runQuery } from "./query.ts";
+import { defineCommand, type EngineArguments, engineOf, engineOptions } from "./shared.ts";
+import { runSimulate } from "./simulate.ts";
+import { duration, heading, number, printTable, say } from "./terminal.ts";
+import { runAdapt, runPretrain } from "./train.ts";
+
+/** Sizes of the quickstart; the tests run a smaller one. */
+export interface QuickstartSize {
+  readonly galaxies: number;
+  readonly target: number;
+  readonly labelled: number;
+  readonly settings: readonly string[];
+  readonly adaptSettings: readonly string[];
+}
+
+const FULL: QuickstartSize = { galaxies: 30_000, target: 8000, labelled: 600, settings: [], adaptSettings: [] };
+
+/** The survey that the network is moved to: other zero-points, more noise, another n(z). */
+const TARGET: SimulationInput = {
+  offsets: { rms: 0.07, seed: "quickstart" },
+  noiseScale: 1.4,
+  redshift: { median: 0.35 },
+};
+
+/** The three questions of the talk that began this. */
+const QUESTIONS = [
+  { title: "EW(Halpha) from the blue half of the spectrum alone", given: "uJAVA..J0590", want: "HALPHA_EW" },
+  { title: "The red spectrum from mass and [OIII]", given: "LOGM,OIII5007_EW", want: "J0700,J0750,J0800,J0850,J0900" },
+  { title: "Redshift, mass and metallicity from everything", given: "bands", want: "z,LOGM,LOGZ" },
+] as const;
+
+/** Learned against true zero-point offsets of the target survey [mag], by band. */
+function zeroPoints(
+  survey: Survey,
+  adapted: Checkpoint,
+): { wavelength: number[]; truth: number[]; recovered: number[] } {
+  const bands = survey.fields.flatMap(({ band }) => (band === undefined ? [] : [band]));
+  const pivots = bands.map(({ pivot }) => pivot);
+  const instrument = createInstrument(survey, pivots, simulationOptions.parse(TARGET));
+  const { layout, state } = adapted;
+  const offset = layout.offsets[layout.specs.findIndex((spec) => spec.name === "calibration.lnFlux")];
+  return {
+    wavelength: pivots,
+    truth: instrument.bands.map((band) => band.offset),
+    recovered: bands.map((_, j) => (2.5 / Math.LN10) * state.average[offset + j]),
+  };
+}
+
+function adaptationSection(
+  zeroShot: Evaluation,
+  adapted: Evaluation,
+  survey: Survey,
+  checkpoint: Checkpoint,
+): ReportSection {
+  const score = (evaluation: Evaluation, field: string, method = "caleido"): Record<string, { value: number }> =>
+    (Object.values(evaluation.questions)[0].scores[field]?.[method] ?? {});
+  const metric = (field: string, name: string): { title: string; values: number[] } => ({
+    title: `${field}: ${name}`,
+    values: [
+      score(zeroShot, field)[name]?.value,
+      score(adapted, field)[name]?.value,
+      score(adapted, field, "ridge")[name]?.value,
+    ].map((value) => value ?? Number.NaN),
+  });
+  return {
+    heading: "Adaptation to the target survey",
+    text: [
+      "Held-out galaxies of a target survey with shifted zero-points, more noise and another n(z). Zero-shot: the network as trained on simulations. Adapted: after training on the target's photometry without labels, a few labels, and replayed simulations. Labels only: ridge regression on the same few labels.",
+    ],
+    figures: [
+      figures.adaptation.draw({
+        variants: ["zero-shot", "adapted", "labels only (ridge)"],
+        metrics: [metric("z", "sigmaNmad"), metric("z", "crps"), metric("LOGM", "crps"), metric("HALPHA_EW", "crps")],
+        zeroPoints: zeroPoints(survey, checkpoint),
+      }),
+    ],
+  };
+}
+
+function printAdaptation(zeroShot: Evaluation, adapted: Evaluation): void {
+  const rows = HEADLINE.flatMap((field) =>
+    ["sigmaNmad", "crps", "coverage68"].map((name) => {
+      const value = (evaluation: Evaluation, method: string): string => {
+        const score = Object.values(evaluation.questions)[0].scores[field]?.[method] as Record<
+          string,
+          { value: number }
+        >;
+        return number(score?.[name]?.value ?? Number.NaN);
+      };
+      return [field, name, value(zeroShot, "caleido"), value(adapted, "caleido"), value(adapted, "ridge")];
+    }),
+  );
+  printTable(["field", "metric", "zero-shot", "adapted", "labels only (ridge)"], rows);
+}
+
+/** Names its folder, so that a later quickstart may replace it; no other folder is ever emptied. */
+const MARKER = "quickstart.txt";
+
+async function clearFolder(out: string): Promise<void> {
+  if (existsSync(out) && readdirSync(out).length > 0 && !existsSync(join(out, MARKER))) {
+    throw new UserError(`${out}: exists and is no earlier quickstart's; expected a new folder for --out`);
+  }
+  await rm(out, { recursive: true, force: true });
+  await mkdir(out, { recursive: true });
+  await writeFileAtomic(join(out, MARKER), "Made by caleido quickstart, which replaces this folder when it runs again.\n");
+}
+
+/** The whole road: simulate, pretrain, adapt, query, evaluate. Everything goes to `out`. */
+export async function runQuickstart(engine: Engine, out: string, size: QuickstartSize = FULL): Promise<Evaluation> {
+  const start = performance.now();
+  const at = (name: string): string => join(out, name);
+  const stage = (title: string): void => heading(`${title} (${duration((performance.now() - start) / 1000)} so far)`);
+  await clearFolder(out);
+  const recipe = loadRecipe("quickstart", size.settings);
+  const survey = loadSurvey(recipe.survey);
+  const simulations = at("simulations.parquet");
+  const target = at("target.parquet");
+  const labelled = at("target-labelled.parquet");
+
+  stage("1 Simulating a survey, and a target survey that differs from it");
+  await runSimulate({ survey: recipe.survey, out: simulations, n: size.galaxies, seed: "quickstart" });
+  await runSimulate({ survey: recipe.survey, out: target, n: size.target, seed: "target", ...TARGET });
+  await runSimulate({ survey: recipe.survey, out: labelled, n: size.labelled, seed: "labelled", ...TARGET });
+
+  stage("2 Pretraining on any subset in, any subset out");
+  await runPretrain({ engine, data: [simulations], recipe, out: at("pretrain") });
+
+  stage("3 Adapting to the target survey: photometry without labels, and a few labels");
+  const adapted = await runAdapt({
+    engine,
+    init: at("pretrain"),
+    source: simulations,
+    unlabelled: target,
+    labelled,
+    recipe: loadRecipe("quickstart-adapt", size.adaptSettings),
+    out: at("adapt"),
+  });
+
+  stage("4 Asking");
+  for (const { title, given, want } of QUESTIONS) {
+    say(`\n  ${title}`);
+    await runQuery({
+      engine,
+      checkpoint: at("pretrain"),
+      table: labelled,
+      given,
+      want,
+      samples: 0,
+      seed: "1",
+      out: at(`answers-${want.split(",")[0]}.parquet`),
+    });
+  }
+
+  stage("5 Evaluating on galaxies that training never saw");
+  const common = { engine, part: "test", baselineFields: HEADLINE, seed: "1", mostRows: 3000 } as const;
+  const onTarget = { ...common, table: target, baselineTable: labelled, methods: ["ridge"] } as const;
+  const zeroShot = await runEvaluate({ ...onTarget, checkpoint: at("pretrain"), out: at("target-zero-shot") });
+  const after = await runEvaluate({
+    ...onTarget,
+    checkpoint: at("adapt"),
+    out: at("target-adapted"),
+    run: at("adapt"),
+  });
+  const evaluation = await runEvaluate({
+    ...common,
+    checkpoint: at("pretrain"),
+    table: simulations,
+    baselineTable: simulations,
+    methods: ["trainZ", "ridge", "network"],
+    out,
+    run: at("pretrain"),
+    sections: [adaptationSection(zeroShot, after, survey, adapted)],
+  });
+  printScores(
+    evaluation,
+    survey.fields.map((field) => field.name),
+  );
+  say("\n  adaptation, held-out galaxies of the target survey:");
+  printAdaptation(zeroShot, after);
+  say(
+    `\n  ${duration((performance.now() - start) / 1000)} in all, ${Math.round(process.resourceUsage().maxRSS / 1024)} MB at most`,
+  );
+  say(`  open ${at("report.html")}; numbers in ${at("metrics.json")}`);
+  return evaluation;
+}
+
+export const quickstartCommand = defineCommand<EngineArguments & { out: string }>({
+  command: "quickstart",
+  describe: "the whole road in a few minutes: simulate, pretrain, adapt, query, evaluate",
+  builder: (yargs) =>
+    engineOptions(yargs).option("out", { type: "string", default: "runs/quickstart", describe: "folder" }),
+  handler: async (args) => {
+    await runQuickstart(await engineOf(args), args.out);
+  },
+});
