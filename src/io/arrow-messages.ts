@@ -93,6 +93,19 @@ function checkMessage(view: DataView): number {
   return bodyLength;
 }
 
+/** Whether bytes are one whole message with its prefix whose counts can be trusted. */
+export function isSoundMessage(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 16 || view.getInt32(0, true) !== -1) return false;
+  const length = view.getInt32(4, true);
+  if (length <= 0 || 8 + length > bytes.length) return false;
+  try {
+    return checkMessage(new DataView(bytes.buffer, bytes.byteOffset + 8, length)) >= 0;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The messages of the stream inside an Arrow file, one at a time, from byte `start` to the end-of-stream mark. What
  * their headers promise is checked against the bytes that are there, so that a decoder can trust it.

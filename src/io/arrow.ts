@@ -12,7 +12,7 @@ import {
 } from "apache-arrow";
 import type { Field, Vector } from "apache-arrow";
 import { UserError } from "../errors.ts";
-import { readMessages } from "./arrow-messages.ts";
+import { isSoundMessage, readMessages } from "./arrow-messages.ts";
 import { explainFileError, openBytes } from "./bytes.ts";
 import type { ByteSource } from "./bytes.ts";
 import { allocate, sliceTable } from "./columns.ts";
@@ -195,8 +195,10 @@ export async function openArrow(path: string): Promise<TableSource> {
  */
 export function arrowNotes(base64: string): Map<string, { unit?: string; description?: string }> {
   const notes = new Map<string, { unit?: string; description?: string }>();
+  const bytes = Buffer.from(base64, "base64");
+  if (!isSoundMessage(bytes)) return notes;
   try {
-    for (const field of RecordBatchReader.from(Buffer.from(base64, "base64")).open().schema.fields) {
+    for (const field of RecordBatchReader.from(bytes).open().schema.fields) {
       const unit = field.metadata.get("unit");
       const description = field.metadata.get("description");
       notes.set(field.name, { ...(unit ? { unit } : {}), ...(description ? { description } : {}) });

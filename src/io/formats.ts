@@ -8,7 +8,8 @@ import { openCsv, writeCsv } from "./csv.ts";
 import { openFitsTable } from "./fits.ts";
 import { writeFits } from "./fits-write.ts";
 import { didYouMean } from "./nearest.ts";
-import { openParquet, writeParquet } from "./parquet.ts";
+import { writeParquet } from "./parquet-write.ts";
+import { openParquet } from "./parquet.ts";
 import type { Format, ReadOptions, Table, TableHeader, TableSource } from "./table.ts";
 
 const startsWith =

@@ -1,22 +1,35 @@
-import type { ColumnMetaData } from "hyparquet";
+import type { ColumnMetaData, SchemaElement } from "hyparquet";
+import { getSchemaPath } from "hyparquet/src/schema.js";
 import { deserializeTCompactProtocol } from "hyparquet/src/thrift.js";
 import { UserError } from "../errors.ts";
 import type { ByteSource } from "./bytes.ts";
+import { checkRuns } from "./parquet-runs.ts";
+import type { PagePromise } from "./parquet-runs.ts";
 
 /** Most bytes that one page may unpack to, and most rows of a row group: a damaged count must not become memory. */
 const MAX_PAGE_BYTES = 256 * 2 ** 20;
 export const MAX_GROUP_ROWS = 2 ** 25;
 
-/** Thrift page header of the Parquet format (parquet.thrift, PageHeader): the members that size things. */
-interface PageSizes {
-  readonly unpacked: number;
+type Struct = Readonly<Record<string, unknown>>;
+
+/** What a page header promises (parquet.thrift, PageHeader); field numbers as there. */
+interface PageHeader extends PagePromise {
   readonly packed: number;
-  readonly values: number;
+  readonly isDictionary: boolean;
 }
 
-function readPageSizes(header: Record<string, unknown>): PageSizes {
-  const inner = (header.field_5 ?? header.field_7 ?? header.field_8) as Record<string, unknown> | undefined;
-  return { unpacked: Number(header.field_2), packed: Number(header.field_3), values: Number(inner?.field_1) };
+function readPageHeader(header: Struct): PageHeader {
+  const [first, dictionary, second] = [header.field_5, header.field_7, header.field_8] as (Struct | undefined)[];
+  const inner = first ?? dictionary ?? second ?? {};
+  return {
+    unpacked: Number(header.field_2),
+    packed: Number(header.field_3),
+    values: Number(inner.field_1),
+    encoding: Number(first?.field_2 ?? second?.field_4 ?? 0),
+    levels: second && !first ? [Number(second.field_6), Number(second.field_5)] : undefined,
+    isCompressed: second?.field_7 !== false,
+    isDictionary: dictionary !== undefined && first === undefined,
+  };
 }
 
 /** Where a column chunk lies in the file. */
@@ -29,46 +42,61 @@ export function chunkRange(meta: ColumnMetaData): { start: number; length: numbe
   };
 }
 
+function checkPage(page: PageHeader, left: number, most: number): string | undefined {
+  const { unpacked, packed, values, isDictionary, levels } = page;
+  if (!(packed >= 0 && packed <= left)) return `promises ${packed} bytes, its column has ${left} left`;
+  if (!(unpacked >= 0 && unpacked <= MAX_PAGE_BYTES)) {
+    return `promises to unpack to ${unpacked} bytes, at most ${MAX_PAGE_BYTES} are read`;
+  }
+  if (!(values >= 0) || values > (isDictionary ? unpacked + 1 : most)) {
+    return `promises ${values} values, its column has ${most}`;
+  }
+  return levels?.every((length) => length >= 0) === false ? "promises levels of a negative length" : undefined;
+}
+
 /**
- * Reads a column chunk and checks what its page headers promise against the bytes that are there, before a decoder
- * asks for memory on their word.
+ * Reads a column chunk and checks what its page headers and runs promise against the bytes that are there, before a
+ * decoder asks for memory on their word.
  * @throws UserError naming the column and the byte.
  */
-export async function readChecked(source: ByteSource, meta: ColumnMetaData, name: string): Promise<ArrayBuffer> {
+export async function readChecked(
+  source: ByteSource,
+  schema: SchemaElement[],
+  meta: ColumnMetaData,
+): Promise<ArrayBuffer> {
+  const name = meta.path_in_schema.join(".");
   const { start, length } = chunkRange(meta);
   const bytes = await source.read(start, length, `column "${name}"`);
-  const view = new DataView(bytes.buffer);
-  const reader = { view, offset: 0 };
+  const tree = getSchemaPath(schema, meta.path_in_schema);
+  const reader = { view: new DataView(bytes.buffer), offset: 0 };
+  const most = Number(meta.num_values);
   let values = 0;
   while (reader.offset < length - 1) {
-    const at = reader.offset;
+    const at = start + reader.offset;
     const damaged = (what: string): UserError =>
-      new UserError(`${source.path}: damaged Parquet: column "${name}", page at byte ${start + at}: ${what}`);
-    let sizes: PageSizes;
-    let isDictionary: boolean;
+      new UserError(`${source.path}: damaged Parquet: column "${name}", page at byte ${at}: ${what}`);
+    let page: PageHeader;
     try {
-      const header = deserializeTCompactProtocol(reader) as Record<string, unknown>;
-      sizes = readPageSizes(header);
-      isDictionary = header.field_7 !== undefined;
+      page = readPageHeader(deserializeTCompactProtocol(reader));
     } catch {
       throw damaged("no readable page header");
     }
-    const { unpacked, packed } = sizes;
-    if (!(packed >= 0 && reader.offset + packed <= length)) {
-      throw damaged(`promises ${packed} bytes, its column has ${length - reader.offset} left`);
+    const wrong = checkPage(page, length - reader.offset, most - (page.isDictionary ? 0 : values));
+    if (wrong !== undefined) throw damaged(wrong);
+    if (!page.isDictionary) {
+      const data = bytes.subarray(reader.offset, reader.offset + page.packed);
+      try {
+        checkRuns(data, page, tree, meta.codec);
+      } catch (error) {
+        throw damaged(error instanceof Error ? error.message : String(error));
+      }
+      values += page.values;
     }
-    if (!(unpacked >= 0 && unpacked <= MAX_PAGE_BYTES)) {
-      throw damaged(`promises to unpack to ${unpacked} bytes, at most ${MAX_PAGE_BYTES} are read`);
-    }
-    if (!(sizes.values >= 0) || (isDictionary ? sizes.values > unpacked + 1 : sizes.values > meta.num_values)) {
-      throw damaged(`promises ${sizes.values} values, its column has ${meta.num_values}`);
-    }
-    if (!isDictionary) values += sizes.values;
-    reader.offset += packed;
+    reader.offset += page.packed;
   }
-  if (values !== Number(meta.num_values)) {
+  if (values !== most) {
     throw new UserError(
-      `${source.path}: damaged Parquet: column "${name}" has ${values} values in its pages, expected ${meta.num_values}`,
+      `${source.path}: damaged Parquet: column "${name}" has ${values} values in its pages, expected ${most}`,
     );
   }
   return bytes.buffer;

@@ -1,16 +1,15 @@
 import { parquetMetadataAsync, parquetScan } from "hyparquet";
 import type { AsyncBuffer, FileMetaData, ParquetScan } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import { ParquetWriter, fileWriter } from "hyparquet-writer";
 import { UserError } from "../errors.ts";
 import { openBytes } from "./bytes.ts";
 import type { ByteSource } from "./bytes.ts";
-import { allocate, regroup, schemaOf, sliceTable } from "./columns.ts";
+import { allocate, sliceTable } from "./columns.ts";
 import { MAX_GROUP_ROWS, chunkRange, readChecked } from "./parquet-pages.ts";
-import { COLUMNS_KEY, describeParquet, formatNotes, isRequired, parquetElements } from "./parquet-schema.ts";
+import { COLUMNS_KEY, describeParquet } from "./parquet-schema.ts";
 import type { ParquetColumn } from "./parquet-schema.ts";
 import { DEFAULT_BATCH_ROWS, chooseColumns } from "./select.ts";
-import type { Column, ColumnSchema, ReadOptions, Table, TableHeader, TableSource } from "./table.ts";
+import type { Column, ColumnSchema, ReadOptions, Table, TableSource } from "./table.ts";
 
 /** Bytes of decoded values held at once while a row group is read. */
 const WINDOW_BYTES = 256 * 2 ** 20;
@@ -36,6 +35,15 @@ function checkFooter(path: string, size: number, metadata: FileMetaData): void {
     rows += count;
     for (const { meta_data: meta } of group.columns) {
       if (!meta) throw new UserError(`${path}: damaged Parquet: row group ${i} has a column without metadata`);
+      const places: unknown[] = [
+        meta.data_page_offset,
+        meta.dictionary_page_offset,
+        meta.total_compressed_size,
+        meta.num_values,
+      ];
+      if (places.some((place) => place !== undefined && typeof place !== "bigint")) {
+        throw new UserError(`${path}: damaged Parquet: row group ${i} has a column whose place is no number`);
+      }
       const { start, length } = chunkRange(meta);
       const name = meta.path_in_schema.join(".");
       if (!(start >= 4 && length >= 0 && start + length <= size)) {
@@ -63,23 +71,28 @@ interface CheckedBuffer extends AsyncBuffer {
   load(column: string, group: number): Promise<void>;
 }
 
-function checkedBuffer(source: ByteSource, metadata: () => FileMetaData): CheckedBuffer {
+function checkedBuffer(source: ByteSource, footer: () => FileMetaData | undefined): CheckedBuffer {
   let held: { start: number; bytes: ArrayBuffer } | undefined;
   return {
     byteLength: source.size,
-    async slice(start, end = source.size) {
+    slice(start, end = source.size) {
       if (held && start >= held.start && end <= held.start + held.bytes.byteLength) {
         return held.bytes.slice(start - held.start, end - held.start);
       }
-      return (await source.read(start, end - start, "Parquet footer or index")).buffer;
+      const bytes = source.read(start, end - start, "Parquet footer or index").then(({ buffer }) => buffer);
+      // The library may drop a read that it asked for when another fails: that is no unhandled error.
+      bytes.catch(() => undefined);
+      return bytes;
     },
     async load(column, group) {
-      const chunk = metadata().row_groups[group].columns.find((one) => one.meta_data?.path_in_schema[0] === column);
-      if (!chunk?.meta_data)
+      const whole = footer();
+      const chunk = whole?.row_groups[group].columns.find((one) => one.meta_data?.path_in_schema[0] === column);
+      if (!whole || !chunk?.meta_data) {
         throw new UserError(`${source.path}: damaged Parquet: row group ${group} lacks column "${column}"`);
+      }
       const { start } = chunkRange(chunk.meta_data);
       if (held?.start === start) return;
-      held = { start, bytes: await readChecked(source, chunk.meta_data, column) };
+      held = { start, bytes: await readChecked(source, whole.schema, chunk.meta_data) };
     },
   };
 }
@@ -135,11 +148,16 @@ interface OpenParquet {
   readonly source: ByteSource;
   readonly file: CheckedBuffer;
   readonly scan: ParquetScan;
+  readonly footer: FileMetaData;
+  readonly described: readonly ParquetColumn[];
+  readonly metadata: Readonly<Record<string, string>>;
 }
+
+type WideColumn = ParquetColumn & { readonly schema: ColumnSchema };
 
 async function readWindow(
   { source, file, scan }: OpenParquet,
-  columns: readonly (ParquetColumn & { readonly schema: ColumnSchema })[],
+  columns: readonly WideColumn[],
   group: number,
   rowStart: number,
   rowEnd: number,
@@ -162,25 +180,65 @@ async function readWindow(
   return decoded;
 }
 
-async function measureLists(open: OpenParquet, columns: ParquetColumn[]): Promise<Map<string, number>> {
-  const widths = new Map<string, number>();
-  const first = open.scan.ranges[0];
-  for (const { name, isList, width } of columns) {
-    if (!isList) continue;
-    if (width !== undefined || first === undefined) {
-      widths.set(name, width ?? 1);
-      continue;
-    }
-    try {
-      await open.file.load(name, 0);
-      const rowEnd = Math.min(first.rowEnd, first.rowStart + MEASURED_ROWS);
-      const values = (await open.scan.readColumn({ column: name, rowStart: first.rowStart, rowEnd })) as unknown[];
-      widths.set(name, Math.max(1, ...Array.from(values, (list) => (Array.isArray(list) ? list.length : 0))));
-    } catch (error) {
-      throw damaged(open.source.path, error, `column "${name}"`);
-    }
+/** Width of a list column that says none: the longest list of the first rows. */
+async function measureList({ source, file, scan, footer }: OpenParquet, name: string): Promise<number> {
+  const first = groupsOf(footer)[0];
+  if (first === undefined) return 1;
+  try {
+    await file.load(name, first.group);
+    const rowEnd = Math.min(first.end, first.first + MEASURED_ROWS);
+    const values = (await scan.readColumn({ column: name, rowStart: first.first, rowEnd })) as unknown[];
+    return Math.max(1, ...Array.from(values, (list) => (Array.isArray(list) ? list.length : 0)));
+  } catch (error) {
+    throw damaged(source.path, error, `column "${name}"`);
   }
-  return widths;
+}
+
+async function giveWidths(open: OpenParquet): Promise<WideColumn[]> {
+  const columns: WideColumn[] = [];
+  for (const column of open.described) {
+    const { name, type, notes } = column;
+    const { unit, description } = notes;
+    const width = column.width ?? (await measureList(open, name));
+    columns.push({
+      ...column,
+      schema: {
+        name,
+        type,
+        width,
+        ...(unit === undefined ? {} : { unit }),
+        ...(description === undefined ? {} : { description }),
+      },
+    });
+  }
+  return columns;
+}
+
+/** Footer, columns and scan of an open file. @throws UserError for whatever in the footer does not hold together. */
+async function readFooter(path: string, source: ByteSource): Promise<OpenParquet> {
+  let footer: FileMetaData | undefined;
+  const file = checkedBuffer(source, () => footer);
+  try {
+    footer = await parquetMetadataAsync(file, { geoparquet: false });
+    checkFooter(path, source.size, footer);
+    const scan = await parquetScan({ file, metadata: footer, compressors, useOffsetIndex: false, geoparquet: false });
+    const pairs = (footer.key_value_metadata ?? [])
+      .filter(({ key }) => key !== COLUMNS_KEY && key !== "ARROW:schema")
+      .map(({ key, value }): [string, string] => [key, value ?? ""]);
+    return { source, file, scan, footer, described: describeParquet(footer), metadata: Object.fromEntries(pairs) };
+  } catch (error) {
+    throw damaged(path, error, "footer (a truncated file has none)");
+  }
+}
+
+/** Row groups that have rows, with the number of their first one. */
+function groupsOf(footer: FileMetaData): { readonly group: number; readonly first: number; readonly end: number }[] {
+  let first = 0;
+  return footer.row_groups.flatMap(({ num_rows }, group) => {
+    const range = { group, first, end: first + Number(num_rows) };
+    first = range.end;
+    return range.end > range.first ? [range] : [];
+  });
 }
 
 /** Opens a Parquet file: columns are read one by one, rows by row group. @throws UserError for a damaged footer. */
@@ -188,51 +246,19 @@ export async function openParquet(path: string): Promise<TableSource> {
   const source = await openBytes(path);
   try {
     if (source.size < 12) throw new UserError(`${path}: ${source.size} bytes are too few for a Parquet file`);
-    let footer: FileMetaData | undefined;
-    const file = checkedBuffer(
-      source,
-      () => footer ?? { version: 0, schema: [], num_rows: 0n, row_groups: [], metadata_length: 0 },
-    );
-    try {
-      footer = await parquetMetadataAsync(file, { geoparquet: false });
-    } catch (error) {
-      throw damaged(path, error, "footer (a truncated file has none)");
-    }
-    checkFooter(path, source.size, footer);
-    const metadata = Object.fromEntries(
-      (footer.key_value_metadata ?? [])
-        .filter(({ key }) => key !== COLUMNS_KEY && key !== "ARROW:schema")
-        .map(({ key, value }) => [key, value ?? ""]),
-    );
-    const described = describeParquet(footer);
-    let scan: ParquetScan;
-    try {
-      scan = await parquetScan({ file, metadata: footer, compressors, useOffsetIndex: false, geoparquet: false });
-    } catch (error) {
-      throw damaged(path, error, "footer");
-    }
-    const open: OpenParquet = { source, file, scan };
-    const widths = await measureLists(open, described);
-    const columns = described.map((column) => {
-      const { unit, description } = column.notes;
-      const schema: ColumnSchema = {
-        name: column.name,
-        type: column.type,
-        width: widths.get(column.name) ?? 1,
-        ...(unit === undefined ? {} : { unit }),
-        ...(description === undefined ? {} : { description }),
-      };
-      return { ...column, schema };
-    });
+    const open = await readFooter(path, source);
+    const { footer, metadata } = open;
+    const columns = await giveWidths(open);
     const schema = columns.map((column) => column.schema);
+    const groups = groupsOf(footer);
     async function* batches(options: ReadOptions = {}): AsyncGenerator<Table> {
       const wanted = chooseColumns(path, schema, options.columns).map((i) => columns[i]);
       const most = options.batchRows ?? DEFAULT_BATCH_ROWS;
       const rowBytes = wanted.reduce((sum, column) => sum + column.schema.width * 8, 1);
       const window = Math.max(most, Math.floor(WINDOW_BYTES / rowBytes));
-      for (const [group, { rowStart, rowEnd }] of scan.ranges.entries()) {
-        for (let start = rowStart; start < rowEnd; start += window) {
-          const end = Math.min(start + window, rowEnd);
+      for (const { group, first, end: groupEnd } of groups) {
+        for (let start = first; start < groupEnd; start += window) {
+          const end = Math.min(start + window, groupEnd);
           const decoded = await readWindow(open, wanted, group, start, end);
           const table: Table = { rowCount: end - start, columns: decoded, metadata };
           for (let row = 0; row < table.rowCount; row += most) {
@@ -247,40 +273,4 @@ export async function openParquet(path: string): Promise<TableSource> {
     await source.close();
     throw error;
   }
-}
-
-/** Values of a column as hyparquet-writer takes them. */
-function toPhysical(column: Column, rowCount: number): ArrayLike<unknown> {
-  const { data, width, isValid } = column;
-  if (width !== 1) {
-    return Array.from({ length: rowCount }, (_, row) =>
-      Array.from(data.slice(row * width, (row + 1) * width) as Float64Array),
-    );
-  }
-  if (isRequired(column)) {
-    return data instanceof Uint8Array ? Int32Array.from(data) : data;
-  }
-  if (!isValid) return data instanceof Int16Array || data instanceof Uint8Array ? Int32Array.from(data) : data;
-  return Array.from(data as ArrayLike<unknown>, (value, row) => (isValid[row] ? value : null));
-}
-
-/** Writes a table, one row group per 65,536 rows. Snappy compression; plain readers everywhere open it. */
-export async function writeParquet(path: string, header: TableHeader, batches: AsyncIterable<Table>): Promise<void> {
-  const writer = new ParquetWriter({
-    writer: fileWriter(path),
-    schema: parquetElements(header.schema),
-    createdBy: "caleido",
-    kvMetadata: [
-      ...Object.entries(header.metadata).map(([key, value]) => ({ key, value })),
-      { key: COLUMNS_KEY, value: formatNotes(header.schema) },
-    ],
-  });
-  for await (const table of regroup(header.schema, batches, DEFAULT_BATCH_ROWS)) {
-    const columnData = header.schema.map((schema, j) => ({
-      name: schema.name,
-      data: toPhysical({ ...table.columns[j], ...schemaOf(schema) }, table.rowCount) as Float32Array,
-    }));
-    await writer.write({ columnData, rowGroupSize: table.rowCount });
-  }
-  await writer.finish();
 }
