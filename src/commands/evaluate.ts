@@ -12,15 +12,16 @@ import {
 } from "../inference/evaluate.ts";
 import { baselines } from "../inference/baselines.ts";
 import { metrics } from "../inference/metrics.ts";
-import { createPredictor } from "../inference/predict.ts";
+import { createPredictor, type Predictor } from "../inference/predict.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { type ReportSection, renderReport } from "../report/html.ts";
+import type { Figure } from "../report/svg.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { readWholeCatalog } from "../survey/read.ts";
 import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
-import { loadCheckpoint } from "../train/checkpoint.ts";
+import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import {
   accuracyFigures,
@@ -121,104 +122,142 @@ async function readPart(
   return { catalog, rows };
 }
 
+/** What every question of one evaluation shares. */
+interface Session {
+  readonly request: EvaluateRequest;
+  readonly predictor: Predictor;
+  readonly test: { readonly catalog: Catalog; readonly rows: Int32Array };
+  /** What baselines learn from. */
+  readonly learn: { readonly catalog: Catalog; readonly rows: Int32Array } | undefined;
+  readonly say: (message: string) => void;
+}
+
+type NetworkAnswers = Awaited<ReturnType<typeof predictTruths>>;
+
+/** Network and, for the main question, baselines on one question. */
+async function ask(
+  session: Session,
+  question: Question,
+  isMain: boolean,
+): Promise<{ network: NetworkAnswers; scores: QuestionScores }> {
+  const { request, predictor, test, learn } = session;
+  const { coder } = predictor;
+  const network = await predictTruths(predictor, test.catalog, test.rows, question);
+  const wanted = question.wanted.filter((j) => request.baselineFields.includes(coder.fields[j].name));
+  const others =
+    isMain && learn !== undefined
+      ? await predictBaselines(
+          coder,
+          learn,
+          test,
+          { ...question, wanted },
+          {
+            names: request.methods,
+            engine: request.engine,
+            seed: request.seed,
+            onProgress: session.say,
+          },
+        )
+      : new Map<string, never>();
+  return { network, scores: scoreQuestion(coder, test.catalog, network, others, request.seed) };
+}
+
+/** The report's section on one question. */
+async function describeAnswers(
+  { request, predictor, test }: Session,
+  question: Question,
+  { network, scores }: { network: NetworkAnswers; scores: QuestionScores },
+  isMain: boolean,
+): Promise<ReportSection> {
+  const { coder } = predictor;
+  const heading = `Given ${question.title}`;
+  const properties = coder.fields.slice(coder.nBand);
+  const names = properties.map((field) => field.name);
+  const sed = (galaxies: number): Promise<Figure> =>
+    sedFigure(predictor, test.catalog, thin(test.rows, galaxies), question.isGiven);
+  if (question.wanted.some((j) => j < coder.nBand)) return { heading, figures: [await sed(4)] };
+  const tables = scoreTables(scores, coder.fields);
+  const calibration = calibrationFigure(names.slice(0, 6), network);
+  if (!isMain) return { heading, tables, figures: [calibration, await sed(3)] };
+  const hasBaselines = Object.values(scores).some((methods) => Object.keys(methods).length > 1);
+  const comparisons = hasBaselines
+    ? [
+        comparisonFigure(scores, request.baselineFields, "sigmaNmad"),
+        comparisonFigure(scores, request.baselineFields, "crps"),
+      ]
+    : [];
+  const pdfs = await pdfFigure(predictor, test.catalog, thin(test.rows, 9), question.isGiven, coder.nBand);
+  const whole = `${test.rows.length} held-out galaxies (part "${request.part}" of ${request.table}).`;
+  return {
+    heading,
+    text: [`${whole} Intervals are 95 % bootstrap intervals by parent galaxy.`],
+    tables,
+    figures: [...comparisons, ...accuracyFigures(properties, network), calibration, pdfs],
+  };
+}
+
 /** Scores a network on held-out galaxies beside baselines; writes `metrics.json` and `report.html` into `out`. */
 export async function runEvaluate(request: EvaluateRequest): Promise<Evaluation> {
   const checkpoint = loadCheckpoint(request.checkpoint);
   const survey = { ...loadSurvey(checkpoint.config.survey), fields: checkpoint.config.fields };
-  const test = await readPart(request.table, request.part, survey);
-  const rows = thin(test.rows, request.mostRows);
+  const { catalog, rows } = await readPart(request.table, request.part, survey);
   const predictor = createPredictor(request.engine, checkpoint);
-  const { coder } = predictor;
-  const learn =
-    request.baselineTable === undefined ? undefined : await readPart(request.baselineTable, "train", survey);
+  const standard = standardQuestions(predictor.coder);
+  const bar = progressBar("evaluating", standard.length);
+  let done = 0;
+  const session: Session = {
+    request,
+    predictor,
+    test: { catalog, rows: thin(rows, request.mostRows) },
+    learn: request.baselineTable === undefined ? undefined : await readPart(request.baselineTable, "train", survey),
+    say: (message) => bar.update(done, message),
+  };
   const questions: Record<string, { given: string[]; scores: QuestionScores }> = {};
-  const sections: ReportSection[] = [];
-  const all = standardQuestions(coder);
-  const bar = progressBar("evaluating", all.length);
-  for (const [i, question] of all.entries()) {
-    bar.update(i, question.title);
-    const network = await predictTruths(predictor, test.catalog, rows, question);
-    const isMain = i === 0;
-    const asked = {
-      ...question,
-      wanted: question.wanted.filter((j) => request.baselineFields.includes(coder.fields[j].name)),
-    };
-    const others =
-      isMain && learn !== undefined
-        ? await predictBaselines(coder, learn, { catalog: test.catalog, rows }, asked, {
-            names: request.methods,
-            engine: request.engine,
-            seed: request.seed,
-            onProgress: (message) => bar.update(i, message),
-          })
-        : new Map<string, never>();
-    const scores = scoreQuestion(coder, test.catalog, network, others, request.seed);
-    const given = coder.fields.filter((_, j) => question.isGiven[j] === 1).map((field) => field.name);
-    questions[question.title] = { given, scores };
-    const properties = coder.fields.slice(coder.nBand).map((field) => field.name);
-    const heading = `Given ${question.title}`;
-    if (isMain) {
-      sections.push({
-        heading,
-        text: [
-          `${rows.length} held-out galaxies (part "${request.part}" of ${request.table}). Intervals are 95 % bootstrap intervals by parent galaxy.`,
-        ],
-        tables: scoreTables(scores, coder.fields),
-        figures: [
-          ...(others.size > 0
-            ? [
-                comparisonFigure(scores, request.baselineFields, "sigmaNmad"),
-                comparisonFigure(scores, request.baselineFields, "crps"),
-              ]
-            : []),
-          ...accuracyFigures(coder.fields.slice(coder.nBand), network),
-          calibrationFigure(properties.slice(0, 6), network),
-          await pdfFigure(predictor, test.catalog, thin(rows, 9), question.isGiven, coder.nBand),
-        ],
-      });
-    } else if (question.wanted.some((j) => j < coder.nBand)) {
-      sections.push({ heading, figures: [await sedFigure(predictor, test.catalog, thin(rows, 4), question.isGiven)] });
-    } else {
-      sections.push({
-        heading,
-        tables: scoreTables(scores, coder.fields),
-        figures: [
-          calibrationFigure(properties.slice(0, 6), network),
-          await sedFigure(predictor, test.catalog, thin(rows, 3), question.isGiven),
-        ],
-      });
-    }
+  const sections: ReportSection[] = [...(request.sections ?? [])];
+  for (const question of standard) {
+    session.say(`given ${question.title}`);
+    const answers = await ask(session, question, done === 0);
+    const given = survey.fields.filter((_, j) => question.isGiven[j] === 1).map((field) => field.name);
+    questions[question.title] = { given, scores: answers.scores };
+    sections.push(await describeAnswers(session, question, answers, done === 0));
+    bar.update(++done, "");
   }
-  bar.update(all.length, "report");
   bar.stop();
   await predictor.dispose();
+  if (request.run !== undefined) sections.push(...lossSection(readLog(request.run)));
   const evaluation: Evaluation = {
     table: request.table,
     part: request.part,
-    rows: rows.length,
+    rows: session.test.rows.length,
     checkpoint: request.checkpoint,
     parameters: checkpoint.layout.total,
     questions,
   };
-  mkdirSync(request.out, { recursive: true });
-  await writeFileAtomic(join(request.out, "metrics.json"), `${JSON.stringify(evaluation, null, 2)}\n`);
+  await writeEvaluation(request.out, evaluation, checkpoint, survey.title, sections);
+  return evaluation;
+}
+
+async function writeEvaluation(
+  out: string,
+  evaluation: Evaluation,
+  checkpoint: Checkpoint,
+  title: string,
+  sections: readonly ReportSection[],
+): Promise<void> {
+  mkdirSync(out, { recursive: true });
+  await writeFileAtomic(join(out, "metrics.json"), `${JSON.stringify(evaluation, null, 2)}\n`);
   const report = renderReport({
-    title: `Caleido on ${survey.title}`,
+    title: `Caleido on ${title}`,
     facts: [
-      ["checkpoint", request.checkpoint],
-      ["parameters", checkpoint.layout.total.toLocaleString("en-US")],
+      ["checkpoint", evaluation.checkpoint],
+      ["parameters", evaluation.parameters.toLocaleString("en-US")],
       ["training steps", String(checkpoint.config.step)],
-      ["table", `${request.table} (${request.part}, ${rows.length} galaxies)`],
+      ["table", `${evaluation.table} (${evaluation.part}, ${evaluation.rows} galaxies)`],
       ["Caleido", checkpoint.config.caleidoVersion],
     ],
-    sections: [
-      ...(request.sections ?? []),
-      ...sections,
-      ...(request.run === undefined ? [] : lossSection(readLog(request.run))),
-    ],
+    sections,
   });
-  await writeFileAtomic(join(request.out, "report.html"), report);
-  return evaluation;
+  await writeFileAtomic(join(out, "report.html"), report);
 }
 
 /** The main question's scores on the terminal. */

@@ -67,7 +67,7 @@ function adaptationSection(
   checkpoint: Checkpoint,
 ): ReportSection {
   const score = (evaluation: Evaluation, field: string, method = "caleido"): Record<string, { value: number }> =>
-    (Object.values(evaluation.questions)[0].scores[field]?.[method] ?? {});
+    Object.values(evaluation.questions)[0].scores[field]?.[method] ?? {};
   const metric = (field: string, name: string): { title: string; values: number[] } => ({
     title: `${field}: ${name}`,
     values: [
@@ -116,86 +116,109 @@ async function clearFolder(out: string): Promise<void> {
   }
   await rm(out, { recursive: true, force: true });
   await mkdir(out, { recursive: true });
-  await writeFileAtomic(join(out, MARKER), "Made by caleido quickstart, which replaces this folder when it runs again.\n");
+  await writeFileAtomic(
+    join(out, MARKER),
+    "Made by caleido quickstart, which replaces this folder when it runs again.\n",
+  );
+}
+
+/** Files and folders of one quickstart. */
+function pathsIn(out: string) {
+  const at = (name: string): string => join(out, name);
+  return {
+    simulations: at("simulations.parquet"),
+    target: at("target.parquet"),
+    labelled: at("target-labelled.parquet"),
+    pretrain: at("pretrain"),
+    adapt: at("adapt"),
+    zeroShot: at("target-zero-shot"),
+    adapted: at("target-adapted"),
+    answers: (field: string) => at(`answers-${field}.parquet`),
+    report: at("report.html"),
+    metrics: at("metrics.json"),
+  };
+}
+type Paths = ReturnType<typeof pathsIn>;
+
+async function simulateAll(paths: Paths, survey: string, size: QuickstartSize): Promise<void> {
+  await runSimulate({ survey, out: paths.simulations, n: size.galaxies, seed: "quickstart" });
+  await runSimulate({ survey, out: paths.target, n: size.target, seed: "target", ...TARGET });
+  await runSimulate({ survey, out: paths.labelled, n: size.labelled, seed: "labelled", ...TARGET });
+}
+
+async function askAll(engine: Engine, paths: Paths): Promise<void> {
+  const common = { engine, checkpoint: paths.pretrain, table: paths.labelled, samples: 0, seed: "1" };
+  for (const { title, given, want } of QUESTIONS) {
+    say(`\n  ${title}`);
+    await runQuery({ ...common, given, want, out: paths.answers(want.split(",")[0]) });
+  }
+}
+
+/** Scores on the target before and after adaptation, and on the source beside baselines. */
+async function evaluateAll(
+  engine: Engine,
+  out: string,
+  paths: Paths,
+  survey: Survey,
+  adapted: Checkpoint,
+): Promise<{ source: Evaluation; zeroShot: Evaluation; after: Evaluation }> {
+  const common = { engine, part: "test", baselineFields: HEADLINE, seed: "1", mostRows: 3000 } as const;
+  const onTarget = { ...common, table: paths.target, baselineTable: paths.labelled, methods: ["ridge"] } as const;
+  const zeroShot = await runEvaluate({ ...onTarget, checkpoint: paths.pretrain, out: paths.zeroShot });
+  const after = await runEvaluate({ ...onTarget, checkpoint: paths.adapt, out: paths.adapted, run: paths.adapt });
+  const source = await runEvaluate({
+    ...common,
+    checkpoint: paths.pretrain,
+    table: paths.simulations,
+    baselineTable: paths.simulations,
+    methods: ["trainZ", "ridge", "network"],
+    out,
+    run: paths.pretrain,
+    sections: [adaptationSection(zeroShot, after, survey, adapted)],
+  });
+  return { source, zeroShot, after };
 }
 
 /** The whole road: simulate, pretrain, adapt, query, evaluate. Everything goes to `out`. */
-export async function runQuickstart(engine: Engine, out: string, size: QuickstartSize = FULL): Promise<Evaluation> {
+export async function runQuickstart(engine: Engine, out: string, size: QuickstartSize = FULL): Promise<void> {
   const start = performance.now();
-  const at = (name: string): string => join(out, name);
-  const stage = (title: string): void => heading(`${title} (${duration((performance.now() - start) / 1000)} so far)`);
+  const elapsed = (): string => duration((performance.now() - start) / 1000);
+  const stage = (title: string): void => heading(`${title} (${elapsed()} so far)`);
   await clearFolder(out);
+  const paths = pathsIn(out);
   const recipe = loadRecipe("quickstart", size.settings);
   const survey = loadSurvey(recipe.survey);
-  const simulations = at("simulations.parquet");
-  const target = at("target.parquet");
-  const labelled = at("target-labelled.parquet");
 
   stage("1 Simulating a survey, and a target survey that differs from it");
-  await runSimulate({ survey: recipe.survey, out: simulations, n: size.galaxies, seed: "quickstart" });
-  await runSimulate({ survey: recipe.survey, out: target, n: size.target, seed: "target", ...TARGET });
-  await runSimulate({ survey: recipe.survey, out: labelled, n: size.labelled, seed: "labelled", ...TARGET });
+  await simulateAll(paths, recipe.survey, size);
 
   stage("2 Pretraining on any subset in, any subset out");
-  await runPretrain({ engine, data: [simulations], recipe, out: at("pretrain") });
+  await runPretrain({ engine, data: [paths.simulations], recipe, out: paths.pretrain });
 
   stage("3 Adapting to the target survey: photometry without labels, and a few labels");
   const adapted = await runAdapt({
     engine,
-    init: at("pretrain"),
-    source: simulations,
-    unlabelled: target,
-    labelled,
+    init: paths.pretrain,
+    source: paths.simulations,
+    unlabelled: paths.target,
+    labelled: paths.labelled,
     recipe: loadRecipe("quickstart-adapt", size.adaptSettings),
-    out: at("adapt"),
+    out: paths.adapt,
   });
 
   stage("4 Asking");
-  for (const { title, given, want } of QUESTIONS) {
-    say(`\n  ${title}`);
-    await runQuery({
-      engine,
-      checkpoint: at("pretrain"),
-      table: labelled,
-      given,
-      want,
-      samples: 0,
-      seed: "1",
-      out: at(`answers-${want.split(",")[0]}.parquet`),
-    });
-  }
+  await askAll(engine, paths);
 
   stage("5 Evaluating on galaxies that training never saw");
-  const common = { engine, part: "test", baselineFields: HEADLINE, seed: "1", mostRows: 3000 } as const;
-  const onTarget = { ...common, table: target, baselineTable: labelled, methods: ["ridge"] } as const;
-  const zeroShot = await runEvaluate({ ...onTarget, checkpoint: at("pretrain"), out: at("target-zero-shot") });
-  const after = await runEvaluate({
-    ...onTarget,
-    checkpoint: at("adapt"),
-    out: at("target-adapted"),
-    run: at("adapt"),
-  });
-  const evaluation = await runEvaluate({
-    ...common,
-    checkpoint: at("pretrain"),
-    table: simulations,
-    baselineTable: simulations,
-    methods: ["trainZ", "ridge", "network"],
-    out,
-    run: at("pretrain"),
-    sections: [adaptationSection(zeroShot, after, survey, adapted)],
-  });
+  const { source, zeroShot, after } = await evaluateAll(engine, out, paths, survey, adapted);
   printScores(
-    evaluation,
+    source,
     survey.fields.map((field) => field.name),
   );
   say("\n  adaptation, held-out galaxies of the target survey:");
   printAdaptation(zeroShot, after);
-  say(
-    `\n  ${duration((performance.now() - start) / 1000)} in all, ${Math.round(process.resourceUsage().maxRSS / 1024)} MB at most`,
-  );
-  say(`  open ${at("report.html")}; numbers in ${at("metrics.json")}`);
-  return evaluation;
+  say(`\n  ${elapsed()} in all, ${Math.round(process.resourceUsage().maxRSS / 1024)} MB at most`);
+  say(`  open ${paths.report}; numbers in ${paths.metrics}`);
 }
 
 export const quickstartCommand = defineCommand<EngineArguments & { out: string }>({

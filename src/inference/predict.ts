@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Compiled, Engine, NdArray } from "../engine/contract.ts";
+import type { Compiled, Engine, NdArray, Signature } from "../engine/contract.ts";
 import { heads } from "../model/heads.ts";
 import { unpack } from "../model/parameters.ts";
 import { conditionals, encode, marginalsOf } from "../model/transformer.ts";
@@ -39,70 +39,82 @@ const MOST_ROWS = 256;
 
 const upTo = (n: number, most: number): number => Math.min(most, 2 ** Math.ceil(Math.log2(Math.max(1, n))));
 
-/** Compiles the network with the checkpoint's averaged weights as constants; one graph per (batch, answers) size. */
+/** Inputs of one compiled network. */
+function signatureOf(coder: FieldCoder, batch: number, fields: readonly number[], isOrdered: boolean): Signature {
+  return {
+    ...contextSignature(batch, coder.nField),
+    ...(isOrdered ? orderSignature(batch, fields.length) : {}),
+  };
+}
+
+/** The network with averaged weights as constants: marginals of `fields`, or the conditional of the last in that order. */
+function compileNetwork(
+  engine: Engine,
+  { config, layout, state }: Checkpoint,
+  coder: FieldCoder,
+  batch: number,
+  fields: readonly number[],
+  isOrdered: boolean,
+): Promise<Compiled> {
+  const width = heads[config.model.head].width(config.model.nComponent);
+  return engine.compile(
+    (inputs) => {
+      const params = unpack(tf.tensor1d(state.average), layout);
+      const known = encode(config.model, coder, params, inputs, config.isCalibrated); // [B, S]
+      const marginal = marginalsOf(config.model, params, known, coder, fields); // [B, fields, width]
+      if (!isOrdered) return { raw: marginal };
+      const ordered = conditionals(config.model, params, known, marginal, inputs); // [B, fields, width]
+      return { raw: tf.slice(ordered, [0, fields.length - 1, 0], [batch, 1, width]) };
+    },
+    signatureOf(coder, batch, fields, isOrdered),
+    `network, ${isOrdered ? "ordered, " : ""}${batch} galaxies`,
+  );
+}
+
+type FillOrder = (arrays: Record<string, NdArray>, b: number, i: number) => void;
+
+/** Compiles the network as questions come; one graph per batch size and set of fields. */
 export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predictor {
-  const { config, layout, state } = checkpoint;
+  const { config } = checkpoint;
   const coder = createFieldCoder(config.fields, config.standardisation);
   const head = heads[config.model.head];
   const width = head.width(config.model.nComponent);
   const graphs = new Map<string, Promise<Compiled>>();
 
-  /** Marginals of `wanted`, or with `order` the conditional of its last field. */
-  function graph(batch: number, fields: readonly number[], isOrdered: boolean): Promise<Compiled> {
-    const key = `${batch} x ${fields.join()} ${isOrdered ? "ordered" : ""}`;
-    let compiled = graphs.get(key);
-    if (compiled !== undefined) return compiled;
-    const signature = {
-      ...contextSignature(batch, coder.nField),
-      ...(isOrdered ? orderSignature(batch, fields.length) : {}),
-    };
-    compiled = engine.compile(
-      (inputs) => {
-        const params = unpack(tf.tensor1d(state.average), layout);
-        const known = encode(config.model, coder, params, inputs, config.isCalibrated); // [B, S]
-        const marginal = marginalsOf(config.model, params, known, coder, fields); // [B, fields, width]
-        if (!isOrdered) return { raw: marginal };
-        const ordered = conditionals(config.model, params, known, marginal, inputs); // [B, fields, width]
-        return { raw: tf.slice(ordered, [0, fields.length - 1, 0], [batch, 1, width]) };
-      },
-      signature,
-      `network for ${key}`,
-    );
+  const graph = (batch: number, fields: readonly number[], isOrdered: boolean): Promise<Compiled> => {
+    const key = `${batch} ${isOrdered} ${fields.join()}`;
+    const compiled = graphs.get(key) ?? compileNetwork(engine, checkpoint, coder, batch, fields, isOrdered);
     graphs.set(key, compiled);
     return compiled;
-  }
+  };
 
   /** Runs rows in batches; `fillOrder` writes the ordered queries of row i at place b. */
-  async function run(
+  const run = async (
     catalog: Catalog,
     rows: Int32Array,
     isGiven: Uint8Array,
     fields: readonly number[],
-    fillOrder?: (arrays: Record<string, NdArray>, b: number, i: number) => void,
-  ): Promise<Answers> {
+    fillOrder?: FillOrder,
+  ): Promise<Answers> => {
     const isOrdered = fillOrder !== undefined;
     const batch = upTo(rows.length, MOST_ROWS);
-    const count = isOrdered ? 1 : fields.length;
+    const size = (isOrdered ? 1 : fields.length) * width;
     const compiled = await graph(batch, fields, isOrdered);
-    const raw = new Float32Array(rows.length * count * width);
+    const raw = new Float32Array(rows.length * size);
     const scales = new Float64Array(rows.length);
-    const signature = {
-      ...contextSignature(batch, coder.nField),
-      ...(isOrdered ? orderSignature(batch, fields.length) : {}),
-    };
     for (let start = 0; start < rows.length; start += batch) {
-      const arrays = emptyArrays(signature);
-      const size = Math.min(batch, rows.length - start);
-      for (let b = 0; b < size; b++) {
+      const arrays = emptyArrays(signatureOf(coder, batch, fields, isOrdered));
+      const count = Math.min(batch, rows.length - start);
+      for (let b = 0; b < count; b++) {
         scales[start + b] = fillContext(arrays, b, coder, catalog, rows[start + b], isGiven);
         fillOrder?.(arrays, b, start + b);
         arrays.isCalibrated.data[b] = config.isCalibrated ? 1 : 0;
       }
       const out = (await compiled.run(arrays)).raw.data as Float32Array;
-      raw.set(out.subarray(0, size * count * width), start * count * width);
+      raw.set(out.subarray(0, count * size), start * size);
     }
-    return { mixtures: head.read(raw, rows.length * count, config.model.nComponent), scales };
-  }
+    return { mixtures: head.read(raw, (rows.length * size) / width, config.model.nComponent), scales };
+  };
 
   return {
     coder,
@@ -112,7 +124,7 @@ export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predict
       return run(catalog, rows, isGiven, order, (arrays, b, i) => {
         order.forEach((field, t) => {
           arrays.targetField.data[b * order.length + t] = field;
-          if (t < known) arrays.targetValue.data[b * order.length + t] = drawn[i * known + t]!;
+          if (t < known) arrays.targetValue.data[b * order.length + t] = drawn[i * known + t];
         });
       });
     },

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { logSoftmax, logSumExp } from "../engine/ops.ts";
 import type { Mixtures } from "./mixture.ts";
 
 /** Targets of a batch, flattened to M = B * T. Values are in the transformed, standardised space. */
@@ -39,12 +40,12 @@ const mixture: Head = {
   ],
   negLogLik(raw, { value, sigma, isUpperLimit }, k) {
     const [logits, means, logSigma] = tf.split(raw, [k, k, k], 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
-    const logWeight = tf.logSoftmax(logits); // [M, K]
+    const logWeight = logSoftmax(logits); // [M, K]
     const own = tf.exp(tf.mul(tf.clipByValue(logSigma, ...LOG_SIGMA), 2)); // [M, K]
     const variance = tf.add(own, tf.expandDims(tf.square(sigma), 1)); // [M, K]
     const pull = tf.sub(tf.expandDims(value, 1), means); // [M, K]
     const logDensity = tf.mul(tf.add(tf.div(tf.square(pull), variance), tf.log(variance)), -0.5); // [M, K]
-    const atValue = tf.sub(tf.logSumExp(tf.add(logWeight, logDensity), 1), HALF_LOG_2PI); // [M]
+    const atValue = tf.sub(logSumExp(tf.add(logWeight, logDensity), 1), HALF_LOG_2PI); // [M]
     const cdf = tf.mul(tf.add(tf.erf(tf.div(pull, tf.sqrt(tf.mul(variance, 2)))), 1), 0.5); // [M, K]
     const below = tf.log(tf.add(tf.sum(tf.mul(tf.exp(logWeight), cdf), 1), 1e-9)); // [M]
     return tf.neg(tf.where(isUpperLimit, below, atValue)) as tf.Tensor1D;

@@ -11,6 +11,31 @@ export interface ParameterSpec {
   readonly isDecayed: boolean;
 }
 
+/** A weight matrix [rows, columns], decayed, of variance gain^2 / rows. */
+export const matrix = (name: string, rows: number, columns: number, gain = 1): ParameterSpec => ({
+  name,
+  shape: [rows, columns],
+  std: gain / Math.sqrt(rows),
+  isDecayed: true,
+});
+
+/** An embedding or bias: N(0, std^2), not decayed. */
+export const table = (name: string, shape: readonly number[], std = 0): ParameterSpec => ({
+  name,
+  shape,
+  std,
+  isDecayed: false,
+});
+
+/** A vector that starts at given values, not decayed; `start` repeats. */
+export const vector = (name: string, size: number, start: number | readonly number[]): ParameterSpec => ({
+  name,
+  shape: [size],
+  std: 0,
+  start,
+  isDecayed: false,
+});
+
 /** Where each parameter lives in the one flat vector that the optimiser sees. Decayed parameters come first. */
 export interface Layout {
   readonly specs: readonly ParameterSpec[];

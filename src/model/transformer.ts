@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import type { Tensors } from "../engine/contract.ts";
-import { gelu, layerNorm, linear } from "../engine/ops.ts";
+import { attention, foldNorm, gelu, linear, linearParts, normalise } from "../engine/ops.ts";
 import { heads, type HeadName } from "./heads.ts";
-import type { ParameterSpec } from "./parameters.ts";
+import { matrix, type ParameterSpec, table, vector } from "./parameters.ts";
 
 /** A recipe's `model:` section: the shape of the network. */
 export const modelSchema = z
@@ -50,36 +50,25 @@ export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabular
   const width = head.width(config.nComponent);
   const bias = head.initialBias(config.nComponent);
   const state = nLatent * d;
-  const matrix = (name: string, rows: number, columns: number, gain = 1): ParameterSpec => ({
-    name,
-    shape: [rows, columns],
-    std: gain / Math.sqrt(rows),
-    isDecayed: true,
-  });
-  const table = (name: string, shape: number[], std: number): ParameterSpec => ({ name, shape, std, isDecayed: false });
-  const norm = (name: string, size: number): ParameterSpec[] => [
-    { name: `${name}.gain`, shape: [size], std: 0, start: 1, isDecayed: false },
-    table(`${name}.bias`, [size], 0),
-  ];
   const layer = (name: string, size: number, hidden: number, depth: number, hasAttention: boolean): ParameterSpec[] => {
     const residual = 1 / Math.sqrt(2 * depth); // what is added to the stream stays small (GPT-2)
     const attention = [
-      ...norm(`${name}.attention.norm`, size),
+      vector(`${name}.attention.norm`, size, 1),
       matrix(`${name}.attention.qkv`, size, 3 * size),
       matrix(`${name}.attention.out`, size, size, residual),
     ];
     return [
       ...(hasAttention ? attention : []),
-      ...norm(`${name}.mlp.norm`, size),
+      vector(`${name}.mlp.norm`, size, 1),
       matrix(`${name}.mlp.up`, size, hidden, Math.SQRT2),
-      table(`${name}.mlp.upBias`, [hidden], 0),
+      table(`${name}.mlp.upBias`, [hidden]),
       matrix(`${name}.mlp.down`, hidden, size, residual),
-      table(`${name}.mlp.downBias`, [size], 0),
+      table(`${name}.mlp.downBias`, [size]),
     ];
   };
   const answers = (name: string, from: number, count: number): ParameterSpec[] => [
     matrix(`${name}.out`, from, count * width, 0.3),
-    { name: `${name}.bias`, shape: [count * width], std: 0, start: bias, isDecayed: false },
+    vector(`${name}.bias`, count * width, bias),
   ];
   return [
     matrix("embed.fields", nField * N_FEATURE + NEIGHBOURHOODS.length * nBand + 2, state, 1.4),
@@ -87,9 +76,8 @@ export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabular
     ...Array.from({ length: config.nLayer }, (_, l) =>
       layer(`layer${l}`, d, config.nHidden, config.nLayer, nLatent > 1),
     ).flat(),
-    ...norm("state.norm", state),
     matrix("head.band.mix", state, config.bandRank, Math.SQRT2),
-    table("head.band.mixBias", [config.bandRank], 0),
+    table("head.band.mixBias", [config.bandRank]),
     ...answers("head.band", config.bandRank, nBand),
     ...answers("head.property", state, nField - nBand),
     table("query.field", [nField, q], 1),
@@ -103,10 +91,10 @@ export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabular
     ...Array.from({ length: config.nQueryLayer }, (_, l) =>
       layer(`query${l}`, q, 4 * q, config.nQueryLayer, true),
     ).flat(),
-    ...norm("query.norm", q),
+    vector("query.norm", q, 1),
     matrix("query.out", q, width, 0.05),
-    table("calibration.lnFlux", [nField], 0),
-    table("calibration.lnNoise", [nField], 0),
+    table("calibration.lnFlux", [nField]),
+    table("calibration.lnNoise", [nField]),
   ];
 }
 
@@ -191,29 +179,28 @@ function describeValues(vocabulary: Vocabulary, params: Tensors, batch: Tensors,
   return tf.concat([perField, contrasts(vocabulary, value, sigma, isGiven)], 1); // [B, N F + 2 nBand]
 }
 
-/** Multi-head attention of `queries` [B, T, d] over `keys` [B, S, d], both normalised; `bias` [1, 1, T, S] or none. */
-function attend(nHead: number, queries: tf.Tensor, keys: tf.Tensor, qkv: tf.Tensor, bias?: tf.Tensor): tf.Tensor {
-  const [b, t, d] = queries.shape as [number, number, number];
-  const toHeads = (y: tf.Tensor): tf.Tensor => tf.transpose(tf.reshape(y, [b, -1, nHead, d / nHead]), [0, 2, 1, 3]);
-  const [q, k, v] = queries === keys ? tf.split(linear(queries, qkv), 3, 2) : crossProjections(queries, keys, qkv); // 3 x [B, T or S, d]
-  const scores = tf.mul(tf.matMul(toHeads(q), toHeads(k), false, true), 1 / Math.sqrt(d / nHead)); // [B, H, T, S]
-  const weights = tf.softmax(bias === undefined ? scores : tf.add(scores, bias)); // [B, H, T, S]
-  return tf.reshape(tf.transpose(tf.matMul(weights, toHeads(v)), [0, 2, 1, 3]), [b, t, d]); // [B, T, d]
+/** What attention adds to `x` [B, T, d], looking at `x` and at `memory` [B, M, d]; `bias` [1, 1, T, M + T]. Pre-norm. */
+function attend(
+  nHead: number,
+  x: tf.Tensor,
+  w: Tensors,
+  name: string,
+  memory?: tf.Tensor,
+  bias?: tf.Tensor,
+): tf.Tensor {
+  const qkv = foldNorm({ w: w[`${name}.qkv`] }, w[`${name}.norm`]);
+  const own = linearParts(normalise(x), qkv, 3); // 3 x [B, T, d]
+  const seen = memory === undefined ? undefined : linearParts(normalise(memory), qkv, 3).slice(1); // 2 x [B, M, d]
+  const keys = seen === undefined ? own[1] : tf.concat([seen[0], own[1]], 1); // [B, M + T, d]
+  const values = seen === undefined ? own[2] : tf.concat([seen[1], own[2]], 1); // [B, M + T, d]
+  return linear(attention(own[0], keys, values, nHead, bias), w[`${name}.out`]); // [B, T, d]
 }
 
-function crossProjections(queries: tf.Tensor, keys: tf.Tensor, qkv: tf.Tensor): tf.Tensor[] {
-  const d = queries.shape[2]!;
-  const [own, other] = tf.split(qkv, [d, 2 * d], 1) as [tf.Tensor, tf.Tensor];
-  return [linear(queries, own), ...tf.split(linear(keys, other), 2, 2)];
-}
-
-function normalise(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
-  return layerNorm(x, w[`${name}.gain`], w[`${name}.bias`]);
-}
-
+/** What the feed-forward layer adds to `x` [.., d]. Pre-norm. */
 function feedForward(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
-  const hidden = gelu(linear(normalise(x, w, `${name}.norm`), w[`${name}.up`], w[`${name}.upBias`])); // [.., hidden]
-  return tf.add(x, linear(hidden, w[`${name}.down`], w[`${name}.downBias`])); // [.., d]
+  const up = foldNorm({ w: w[`${name}.up`], b: w[`${name}.upBias`] }, w[`${name}.norm`]);
+  const hidden = gelu(linear(normalise(x), up.w, up.b)); // [.., hidden]
+  return linear(hidden, w[`${name}.down`], w[`${name}.downBias`]); // [.., d]
 }
 
 /**
@@ -233,14 +220,10 @@ export function encode(
   const input = tf.concat([fields, tf.mul<tf.Tensor2D>(value, has), has as tf.Tensor2D], 1); // [B, input]
   let x = tf.reshape(linear(input, params["embed.fields"], params["embed.bias"]), [b, config.nLatent, config.dModel]); // [B, J, d]
   for (let l = 0; l < config.nLayer; l++) {
-    if (config.nLatent > 1) {
-      const y = normalise(x, params, `layer${l}.attention.norm`); // [B, J, d]
-      const mixed = attend(config.nHead, y, y, params[`layer${l}.attention.qkv`]); // [B, J, d]
-      x = tf.add(x, linear(mixed, params[`layer${l}.attention.out`])); // [B, J, d]
-    }
-    x = feedForward(x, params, `layer${l}.mlp`); // [B, J, d]
+    if (config.nLatent > 1) x = tf.add(x, attend(config.nHead, x, params, `layer${l}.attention`)); // [B, J, d]
+    x = tf.add(x, feedForward(x, params, `layer${l}.mlp`)); // [B, J, d]
   }
-  return normalise(tf.reshape(x, [b, config.nLatent * config.dModel]), params, "state.norm") as tf.Tensor2D; // [B, J d]
+  return normalise(tf.reshape(x, [b, config.nLatent * config.dModel])) as tf.Tensor2D; // [B, J d]
 }
 
 /** What a part's answers are read from: properties from the whole state, bands from a narrower mix of it. [B, from] */
@@ -336,12 +319,9 @@ export function conditionals(
   const bias = tf.tensor4d(visible, [1, 1, t, m + t]);
   let x = embedQueries(config, params, state, marginal, batch); // [A, T, q]
   for (let l = 0; l < config.nQueryLayer; l++) {
-    const name = `query${l}.attention`;
-    const y = normalise(x, params, `${name}.norm`); // [A, T, q]
-    const keys = tf.concat([normalise(memory, params, `${name}.norm`), y], 1); // [A, M + T, q]
-    x = tf.add(x, linear(attend(config.nHead, y, keys, params[`${name}.qkv`], bias), params[`${name}.out`])); // [A, T, q]
-    x = feedForward(x, params, `query${l}.mlp`); // [A, T, q]
+    x = tf.add(x, attend(config.nHead, x, params, `query${l}.attention`, memory, bias)); // [A, T, q]
+    x = tf.add(x, feedForward(x, params, `query${l}.mlp`)); // [A, T, q]
   }
-  const correction = linear(normalise(x, params, "query.norm"), params["query.out"]); // [A, T, width]
-  return tf.add<tf.Tensor3D>(marginal, correction); // [A, T, width]
+  const out = foldNorm({ w: params["query.out"] }, params["query.norm"]);
+  return tf.add<tf.Tensor3D>(marginal, linear(normalise(x), out.w)); // [A, T, width]
 }

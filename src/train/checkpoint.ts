@@ -5,13 +5,15 @@ import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { createLayout, type Layout, sizeOf } from "../model/parameters.ts";
-import { type ModelConfig, parameterSpecs } from "../model/transformer.ts";
-import type { Field } from "../survey/field.ts";
-import type { SubsetConfig } from "../tokens/subset.ts";
+import { type ModelConfig, modelSchema, parameterSpecs } from "../model/transformer.ts";
+import type { Field, FieldKind } from "../survey/field.ts";
+import { bandCount } from "../tokens/scale.ts";
+import { type SubsetConfig, subsetSchema } from "../tokens/subset.ts";
 import { createFieldCoder, type Standardisation } from "../tokens/standardise.ts";
+import { transforms } from "../tokens/transform.ts";
 import { checkTokenizerJson, writeTokenizerJson } from "../tokens/vocabulary.ts";
 import { migrateConfig } from "./migrations.ts";
-import type { OptimiserConfig } from "./optimiser.ts";
+import { type OptimiserConfig, optimiserSchema } from "./optimiser.ts";
 import { type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
 
 /** What `config.json` holds: enough to rebuild the network and to continue the run. */
@@ -46,6 +48,62 @@ export const trainingSchema = z
   })
   .prefault({});
 export type TrainingConfig = z.output<typeof trainingSchema>;
+
+const momentsSchema = z.object({ mean: z.number(), deviation: z.number().positive() });
+const pairSchema = z.tuple([z.number(), z.number()]);
+const fieldSchema = z.object({
+  name: z.string(),
+  kind: z.enum(Object.keys(transforms) as [FieldKind, ...FieldKind[]]),
+  unit: z.string(),
+  description: z.string(),
+  range: pairSchema,
+  band: z
+    .object({
+      group: z.string(),
+      pivot: z.number().positive(),
+      edges: pairSchema,
+      rise: pairSchema,
+      depth: z.array(z.number()).min(1),
+      zeroPointError: z.number(),
+    })
+    .optional(),
+});
+
+/** `config.json` as this version writes it; keys that it doesn't know are kept. */
+const configSchema = z
+  .looseObject({
+    survey: z.string(),
+    fields: z.array(fieldSchema).min(1),
+    standardisation: z.object({
+      fields: z.array(momentsSchema),
+      absolute: z.array(momentsSchema),
+      scale: momentsSchema,
+    }),
+    model: modelSchema.unwrap(),
+    optimiser: optimiserSchema.unwrap(),
+    subsets: subsetSchema.unwrap(),
+    training: trainingSchema.unwrap(),
+    step: z.int().min(0),
+    isCalibrated: z.boolean(),
+    freeze: z.array(z.string()),
+    data: z.record(z.string(), z.string()),
+  })
+  .refine(({ fields, standardisation }) => standardisation.fields.length === fields.length, {
+    path: ["standardisation", "fields"],
+    message: "expected one entry per field",
+  })
+  .refine(({ fields, standardisation }) => standardisation.absolute.length === bandCount(fields as Field[]), {
+    path: ["standardisation", "absolute"],
+    message: "expected one entry per band",
+  });
+
+/** @throws UserError naming the first key of `config.json` that is missing or isn't what it should be. */
+function checkConfig(config: CheckpointConfig, path: string): CheckpointConfig {
+  const { success, data, error } = configSchema.safeParse(config);
+  if (success) return { ...config, ...data } as CheckpointConfig;
+  const { path: key, message } = error.issues[0];
+  throw new UserError(`${path}: damaged at "${key.map(String).join(".")}": ${message}`);
+}
 
 /** The run's numbers at a step; every vector is [P], flat, in the layout's order. */
 export interface TrainState {
@@ -162,9 +220,9 @@ export function loadCheckpoint(path: string): Checkpoint {
   try {
     parsed = JSON.parse(readFileSync(configPath, "utf8"));
   } catch (error) {
-    throw new UserError(`${configPath}: not JSON (${(error as Error).message})`);
+    throw new UserError(`${configPath}: not JSON (${(error as Error).message.replaceAll(/\s+/g, " ")})`);
   }
-  const config = migrateConfig(parsed, configPath);
+  const config = checkConfig(migrateConfig(parsed, configPath), configPath);
   const layout = createLayout(parameterSpecs(config.model, createFieldCoder(config.fields, config.standardisation)));
   const read = (name: string): NamedTensors => {
     const file = join(folder, name);

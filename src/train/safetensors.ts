@@ -30,6 +30,8 @@ interface Entry {
   data_offsets: [number, number];
 }
 
+const isCounts = (x: unknown): boolean => Array.isArray(x) && x.every((n) => Number.isSafeInteger(n) && Number(n) >= 0);
+
 /** @throws UserError for a file that is cut short, damaged, or holds anything but float32. */
 export function readSafetensors(
   bytes: Uint8Array,
@@ -42,12 +44,13 @@ export function readSafetensors(
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerBytes = Number(view.getBigUint64(0, true));
   if (headerBytes > bytes.length - 8) fail(`header promises ${headerBytes} bytes, file has ${bytes.length}`);
-  let header: Record<string, Entry | Record<string, string>>;
+  let header: Record<string, Entry | Record<string, string> | null> | null;
   try {
     header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerBytes))) as typeof header;
   } catch {
     return fail("header is not JSON");
   }
+  if (typeof header !== "object" || header === null) return fail("header is not an object");
   const tensors: Record<string, { shape: number[]; data: Float32Array }> = {};
   let metadata: Record<string, string> = {};
   const start = 8 + headerBytes;
@@ -56,11 +59,11 @@ export function readSafetensors(
       metadata = value as Record<string, string>;
       continue;
     }
+    if (typeof value !== "object" || value === null) return fail(`tensor ${name} is not described`);
     const { dtype, shape, data_offsets: range } = value as Entry;
-    const size = Array.isArray(shape) ? shape.reduce((a, b) => a * b, 4) : -1;
+    const size = isCounts(shape) ? shape.reduce((a, b) => a * b, 4) : -1;
     if (dtype !== "F32") fail(`tensor ${name} has type ${dtype}`);
-    if (!Array.isArray(range) || range[1] - range[0] !== size)
-      fail(`tensor ${name} has a size that doesn't fit its shape`);
+    if (!isCounts(range) || range[1] - range[0] !== size) fail(`tensor ${name} has a size that doesn't fit its shape`);
     if (start + range[1] > bytes.length)
       fail(`tensor ${name} ends at byte ${start + range[1]}, file has ${bytes.length}`);
     const copy = Uint8Array.from(bytes.subarray(start + range[0], start + range[1])); // aligned, whatever `bytes` is

@@ -1,0 +1,20 @@
+/** The library: what fine-tuning scripts and notebooks import. The command line is built from the same pieces. */
+export { createEngine } from "./engine/engine.ts";
+export type { Engine, EngineOptions } from "./engine/contract.ts";
+export { UserError } from "./errors.ts";
+export { sampleJoint } from "./inference/sampling.ts";
+export { createPredictor, type Answers, type Predictor } from "./inference/predict.ts";
+export { summarise, type Summary } from "./inference/summary.ts";
+export { openTable, writeTable } from "./io/formats.ts";
+export { createRng, type Rng } from "./random.ts";
+export { loadRecipe, type Recipe } from "./recipe.ts";
+export { figures } from "./report/figures.ts";
+export { renderPng } from "./report/svg.ts";
+export { simulateBuiltin } from "./simulate/builtin.ts";
+export { simulateFromSpectra } from "./simulate/spectra.ts";
+export type { Catalog } from "./survey/catalog.ts";
+export { State, type Field } from "./survey/field.ts";
+export { readCatalog, readWholeCatalog, toCatalog } from "./survey/read.ts";
+export { loadSurvey, type Survey } from "./survey/survey.ts";
+export { catalogFromValues } from "./survey/values.ts";
+export { loadCheckpoint, type Checkpoint } from "./train/checkpoint.ts";
