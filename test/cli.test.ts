@@ -1,0 +1,111 @@
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { version } from "../src/version.ts";
+
+const cli = join(dirname(dirname(fileURLToPath(import.meta.url))), "dist", "cli.js");
+
+/** The verbs that other programs and papers rely on. */
+const verbs = [
+  "quickstart",
+  "simulate",
+  "prepare",
+  "pretrain",
+  "finetune",
+  "adapt",
+  "query",
+  "evaluate",
+  "datasets",
+  "info",
+];
+
+let folder = "";
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the built command in an empty folder, without a terminal and without standard input. */
+function caleido(...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [cli, ...args], { cwd: folder }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+    child.stdin?.end();
+  });
+}
+
+beforeAll(() => {
+  if (!existsSync(cli)) throw new Error("dist/cli.js is missing: run npm run build first");
+  folder = mkdtempSync(join(tmpdir(), "caleido-cli-"));
+  writeFileSync(join(folder, "empty.csv"), "");
+  writeFileSync(join(folder, "bands.csv"), "object_id,J0378,J0378_err\n1,2.0,0.1\n");
+  writeFileSync(join(folder, "typo.yaml"), "model:\n  nLayers: 3\n");
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("caleido", () => {
+  it.concurrent("lists exactly its verbs", async () => {
+    const { code, stdout } = await caleido("--help");
+    expect(code).toBe(0);
+    const listed = [...stdout.matchAll(/^ {2}caleido (\w+)/gm)].map((match) => match[1]);
+    expect(listed.sort()).toEqual([...verbs, "completion"].sort());
+  });
+
+  it.concurrent("says its version", async () => {
+    expect(await caleido("--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+  });
+
+  it.concurrent.each(verbs)("%s --help prints the usage", async (verb) => {
+    const { code, stdout, stderr } = await caleido(verb, "--help");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(new RegExp(`^caleido ${verb}\\b`));
+    expect(stdout).toContain("Options:");
+  });
+});
+
+/** Mistakes of the user, and what the one line that answers them must hold. */
+const mistakes: readonly { readonly args: readonly string[]; readonly says: RegExp }[] = [
+  { args: [], says: /expected a verb/ },
+  { args: ["querry"], says: /query/ },
+  { args: ["paint"], says: /paint|verb/ },
+  { args: ["simulate", "--out", "sims.csv", "--frobnicate"], says: /frobnicate/ },
+  { args: ["simulate"], says: /out/ },
+  { args: ["simulate", "--n", "abc", "--out", "sims.csv"], says: /\bn\b.*number/ },
+  { args: ["simulate", "--n", "2", "--out", "sims.doc"], says: /sims\.doc.*parquet/ },
+  { args: ["simulate", "--n", "2", "--survey", "minijpax", "--out", "sims.csv"], says: /minijpax.*minijpas/ },
+  { args: ["datasets", "minijpax"], says: /minijpax.*minijpas/ },
+  { args: ["prepare", "nowhere.parquet", "--out", "parts"], says: /nowhere\.parquet/ },
+  { args: ["prepare", "empty.csv", "--out", "parts"], says: /empty\.csv/ },
+  { args: ["pretrain", "nowhere.parquet"], says: /nowhere\.parquet/ },
+  { args: ["pretrain", "bands.csv", "--recipe", "nowhere.yaml"], says: /nowhere\.yaml/ },
+  { args: ["pretrain", "bands.csv", "--recipe", "typo.yaml"], says: /typo\.yaml:2:3.*nLayer\b/ },
+  { args: ["pretrain", "bands.csv", "--set", "model.nLayers=3"], says: /nLayer\b/ },
+  { args: ["pretrain", "--resume", "nowhere"], says: /nowhere/ },
+  { args: ["finetune", "bands.csv", "--init", "nowhere"], says: /nowhere/ },
+  { args: ["adapt", "--init", "nowhere", "--source", "bands.csv", "--unlabelled", "bands.csv"], says: /nowhere/ },
+  { args: ["query", "bands.csv", "--checkpoint", "nowhere", "--want", "z"], says: /nowhere/ },
+  { args: ["evaluate", "bands.csv", "--checkpoint", "nowhere"], says: /nowhere/ },
+  { args: ["info", "nowhere"], says: /nowhere/ },
+];
+
+describe("a user's mistake", () => {
+  it.concurrent.each(mistakes)("caleido $args: one line, exit code 1", async ({ args, says }) => {
+    const { code, stdout, stderr } = await caleido(...args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    const lines = stderr.trimEnd().split("\n");
+    expect(lines.at(-1)).toMatch(/^caleido: /);
+    expect(lines.at(-1)).toMatch(says);
+    // Before it, at most the heading of what was begun: no stack, no usage text, no second message.
+    expect(lines.slice(0, -1).filter((line) => !/^([A-Z][\w-]+)?$/.test(line))).toEqual([]);
+  });
+
+  it("leaves nothing behind", () => {
+    expect(readdirSync(folder).sort()).toEqual(["bands.csv", "empty.csv", "typo.yaml"]);
+  });
+});
