@@ -19,7 +19,7 @@ export const shownMetrics = {
   other: ["bias", "sigmaNmad", "crps", "coverage68", "coverage95"],
 } as const satisfies Record<string, readonly MetricName[]>;
 
-export function axisOf(field: Field): Axis {
+function axisOf(field: Field): Axis {
   return {
     label: field.description,
     ...(field.unit === "" ? {} : { unit: field.unit }),

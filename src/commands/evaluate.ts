@@ -69,7 +69,7 @@ export interface Evaluation {
 const BLUE = 6000;
 
 /** The questions that every evaluation asks. */
-export function standardQuestions(coder: FieldCoder): Question[] {
+function standardQuestions(coder: FieldCoder): Question[] {
   const { fields, nField, nBand } = coder;
   const indices = (isWanted: (j: number) => boolean): number[] => fields.flatMap((_, j) => (isWanted(j) ? [j] : []));
   const properties = indices((j) => j >= nBand);

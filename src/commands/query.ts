@@ -11,6 +11,7 @@ import { sampleJoint } from "../inference/sampling.ts";
 import { createRng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
 import type { Catalog } from "../survey/catalog.ts";
+import { State } from "../survey/field.ts";
 import { readCatalog } from "../survey/read.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
@@ -75,22 +76,30 @@ async function answer(predictor: Predictor, catalog: Catalog, request: QueryRequ
   return { rowCount: catalog.rowCount, columns, metadata: {} };
 }
 
-/** Prints the first rows of the answers: median with 16 - 84 % interval. */
-function show(table: Table, wanted: readonly string[], units: readonly string[]): void {
-  const column = (name: string): ArrayLike<number | string | bigint> =>
-    table.columns.find((each) => each.name === name)!.data;
+/** Prints the first answers: median, 16 - 84 % interval, and the table's own value where it has one. */
+function show(table: Table, catalog: Catalog, wanted: readonly number[]): void {
+  const column = (name: string): ArrayLike<unknown> => table.columns.find((each) => each.name === name)!.data;
   const ids = column("object_id");
-  const cell = (name: string, i: number): string => {
-    const [median, low, high] = ["median", "q16", "q84"].map((each) => Number(column(`${name}_${each}`)[i]));
-    return `${number(median)} (${number(low)} .. ${number(high)})`;
+  const { fields } = catalog;
+  const cell = (j: number, i: number): string => {
+    const [median, low, high] = ["median", "q16", "q84"].map((each) => Number(column(`${fields[j].name}_${each}`)[i]));
+    const at = i * fields.length + j;
+    const own = catalog.state[at] === State.measured ? `  [${number(catalog.value[at])}]` : "";
+    return `${number(median)} (${number(low)} .. ${number(high)})${own}`;
   };
   printTable(
-    ["object", ...wanted.map((name, w) => (units[w] === "" ? name : `${name} [${units[w]}]`))],
+    [
+      "object",
+      ...wanted.map((j) => (fields[j].unit === "" ? fields[j].name : `${fields[j].name} [${fields[j].unit}]`)),
+    ],
     Array.from({ length: Math.min(SHOWN, table.rowCount) }, (_, i) => [
       String(ids[i]),
-      ...wanted.map((name) => cell(name, i)),
+      ...wanted.map((j) => cell(j, i)),
     ]),
   );
+  if (wanted.some((j) => catalog.state[j] === State.measured)) {
+    say("  median (16 % .. 84 %)  [the table's own value, not used]");
+  }
 }
 
 /** Batches of galaxies to ask about, and how many there are where that is known. */
@@ -110,7 +119,7 @@ export async function runQuery(request: QueryRequest): Promise<number> {
   const checkpoint = loadCheckpoint(request.checkpoint);
   const survey = { ...loadSurvey(checkpoint.config.survey), fields: checkpoint.config.fields };
   const predictor = createPredictor(request.engine, checkpoint);
-  const wanted = parseFieldList(request.want, survey.fields, "--want").map((j) => survey.fields[j]);
+  const wanted = parseFieldList(request.want, survey.fields, "--want");
   let done = 0;
   let shown = false;
   const start = performance.now();
@@ -118,12 +127,7 @@ export async function runQuery(request: QueryRequest): Promise<number> {
     for await (const catalog of galaxies(request, survey)) {
       const table = await answer(predictor, catalog, request);
       done += table.rowCount;
-      if (!shown)
-        show(
-          table,
-          wanted.map((f) => f.name),
-          wanted.map((f) => f.unit),
-        );
+      if (!shown) show(table, catalog, wanted);
       shown = true;
       yield table;
     }

@@ -129,6 +129,7 @@ function pathsIn(out: string) {
     simulations: at("simulations.parquet"),
     target: at("target.parquet"),
     labelled: at("target-labelled.parquet"),
+    examples: at("examples.parquet"),
     pretrain: at("pretrain"),
     adapt: at("adapt"),
     zeroShot: at("target-zero-shot"),
@@ -144,10 +145,11 @@ async function simulateAll(paths: Paths, survey: string, size: QuickstartSize): 
   await runSimulate({ survey, out: paths.simulations, n: size.galaxies, seed: "quickstart" });
   await runSimulate({ survey, out: paths.target, n: size.target, seed: "target", ...TARGET });
   await runSimulate({ survey, out: paths.labelled, n: size.labelled, seed: "labelled", ...TARGET });
+  await runSimulate({ survey, out: paths.examples, n: size.labelled, seed: "examples" });
 }
 
 async function askAll(engine: Engine, paths: Paths): Promise<void> {
-  const common = { engine, checkpoint: paths.pretrain, table: paths.labelled, samples: 0, seed: "1" };
+  const common = { engine, checkpoint: paths.pretrain, table: paths.examples, samples: 0, seed: "1" };
   for (const { title, given, want } of QUESTIONS) {
     say(`\n  ${title}`);
     await runQuery({ ...common, given, want, out: paths.answers(want.split(",")[0]) });
@@ -180,7 +182,7 @@ async function evaluateAll(
 }
 
 /** The whole road: simulate, pretrain, adapt, query, evaluate. Everything goes to `out`. */
-export async function runQuickstart(engine: Engine, out: string, size: QuickstartSize = FULL): Promise<void> {
+async function runQuickstart(engine: Engine, out: string, size: QuickstartSize = FULL): Promise<void> {
   const start = performance.now();
   const elapsed = (): string => duration((performance.now() - start) / 1000);
   const stage = (title: string): void => heading(`${title} (${elapsed()} so far)`);

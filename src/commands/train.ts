@@ -28,7 +28,7 @@ export interface TrainingTable {
   readonly rows: SplitRows;
 }
 
-export async function readTrainingTable(path: string, survey: Survey): Promise<TrainingTable> {
+async function readTrainingTable(path: string, survey: Survey): Promise<TrainingTable> {
   const { catalog, report } = await readWholeCatalog(path, survey);
   for (const line of report) say(`  ${line}`);
   const rows = splitByParent(catalog.parentId);
@@ -37,7 +37,7 @@ export async function readTrainingTable(path: string, survey: Survey): Promise<T
 }
 
 /** An untrained network for these tables: standardisation from their training rows. */
-export function startRun(recipe: Recipe, survey: Survey, tables: readonly TrainingTable[]): Checkpoint {
+function startRun(recipe: Recipe, survey: Survey, tables: readonly TrainingTable[]): Checkpoint {
   const source = tables[0];
   const config: CheckpointConfig = {
     formatVersion: FORMAT_VERSION,
@@ -59,7 +59,7 @@ export function startRun(recipe: Recipe, survey: Survey, tables: readonly Traini
 }
 
 /** The same network with another recipe's training and a fresh optimiser. */
-export function restart(init: Checkpoint, recipe: Recipe, changes: Partial<CheckpointConfig>): Checkpoint {
+function restart(init: Checkpoint, recipe: Recipe, changes: Partial<CheckpointConfig>): Checkpoint {
   const { optimiser, subsets, training } = recipe;
   return {
     config: { ...init.config, optimiser, subsets, training, step: 0, ...changes },
@@ -87,7 +87,7 @@ export interface TrainRequest {
 }
 
 /** Trains with a progress bar; Ctrl-C saves and says how to go on. Returns the trained checkpoint. */
-export async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
+async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
   const { engine, folder, start } = request;
   const { training } = start.config;
   const bar = progressBar("training", training.steps);
@@ -176,7 +176,7 @@ export interface FinetuneRequest extends PretrainRequest {
   readonly freeze: readonly string[];
 }
 
-export async function runFinetune({ engine, data, recipe, out, init, freeze }: FinetuneRequest): Promise<Checkpoint> {
+async function runFinetune({ engine, data, recipe, out, init, freeze }: FinetuneRequest): Promise<Checkpoint> {
   claimRunFolder(out);
   const source = loadCheckpoint(init);
   const survey = { ...loadSurvey(source.config.survey), fields: source.config.fields };
@@ -209,7 +209,7 @@ export interface AdaptRequest {
 }
 
 /** The same photometry without labels: what a survey without spectra looks like. */
-export function withoutLabels(catalog: Catalog): Catalog {
+function withoutLabels(catalog: Catalog): Catalog {
   const n = catalog.fields.length;
   const state = catalog.state.slice();
   catalog.fields.forEach((field, j) => {

@@ -36,14 +36,19 @@ function spaceOf(coder: FieldCoder, j: number, scale: number): Space {
   };
 }
 
-/** Mixtures of answer `w` of every row, seen through the errors of the truths they are compared with. */
-function answersFor(answers: Answers, w: number, nWanted: number, encodedError: (i: number) => number): Mixtures {
-  const { mixtures, scales } = answers;
+/** Answer `w` for places `kept` of the rows asked, seen through the errors of the truths they are compared with. */
+function answersFor(
+  { mixtures }: Answers,
+  w: number,
+  nWanted: number,
+  kept: readonly number[],
+  encodedError: (i: number) => number,
+): Mixtures {
   const k = mixtures.componentCount;
-  const n = scales.length;
+  const n = kept.length;
   const pick = (from: Float64Array): Float64Array => {
     const to = new Float64Array(n * k);
-    for (let i = 0; i < n; i++) to.set(from.subarray((i * nWanted + w) * k, (i * nWanted + w + 1) * k), i * k);
+    kept.forEach((i, at) => to.set(from.subarray((i * nWanted + w) * k, (i * nWanted + w + 1) * k), at * k));
     return to;
   };
   const sigma = pick(mixtures.sigma);
@@ -56,7 +61,7 @@ function answersFor(answers: Answers, w: number, nWanted: number, encodedError: 
 
 /**
  * The network's answers to one question beside the truth, by field name. The error of a truth widens the predictive
- * distribution before the comparison; rows without the truth are left out.
+ * distribution before the comparison; rows without the truth are left out. What is wanted is never given.
  */
 export async function predictTruths(
   predictor: Predictor,
@@ -65,32 +70,27 @@ export async function predictTruths(
   question: Question,
 ): Promise<Map<string, { rows: Int32Array; predictions: Predictions }>> {
   const { coder } = predictor;
-  const n = coder.fields.length;
+  const { wanted } = question;
+  const isGiven = question.isGiven.slice();
+  for (const j of wanted) isGiven[j] = 0;
+  const answers = await predictor.predict(catalog, rows, isGiven, wanted);
   const result = new Map<string, { rows: Int32Array; predictions: Predictions }>();
-  for (const j of question.wanted) {
-    const scored = rowsWith(catalog, rows, j);
-    if (scored.length === 0) continue;
-    const isGiven = question.isGiven.slice();
-    isGiven[j] = 0;
-    const answers = await predictor.predict(catalog, scored, isGiven, [j]);
-    const truth = Float64Array.from(scored, (row) => catalog.value[row * n + j]);
-    const error = (i: number): number =>
-      coder.encodeError(j, truth[i], catalog.error[scored[i] * n + j], answers.scales[i]);
-    const predictions = scoreMixtures(answersFor(answers, 0, 1, error), truth, (i) =>
-      spaceOf(coder, j, answers.scales[i]),
-    );
-    result.set(coder.fields[j].name, { rows: scored, predictions });
-  }
+  wanted.forEach((j, w) => {
+    const at = (i: number): number => rows[i] * coder.nField + j;
+    const kept = Array.from(rows.keys()).filter((i) => catalog.state[at(i)] === State.measured);
+    if (kept.length === 0) return;
+    const truth = Float64Array.from(kept, (i) => catalog.value[at(i)]);
+    const scaleOf = (i: number): number => answers.scales[kept[i]];
+    const error = (i: number): number => coder.encodeError(j, truth[i], catalog.error[at(kept[i])], scaleOf(i));
+    const mixtures = answersFor(answers, w, wanted.length, kept, error);
+    const predictions = scoreMixtures(mixtures, truth, (i) => spaceOf(coder, j, scaleOf(i)));
+    result.set(coder.fields[j].name, { rows: Int32Array.from(kept, (i) => rows[i]), predictions });
+  });
   return result;
 }
 
 /** Feature rows for baselines: encoded values of the given fields, 0 and a flag where missing. [n, 2 * given + 1] */
-export function featureMatrix(
-  coder: FieldCoder,
-  catalog: Catalog,
-  rows: Int32Array,
-  isGiven: Uint8Array,
-): Float32Array {
+function featureMatrix(coder: FieldCoder, catalog: Catalog, rows: Int32Array, isGiven: Uint8Array): Float32Array {
   const n = coder.fields.length;
   const given = Array.from(isGiven.keys()).filter((j) => isGiven[j] === 1);
   const width = 2 * given.length + 1;

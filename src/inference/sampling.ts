@@ -4,7 +4,7 @@ import type { Mixtures } from "../model/mixture.ts";
 import type { Predictor } from "./predict.ts";
 
 /** One draw from mixture `row`. */
-export function sampleMixture(m: Mixtures, row: number, rng: Rng): number {
+function sampleMixture(m: Mixtures, row: number, rng: Rng): number {
   const start = row * m.stride;
   const last = start + m.componentCount - 1;
   let u = rng.uniform();

@@ -23,7 +23,7 @@ const LOG_EVERY = 10;
 /** Step checkpoints kept; two, so that one survives whatever happens to the other. */
 const KEEP = 2;
 
-export const logPath = (folder: string): string => join(folder, "log.jsonl");
+const logPath = (folder: string): string => join(folder, "log.jsonl");
 
 /** The log up to a step, so that a resumed run has each step once. */
 export function readLog(folder: string, lastStep = Infinity): LogLine[] {
