@@ -80,6 +80,13 @@ function parseNumber(cell: string): number {
   return lower in LOGICAL ? LOGICAL[lower] : NaN;
 }
 
+/** The common case, told by its first character and length: a decimal number short of the limits of a double. */
+function isPlainNumber(cell: string): boolean {
+  const first = cell.charCodeAt(0);
+  const isDecimal = (first >= 48 && first <= 57) || first === 45 || first === 46;
+  return isDecimal && cell.length <= 16 && cell.charCodeAt(1) !== 120 && Number.isFinite(Number(cell));
+}
+
 const INTEGER_LIMITS: Partial<Record<ColumnType, readonly [number, number]>> = {
   uint8: [0, 255],
   int16: [-(2 ** 15), 2 ** 15 - 1],
@@ -115,6 +122,8 @@ function parseColumn(schema: ColumnSchema, cells: readonly string[], where: (i: 
       if (WHOLE.test(cell)) (data as BigInt64Array)[i] = BigInt(cell);
       else if (isMissing(cell)) (isValid ??= new Uint8Array(rows).fill(1))[i] = 0;
       else throw wrong(i, cell, "a whole number");
+    } else if (!limits && isPlainNumber(cell)) {
+      (data as Float64Array)[i] = Number(cell);
     } else {
       const isLogical = cell.toLowerCase() in LOGICAL;
       if (!isNumber(cell) && !(type === "uint8" && isLogical)) throw wrong(i, cell, "a number");
@@ -195,13 +204,10 @@ export async function openCsv(path: string): Promise<TableSource> {
   return { path, format: "csv", schema, rowCount: undefined, metadata, batches, close: async () => {} };
 }
 
-/** The shortest decimal that reads back as the same single-precision number. */
+/** A short decimal that reads back as the same single-precision number: 7 digits where they do, else 9. */
 function shortFloat(value: number): string {
-  for (const digits of [6, 7, 8]) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return String(short);
-  }
-  return String(Number(value.toPrecision(9)));
+  const short = Number(value.toPrecision(7));
+  return String(Math.fround(short) === value ? short : Number(value.toPrecision(9)));
 }
 
 function formatNumber(value: number | bigint, type: ColumnType, missing: string): string {

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { UserError } from "../../src/errors.ts";
 import { readAll, sliceTable } from "../../src/io/columns.ts";
 import { openFits } from "../../src/io/fits.ts";
 import { formats, openTable, writeTable } from "../../src/io/formats.ts";
@@ -57,6 +58,15 @@ describe.each(written.map((format) => [format.name, format] as const))("%s", (_,
       throw new Error("stopped half-way");
     }
     await expect(writeTable(path, headerOf(everyType()), failing())).rejects.toThrow("stopped half-way");
+    expect(readdirSync(folder)).toEqual([`half${extension}`]);
+    async function* diskFull(): AsyncGenerator<Table> {
+      yield everyType();
+      throw Object.assign(new Error("write"), { code: "ENOSPC" });
+    }
+    await expect(writeTable(path, headerOf(everyType()), diskFull())).rejects.toThrow(
+      new UserError(`${path}: cannot be written: disk full (ENOSPC)`),
+    );
+    expect(readFileSync(path, "utf8")).toBe("what was here before");
     expect(readdirSync(folder)).toEqual([`half${extension}`]);
     await expect(writeTable(join(folder, `no/where${extension}`), headerOf(everyType()), [])).rejects.toThrow(
       /cannot be written: no such file/,

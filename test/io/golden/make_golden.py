@@ -1,9 +1,8 @@
-"""Makes the golden files of this folder with other people's programs (astropy, pyarrow, h5py), once.
+"""Makes the golden files of this folder with other people's programs (astropy, pyarrow), once.
 
 The tests read the files and compare them with the truth beside them; Python is not needed to run them.
     python make_golden.py fits      (astropy)
     python make_golden.py arrow     (pyarrow)
-    python make_golden.py hdf5      (h5py)
 """
 import gzip
 import json
@@ -102,8 +101,6 @@ def make_fits():
     t.write("small.fits", overwrite=True)
     with open("small.fits", "rb") as f, gzip.GzipFile("small.fits.gz", "wb", mtime=0) as g:
         g.write(f.read())
-    t.write("small_tabledata.vot", format="votable", table_id="t", overwrite=True)
-    t.write("small_binary2.vot", format="votable", table_id="t", tabledata_format="binary2", overwrite=True)
     truth("small", small_truth("erg Angstrom-1 s-1 cm-2"))
 
 
@@ -152,25 +149,5 @@ def make_arrow():
     truth("pyarrow", columns, metadata={"survey": "test"})
 
 
-def make_hdf5():
-    import h5py
-
-    with h5py.File("small.h5", "w", track_order=True) as f:
-        f.create_dataset("id", data=np.array([1, 2**60 + 1, -3], "i8"))
-        flux = f.create_dataset("flux", data=np.array([0.1, NAN, 3e8], "f4"), chunks=(2,), compression="gzip")
-        flux.attrs["unit"] = "erg / (s cm2 Angstrom)"
-        f.create_dataset("n", data=np.array([1, 2, 3], "i4"))
-        f.create_dataset("name", data=["a", "bcd", ""])
-        group = f.create_group("phot")
-        group.create_dataset("bands", data=np.arange(9, dtype=">f4").reshape(3, 3))
-        group.create_dataset("fixed", data=np.array([b"xy", b"z", b""], "S4"))
-        f.create_dataset("scalar", data=5)
-    columns = small_truth("erg / (s cm2 Angstrom)")
-    columns["n"] = column("int32", 1, [1, 2, 3])
-    columns["phot/bands"] = column("float32", 3, [0, 1, 2, 3, 4, 5, 6, 7, 8])
-    columns["phot/fixed"] = column("string", 1, ["xy", "z", ""])
-    truth("small.h5", columns)
-
-
 if __name__ == "__main__":
-    {"fits": make_fits, "arrow": make_arrow, "hdf5": make_hdf5}[sys.argv[1]]()
+    {"fits": make_fits, "arrow": make_arrow}[sys.argv[1]]()
