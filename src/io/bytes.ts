@@ -18,7 +18,7 @@ export interface ByteSource {
 }
 
 /** The `code` of a file-system or zlib error, `unreadable` for anything else. */
-export function errorCode(error: unknown): string {
+function errorCode(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "unreadable";
 }
 

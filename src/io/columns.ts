@@ -47,7 +47,7 @@ function isStrings(data: ColumnData): data is string[] {
 }
 
 /** Puts tables with the same columns one below the other. */
-export function concatTables(schema: readonly ColumnSchema[], tables: readonly Table[]): Table {
+function concatTables(schema: readonly ColumnSchema[], tables: readonly Table[]): Table {
   const rowCount = tables.reduce((sum, table) => sum + table.rowCount, 0);
   const columns = schema.map((wanted, j): Column => {
     const data = allocate(wanted.type, rowCount * wanted.width);

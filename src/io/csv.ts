@@ -38,8 +38,11 @@ function inferColumn(cells: readonly string[]): { type: ColumnType; width: numbe
   }
   if (present.every((cell) => REAL.test(cell))) return { type: "float64", width: 1 };
   if (present.every((cell) => cell.toLowerCase() in LOGICAL)) return { type: "uint8", width: 1 };
-  const width = splitArray(present[0]).length;
-  const isArray = width > 1 && present.every((cell) => splitArray(cell).every(isNumber));
+  const arrays = present.map(splitArray);
+  const width = arrays[0].length;
+  // A few cells of another length are damage, to be told; many of them are lists that are no array column.
+  const same = arrays.filter((tokens) => tokens.length === width).length;
+  const isArray = width > 1 && same > 0.8 * arrays.length && arrays.every((tokens) => tokens.every(isNumber));
   return isArray ? { type: "float64", width } : { type: "string", width: 1 };
 }
 

@@ -3,7 +3,7 @@ import type { ByteSource } from "./bytes.ts";
 
 /** FITS Standard 4.0 (2016): headers and data units come in blocks of 2,880 bytes, headers in cards of 80. */
 export const BLOCK = 2880;
-export const CARD = 80;
+const CARD = 80;
 
 export type FitsValue = string | number | bigint | boolean | undefined;
 

@@ -18,7 +18,7 @@ function editDistance(a: string, b: string): number {
 }
 
 /** The candidate that a mistyped `name` most likely meant; undefined when nothing is close. */
-export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
+function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = name.slice(0, 200).toLowerCase();
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(wanted.length / 2)) + 0.5;

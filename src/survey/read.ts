@@ -226,7 +226,7 @@ export async function readWholeCatalog(
 }
 
 /** Puts catalogues of the same fields one below the other. */
-export function concatCatalogs(catalogs: readonly Catalog[]): Catalog {
+function concatCatalogs(catalogs: readonly Catalog[]): Catalog {
   if (catalogs.length === 1) return catalogs[0];
   const { fields } = catalogs[0];
   const rowCount = catalogs.reduce((sum, catalog) => sum + catalog.rowCount, 0);
