@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMap, parseDocument } from "yaml";
@@ -51,7 +51,13 @@ function override(text: string, setting: string): string {
   const doc = parseDocument(text);
   if (!isMap(doc.contents)) doc.contents = doc.createNode({}) as never;
   const value: unknown = parseDocument(setting.slice(split + 1)).toJS();
-  doc.setIn(setting.slice(0, split).split("."), value);
+  try {
+    doc.setIn(setting.slice(0, split).split("."), value);
+  } catch {
+    throw new UserError(
+      `--set ${setting}: ${setting.slice(0, split)} lies inside a single value; expected a key of a section`,
+    );
+  }
   return doc.toString();
 }
 
@@ -61,8 +67,11 @@ function override(text: string, setting: string): string {
  */
 export function loadRecipe(nameOrPath: string, settings: readonly string[] = []): Recipe {
   const path = recipePath(nameOrPath);
-  if (!existsSync(path)) throw new UserError(`${path}: no such recipe; expected a YAML file`);
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
+    throw new UserError(`${path}: no such recipe; expected a YAML file`);
+  }
   let text = readFileSync(path, "utf8");
+  if (parseDocument(text).contents === null) text = "{}"; // nothing but comments: all defaults
   let recipe = parseYaml(text, path, recipeSchema).value;
   for (const setting of settings) {
     text = override(text, setting);

@@ -17,16 +17,20 @@ export function catalogFromValues(settings: readonly string[], survey: Survey): 
   const error = new Float32Array(fields.length);
   const state = new Uint8Array(fields.length);
   for (const setting of settings) {
-    const [name = "", text = ""] = setting.split("=", 2);
+    const split = setting.indexOf("=");
+    const name = split < 0 ? setting : setting.slice(0, split);
+    const text = split < 0 ? "" : setting.slice(split + 1);
     const j = fields.findIndex((field) => field.name === name);
     if (j < 0) {
       const names = fields.map((field) => field.name);
       throw new UserError(`--set ${setting}: unknown field "${name}"${didYouMean(name, names)}; expected FIELD=value`);
     }
     const field = fields[j];
-    const [x, sigma] = text.split("+-").map(Number);
+    if (state[j] !== State.notObserved) throw new UserError(`--set ${setting}: ${name} is given twice`);
+    const parts = text.split("+-");
+    const [x, sigma] = parts.map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
     const unit = field.unit === "" ? "" : ` ${field.unit}`;
-    if (text === "" || !Number.isFinite(x) || (sigma !== undefined && !(sigma > 0))) {
+    if (parts.length > 2 || !Number.isFinite(x) || (sigma !== undefined && !(sigma > 0 && Number.isFinite(sigma)))) {
       throw new UserError(
         `--set ${setting}: expected ${name}=number or ${name}=number+-error (above 0), in${unit || " pure numbers"}`,
       );

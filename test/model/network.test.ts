@@ -34,15 +34,15 @@ const inputs = drawInputs("inputs");
 function network(batchTensors: Tensors, wanted: readonly number[] = every): Tensors {
   const params = unpack(tf.tensor1d(state.params), layout);
   const known = encode(config.model, coder, params, batchTensors, true);
-  const both = tf.concat(
+  const both = tf.concat<tf.Tensor3D>(
     (["band", "property"] as const).map((part) => marginals(config.model, params, known, part)),
     1,
-  ) as tf.Tensor3D;
+  );
   const picked = tf.oneHot(tf.cast(batchTensors.targetField, "int32"), n) as tf.Tensor3D;
   return {
     marginal: both,
     wanted: marginalsOf(config.model, params, known, coder, wanted),
-    ordered: conditionals(config.model, params, known, tf.matMul(picked, both) as tf.Tensor3D, batchTensors),
+    ordered: conditionals(config.model, params, known, tf.matMul<tf.Tensor3D>(picked, both), batchTensors),
   };
 }
 
@@ -127,7 +127,7 @@ describe("the network", () => {
     const base = await run();
     const strangers = drawInputs("strangers");
     const empty = Object.fromEntries(
-      Object.entries(inputs).map(([name, x]) => [name, { ...x, data: x.data.map(() => 0) } as NdArray]),
+      Object.entries(inputs).map(([name, x]) => [name, { ...x, data: x.data.map(() => 0) }]),
     );
     for (const others of [strangers, empty]) {
       const mixed = Object.fromEntries(
