@@ -48,14 +48,24 @@ export function createFieldCoder(fields: readonly Field[], standardisation: Stan
   const nBand = bandCount(fields);
   const kinds = fields.map((field) => transforms[field.kind]);
   const floors = fields.map(floorSoftness);
-  const softness = (j: number, scale: number): number =>
-    j < nBand && scale > 0 ? scaledSoftness(floors[j], scale) : floors[j];
-  const origin = (j: number, scale: number): number =>
-    j < nBand && scale > 0 ? Math.asinh(scale / (2 * softness(j, scale))) : 0;
+  // Softness and origin of all bands at the scale asked last: a galaxy asks for all of them in a row.
+  const softness = Float64Array.from(floors);
+  const origin = new Float64Array(fields.length);
+  let current = 0;
+  const moveTo = (scale: number): void => {
+    if (scale === current) return;
+    current = scale;
+    for (let j = 0; j < nBand; j++) {
+      softness[j] = scale > 0 ? scaledSoftness(floors[j], scale) : floors[j];
+      origin[j] = scale > 0 ? Math.asinh(scale / (2 * softness[j])) : 0;
+    }
+  };
   const moments = (j: number, scale: number): Moments =>
     j < nBand && scale === 0 ? standardisation.absolute[j] : standardisation.fields[j];
-  const slope = (j: number, x: number, scale: number): number =>
-    kinds[j].slope(x, softness(j, scale)) / moments(j, scale).deviation;
+  const slope = (j: number, x: number, scale: number): number => {
+    moveTo(scale);
+    return kinds[j].slope(x, softness[j]) / moments(j, scale).deviation;
+  };
   return {
     fields,
     nField: fields.length,
@@ -65,20 +75,23 @@ export function createFieldCoder(fields: readonly Field[], standardisation: Stan
     bandDeviation: standardisation.fields.slice(0, nBand).map(({ deviation }) => deviation),
     standardisation,
     encode(j, x, scale) {
+      moveTo(scale);
       const { mean, deviation } = moments(j, scale);
-      return (kinds[j].forward(x, softness(j, scale)) - origin(j, scale) - mean) / deviation;
+      return (kinds[j].forward(x, softness[j]) - origin[j] - mean) / deviation;
     },
     encodeError: (j, x, error, scale) => error * slope(j, x, scale),
     decode(j, v, scale) {
+      moveTo(scale);
       const { mean, deviation } = moments(j, scale);
-      return kinds[j].inverse(v * deviation + mean + origin(j, scale), softness(j, scale));
+      return kinds[j].inverse(v * deviation + mean + origin[j], softness[j]);
     },
     encodeScale(scale) {
       return scale > 0 ? (Math.log(scale) - standardisation.scale.mean) / standardisation.scale.deviation : 0;
     },
     zeroPointSlope: (j, x, scale) => x * slope(j, x, scale),
     zeroPointCurvature(j, x, scale) {
-      const soft = 2 * softness(j, scale);
+      moveTo(scale);
+      const soft = 2 * softness[j];
       return (soft * soft) / (x * x + soft * soft);
     },
   };
