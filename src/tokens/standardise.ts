@@ -138,12 +138,11 @@ export function fitStandardisation(catalog: Catalog, rows: ArrayLike<number>): S
     const row = rows[Math.floor(i)];
     const scale = contextScale(catalog, row, all, nBand);
     if (scale > 0) scales.push(Math.log(scale));
-    for (let j = 0; j < nField; j++) {
-      if (catalog.state[row * nField + j] === State.notObserved) continue;
-      const x = catalog.value[row * nField + j];
-      relative[j].push(plain.encode(j, x, scale));
-      if (j < nBand) absolute[j].push(plain.encode(j, x, 0));
-    }
+    const observed = catalog.fields.flatMap((_, j) =>
+      catalog.state[row * nField + j] === State.notObserved ? [] : [{ j, x: catalog.value[row * nField + j] }],
+    );
+    for (const { j, x } of observed) relative[j].push(plain.encode(j, x, scale));
+    for (const { j, x } of observed) if (j < nBand) absolute[j].push(plain.encode(j, x, 0));
   }
   return {
     fields: relative.map(trimmedMoments),
