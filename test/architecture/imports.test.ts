@@ -68,6 +68,9 @@ const dependencies: Readonly<Record<string, readonly string[]>> = {
 /** Picked up where a user installed one; `npm ci` must never fetch them (their install downloads a library). */
 const optionalPeers = ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu"];
 
+/** Tools: types, builds, checks and tests; nothing of them is shipped. */
+const tools = ["knip", "oxfmt", "oxlint", "oxlint-tsgolint", "typescript", "vitest"];
+
 const sources = repositoryFiles().filter((path) => /^src\/.*\.ts$/.test(path));
 const imports = sources.flatMap((path) => importsOf(path, readText(path)));
 
@@ -133,6 +136,7 @@ describe("imports", () => {
 describe("package.json", () => {
   const manifest = JSON.parse(readText("package.json")) as {
     dependencies: Record<string, string>;
+    devDependencies: Record<string, string>;
     peerDependencies: Record<string, string>;
     peerDependenciesMeta: Record<string, { optional: boolean }>;
     optionalDependencies?: Record<string, string>;
@@ -140,6 +144,8 @@ describe("package.json", () => {
 
   it("depends on the packages of the table and on nothing else", () => {
     expect(Object.keys(manifest.dependencies).sort()).toEqual(Object.keys(dependencies).sort());
+    const others = Object.keys(manifest.devDependencies).filter((name) => !name.startsWith("@types/"));
+    expect(others.sort()).toEqual(tools);
     expect(manifest.optionalDependencies).toBeUndefined();
   });
 

@@ -1,0 +1,15 @@
+import type { KnipConfig } from "knip";
+
+/**
+ * Two runs (see test/run.js). `--production`: code that the package itself never reaches, tests apart; what a file uses
+ * and exports for its test alone is fine. Without it: exports, files and dependencies that nothing at all uses.
+ */
+const isProduction = process.argv.includes("--production");
+
+export default {
+  entry: ["src/cli.ts!", "src/index.ts!", "src/simulate/worker.ts!", "test/**/*.test.ts"],
+  project: ["src/**/*.ts!", "test/**/*.{ts,js}"],
+  ignoreExportsUsedInFile: isProduction ? true : { interface: true, type: true },
+  // resolved by path: the fonts of PNG figures
+  ignoreDependencies: ["dejavu-fonts-ttf"],
+} satisfies KnipConfig;
