@@ -7,13 +7,7 @@ import {
   pitFromSamples,
   scoreMixtures,
 } from "../../src/inference/metrics-score.ts";
-import {
-  mixtureCdf,
-  mixtureLogDensity,
-  mixtureMoments,
-  mixtureQuantiles,
-  normalCdf,
-} from "../../src/model/mixture.ts";
+import { mixtureCdf, mixtureLogDensity, mixtureMoments, mixtureQuantiles, normalCdf } from "../../src/model/mixture.ts";
 import type { Mixtures } from "../../src/model/mixture.ts";
 import {
   coverageCurve,
