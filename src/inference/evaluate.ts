@@ -128,7 +128,7 @@ export async function predictBaselines(
   for (const j of question.wanted) {
     if (j < coder.nBand) continue; // a band's scale depends on what is given: baselines answer properties only
     const isGiven = question.isGiven.slice();
-    isGiven[j] = 0;
+    for (const asked of question.wanted) isGiven[asked] = 0; // as for the network
     const trainRows = rowsWith(train.catalog, train.rows, j);
     const testRows = rowsWith(test.catalog, test.rows, j);
     if (trainRows.length < 100 || testRows.length === 0) continue;
