@@ -33,7 +33,8 @@ interface Ended {
 /** Runs the built command in an empty folder, without a terminal and without standard input. */
 function caleido(...args: string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [cli, ...args], { cwd: folder }, (error, stdout, stderr) => {
+    const options = { cwd: folder, env: { ...process.env, NO_COLOR: "1" } };
+    const child = execFile(process.execPath, [cli, ...args], options, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
     });
     child.stdin?.end();
