@@ -23,7 +23,7 @@ export interface Question {
 export type QuestionScores = Readonly<Record<string, Readonly<Record<string, FieldScore>>>>;
 
 /** Rows where field `j` is measured: what can be scored. */
-export function rowsWith(catalog: Catalog, rows: Int32Array, j: number): Int32Array {
+function rowsWith(catalog: Catalog, rows: Int32Array, j: number): Int32Array {
   return rows.filter((row) => catalog.state[row * catalog.fields.length + j] === State.measured);
 }
 
