@@ -6,7 +6,7 @@ import { type Field, type FieldKind, State } from "../../src/survey/field.ts";
  * A catalogue whose every conditional is known in closed form. Each galaxy is g ~ N(0, covariance); field j shows
  * o_j = g_j + noise_j n_j through a monotone map to its unit, so that o given any other o's is Gaussian.
  */
-export interface GaussianWorld {
+interface GaussianWorld {
   readonly fields: readonly Field[];
   readonly covariance: readonly (readonly number[])[];
   /** Possible errors of each field in g; a galaxy has one of them at random. */
@@ -59,18 +59,16 @@ function field(name: string, kind: FieldKind, pivot?: number): Field {
   return { ...plain, band };
 }
 
-/** Three bands and six properties of every kind, driven by three hidden causes. Two fields have two noise levels. */
+/** Two bands and a property of every kind, driven by three hidden causes. The last field has two noise levels. */
 export function createWorld(): GaussianWorld {
   const rng = createRng("world");
   const fields = [
     field("b1", "flux", 4000),
-    field("b2", "flux", 5000),
-    field("b3", "flux", 7000),
+    field("b2", "flux", 6000),
     field("z", "redshift"),
     field("mass", "log"),
-    field("metal", "log"),
-    field("dust", "linear"),
     field("age", "linear"),
+    field("metal", "log"),
     field("line", "ew"),
   ];
   const loadings = fields.map(() => [rng.normal(), rng.normal(), rng.normal()]);
@@ -82,7 +80,7 @@ export function createWorld(): GaussianWorld {
       return i === j ? 1 : shared * Math.sqrt((1 - own[i]) * (1 - own[j]));
     }),
   );
-  const noises = [[0.1], [0.1], [0.15], [0], [0], [0.5], [0.1, 0.8], [0], [0.1, 0.6]];
+  const noises = [[0.1], [0.15], [0], [0], [0], [0.5], [0.1, 0.7]];
   return { fields, covariance, noises };
 }
 
@@ -99,7 +97,7 @@ function cholesky(a: readonly (readonly number[])[]): number[][] {
   return l;
 }
 
-export interface Sample {
+interface Sample {
   readonly catalog: Catalog;
   /** [row * nField] o in g's units. */
   readonly observed: Float64Array;
