@@ -8,9 +8,11 @@ import { infoCommand } from "./commands/info.ts";
 import { prepareCommand } from "./commands/prepare.ts";
 import { queryCommand } from "./commands/query.ts";
 import { quickstartCommand } from "./commands/quickstart.ts";
+import { knownOptions } from "./commands/shared.ts";
 import { simulateCommand } from "./commands/simulate.ts";
 import { adaptCommand, finetuneCommand, pretrainCommand } from "./commands/train.ts";
 import { UserError } from "./errors.ts";
+import { didYouMean } from "./io/nearest.ts";
 import { version } from "./version.ts";
 
 /** Exit codes: 1 for the user's mistakes, 2 for ours. */
@@ -24,32 +26,49 @@ function exitWith(error: unknown): never {
   process.exit(2);
 }
 
+const commands = [
+  quickstartCommand,
+  simulateCommand,
+  prepareCommand,
+  pretrainCommand,
+  finetuneCommand,
+  adaptCommand,
+  queryCommand,
+  evaluateCommand,
+  datasetsCommand,
+  infoCommand,
+];
+
+/** What yargs says of a command line, with the nearest right name of a verb or an option. */
+function explain(message: string, options: readonly string[]): string {
+  const words = hideBin(process.argv);
+  const verbs = commands.map(({ command }) => String(command).split(" ")[0]);
+  const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
+  const verb = verbs.includes(words[0]) ? `${words[0]} ` : "";
+  const help = `caleido ${verb}--help lists them`;
+  if (unknown === undefined)
+    return verb === "" ? message : `${verb.trim()}: ${message}; caleido ${verb}--help explains`;
+  if (words.some((word) => word.split("=")[0] === `--${unknown}`)) {
+    return `unknown option --${unknown}${didYouMean(unknown, options)}; ${help}`;
+  }
+  if (verb === "") return `unknown verb "${unknown}"${didYouMean(unknown, verbs)}; expected one of ${verbs.join(", ")}`;
+  return `${verb.trim()}: unexpected argument "${unknown}"; caleido ${verb}--help explains`;
+}
+
 try {
-  await yargs(hideBin(process.argv))
+  const cli = yargs(hideBin(process.argv));
+  await cli
     .scriptName("caleido")
     .usage("$0 <verb> [options]\n\nAny piece of a galaxy in, any piece out: train, adapt and query one network.")
-    .command([
-      quickstartCommand,
-      simulateCommand,
-      prepareCommand,
-      pretrainCommand,
-      finetuneCommand,
-      adaptCommand,
-      queryCommand,
-      evaluateCommand,
-      datasetsCommand,
-      infoCommand,
-    ])
+    .command(commands)
     .demandCommand(1, "expected a verb; caleido --help lists them")
     .strict()
-    .recommendCommands()
     .completion("completion", "print a shell completion script")
     .version(version)
     .wrap(Math.min(120, process.stdout.columns ?? 100))
-    .fail((message, error) => {
-      throw error instanceof UserError || (message as string | null) === null
-        ? error
-        : new UserError(`${message} (see --help)`);
+    .fail((message: string | null, error: Error | undefined) => {
+      if (message === null || error instanceof UserError) throw error;
+      throw new UserError(explain(message, knownOptions(cli).names));
     })
     .parseAsync();
 } catch (error) {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isMap, parseDocument } from "yaml";
+import { isMap, isScalar, parseDocument } from "yaml";
 import { z } from "zod";
 import { UserError } from "./errors.ts";
 import { didYouMean } from "./io/nearest.ts";
@@ -52,7 +52,10 @@ function override(text: string, setting: string): string {
   if (!isMap(doc.contents)) doc.contents = doc.createNode({}) as never;
   const value: unknown = parseDocument(setting.slice(split + 1)).toJS();
   try {
-    doc.setIn(setting.slice(0, split).split("."), value);
+    const key = setting.slice(0, split).split(".");
+    const leaf = key.findIndex((_, depth) => depth > 0 && isScalar(doc.getIn(key.slice(0, depth), true)));
+    if (leaf > 0) throw new UserError(`--set ${setting}: "${key.slice(0, leaf).join(".")}" is a value, not a section`);
+    doc.setIn(key, value);
   } catch {
     throw new UserError(
       `--set ${setting}: ${setting.slice(0, split)} lies inside a single value; expected a key of a section`,

@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
@@ -13,7 +12,7 @@ import {
 import { baselines } from "../inference/baselines.ts";
 import { metrics } from "../inference/metrics.ts";
 import { createPredictor, type Predictor } from "../inference/predict.ts";
-import { writeFileAtomic } from "../io/atomic.ts";
+import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { type ReportSection, renderReport } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
 import type { Catalog } from "../survey/catalog.ts";
@@ -244,7 +243,7 @@ async function writeEvaluation(
   title: string,
   sections: readonly ReportSection[],
 ): Promise<void> {
-  mkdirSync(out, { recursive: true });
+  makeFolder(out);
   await writeFileAtomic(join(out, "metrics.json"), `${JSON.stringify(evaluation, null, 2)}\n`);
   const report = renderReport({
     title: `Caleido on ${title}`,

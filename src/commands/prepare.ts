@@ -1,5 +1,5 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "../io/atomic.ts";
 import { writeTable } from "../io/formats.ts";
 import { schemaOf } from "../io/columns.ts";
 import { readWholeCatalog } from "../survey/read.ts";
@@ -30,7 +30,7 @@ export const prepareCommand = defineCommand<{ table: string; survey: string; out
     const { catalog, report } = await readWholeCatalog(table, survey);
     for (const line of report) say(`  ${line}`);
     const split = splitByParent(catalog.parentId);
-    mkdirSync(out, { recursive: true });
+    makeFolder(out);
     const written: string[][] = [];
     for (const part of splitNames) {
       if (split[part].length === 0) continue;

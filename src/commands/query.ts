@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
-import { mkdirSync } from "node:fs";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
+import { makeFolder } from "../io/atomic.ts";
 import { schemaOf } from "../io/columns.ts";
 import { writeTable } from "../io/formats.ts";
 import type { Column, Table } from "../io/table.ts";
@@ -13,6 +13,7 @@ import { catalogFromValues } from "../survey/values.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import { readCatalog } from "../survey/read.ts";
+import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import { defineCommand, type EngineArguments, engineOf, engineOptions, flagsOf, parseFieldList } from "./shared.ts";
@@ -103,12 +104,27 @@ function show(table: Table, catalog: Catalog, wanted: readonly number[]): void {
 }
 
 /** Batches of galaxies to ask about, and how many there are where that is known. */
-async function* galaxies(request: QueryRequest, survey: ReturnType<typeof loadSurvey>): AsyncGenerator<Catalog> {
+async function* galaxies(
+  request: QueryRequest,
+  survey: ReturnType<typeof loadSurvey>,
+): AsyncGenerator<Catalog, ReadReport | undefined> {
   if (request.values !== undefined) {
     yield catalogFromValues(request.values, survey);
-    return;
+    return undefined;
   }
-  for await (const { catalog } of readCatalog(request.table!, survey)) yield catalog;
+  let counts: ReadReport | undefined;
+  for await (const { catalog, report } of readCatalog(request.table!, survey)) {
+    if (counts === undefined) counts = report;
+    else addReport(counts, report);
+    yield catalog;
+  }
+  return counts;
+}
+
+function checkWhole(option: string, value: number, least: number): void {
+  if (!Number.isInteger(value) || value < least) {
+    throw new UserError(`${option} ${value}: expected a whole number, at least ${least}`);
+  }
 }
 
 /** Answers a query over a whole table in bounded memory; returns the number of rows. */
@@ -116,6 +132,8 @@ export async function runQuery(request: QueryRequest): Promise<number> {
   if ((request.table === undefined) === (request.values === undefined)) {
     throw new UserError("query: expected either a table or --set FIELD=value, not both or neither");
   }
+  checkWhole("--samples", request.samples, 0);
+  if (request.pdf !== undefined) checkWhole("--pdf-points", request.pdf.points, 2);
   const checkpoint = loadCheckpoint(request.checkpoint);
   const survey = { ...loadSurvey(checkpoint.config.survey), fields: checkpoint.config.fields };
   const predictor = createPredictor(request.engine, checkpoint);
@@ -124,13 +142,16 @@ export async function runQuery(request: QueryRequest): Promise<number> {
   let shown = false;
   const start = performance.now();
   async function* tables(): AsyncGenerator<Table> {
-    for await (const catalog of galaxies(request, survey)) {
-      const table = await answer(predictor, catalog, request);
+    const batches = galaxies(request, survey);
+    let next = await batches.next();
+    for (; next.done !== true; next = await batches.next()) {
+      const table = await answer(predictor, next.value, request);
       done += table.rowCount;
-      if (!shown) show(table, catalog, wanted);
+      if (!shown) show(table, next.value, wanted);
       shown = true;
       yield table;
     }
+    if (next.value !== undefined) for (const line of formatReport(next.value)) say(`  ${line}`);
   }
   const bar = request.out === undefined ? undefined : progressBar("querying", 1);
   try {
@@ -140,7 +161,7 @@ export async function runQuery(request: QueryRequest): Promise<number> {
     if (request.out === undefined) {
       while ((await batches.next()).done !== true);
     } else {
-      mkdirSync(dirname(request.out), { recursive: true });
+      makeFolder(dirname(request.out));
       const metadata = { creator: "caleido query", given: request.given, checkpoint: request.checkpoint };
       async function* all(): AsyncGenerator<Table> {
         yield first.value as Table;

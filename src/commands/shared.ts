@@ -14,7 +14,33 @@ export function defineCommand<A>(verb: {
   builder: (yargs: Argv) => Argv<unknown>;
   handler: (args: ArgumentsCamelCase<A>) => Promise<void> | void;
 }): CommandModule {
-  return verb as unknown as CommandModule;
+  const builder = (yargs: Argv): Argv<unknown> => verb.builder(yargs).check((args) => checkValues(args, yargs));
+  return { ...verb, builder } as unknown as CommandModule;
+}
+
+/** What yargs knows of the options of a verb. */
+export function knownOptions(yargs: Argv): { readonly array: readonly string[]; readonly names: readonly string[] } {
+  const { array, key } = (
+    yargs as unknown as { getOptions(): { array: string[]; key: Record<string, unknown> } }
+  ).getOptions();
+  return { array, names: Object.keys(key) };
+}
+
+/** @throws UserError for an option without a value, given twice where one is expected, or that is no number where one is. */
+function checkValues(args: Readonly<Record<string, unknown>>, yargs: Argv): true {
+  const { array, names } = knownOptions(yargs);
+  for (const name of names) {
+    const value = args[name];
+    if (Array.isArray(value) && !array.includes(name)) {
+      throw new UserError(`--${name}: given ${value.length} times, expected once`);
+    }
+    if (Array.isArray(value) && value.length === 0 && process.argv.includes(`--${name}`)) {
+      throw new UserError(`--${name}: expected a value`);
+    }
+    if (value === "") throw new UserError(`--${name}: expected a value`);
+    if (Number.isNaN(value)) throw new UserError(`--${name}: expected a number`);
+  }
+  return true;
 }
 
 /** Options of every command that runs the network. */

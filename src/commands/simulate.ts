@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
-import { mkdirSync } from "node:fs";
 import { UserError } from "../errors.ts";
+import { makeFolder } from "../io/atomic.ts";
 import { schemaOf } from "../io/columns.ts";
 import { writeTable } from "../io/formats.ts";
 import type { Table } from "../io/table.ts";
@@ -38,7 +38,7 @@ export async function runSimulate(request: SimulateRequest): Promise<number> {
       bar.update(done, `${Math.round((1000 * done) / (performance.now() - start))} galaxies/s`);
     }
   }
-  mkdirSync(dirname(out), { recursive: true });
+  makeFolder(dirname(out));
   const metadata = { creator: "caleido simulate", survey: survey.name, ...first.value.metadata };
   try {
     await writeTable(out, { schema: first.value.columns.map(schemaOf), metadata }, counted());

@@ -18,7 +18,7 @@ import { modelCard } from "../train/card.ts";
 import { claimRunFolder, runTraining } from "../train/run.ts";
 import { version } from "../version.ts";
 import { defineCommand, type EngineArguments, engineOf, engineOptions, hashFile, interruptSignal } from "./shared.ts";
-import { duration, heading, number, progressBar, say } from "./terminal.ts";
+import { duration, number, progressBar, say } from "./terminal.ts";
 
 /** One table of a training run, read and split by parent. */
 export interface TrainingTable {
@@ -299,7 +299,6 @@ export const pretrainCommand = defineCommand<CommonArguments & { resume: string 
       .example("$0 pretrain --resume runs/a", "go on after an interruption"),
   handler: async (args) => {
     const engine = await engineOf(args);
-    heading("Pretraining");
     if (args.resume !== undefined) {
       await resumePretrain(engine, args.resume);
       return sayDone(args.resume);
@@ -321,7 +320,6 @@ export const finetuneCommand = defineCommand<CommonArguments & { init: string; f
       .option("freeze", { type: "string", array: true, default: [], describe: "parameters to keep, e.g. 'embed.*'" })
       .option("out", { type: "string", default: "runs/finetune", describe: "run folder" }),
   handler: async (args) => {
-    heading("Fine-tuning");
     const recipe = loadRecipe(args.recipe, args.set);
     await runFinetune({
       engine: await engineOf(args),
@@ -352,7 +350,6 @@ export const adaptCommand = defineCommand<
       .option("labelled", { type: "string", describe: "observed table with labels (spec-z, masses, ...)" })
       .option("out", { type: "string", default: "runs/adapt", describe: "run folder" }),
   handler: async (args) => {
-    heading("Adapting");
     const recipe = loadRecipe(args.recipe, args.set);
     const { init, source, unlabelled, labelled, out } = args;
     const request = { engine: await engineOf(args), init, source, unlabelled, recipe, out };

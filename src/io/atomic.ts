@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { explainFileError } from "./bytes.ts";
 
@@ -51,6 +51,15 @@ export async function atomically<T>(path: string, write: (temporary: string) => 
     throw explainFileError(error, path, "written");
   } finally {
     lift();
+  }
+}
+
+/** Makes a folder and those above it. @throws UserError when a file stands where a folder is needed, or permission is missing. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw explainFileError(error, path, "written");
   }
 }
 

@@ -31,6 +31,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EDQUOT: "disk quota exceeded",
   EFBIG: "file too large",
   ENOTDIR: "a part of the path is not a folder",
+  EEXIST: "a file is there, expected a folder",
+  EPERM: "not permitted",
 };
 
 /** Turns a file-system error into one line for the user; anything else passes unchanged. */

@@ -1,3 +1,4 @@
+import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
 import { UserError } from "../errors.ts";
 import { writeArrow } from "./arrow-write.ts";
@@ -56,6 +57,9 @@ function formatOf(path: string): Format {
   const found = all.find((format) => format.extensions.some((extension) => lower.endsWith(extension)));
   if (found) return found;
   const extensions = all.flatMap((format) => format.extensions);
+  if (existsSync(path) && statSync(path).isDirectory()) {
+    throw new UserError(`${path}: is a folder, expected a table file (${extensions.join(", ")})`);
+  }
   const extension = extname(path);
   throw new UserError(
     `${path}: unknown table format "${extension}"${didYouMean(extension, extensions)}; expected one of ${extensions.join(", ")}`,

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
-import { appendFile, mkdir, rm } from "node:fs/promises";
+import { appendFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { writeFileAtomic } from "../io/atomic.ts";
+import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { type Checkpoint, listSteps, saveCheckpoint, stepFolder, type TrainState } from "./checkpoint.ts";
 import { DivergenceError, type Progress, train, type TrainOptions } from "./loop.ts";
 import { writeSafetensors } from "./safetensors.ts";
@@ -60,7 +60,7 @@ export async function runTraining(
   start: Checkpoint,
 ): Promise<{ state: TrainState; isInterrupted: boolean }> {
   const { folder } = options;
-  await mkdir(join(folder, "steps"), { recursive: true });
+  makeFolder(join(folder, "steps"));
   const kept = readLog(folder, start.state.step);
   await writeFileAtomic(logPath(folder), kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
   let validation = kept.findLast((line) => line.validation !== undefined)?.validation ?? Number.NaN;
