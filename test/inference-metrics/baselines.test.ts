@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { createEngine } from "../../src/engine/engine.ts";
 import {
   cholesky,
   choleskySolve,
@@ -13,6 +14,8 @@ import { scoreMixtures } from "../../src/inference/metrics-score.ts";
 import { scoreField } from "../../src/inference/metrics.ts";
 import type { FieldScore } from "../../src/inference/metrics.ts";
 import { createRng } from "../../src/random.ts";
+
+const engine = await createEngine({});
 
 const P = 6;
 const TRUE_WEIGHTS = [1, -2, 0.5, 0, 0, 3];
@@ -30,7 +33,7 @@ function linearGaussian(n: number, seed: string): TrainingSet {
 }
 
 async function score(baseline: Baseline, train: TrainingSet, test: TrainingSet): Promise<Required<FieldScore>> {
-  const fitted = await baseline.fit(train, { rng: createRng("fit") });
+  const fitted = await baseline.fit(train, { rng: createRng("fit"), engine });
   const predictions = scoreMixtures(await fitted.predict(test.x), test.y);
   return scoreField(predictions, "linear", { rng: createRng("boot"), resamples: 0 }) as Required<FieldScore>;
 }
@@ -100,7 +103,7 @@ describe("awkward input", () => {
       const rng = createRng(name);
       const x = Float32Array.from({ length: 8 * 20 }, (_, i) => (i % 20 === 3 ? 7 : rng.normal()));
       for (const y of [new Float32Array(8).fill(2), Float32Array.from({ length: 8 }, () => rng.normal())]) {
-        const fitted = await baselines[name].fit({ x, y, featureCount: 20 }, { rng });
+        const fitted = await baselines[name].fit({ x, y, featureCount: 20 }, { rng, engine });
         const s = scoreMixtures(await fitted.predict(x), y);
         expect([...Array.from(s.crps), ...Array.from(s.negLogLik)].every(Number.isFinite)).toBe(true);
       }
