@@ -69,6 +69,18 @@ describe("the repository", () => {
   });
 });
 
+describe("set-up", () => {
+  it("is the two commands of the README; .ci/run runs the second as it stands", () => {
+    const readme = readText("README.md").split("\n");
+    const commands = readme.filter((line) => line.startsWith("npm ci && "));
+    expect(commands.slice(0, 2).map((line) => line.replace(/\s+#.*$/, ""))).toEqual([
+      "npm ci && npm run quickstart",
+      "npm ci && npm test",
+    ]);
+    expect(readText(".ci/run").trimEnd().split("\n").at(-1)).toBe("npm ci && npm test");
+  });
+});
+
 describe("files that users edit", () => {
   const surveys = readdirSync(join(root, "datasets")).filter((file) => file.endsWith(".yaml"));
 
