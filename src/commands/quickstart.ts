@@ -164,7 +164,7 @@ async function evaluateAll(
   survey: Survey,
   adapted: Checkpoint,
 ): Promise<{ source: Evaluation; zeroShot: Evaluation; after: Evaluation }> {
-  const common = { engine, part: "test", baselineFields: HEADLINE, seed: "1", mostRows: 3000 } as const;
+  const common = { engine, part: "test", baselineFields: HEADLINE, seed: "1", mostRows: 2000 } as const;
   const onTarget = { ...common, table: paths.target, baselineTable: paths.labelled, methods: ["ridge"] } as const;
   const zeroShot = await runEvaluate({ ...onTarget, checkpoint: paths.pretrain, out: paths.zeroShot });
   const after = await runEvaluate({ ...onTarget, checkpoint: paths.adapt, out: paths.adapted, run: paths.adapt });

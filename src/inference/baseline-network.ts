@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Arrays, Compiled, Engine, NdArray, Signature } from "../engine/contract.ts";
 import { gelu, linear } from "../engine/ops.ts";
 import { heads } from "../model/heads.ts";
-import type { Mixtures } from "../model/mixture.ts";
+import { mixtureLogDensity, type Mixtures } from "../model/mixture.ts";
 import {
   createLayout,
   initialise,
@@ -21,6 +21,9 @@ const HIDDEN = 256;
 const COMPONENTS = 4;
 const BATCH = 128;
 const STEPS = 1500;
+/** Held-out parents are looked at this often. */
+const LOOK_EVERY = 100;
+const HELD_SHARE = 0.1;
 const WEIGHT_DECAY = 0.01;
 const ROWS_PER_CALL = 1024;
 
@@ -109,13 +112,57 @@ function writeRow({ p, inputs }: Scaling, data: Float32Array, row: number, out: 
   for (let j = 0; j < p; j++) out[at * p + j] = (data[row * p + j] - inputs.mean[j]) / inputs.deviation[j];
 }
 
-/** Trains on rows x [n, p] with labels y [n]; returns averaged weights [P]. */
+type Answer = (params: NdArray, x: Float32Array) => Promise<Mixtures>;
+
+/** Answers for rows x [n, p] on the labels' scale. */
+async function compileAnswer(engine: Engine, layout: Layout, scaling: Scaling): Promise<Answer> {
+  const { p } = scaling;
+  const xSpec = { dtype: "float32", shape: [ROWS_PER_CALL, p] } as const;
+  const compiled = await engine.compile(
+    (t) => ({ raw: network(unpack(t.params, layout), t.x) }),
+    { params: flatSpec(layout.total), x: xSpec },
+    "single-task network, answers",
+  );
+  const width = heads.mixture.width(COMPONENTS);
+  return async (params, x) => {
+    const rows = x.length / p;
+    const raw = new Float32Array(rows * width);
+    for (let from = 0; from < rows; from += ROWS_PER_CALL) {
+      const size = Math.min(ROWS_PER_CALL, rows - from);
+      const bx = new Float32Array(ROWS_PER_CALL * p);
+      for (let b = 0; b < size; b++) writeRow(scaling, x, from + b, bx, b);
+      const out = await compiled.run({ params, x: { ...xSpec, data: bx } });
+      raw.set((out.raw.data as Float32Array).subarray(0, size * width), from * width);
+    }
+    return heads.mixture.read(raw, rows, COMPONENTS);
+  };
+}
+
+interface Rows {
+  readonly x: Float32Array;
+  readonly y: Float32Array;
+}
+
+/** One batch of rows drawn with replacement, standardised. */
+function drawRows(scaling: Scaling, { x, y }: Rows, rng: Rng): Arrays {
+  const { p, labels } = scaling;
+  const bx = new Float32Array(BATCH * p);
+  const by = new Float32Array(BATCH);
+  for (let b = 0; b < BATCH; b++) {
+    const row = rng.integer(y.length);
+    writeRow(scaling, x, row, bx, b);
+    by[b] = (y[row] - labels.mean[0]) / labels.deviation[0];
+  }
+  return { x: { dtype: "float32", shape: [BATCH, p], data: bx }, y: vector(by) };
+}
+
+/** Trains, looking at held-out rows on the way; returns the averaged weights [P] that did best on them. */
 async function trainNetwork(
   engine: Engine,
   layout: Layout,
   scaling: Scaling,
-  x: Float32Array,
-  y: Float32Array,
+  { learn, held }: { learn: Rows; held: Rows },
+  answer: Answer,
   rng: Rng,
 ): Promise<NdArray> {
   const { p, labels } = scaling;
@@ -124,14 +171,8 @@ async function trainNetwork(
   const start = initialise(layout, rng);
   const zeros = (): NdArray => vector(new Float32Array(layout.total));
   let state: Arrays = { params: vector(start), first: zeros(), second: zeros(), average: vector(start.slice()) };
+  let best = { loss: Infinity, weights: state.average };
   for (let i = 1; i <= STEPS; i++) {
-    const bx = new Float32Array(BATCH * p);
-    const by = new Float32Array(BATCH);
-    for (let b = 0; b < BATCH; b++) {
-      const row = rng.integer(y.length);
-      writeRow(scaling, x, row, bx, b);
-      by[b] = (y[row] - labels.mean[0]) / labels.deviation[0];
-    }
     const { rate, correction1, correction2, emaDecay } = scheduleAt(optimiser, i, STEPS);
     state = await step.run({
       ...state,
@@ -139,46 +180,57 @@ async function trainNetwork(
       correction1: scalar(correction1),
       correction2: scalar(correction2),
       emaDecay: scalar(emaDecay),
-      x: { dtype: "float32", shape: [BATCH, p], data: bx },
-      y: vector(by),
+      ...drawRows(scaling, learn, rng),
     });
+    if (i % LOOK_EVERY !== 0) continue;
+    const mixtures = await answer(state.average, held.x);
+    let loss = 0;
+    held.y.forEach((y, row) => (loss -= mixtureLogDensity(mixtures, row, (y - labels.mean[0]) / labels.deviation[0])));
+    if (loss < best.loss) best = { loss, weights: state.average };
   }
   await step.dispose();
-  return state.average;
+  return best.weights;
+}
+
+/** A tenth of the parents, at least one row, set aside. */
+function holdOut(
+  { x, y }: Rows,
+  p: number,
+  parent: ArrayLike<string | number> | undefined,
+  rng: Rng,
+): { learn: Rows; held: Rows } {
+  const isHeld = new Map<string | number, boolean>();
+  const parts: { learn: number[]; held: number[] } = { learn: [], held: [] };
+  for (let row = 0; row < y.length; row++) {
+    const key = parent?.[row] ?? row;
+    if (!isHeld.has(key)) isHeld.set(key, isHeld.size === 0 || rng.uniform() < HELD_SHARE);
+    (isHeld.get(key) === true && row < y.length - 1 ? parts.held : parts.learn).push(row);
+  }
+  const pick = (rows: number[]): Rows => ({
+    x: Float32Array.from({ length: rows.length * p }, (_, i) => x[rows[Math.floor(i / p)] * p + (i % p)]),
+    y: Float32Array.from(rows, (row) => y[row]),
+  });
+  return { learn: pick(parts.learn), held: pick(parts.held) };
 }
 
 /**
- * A plain two-layer network from complete inputs [n, p] to one label [n], with a mixture output, trained by maximum
- * likelihood on the same engine and optimiser: what specialising on one question buys.
+ * A plain two-layer network from complete inputs x [n, p] to one label y [n], with a mixture output, trained by maximum
+ * likelihood on the same engine and optimiser and stopped where held-out parents like it best: what specialising buys.
  */
 export async function fitNetwork(
-  { x, y, p }: { x: Float32Array; y: Float32Array; p: number },
+  rows: Rows & { readonly p: number; readonly parent?: ArrayLike<string | number> | undefined },
   engine: Engine,
   rng: Rng,
 ): Promise<{ predict: (x: Float32Array) => Promise<Mixtures> }> {
-  const scaling: Scaling = { p, inputs: columnMoments(x, p), labels: columnMoments(y, 1) };
+  const { p } = rows;
+  const scaling: Scaling = { p, inputs: columnMoments(rows.x, p), labels: columnMoments(rows.y, 1) };
   const layout = createLayout(specs(p));
-  const params = await trainNetwork(engine, layout, scaling, x, y, rng);
-  const xSpec = { dtype: "float32", shape: [ROWS_PER_CALL, p] } as const;
-  const answer = await engine.compile(
-    (t) => ({ raw: network(unpack(t.params, layout), t.x) }),
-    { params: flatSpec(layout.total), x: xSpec },
-    "single-task network, answers",
-  );
+  const answer = await compileAnswer(engine, layout, scaling);
+  const weights = await trainNetwork(engine, layout, scaling, holdOut(rows, p, rows.parent, rng), answer, rng);
   const [mean, deviation] = [scaling.labels.mean[0], scaling.labels.deviation[0]];
   return {
     async predict(unseen) {
-      const rows = unseen.length / p;
-      const width = heads.mixture.width(COMPONENTS);
-      const raw = new Float32Array(rows * width);
-      for (let from = 0; from < rows; from += ROWS_PER_CALL) {
-        const size = Math.min(ROWS_PER_CALL, rows - from);
-        const bx = new Float32Array(ROWS_PER_CALL * p);
-        for (let b = 0; b < size; b++) writeRow(scaling, unseen, from + b, bx, b);
-        const out = await answer.run({ params, x: { ...xSpec, data: bx } });
-        raw.set((out.raw.data as Float32Array).subarray(0, size * width), from * width);
-      }
-      const mixtures = heads.mixture.read(raw, rows, COMPONENTS);
+      const mixtures = await answer(weights, unseen);
       return {
         ...mixtures,
         mean: mixtures.mean.map((m) => m * deviation + mean),

@@ -83,8 +83,8 @@ const table = {
     fit: async (train, { rng, engine }) => {
       checkTraining(train);
       if (engine === undefined) throw new Error("baseline network: expected an engine in the context");
-      const { x, y, featureCount } = train;
-      const { predict } = await fitNetwork({ x, y, p: featureCount }, engine, rng);
+      const { x, y, featureCount, parent } = train;
+      const { predict } = await fitNetwork({ x, y, p: featureCount, parent }, engine, rng);
       return { predict, chosen: {} };
     },
   },

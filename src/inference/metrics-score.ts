@@ -110,6 +110,8 @@ export interface Space {
 export const percentLevels: Float64Array = Float64Array.from({ length: 99 }, (_, i) => (i + 1) / 100);
 const WANTED = Float64Array.of(0.16, 0.5, 0.84);
 const ODDS_HALF_WIDTH = 0.03;
+/** Quantiles of scores, in units of the spread: far below what any score shows. */
+const SCORE_PRECISION = 1e-5;
 
 /**
  * Turns predictive mixtures into what `scoreField` reads. Without `spaceOf` the mixtures live in the unit of `truth`
@@ -139,7 +141,7 @@ export function scoreMixtures(m: Mixtures, truth: ArrayLike<number>, spaceOf?: (
     const space = spaceOf?.(i);
     const value = space?.forward(truth[i]) ?? truth[i];
     if (m.stride > 0 || i === 0) {
-      mixtureQuantiles(m, i, levels, latent);
+      mixtureQuantiles(m, i, levels, latent, SCORE_PRECISION);
       if (space === undefined) spread = mixtureSpread(m, i);
     }
     for (let q = 0; q < levels.length; q++) quantiles[q] = space?.inverse(latent[q]) ?? latent[q];

@@ -87,9 +87,15 @@ export function mixtureMoments(m: Mixtures, row: number): { mean: number; std: n
 
 /**
  * Quantiles of row `row` at increasing `levels` in (0, 1), written to `out` (same length): safeguarded Newton, each
- * started at the one before. Relative accuracy 1e-10 of the row's spread.
+ * started at the one before. Accurate to `precision` times the row's spread.
  */
-export function mixtureQuantiles(m: Mixtures, row: number, levels: ArrayLike<number>, out: Float64Array): void {
+export function mixtureQuantiles(
+  m: Mixtures,
+  row: number,
+  levels: ArrayLike<number>,
+  out: Float64Array,
+  precision = 1e-10,
+): void {
   const start = row * m.stride;
   let least = Infinity;
   let most = -Infinity;
@@ -98,8 +104,9 @@ export function mixtureQuantiles(m: Mixtures, row: number, levels: ArrayLike<num
     least = Math.min(least, m.mean[k] - 38 * m.sigma[k]);
     most = Math.max(most, m.mean[k] + 38 * m.sigma[k]);
   }
-  const tolerance = 1e-10 * mixtureMoments(m, row).std;
-  let y = mixtureMoments(m, row).mean;
+  const moments = mixtureMoments(m, row);
+  const tolerance = precision * moments.std;
+  let y = moments.mean;
   let floor = least;
   for (let i = 0; i < levels.length; i++) {
     const level = levels[i];
