@@ -121,9 +121,14 @@ export async function hashFile(path: string): Promise<string> {
 export function interruptSignal(onFirst: () => void): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   const onInterrupt = (): void => {
-    controller.abort();
-    onFirst();
+    // stays registered: a file that is being written would else take the first Ctrl-C for the end of the process
+    if (!controller.signal.aborted) {
+      controller.abort();
+      onFirst();
+      return;
+    }
     process.removeListener("SIGINT", onInterrupt);
+    process.kill(process.pid, "SIGINT");
   };
   process.on("SIGINT", onInterrupt);
   return { signal: controller.signal, release: () => process.removeListener("SIGINT", onInterrupt) };

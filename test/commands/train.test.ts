@@ -1,0 +1,145 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { splitNames } from "../../src/survey/split.ts";
+import {
+  caleido,
+  ENGINE,
+  expectMistake,
+  type Fixture,
+  fixture,
+  newFolder,
+  readTable,
+  start,
+  succeed,
+  TINY,
+} from "./cli.ts";
+
+let shared: Fixture;
+let folder: string;
+beforeAll(async () => {
+  shared = await fixture();
+  folder = newFolder("train");
+}, 240_000);
+
+const json = (...path: string[]): Record<string, unknown> =>
+  JSON.parse(readFileSync(join(...path), "utf8")) as Record<string, unknown>;
+
+const stepsOf = (run: string): number[] =>
+  readFileSync(join(folder, run, "log.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { step: number }).step);
+
+describe("training", () => {
+  test("Ctrl-C saves a checkpoint and says how to go on; --resume finishes", async () => {
+    const args = ["pretrain", shared.simulations, "--out", "stopped", ...TINY, "training.steps=120"];
+    const { child, end } = await start(args, folder);
+    const log = join(folder, "stopped", "log.jsonl");
+    while (!existsSync(log) || readFileSync(log, "utf8") === "") {
+      if (child.exitCode !== null) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    child.kill("SIGINT");
+    const result = await end;
+    expectMistake(result, /stopped at step \d+ of 120; continue with .*--resume stopped/);
+    const at = Number(/stopped at step (\d+)/.exec(result.stderr)![1]);
+    expect(
+      readdirSync(join(folder, "stopped", "steps"))
+        .sort()
+        .at(-1),
+    ).toBe(`step-${String(at).padStart(8, "0")}`);
+    expect(existsSync(join(folder, "stopped", "checkpoint"))).toBe(false);
+    await succeed(["pretrain", "--resume", "stopped", ...ENGINE], folder);
+    expect(json(folder, "stopped", "checkpoint", "config.json").step).toBe(120);
+    const steps = stepsOf("stopped");
+    expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
+    expect(steps).toEqual(expect.arrayContaining([10, 60, 110, 120]));
+    expectMistake(await caleido(["pretrain", "--resume", "stopped", ...ENGINE], folder), /complete, nothing to resume/);
+  }, 120_000);
+
+  test("finetune goes on from a network and keeps what is frozen", async () => {
+    const args = ["finetune", shared.simulations, "--init", shared.run, ...ENGINE];
+    const few = ["--set", "training.steps=3", "training.batch=16"];
+    expectMistake(await caleido([...args, ...few, "--freeze", "nothing.*", "--out", "none"], folder), /nothing\.\*/);
+    expect(existsSync(join(folder, "none", "checkpoint"))).toBe(false);
+    await succeed([...args, ...few, "--out", "fine"], folder);
+    expect(json(folder, "fine", "checkpoint", "config.json")).toMatchObject({ step: 3, survey: "minijpas" });
+  }, 120_000);
+
+  test("adapt learns zero-points, which info shows", async () => {
+    const target = ["simulate", "--n", "300", "--seed", "target", "--offset-rms", "0.07", "--noise-scale", "1.4"];
+    await succeed([...target, "--out", "target.parquet"], folder);
+    const tables = ["--source", shared.simulations, "--unlabelled", "target.parquet", "--labelled", "target.parquet"];
+    const few = ["--set", "training.steps=4", "training.batch=16"];
+    await succeed(["adapt", "--init", shared.run, ...tables, ...few, ...ENGINE, "--out", "adapted"], folder);
+    const { isCalibrated, data } = json(folder, "adapted", "checkpoint", "config.json");
+    expect(isCalibrated).toBe(true);
+    expect(Object.keys(data as object).sort()).toEqual([shared.simulations, "target.parquet"].sort());
+    const { stdout } = await succeed(["info", "adapted"], folder);
+    expect(stdout).toMatch(/learned zero-point correction \[mag\]/);
+    expect(stdout).toMatch(/J0660.*-?\d\.\d{3}/);
+    const asked = ["query", "target.parquet", "--checkpoint", "adapted", "--want", "z", "--out", "z.csv", ...ENGINE];
+    await succeed(asked, folder);
+    expect((await readTable(join(folder, "z.csv"))).numbers("z_median").every(Number.isFinite)).toBe(true);
+  }, 120_000);
+});
+
+describe.concurrent("looking at things", () => {
+  test("evaluate writes metrics.json and a report that needs no other file", async ({ expect }) => {
+    const args = ["evaluate", shared.simulations, "--checkpoint", shared.run, "--baselines", shared.simulations];
+    const { stdout } = await succeed([...args, "--out", "scores", ...ENGINE], folder);
+    for (const method of ["caleido", "trainZ", "ridge"]) expect(stdout).toMatch(new RegExp(`z +│ +${method}`));
+    const { questions } = json(folder, "scores", "metrics.json") as {
+      questions: Record<string, { scores: Record<string, Record<string, Record<string, { value: number }>>> }>;
+    };
+    const { z, LOGM } = questions["all bands"].scores;
+    for (const methods of [z, LOGM]) {
+      expect(Object.keys(methods)).toEqual(expect.arrayContaining(["caleido", "ridge"]));
+      for (const score of Object.values(methods)) expect(score.sigmaNmad.value).toBeGreaterThan(0);
+    }
+    expect(z.trainZ.coverage68.value).toBeGreaterThan(0.4);
+    const html = readFileSync(join(folder, "scores", "report.html"), "utf8");
+    expect(html).toMatch(/^<!doctype html>/i);
+    expect(html).toContain("<svg");
+    expect(html).toContain("trainZ");
+    expect(html).not.toMatch(/(src|href)="(?!#|data:)/);
+    expect(html).not.toMatch(/<script[^>]+src=|@import|url\((?!#|["']?data:)/);
+  }, 120_000);
+
+  test("info shows tables and checkpoints", async ({ expect }) => {
+    const table = await succeed(["info", shared.simulations], folder);
+    expect(table.stderr).toContain("parquet, 1500 rows");
+    expect(table.stdout).toMatch(/J0378_err .*float32 .*1e-19 erg\/s\/cm2\/A/);
+    const run = await succeed(["info", shared.run], folder);
+    expect(run.stdout).toMatch(/step +│ +150 of 150/);
+    expect(run.stdout).toContain("minijpas");
+  });
+
+  test("datasets lists surveys and shows one", async ({ expect }) => {
+    expect((await succeed(["datasets"], folder)).stdout).toMatch(/minijpas .*62 .*11/);
+    const { stdout } = await succeed(["datasets", "minijpas"], folder);
+    expect(stdout).toMatch(/J0660 +│ +narrow +│ +6607\.6/);
+    expect(stdout).toMatch(/HALPHA_EW .*Angstrom/);
+  });
+
+  test("prepare splits a table by parent and loses no row", async ({ expect }) => {
+    await succeed(["simulate", "--n", "60", "--draws", "3", "--out", "draws.fits"], folder);
+    await succeed(["prepare", "draws.fits", "--out", "parts"], folder);
+    const parents = new Map<string, string>();
+    let rows = 0;
+    for (const part of splitNames) {
+      const path = join(folder, "parts", `${part}.parquet`);
+      if (!existsSync(path)) continue;
+      const table = await readTable(path);
+      rows += table.rowCount;
+      expect(table.metadata).toMatchObject({ part });
+      for (const parent of table.texts("parent_id")) {
+        expect(parents.get(parent) ?? part).toBe(part);
+        parents.set(parent, part);
+      }
+    }
+    expect(rows).toBe(180);
+    expect(parents.size).toBe(60);
+  });
+});
