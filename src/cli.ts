@@ -1,19 +1,24 @@
 #!/usr/bin/env node
 import pc from "picocolors";
 import yargs from "yargs";
+import type { CommandModule } from "yargs";
 import { hideBin } from "yargs/helpers";
-import { datasetsCommand } from "./commands/datasets.ts";
-import { evaluateCommand } from "./commands/evaluate.ts";
-import { infoCommand } from "./commands/info.ts";
-import { prepareCommand } from "./commands/prepare.ts";
-import { queryCommand } from "./commands/query.ts";
-import { quickstartCommand } from "./commands/quickstart.ts";
-import { knownOptions } from "./commands/shared.ts";
-import { simulateCommand } from "./commands/simulate.ts";
-import { adaptCommand, finetuneCommand, pretrainCommand } from "./commands/train.ts";
 import { UserError } from "./errors.ts";
-import { didYouMean } from "./io/nearest.ts";
 import { version } from "./version.ts";
+
+/** Every verb, in the order of the help. Only the one that is called is loaded. */
+const verbs: Readonly<Record<string, () => Promise<CommandModule>>> = {
+  quickstart: async () => (await import("./commands/quickstart.ts")).quickstartCommand,
+  simulate: async () => (await import("./commands/simulate.ts")).simulateCommand,
+  prepare: async () => (await import("./commands/prepare.ts")).prepareCommand,
+  pretrain: async () => (await import("./commands/train.ts")).pretrainCommand,
+  finetune: async () => (await import("./commands/train.ts")).finetuneCommand,
+  adapt: async () => (await import("./commands/train.ts")).adaptCommand,
+  query: async () => (await import("./commands/query.ts")).queryCommand,
+  evaluate: async () => (await import("./commands/evaluate.ts")).evaluateCommand,
+  datasets: async () => (await import("./commands/datasets.ts")).datasetsCommand,
+  info: async () => (await import("./commands/info.ts")).infoCommand,
+};
 
 /** Exit codes: 1 for the user's mistakes, 2 for ours. */
 function exitWith(error: unknown): never {
@@ -26,49 +31,23 @@ function exitWith(error: unknown): never {
   process.exit(2);
 }
 
-const commands = [
-  quickstartCommand,
-  simulateCommand,
-  prepareCommand,
-  pretrainCommand,
-  finetuneCommand,
-  adaptCommand,
-  queryCommand,
-  evaluateCommand,
-  datasetsCommand,
-  infoCommand,
-];
-
-/** What yargs says of a command line, with the nearest right name of a verb or an option. */
-function explain(message: string, options: readonly string[]): string {
-  const words = hideBin(process.argv);
-  const verbs = commands.map(({ command }) => String(command).split(" ")[0]);
-  const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
-  const verb = verbs.includes(words[0]) ? `${words[0]} ` : "";
-  const help = `caleido ${verb}--help lists them`;
-  if (unknown === undefined)
-    return verb === "" ? message : `${verb.trim()}: ${message}; caleido ${verb}--help explains`;
-  if (words.some((word) => word.split("=")[0] === `--${unknown}`)) {
-    return `unknown option --${unknown}${didYouMean(unknown, options)}; ${help}`;
-  }
-  if (verb === "") return `unknown verb "${unknown}"${didYouMean(unknown, verbs)}; expected one of ${verbs.join(", ")}`;
-  return `${verb.trim()}: unexpected argument "${unknown}"; caleido ${verb}--help explains`;
-}
-
 try {
-  const cli = yargs(hideBin(process.argv));
-  await cli
+  const words = hideBin(process.argv);
+  const called = words[0] !== undefined && Object.hasOwn(verbs, words[0]) ? [verbs[words[0]]] : Object.values(verbs);
+  await yargs(words)
     .scriptName("caleido")
     .usage("$0 <verb> [options]\n\nAny piece of a galaxy in, any piece out: train, adapt and query one network.")
-    .command(commands)
+    .command(await Promise.all(called.map((load) => load())))
     .demandCommand(1, "expected a verb; caleido --help lists them")
     .strict()
+    .recommendCommands()
     .completion("completion", "print a shell completion script")
     .version(version)
     .wrap(Math.min(120, process.stdout.columns ?? 100))
-    .fail((message: string | null, error: Error | undefined) => {
-      if (message === null || error instanceof UserError) throw error;
-      throw new UserError(explain(message, knownOptions(cli).names));
+    .fail((message, error) => {
+      throw error instanceof UserError || (message as string | null) === null
+        ? error
+        : new UserError(`${message} (see --help)`);
     })
     .parseAsync();
 } catch (error) {

@@ -5,6 +5,7 @@ export { UserError } from "./errors.ts";
 export { sampleJoint } from "./inference/sampling.ts";
 export { createPredictor, type Answers, type Predictor } from "./inference/predict.ts";
 export { summarise, type Summary } from "./inference/summary.ts";
+export { readAll } from "./io/columns.ts";
 export { openTable, writeTable } from "./io/formats.ts";
 export { createRng, type Rng } from "./random.ts";
 export { loadRecipe, type Recipe } from "./recipe.ts";

@@ -10,7 +10,7 @@ import {
   scoreQuestion,
 } from "../inference/evaluate.ts";
 import { baselines } from "../inference/baselines.ts";
-import { metrics } from "../inference/metrics.ts";
+import { coverageCurve, metrics, pitHistogram } from "../inference/metrics.ts";
 import { createPredictor, type Predictor } from "../inference/predict.ts";
 import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { type ReportSection, renderReport } from "../report/html.ts";
@@ -61,8 +61,18 @@ export interface Evaluation {
   readonly rows: number;
   readonly checkpoint: string;
   readonly parameters: number;
-  readonly questions: Readonly<Record<string, { given: string[]; scores: QuestionScores }>>;
+  readonly questions: Readonly<Record<string, QuestionResult>>;
 }
+
+interface QuestionResult {
+  readonly given: readonly string[];
+  readonly scores: QuestionScores;
+  /** By field: PIT histogram (counts in 20 bins), and the share of truths inside central intervals of `levels`. */
+  readonly calibration: Readonly<Record<string, { pit: number[]; coverage: number[] }>>;
+}
+
+/** Nominal levels of the coverage curves in metrics.json. */
+const COVERAGE_LEVELS = Float64Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
 
 /** Pivot [Angstrom] up to which a band counts as blue, and from which as red, in the standard questions. */
 const BLUE = 6000;
@@ -211,13 +221,19 @@ export async function runEvaluate(request: EvaluateRequest): Promise<Evaluation>
     learn: request.baselineTable === undefined ? undefined : await readPart(request.baselineTable, "train", survey),
     say: (message) => bar.update(done, message),
   };
-  const questions: Record<string, { given: string[]; scores: QuestionScores }> = {};
+  const questions: Record<string, QuestionResult> = {};
   const sections: ReportSection[] = [...(request.sections ?? [])];
   for (const question of standard) {
     session.say(`given ${question.title}`);
     const answers = await ask(session, question, done === 0);
     const given = survey.fields.filter((_, j) => question.isGiven[j] === 1).map((field) => field.name);
-    questions[question.title] = { given, scores: answers.scores };
+    const calibration = Object.fromEntries(
+      [...answers.network].map(([field, { predictions }]) => [
+        field,
+        { pit: [...pitHistogram(predictions.pit)], coverage: [...coverageCurve(predictions.pit, COVERAGE_LEVELS)] },
+      ]),
+    );
+    questions[question.title] = { given, scores: answers.scores, calibration };
     sections.push(await describeAnswers(session, question, answers, done === 0));
     bar.update(++done, "");
   }

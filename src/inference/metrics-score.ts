@@ -75,29 +75,6 @@ function pinballSegment(a: number, b: number, ua: number, ub: number): number {
   return ((b - a) / 6) * ((isAbove - a) * ua + 2 * (isAbove - middle) * (ua + ub) + (isAbove - b) * ub);
 }
 
-/** Unbiased CRPS from m >= 2 samples ("fair" in Ferro 2014, eq. 2); `sorted` ascending. */
-export function crpsFromSamples(sorted: ArrayLike<number>, truth: number): number {
-  const m = sorted.length;
-  let distance = 0;
-  let spread = 0;
-  for (let i = 0; i < m; i++) {
-    distance += Math.abs(sorted[i] - truth);
-    spread += (2 * i - m + 1) * sorted[i];
-  }
-  return distance / m - spread / (m * (m - 1));
-}
-
-/** PIT from samples: rank of the truth with ties split by `uniform` in [0, 1), uniform when the samples are right. */
-export function pitFromSamples(samples: ArrayLike<number>, truth: number, uniform: number): number {
-  let below = 0;
-  let equal = 0;
-  for (let i = 0; i < samples.length; i++) {
-    if (samples[i] < truth) below++;
-    else if (samples[i] === truth) equal++;
-  }
-  return (below + (equal + 1) * uniform) / (samples.length + 1);
-}
-
 /** A monotone map from the unit of the truth to the space in which the mixture is Gaussian (as in tokens/transform.ts). */
 export interface Space {
   forward(x: number): number;

@@ -99,6 +99,22 @@ function priorStrength(sources: readonly RowSource[], nField: number): number {
   return rows === 0 ? 0 : 1 / (rows * nField);
 }
 
+/** @throws DivergenceError when either is not finite. */
+function finiteScalars(out: Arrays, step: number, batch: Arrays): { loss: number; gradientNorm: number } {
+  const loss = out.loss.data[0];
+  const gradientNorm = out.gradientNorm.data[0];
+  if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return { loss, gradientNorm };
+  throw new DivergenceError(
+    `step ${step}: loss ${loss}, gradient norm ${gradientNorm}; expected finite numbers`,
+    batch,
+  );
+}
+
+function stateOf(out: Arrays, step: number): TrainState {
+  const take = (name: string): Float32Array => out[name].data as Float32Array;
+  return { step, params: take("params"), first: take("first"), second: take("second"), average: take("average") };
+}
+
 /**
  * The one training loop: pretrain, finetune and adapt differ in what they pass in. Each batch is a pure function of
  * (seed, step), so a run that stops and resumes is bitwise the run that didn't.
@@ -135,22 +151,8 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
       const running = step.run({ ...stepInputs(config, n, state), ...constants, ...batch });
       const next = n < training.steps ? batchOf(n + 1) : batch; // drawn while the step runs
       const out = await running;
-      const loss = out.loss.data[0];
-      const gradientNorm = out.gradientNorm.data[0];
-      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-        throw new DivergenceError(
-          `step ${n}: loss ${loss}, gradient norm ${gradientNorm}; expected finite numbers`,
-          batch,
-        );
-      }
-      const take = (name: string): Float32Array => out[name].data as Float32Array;
-      state = {
-        step: n,
-        params: take("params"),
-        first: take("first"),
-        second: take("second"),
-        average: take("average"),
-      };
+      const { loss, gradientNorm } = finiteScalars(out, n, batch);
+      state = stateOf(out, n);
       const isLast = n === training.steps;
       const isStopped = options.signal?.aborted === true;
       const isValidated = isLast || n % training.validateEvery === 0;
