@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
+import { type MetricName, metrics } from "../inference/metrics.ts";
 import { figures } from "../report/figures.ts";
 import type { ReportSection } from "../report/html.ts";
 import { loadRecipe } from "../recipe.ts";
@@ -68,8 +69,8 @@ function adaptationSection(
 ): ReportSection {
   const score = (evaluation: Evaluation, field: string, method = "caleido"): Record<string, { value: number }> =>
     Object.values(evaluation.questions)[0].scores[field]?.[method] ?? {};
-  const metric = (field: string, name: string): { title: string; values: number[] } => ({
-    title: `${field}: ${name}`,
+  const metric = (field: string, name: MetricName): { title: string; values: number[] } => ({
+    title: `${field}: ${metrics[name].title}`,
     values: [
       score(zeroShot, field)[name]?.value,
       score(adapted, field)[name]?.value,

@@ -54,7 +54,7 @@ const fractionBeyond =
   };
 
 const covered = (level: number): Metric => ({
-  title: `coverage of the ${100 * level} % interval`,
+  title: `${100 * level} % coverage`,
   unit: "fraction",
   better: level,
   compute: (p, rows) => {
