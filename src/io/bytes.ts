@@ -51,7 +51,7 @@ async function openPlain(path: string, shownAs: string): Promise<ByteSource> {
   const stat = await handle.stat();
   if (!stat.isFile()) {
     await handle.close();
-    throw new UserError(`${shownAs}: is not a file`);
+    throw new UserError(`${shownAs}: is ${stat.isDirectory() ? "a folder" : "no plain file"}, expected a file`);
   }
   const { size } = stat;
   return {

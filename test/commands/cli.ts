@@ -107,7 +107,9 @@ export function expectMistake({ code, stderr }: Result, ...patterns: readonly Re
   expect(last).toMatch(/^caleido: /);
   for (const pattern of patterns) expect(last).toMatch(pattern);
   // what was said on the way is indented; a stack trace would be, too
-  expect(lines.slice(0, -1).filter((line) => !line.startsWith("  ") || /^\s+at /.test(line))).toEqual([]);
+  expect(lines.slice(0, -1).filter((line) => (line !== "" && !line.startsWith("  ")) || /^\s+at /.test(line))).toEqual(
+    [],
+  );
   expect(code).toBe(1);
 }
 
