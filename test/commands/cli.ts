@@ -122,8 +122,14 @@ export function newFolder(name: string): string {
 
 export const ENGINE = ["--threads", "1"] as const;
 export const TINY = [
-  ...["--recipe", "quickstart", ...ENGINE],
-  ...["--set", "training.batch=32", "training.validateEvery=20", "training.checkpointEvery=10", "model.dModel=32"],
+  "--recipe",
+  "quickstart",
+  ...ENGINE,
+  "--set",
+  "training.batch=32",
+  "training.validateEvery=20",
+  "training.checkpointEvery=10",
+  "model.dModel=32",
 ] as const;
 
 export interface Fixture {

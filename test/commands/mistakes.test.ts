@@ -27,7 +27,13 @@ let folder: string;
 
 const at = (name: string): string => join(folder, name);
 const query = (table: string, ...args: string[]): string[] => [
-  ...["query", table, "--checkpoint", shared.run, "--want", "z", ...ENGINE],
+  "query",
+  table,
+  "--checkpoint",
+  shared.run,
+  "--want",
+  "z",
+  ...ENGINE,
   ...args,
 ];
 
