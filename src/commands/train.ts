@@ -68,12 +68,13 @@ function restart(init: Checkpoint, recipe: Recipe, changes: Partial<CheckpointCo
   };
 }
 
-const whole = (tables: readonly TrainingTable[], part: keyof SplitRows): RowSource[] =>
+/** One part of every table; rows of a survey whose zero-points a checkpoint learned keep them. */
+const whole = (tables: readonly TrainingTable[], part: keyof SplitRows, isCalibrated: boolean): RowSource[] =>
   tables.map(({ catalog, rows }) => ({
     catalog,
     rows: rows[part],
     weight: rows[part].length,
-    isCalibrated: false,
+    isCalibrated,
     hasLabels: true,
   }));
 
@@ -141,8 +142,8 @@ export async function runPretrain({ engine, data, recipe, out }: PretrainRequest
     engine,
     folder: out,
     start,
-    sources: whole(tables, "train"),
-    validation: whole(tables, "validation"),
+    sources: whole(tables, "train", start.config.isCalibrated),
+    validation: whole(tables, "validation", start.config.isCalibrated),
     rateScale: freezeRates(start.layout, []),
   });
 }
@@ -165,8 +166,8 @@ async function resumePretrain(engine: Engine, folder: string): Promise<Checkpoin
     engine,
     folder,
     start,
-    sources: whole(tables, "train"),
-    validation: whole(tables, "validation"),
+    sources: whole(tables, "train", start.config.isCalibrated),
+    validation: whole(tables, "validation", start.config.isCalibrated),
     rateScale: freezeRates(start.layout, start.config.freeze),
   });
 }
@@ -190,8 +191,8 @@ async function runFinetune({ engine, data, recipe, out, init, freeze }: Finetune
     engine,
     folder: out,
     start,
-    sources: whole(tables, "train"),
-    validation: whole(tables, "validation"),
+    sources: whole(tables, "train", start.config.isCalibrated),
+    validation: whole(tables, "validation", start.config.isCalibrated),
     rateScale: freezeRates(start.layout, freeze),
   });
 }

@@ -41,7 +41,7 @@ type Part = "band" | "property";
 /** Numbers that describe one given value: see `describeValues`. */
 const N_FEATURE = 5;
 /** Numbers that describe the value an ordered query follows: see `embedQueries`. */
-const N_PREVIOUS = 3;
+const N_PREVIOUS = 4;
 
 /** Every parameter, in a fixed order, with the names that are written to disk. */
 export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabulary): ParameterSpec[] {
@@ -289,7 +289,8 @@ function embedQueries(
   const [a, t] = batch.targetField.shape as [number, number];
   const q = config.dQuery;
   const value = tf.clipByValue(batch.targetValue, -6, 6); // [A, T]
-  const features = tf.stack([tf.onesLike(value), value, tf.mul(tf.square(value), 0.3)], 2); // [A, T, 3]
+  const trusted = tf.div(value, tf.add(tf.square(tf.mul(batch.targetSigma, 2)), 1)); // a noisy value says less
+  const features = tf.stack([tf.onesLike(value), value, tf.mul(tf.square(value), 0.3), trusted], 2); // [A, T, 4]
   const perField = tf.reshape(tf.gather(params["query.previous"], batch.targetField), [a, t, N_PREVIOUS, q]);
   const carried = tf.sum(tf.mul(perField, tf.expandDims(features, 3)), 2); // [A, T, q]
   const first = tf.tile(tf.reshape(params["query.first"], [1, 1, q]), [a, 1, 1]); // [A, 1, q]

@@ -24,11 +24,12 @@ export function contextSignature(batch: number, nField: number): Signature {
   };
 }
 
-/** Ordered queries of A galaxies, T each: the field and, for all but the last, its value. */
+/** Ordered queries of A galaxies, T each: the field and, for all but the last, its value and that value's error. */
 export function orderSignature(galaxies: number, nTarget: number): Signature {
   return {
     targetField: { dtype: "int32", shape: [galaxies, nTarget] },
     targetValue: { dtype: "float32", shape: [galaxies, nTarget] },
+    targetSigma: { dtype: "float32", shape: [galaxies, nTarget] },
   };
 }
 
@@ -52,7 +53,7 @@ export function batchShape(batch: number, nTarget: number, config: SubsetConfig)
 /**
  * A training batch: the context, and
  * - truth, truthSigma, truthState, truthSlope, truthCurvature [B, N]: what is asked; state 0 = not asked
- * - targetField, targetValue [nOrdered, T] and targetWeight [nOrdered, T] (0 = padding): the ordered galaxies' queries
+ * - targetField, targetValue, targetSigma [nOrdered, T] and targetWeight [nOrdered, T] (0 = padding): the ordered galaxies' queries
  */
 export function trainSignature(shape: BatchShape, nField: number): Signature {
   const batch = shape.nFull + shape.nMasked + shape.nOrdered;
@@ -193,6 +194,7 @@ export function drawBatch(
     order.forEach((field, t) => {
       arrays.targetField.data[a * shape.nTarget + t] = field;
       arrays.targetValue.data[a * shape.nTarget + t] = arrays.truth.data[b * coder.nField + field]!;
+      arrays.targetSigma.data[a * shape.nTarget + t] = arrays.truthSigma.data[b * coder.nField + field];
       arrays.targetWeight.data[a * shape.nTarget + t] = 1;
     });
   }
