@@ -3,9 +3,8 @@ import pc from "picocolors";
 import yargs from "yargs";
 import type { CommandModule } from "yargs";
 import { hideBin } from "yargs/helpers";
-import { knownOptions } from "./commands/shared.ts";
+import { explainUsage } from "./commands/shared.ts";
 import { UserError } from "./errors.ts";
-import { didYouMean } from "./io/nearest.ts";
 import { version } from "./version.ts";
 
 /** Every verb, in the order of the help. Only the one that is called is loaded. */
@@ -33,24 +32,6 @@ function exitWith(error: unknown): never {
   process.exit(2);
 }
 
-/** What yargs says of a command line, with the nearest right name of a verb or an option. */
-function explain(message: string, words: readonly string[], options: readonly string[]): string {
-  const names = Object.keys(verbs);
-  const verb = names.includes(words[0]) ? words[0] : undefined;
-  const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
-  if (unknown === undefined) {
-    return verb === undefined ? message : `${verb}: ${message}; caleido ${verb} --help explains`;
-  }
-  if (words.some((word) => word.split("=")[0] === `--${unknown}`)) {
-    const help = verb === undefined ? "caleido --help" : `caleido ${verb} --help`;
-    return `unknown option --${unknown}${didYouMean(unknown, options)}; ${help} lists them`;
-  }
-  if (verb === undefined) {
-    return `unknown verb "${unknown}"${didYouMean(unknown, names)}; expected one of ${names.join(", ")}`;
-  }
-  return `${verb}: unexpected argument "${unknown}"; caleido ${verb} --help explains`;
-}
-
 try {
   const words = hideBin(process.argv);
   const called = words[0] !== undefined && Object.hasOwn(verbs, words[0]) ? [verbs[words[0]]] : Object.values(verbs);
@@ -66,7 +47,7 @@ try {
     .wrap(Math.min(120, process.stdout.columns ?? 100))
     .fail((message: string | null, error: Error | undefined) => {
       if (message === null || error instanceof UserError) throw error;
-      throw new UserError(explain(message, words, knownOptions(cli).names));
+      throw new UserError(explainUsage(message, words, Object.keys(verbs), cli));
     })
     .parseAsync();
 } catch (error) {

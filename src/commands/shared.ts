@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import type { ArgumentsCamelCase, Argv, CommandModule } from "yargs";
-import { createEngine } from "../engine/engine.ts";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
@@ -19,7 +18,7 @@ export function defineCommand<A>(verb: {
 }
 
 /** What yargs knows of the options of a verb. */
-export function knownOptions(yargs: Argv): { readonly array: readonly string[]; readonly names: readonly string[] } {
+function knownOptions(yargs: Argv): { readonly array: readonly string[]; readonly names: readonly string[] } {
   const { array, key } = (
     yargs as unknown as { getOptions(): { array: string[]; key: Record<string, unknown> } }
   ).getOptions();
@@ -41,6 +40,23 @@ function checkValues(args: Readonly<Record<string, unknown>>, yargs: Argv): true
     if (Number.isNaN(value)) throw new UserError(`--${name}: expected a number`);
   }
   return true;
+}
+
+/** What yargs says of a command line, with the nearest right name of a verb or an option. */
+export function explainUsage(message: string, words: readonly string[], verbs: readonly string[], yargs: Argv): string {
+  const verb = verbs.includes(words[0]) ? words[0] : undefined;
+  const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
+  if (unknown === undefined) {
+    return verb === undefined ? message : `${verb}: ${message}; caleido ${verb} --help explains`;
+  }
+  if (words.some((word) => word.split("=")[0] === `--${unknown}`)) {
+    const help = verb === undefined ? "caleido --help" : `caleido ${verb} --help`;
+    return `unknown option --${unknown}${didYouMean(unknown, knownOptions(yargs).names)}; ${help} lists them`;
+  }
+  if (verb === undefined) {
+    return `unknown verb "${unknown}"${didYouMean(unknown, verbs)}; expected one of ${verbs.join(", ")}`;
+  }
+  return `${verb}: unexpected argument "${unknown}"; caleido ${verb} --help explains`;
 }
 
 /** Options of every command that runs the network. */
@@ -65,7 +81,9 @@ export function engineOptions(yargs: Argv): Argv {
     .option("threads", { type: "number", describe: "threads of the compiled network (default: all cores)" }) as Argv;
 }
 
-export function engineOf({ backend, device, threads }: EngineArguments): Promise<Engine> {
+/** The engine is loaded on demand: it takes most of a second, and many verbs need none. */
+export async function engineOf({ backend, device, threads }: EngineArguments): Promise<Engine> {
+  const { createEngine } = await import("../engine/engine.ts");
   return createEngine({ backend, device, ...(threads === undefined ? {} : { threads }) });
 }
 
