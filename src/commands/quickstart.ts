@@ -28,7 +28,7 @@ export interface QuickstartSize {
   readonly adaptSettings: readonly string[];
 }
 
-const FULL: QuickstartSize = { galaxies: 30_000, target: 8000, labelled: 600, settings: [], adaptSettings: [] };
+const FULL: QuickstartSize = { galaxies: 45_000, target: 8000, labelled: 600, settings: [], adaptSettings: [] };
 
 /** The survey that the network is moved to: other zero-points, more noise, another n(z). */
 const TARGET: SimulationInput = {
