@@ -194,6 +194,12 @@ export function createPassbands(
     throw new UserError(`${folder}: cannot be read, expected a folder of two-column transmission curves`);
   }
   const matches = bands.map(({ name }) => matchingFiles(files, name));
+  if (matches.every((found) => found.length === 0)) {
+    const [first, last] = [bands[0].name, bands[bands.length - 1].name];
+    throw new UserError(
+      `${folder}: no file is the curve of a band (${first} ... ${last}); expected names that end in the band's, e.g. OAJ_JPAS.${first}.dat`,
+    );
+  }
   const bandCount = new Map<string, number>();
   for (const systems of matches.map((found) => new Set(found.map(({ system }) => system)))) {
     for (const system of systems) bandCount.set(system, (bandCount.get(system) ?? 0) + 1);
