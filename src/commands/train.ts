@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
+import { exportNetwork } from "../inference/predict.ts";
 import { createLayout, initialise } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { createRng } from "../random.ts";
@@ -104,7 +105,11 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         validation: request.validation,
         ...(request.rateScale === undefined ? {} : { rateScale: request.rateScale }),
         signal,
-        modelCard: (_state, loss) => modelCard(start.config, start.layout, loss),
+        finalFiles: async (state, loss) => {
+          const onnx = await exportNetwork(engine, { ...start, state });
+          const card = { "README.md": modelCard(start.config, start.layout, loss) };
+          return onnx === undefined ? card : { ...card, "model.onnx": onnx };
+        },
         onProgress: ({ step, loss, validation: measured, galaxiesPerSecond, secondsLeft }) => {
           if (measured !== undefined) validation = ` | validation ${measured.toFixed(3)}`;
           const rate = `${Math.round(galaxiesPerSecond)} galaxies/s | ${duration(secondsLeft)} left`;

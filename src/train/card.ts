@@ -27,6 +27,7 @@ Use: \`caleido query table.parquet --checkpoint <this folder> --given bands --wa
 
 Files: \`model.safetensors\` holds the averaged weights under their plain names (and the raw ones as \`raw.*\`),
 \`optimizer.safetensors\` the optimiser's moments, \`config.json\` everything needed to rebuild the network,
+\`model.onnx\` where the engine compiles, the averaged network for 64 galaxies at a time (encoded inputs, raw marginals of every field),
 \`tokenizer.json\` the vocabulary, \`log.jsonl\` the run's log.
 `;
 }

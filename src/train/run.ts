@@ -14,8 +14,11 @@ export interface RunOptions extends Omit<TrainOptions, "onProgress" | "onCheckpo
   /** Run folder: `log.jsonl`, `steps/step-*` while training, `checkpoint/` at the end. */
   readonly folder: string;
   readonly onProgress: (progress: Progress) => void;
-  /** Model card of the final checkpoint, given its validation loss. */
-  readonly modelCard: (state: TrainState, validation: number) => string;
+  /** Files that travel with the final checkpoint (model card, ONNX network), given its validation loss. */
+  readonly finalFiles: (
+    state: TrainState,
+    validation: number,
+  ) => Promise<Readonly<Record<string, string | Uint8Array>>>;
 }
 
 /** Steps between lines of the log. */
@@ -80,9 +83,9 @@ export async function runTraining(
     const state = await train({ ...options, onProgress, onCheckpoint }, start);
     const isInterrupted = state.step < start.config.training.steps;
     if (!isInterrupted) {
-      const card = options.modelCard(state, validation);
+      const files = await options.finalFiles(state, validation);
       await saveCheckpoint(join(folder, "checkpoint"), at(state), {
-        "README.md": card,
+        ...files,
         "log.jsonl": readFileSync(logPath(folder), "utf8"),
       });
     }

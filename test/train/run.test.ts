@@ -26,7 +26,7 @@ async function start(name: string, settings: RunSettings = {}): Promise<{ option
     coder: createFieldCoder(catalog.fields, first.config.standardisation),
     sources: [sourceOf(catalog)],
     validation: [sourceOf(catalog)],
-    modelCard: (state, validation) => `${state.step} ${validation}`,
+    finalFiles: (state, validation) => Promise.resolve({ "README.md": `${state.step} ${validation}` }),
     onProgress: () => {},
   };
   return { options, first };
