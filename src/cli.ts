@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import pc from "picocolors";
 import yargs from "yargs";
 import type { CommandModule } from "yargs";
 import { hideBin } from "yargs/helpers";
 import { explainUsage } from "./commands/shared.ts";
+import { colours } from "./commands/terminal.ts";
 import { UserError } from "./errors.ts";
 import { version } from "./version.ts";
 
@@ -24,10 +24,10 @@ const verbs: Readonly<Record<string, () => Promise<CommandModule>>> = {
 /** Exit codes: 1 for the user's mistakes, 2 for ours. */
 function exitWith(error: unknown): never {
   if (error instanceof UserError) {
-    console.error(`${pc.red("caleido:")} ${error.message}`);
+    console.error(`${colours.red("caleido:")} ${error.message}`);
     process.exit(1);
   }
-  console.error(`${pc.red("caleido: internal error")} (please report it)`);
+  console.error(`${colours.red("caleido: internal error")} (please report it)`);
   console.error(error instanceof Error ? (error.stack ?? error.message) : error);
   process.exit(2);
 }

@@ -1,5 +1,6 @@
 import { Presets, SingleBar } from "cli-progress";
 import Table from "cli-table3";
+import { isatty } from "node:tty";
 import pc from "picocolors";
 
 /** Where the commands speak: results to stdout, everything said on the way to stderr. */
@@ -8,12 +9,15 @@ export interface Bar {
   stop(): void;
 }
 
+/** Colours on a terminal only: a log file, also that of a CI system, stays plain. NO_COLOR switches them off. */
+export const colours = pc.createColors(isatty(2) && process.env.NO_COLOR === undefined);
+
 export function say(text: string): void {
   console.error(text);
 }
 
 export function heading(text: string): void {
-  console.error(pc.bold(`\n${text}`));
+  console.error(colours.bold(`\n${text}`));
 }
 
 export function duration(seconds: number): string {

@@ -28,7 +28,7 @@ function collect(child: ChildProcess): Promise<Result> {
 }
 
 /** Runs another program. */
-export function execute(program: string, args: readonly string[], folder = root): Promise<Result> {
+function execute(program: string, args: readonly string[], folder = root): Promise<Result> {
   return collect(spawn(program, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] }));
 }
 
