@@ -200,6 +200,6 @@ describe("in a Gaussian world", () => {
     const errors: number[] = [];
     for (const known of [[], [0], [1], [0, 1]]) errors.push(await covarianceError(known, [2, 3, 4]));
     expect(sum(errors) / errors.length).toBeLessThan(0.1);
-    expect(Math.max(...errors)).toBeLessThan(0.15);
+    expect(Math.max(...errors)).toBeLessThan(0.12);
   });
 });
