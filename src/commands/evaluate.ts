@@ -18,7 +18,7 @@ import type { Figure } from "../report/svg.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { readWholeCatalog } from "../survey/read.ts";
 import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
-import { loadSurvey } from "../survey/survey.ts";
+import type { Survey } from "../survey/survey.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
@@ -32,7 +32,7 @@ import {
   sedFigure,
   shownMetrics,
 } from "./evaluate-report.ts";
-import { defineCommand, type EngineArguments, engineOf, engineOptions, flagsOf } from "./shared.ts";
+import { defineCommand, type EngineArguments, engineOf, engineOptions, flagsOf, surveyOf } from "./shared.ts";
 import { number, printTable, progressBar, say } from "./terminal.ts";
 
 export interface EvaluateRequest {
@@ -122,7 +122,7 @@ function thin(rows: Int32Array, most: number): Int32Array {
 async function readPart(
   path: string,
   part: SplitName | "all",
-  fieldsFrom: ReturnType<typeof loadSurvey>,
+  fieldsFrom: Survey,
 ): Promise<{ catalog: Catalog; rows: Int32Array }> {
   const { catalog } = await readWholeCatalog(path, fieldsFrom);
   const rows =
@@ -208,7 +208,7 @@ async function describeAnswers(
 /** Scores a network on held-out galaxies beside baselines; writes `metrics.json` and `report.html` into `out`. */
 export async function runEvaluate(request: EvaluateRequest): Promise<Evaluation> {
   const checkpoint = loadCheckpoint(request.checkpoint);
-  const survey = { ...loadSurvey(checkpoint.config.survey), fields: checkpoint.config.fields };
+  const survey = surveyOf(checkpoint);
   const { catalog, rows } = await readPart(request.table, request.part, survey);
   const predictor = createPredictor(request.engine, checkpoint);
   const standard = standardQuestions(predictor.coder);

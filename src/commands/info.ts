@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { UserError } from "../errors.ts";
 import { openTable } from "../io/formats.ts";
+import { parameterIn } from "../model/parameters.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import { defineCommand } from "./shared.ts";
@@ -21,7 +22,7 @@ async function showTable(path: string): Promise<void> {
 }
 
 function showCheckpoint(path: string): void {
-  const { config, layout } = loadCheckpoint(path);
+  const { config, layout, state } = loadCheckpoint(path);
   const log = readLog(path);
   const validation = log.findLast((line) => line.validation !== undefined)?.validation;
   printTable(
@@ -39,17 +40,13 @@ function showCheckpoint(path: string): void {
     ],
   );
   if (!config.isCalibrated) return;
-  const { state } = loadCheckpoint(path);
-  const offset = layout.specs.findIndex((spec) => spec.name === "calibration.lnFlux");
-  const noise = layout.specs.findIndex((spec) => spec.name === "calibration.lnNoise");
+  const lnFlux = parameterIn(state.average, layout, "calibration.lnFlux");
+  const lnNoise = parameterIn(state.average, layout, "calibration.lnNoise");
   printTable(
     ["band", "learned zero-point correction [mag]", "noise factor"],
     config.fields.flatMap(({ name, band }, j) => {
       if (band === undefined) return [];
-      const lnFlux = state.average[layout.offsets[offset] + j];
-      return [
-        [name, ((-2.5 / Math.LN10) * lnFlux).toFixed(3), Math.exp(state.average[layout.offsets[noise] + j]).toFixed(3)],
-      ];
+      return [[name, ((-2.5 / Math.LN10) * lnFlux[j]).toFixed(3), Math.exp(lnNoise[j]).toFixed(3)]];
     }),
   );
 }

@@ -14,9 +14,17 @@ import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import { readCatalog } from "../survey/read.ts";
 import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
-import { loadSurvey } from "../survey/survey.ts";
+import type { Survey } from "../survey/survey.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
-import { defineCommand, type EngineArguments, engineOf, engineOptions, flagsOf, parseFieldList } from "./shared.ts";
+import {
+  defineCommand,
+  type EngineArguments,
+  engineOf,
+  engineOptions,
+  flagsOf,
+  parseFieldList,
+  surveyOf,
+} from "./shared.ts";
 import { number, printTable, progressBar, say } from "./terminal.ts";
 
 export interface QueryRequest {
@@ -104,10 +112,7 @@ function show(table: Table, catalog: Catalog, wanted: readonly number[]): void {
 }
 
 /** Batches of galaxies to ask about, and how many there are where that is known. */
-async function* galaxies(
-  request: QueryRequest,
-  survey: ReturnType<typeof loadSurvey>,
-): AsyncGenerator<Catalog, ReadReport | undefined> {
+async function* galaxies(request: QueryRequest, survey: Survey): AsyncGenerator<Catalog, ReadReport | undefined> {
   if (request.values !== undefined) {
     yield catalogFromValues(request.values, survey);
     return undefined;
@@ -135,7 +140,7 @@ export async function runQuery(request: QueryRequest): Promise<number> {
   checkWhole("--samples", request.samples, 0);
   if (request.pdf !== undefined) checkWhole("--pdf-points", request.pdf.points, 2);
   const checkpoint = loadCheckpoint(request.checkpoint);
-  const survey = { ...loadSurvey(checkpoint.config.survey), fields: checkpoint.config.fields };
+  const survey = surveyOf(checkpoint);
   const predictor = createPredictor(request.engine, checkpoint);
   const wanted = parseFieldList(request.want, survey.fields, "--want");
   let done = 0;

@@ -5,6 +5,7 @@ import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { type MetricName, metrics } from "../inference/metrics.ts";
+import { parameterIn } from "../model/parameters.ts";
 import { figures } from "../report/figures.ts";
 import type { ReportSection } from "../report/html.ts";
 import { loadRecipe } from "../recipe.ts";
@@ -53,11 +54,11 @@ function zeroPoints(
   const pivots = bands.map(({ pivot }) => pivot);
   const instrument = createInstrument(survey, pivots, simulationOptions.parse(TARGET));
   const { layout, state } = adapted;
-  const offset = layout.offsets[layout.specs.findIndex((spec) => spec.name === "calibration.lnFlux")];
+  const lnFlux = parameterIn(state.average, layout, "calibration.lnFlux");
   return {
     wavelength: pivots,
     truth: instrument.bands.map((band) => band.offset),
-    recovered: bands.map((_, j) => (2.5 / Math.LN10) * state.average[offset + j]),
+    recovered: bands.map((_, j) => (2.5 / Math.LN10) * lnFlux[j]),
   };
 }
 

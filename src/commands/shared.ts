@@ -5,6 +5,8 @@ import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import type { Field } from "../survey/field.ts";
+import { loadSurvey, type Survey } from "../survey/survey.ts";
+import type { Checkpoint } from "../train/checkpoint.ts";
 
 /** A verb of the command line. `A` names the options as the handler sees them: yargs camel-cases `--median-z`. */
 export function defineCommand<A>(verb: {
@@ -126,6 +128,11 @@ export function flagsOf(chosen: readonly number[], nField: number): Uint8Array {
   const flags = new Uint8Array(nField);
   for (const j of chosen) flags[j] = 1;
   return flags;
+}
+
+/** The survey a checkpoint was trained on, with the checkpoint's own vocabulary. */
+export function surveyOf({ config }: Checkpoint): Survey {
+  return { ...loadSurvey(config.survey), fields: config.fields };
 }
 
 /** SHA-256 of a file: a run records what it was trained on. */

@@ -18,7 +18,15 @@ import { FORMAT_VERSION } from "../train/migrations.ts";
 import { modelCard } from "../train/card.ts";
 import { claimRunFolder, runTraining } from "../train/run.ts";
 import { version } from "../version.ts";
-import { defineCommand, type EngineArguments, engineOf, engineOptions, hashFile, interruptSignal } from "./shared.ts";
+import {
+  defineCommand,
+  type EngineArguments,
+  engineOf,
+  engineOptions,
+  hashFile,
+  interruptSignal,
+  surveyOf,
+} from "./shared.ts";
 import { duration, number, progressBar, say } from "./terminal.ts";
 
 /** One table of a training run, read and split by parent. */
@@ -128,6 +136,23 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
   }
 }
 
+/** Trains on the training part of whole tables; what the run freezes stands in its configuration. */
+function trainOn(
+  engine: Engine,
+  folder: string,
+  start: Checkpoint,
+  tables: readonly TrainingTable[],
+): Promise<Checkpoint> {
+  return trainWithProgress({
+    engine,
+    folder,
+    start,
+    sources: whole(tables, "train", start.config.isCalibrated),
+    validation: whole(tables, "validation", start.config.isCalibrated),
+    rateScale: freezeRates(start.layout, start.config.freeze),
+  });
+}
+
 export interface PretrainRequest {
   readonly engine: Engine;
   readonly data: readonly string[];
@@ -143,20 +168,13 @@ export async function runPretrain({ engine, data, recipe, out }: PretrainRequest
   const start = startRun(recipe, survey, tables);
   const galaxies = tables.reduce((sum, { rows }) => sum + rows.train.length, 0);
   say(`  ${galaxies} galaxies to train on, ${number(start.layout.total / 1e6)} M parameters, ${engine.name}`);
-  return trainWithProgress({
-    engine,
-    folder: out,
-    start,
-    sources: whole(tables, "train", start.config.isCalibrated),
-    validation: whole(tables, "validation", start.config.isCalibrated),
-    rateScale: freezeRates(start.layout, []),
-  });
+  return trainOn(engine, out, start, tables);
 }
 
 /** Continues an interrupted pretraining run from its newest checkpoint, on the tables that it recorded. */
 async function resumePretrain(engine: Engine, folder: string): Promise<Checkpoint> {
   const start = loadCheckpoint(folder);
-  const survey = { ...loadSurvey(start.config.survey), fields: start.config.fields };
+  const survey = surveyOf(start);
   const tables: TrainingTable[] = [];
   for (const [path, sha256] of Object.entries(start.config.data)) {
     const table = await readTrainingTable(path, survey);
@@ -167,14 +185,7 @@ async function resumePretrain(engine: Engine, folder: string): Promise<Checkpoin
   if (start.state.step >= start.config.training.steps)
     throw new UserError(`${folder}: the run is complete, nothing to resume`);
   say(`  resuming at step ${start.state.step} of ${start.config.training.steps}`);
-  return trainWithProgress({
-    engine,
-    folder,
-    start,
-    sources: whole(tables, "train", start.config.isCalibrated),
-    validation: whole(tables, "validation", start.config.isCalibrated),
-    rateScale: freezeRates(start.layout, start.config.freeze),
-  });
+  return trainOn(engine, folder, start, tables);
 }
 
 export interface FinetuneRequest extends PretrainRequest {
@@ -185,21 +196,14 @@ export interface FinetuneRequest extends PretrainRequest {
 async function runFinetune({ engine, data, recipe, out, init, freeze }: FinetuneRequest): Promise<Checkpoint> {
   claimRunFolder(out);
   const source = loadCheckpoint(init);
-  const survey = { ...loadSurvey(source.config.survey), fields: source.config.fields };
+  const survey = surveyOf(source);
   const tables: TrainingTable[] = [];
   for (const path of data) tables.push(await readTrainingTable(path, survey));
   const start = restart(source, recipe, {
     freeze,
     data: Object.fromEntries(tables.map(({ path, sha256 }) => [path, sha256])),
   });
-  return trainWithProgress({
-    engine,
-    folder: out,
-    start,
-    sources: whole(tables, "train", start.config.isCalibrated),
-    validation: whole(tables, "validation", start.config.isCalibrated),
-    rateScale: freezeRates(start.layout, freeze),
-  });
+  return trainOn(engine, out, start, tables);
 }
 
 export interface AdaptRequest {
@@ -228,7 +232,7 @@ export async function runAdapt(request: AdaptRequest): Promise<Checkpoint> {
   const { engine, init, recipe, out } = request;
   claimRunFolder(out);
   const source = loadCheckpoint(init);
-  const survey = { ...loadSurvey(source.config.survey), fields: source.config.fields };
+  const survey = surveyOf(source);
   const { replay, unlabelled, labelled } = recipe.adapt;
   const simulated = await readTrainingTable(request.source, survey);
   const target = await readTrainingTable(request.unlabelled, survey);

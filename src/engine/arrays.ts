@@ -2,6 +2,12 @@ import { UserError } from "../errors.ts";
 import type { Arrays, NdArray, Signature } from "./contract.ts";
 import { sameShape, sizeOf } from "./graph.ts";
 
+/** A float32 vector [n] over the given numbers; nothing is copied. */
+export const floatVector = (data: Float32Array): NdArray => ({ dtype: "float32", shape: [data.length], data });
+
+/** A float32 scalar. */
+export const floatScalar = (x: number): NdArray => ({ dtype: "float32", shape: [], data: Float32Array.of(x) });
+
 const fail = (label: string, name: string, what: string): never => {
   throw new UserError(`${label}: input ${name} ${what}`);
 };

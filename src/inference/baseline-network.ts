@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { floatScalar, floatVector } from "../engine/arrays.ts";
 import type { Arrays, Compiled, Engine, NdArray, Signature } from "../engine/contract.ts";
 import { gelu, linear } from "../engine/ops.ts";
 import { heads } from "../model/heads.ts";
@@ -44,9 +45,6 @@ function network(w: Record<string, tf.Tensor>, x: tf.Tensor): tf.Tensor2D {
   const second = gelu(linear(first, w.middle, w.middleBias));
   return linear(second, w.out, w.outBias) as tf.Tensor2D;
 }
-
-const vector = (data: Float32Array): NdArray => ({ dtype: "float32", shape: [data.length], data });
-const scalar = (x: number): NdArray => ({ dtype: "float32", shape: [], data: Float32Array.of(x) });
 
 interface Moments {
   readonly mean: Float32Array;
@@ -153,7 +151,7 @@ function drawRows(scaling: Scaling, { x, y }: Rows, rng: Rng): Arrays {
     writeRow(scaling, x, row, bx, b);
     by[b] = (y[row] - labels.mean[0]) / labels.deviation[0];
   }
-  return { x: { dtype: "float32", shape: [BATCH, p], data: bx }, y: vector(by) };
+  return { x: { dtype: "float32", shape: [BATCH, p], data: bx }, y: floatVector(by) };
 }
 
 /** Trains, looking at held-out rows on the way; returns the averaged weights [P] that did best on them. */
@@ -169,17 +167,22 @@ async function trainNetwork(
   const optimiser = optimiserSchema.parse({ rate: 2e-3, weightDecay: WEIGHT_DECAY });
   const step = await compileStep(engine, layout, optimiser, p);
   const start = initialise(layout, rng);
-  const zeros = (): NdArray => vector(new Float32Array(layout.total));
-  let state: Arrays = { params: vector(start), first: zeros(), second: zeros(), average: vector(start.slice()) };
+  const zeros = (): NdArray => floatVector(new Float32Array(layout.total));
+  let state: Arrays = {
+    params: floatVector(start),
+    first: zeros(),
+    second: zeros(),
+    average: floatVector(start.slice()),
+  };
   let best = { loss: Infinity, weights: state.average };
   for (let i = 1; i <= STEPS; i++) {
     const { rate, correction1, correction2, emaDecay } = scheduleAt(optimiser, i, STEPS);
     state = await step.run({
       ...state,
-      rate: scalar(rate),
-      correction1: scalar(correction1),
-      correction2: scalar(correction2),
-      emaDecay: scalar(emaDecay),
+      rate: floatScalar(rate),
+      correction1: floatScalar(correction1),
+      correction2: floatScalar(correction2),
+      emaDecay: floatScalar(emaDecay),
       ...drawRows(scaling, learn, rng),
     });
     if (i % LOOK_EVERY !== 0) continue;

@@ -86,7 +86,8 @@ export interface Space {
 /** Levels 0.01 ... 0.99. */
 export const percentLevels: Float64Array = Float64Array.from({ length: 99 }, (_, i) => (i + 1) / 100);
 const WANTED = Float64Array.of(0.16, 0.5, 0.84);
-const ODDS_HALF_WIDTH = 0.03;
+/** Half-width of the interval that odds count, in units of 1 + z (Benitez 2000, with the width used for J-PAS). */
+export const ODDS_HALF_WIDTH = 0.03;
 /** Quantiles of scores, in units of the spread: far below what any score shows. */
 const SCORE_PRECISION = 1e-5;
 

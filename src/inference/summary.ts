@@ -1,5 +1,6 @@
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { mixtureCdf, mixtureLogDensity, mixtureQuantiles, type Mixtures } from "../model/mixture.ts";
+import { ODDS_HALF_WIDTH } from "./metrics-score.ts";
 
 /** What a query prints and writes per field; the names are column suffixes. */
 export const summaryNames = ["mean", "median", "std", "q05", "q16", "q84", "q95"] as const;
@@ -12,8 +13,6 @@ const LEVELS = Float64Array.of(0.05, 0.16, 0.5, 0.84, 0.95);
 /** Nodes and weights of 7-point Gauss-Hermite quadrature (Abramowitz & Stegun table 25.10), for N(0, 1). */
 const NODES = [-3.7504397, -2.3667594, -1.1544054, 0, 1.1544054, 2.3667594, 3.7504397];
 const WEIGHTS = [0.000548269, 0.030757124, 0.240123179, 0.457142857, 0.240123179, 0.030757124, 0.000548269];
-/** Half-width of the odds interval in units of 1 + z (Benitez 2000, with the width used for J-PAS). */
-const ODDS_HALF_WIDTH = 0.03;
 
 /** Mean and standard deviation of the decoded value: quadrature over each component. */
 function moments(m: Mixtures, row: number, decode: (v: number) => number): { mean: number; std: number } {

@@ -73,6 +73,13 @@ export function initialise(layout: Layout, rng: Rng): Float32Array {
   return flat;
 }
 
+/** The elements of one parameter in a flat vector, as a view. @throws Error for a name that the layout doesn't have. */
+export function parameterIn(flat: Float32Array, layout: Layout, name: string): Float32Array {
+  const i = layout.specs.findIndex((spec) => spec.name === name);
+  if (i < 0) throw new Error(`no parameter ${name}`);
+  return flat.subarray(layout.offsets[i], layout.offsets[i] + sizeOf(layout.specs[i].shape));
+}
+
 /** [P] -> named tensors. One Split; its gradient is one Concat. */
 export function unpack(flat: tf.Tensor, layout: Layout): Record<string, tf.Tensor> {
   const sizes = layout.specs.map((spec) => sizeOf(spec.shape));

@@ -1,3 +1,4 @@
+import { floatScalar, floatVector } from "../engine/arrays.ts";
 import type { Arrays, Compiled, Engine, NdArray } from "../engine/contract.ts";
 import { createRng } from "../random.ts";
 import { batchShape, drawBatch, type RowSource } from "../tokens/batch.ts";
@@ -46,9 +47,6 @@ export class DivergenceError extends Error {
 
 const VALIDATION_BATCHES = 8;
 
-const vector = (data: Float32Array): NdArray => ({ dtype: "float32", shape: [data.length], data });
-const scalar = (x: number): NdArray => ({ dtype: "float32", shape: [], data: Float32Array.of(x) });
-
 /** Validation loss of averaged weights on subsets that depend on the seed alone. */
 async function createValidation(
   options: TrainOptions,
@@ -67,7 +65,7 @@ async function createValidation(
   return {
     async measure(average) {
       let sum = 0;
-      for (const batch of batches) sum += (await compiled.run({ params: vector(average), ...batch })).loss.data[0];
+      for (const batch of batches) sum += (await compiled.run({ params: floatVector(average), ...batch })).loss.data[0];
       return sum / batches.length;
     },
     dispose: () => compiled.dispose(),
@@ -82,14 +80,14 @@ function decays(layout: Checkpoint["layout"], weightDecay: number): Float32Array
 function stepInputs(config: CheckpointConfig, step: number, state: TrainState): Record<string, NdArray> {
   const schedule = scheduleAt(config.optimiser, step, config.training.steps);
   return {
-    params: vector(state.params),
-    first: vector(state.first),
-    second: vector(state.second),
-    average: vector(state.average),
-    rate: scalar(schedule.rate),
-    correction1: scalar(schedule.correction1),
-    correction2: scalar(schedule.correction2),
-    emaDecay: scalar(schedule.emaDecay),
+    params: floatVector(state.params),
+    first: floatVector(state.first),
+    second: floatVector(state.second),
+    average: floatVector(state.average),
+    rate: floatScalar(schedule.rate),
+    correction1: floatScalar(schedule.correction1),
+    correction2: floatScalar(schedule.correction2),
+    emaDecay: floatScalar(schedule.emaDecay),
   };
 }
 
@@ -137,9 +135,9 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
   const step: Compiled = await engine.compile(fn, signature, "training step");
   const validation = await createValidation(options, config, shape);
   const constants = {
-    decay: vector(decays(layout, config.optimiser.weightDecay)),
-    ...(options.rateScale === undefined ? {} : { rateScale: vector(options.rateScale) }),
-    ...(shape.hasCalibration ? { priorStrength: scalar(priorStrength(sources, coder.nField)) } : {}),
+    decay: floatVector(decays(layout, config.optimiser.weightDecay)),
+    ...(options.rateScale === undefined ? {} : { rateScale: floatVector(options.rateScale) }),
+    ...(shape.hasCalibration ? { priorStrength: floatScalar(priorStrength(sources, coder.nField)) } : {}),
   };
   const batchOf = (n: number): Record<string, NdArray> =>
     drawBatch(coder, sources, config.subsets, shape.batch, createRng(`${training.seed}:step:${n}`));
