@@ -53,10 +53,17 @@ export const simulationOptions = z.strictObject({
 export type SimulationOptions = z.output<typeof simulationOptions>;
 export type SimulationInput = z.input<typeof simulationOptions>;
 
-/** Options with their defaults filled in. @throws UserError naming the first option that is wrong. */
-export function parseOptions(input: SimulationInput): SimulationOptions {
+/**
+ * Options with their defaults filled in.
+ * @throws UserError naming the first option that is wrong, as `nameOf` calls it: the command line has names of its own.
+ */
+export function parseOptions(
+  input: SimulationInput,
+  nameOf: (path: string) => string = (path) => `option ${path}`,
+): SimulationOptions {
   const result = simulationOptions.safeParse(input);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  throw new UserError(`simulate: option ${issue.path.join(".") || "(top level)"}: ${issue.message}`);
+  const path = issue.path.join(".");
+  throw new UserError(`simulate: ${path === "" ? "options" : nameOf(path)}: ${issue.message}`);
 }
