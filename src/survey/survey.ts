@@ -1,11 +1,12 @@
 import { existsSync, readdirSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import { readYaml } from "../io/yaml.ts";
 import type { Field } from "./field.ts";
+import { heirOf, inherit, omittable } from "./inherit.ts";
 import { layoutSchema } from "./layout.ts";
 import type { Layout } from "./layout.ts";
 
@@ -34,6 +35,17 @@ const propertySchema = z.strictObject({
 const surveySchema = z.strictObject({
   name: z.string().min(1),
   title: z.string().min(1),
+  /** Surveys (names or paths) whose bands, properties, tiles and survey-wide numbers this one takes over, in order. */
+  extends: z.array(z.string().min(1)).default([]),
+  /** Inherited fields, or whole groups of bands, that this survey does not have. */
+  omit: z.array(z.string().min(1)).default([]),
+  /** Those of `extends` whose layouts also hold here. */
+  layoutsOf: z.array(z.string().min(1)).default([]),
+  /** Where to get the tables: archive and table names. */
+  source: z.array(z.string().min(1)).default([]),
+  licence: z.string().min(1).default("not stated"),
+  citation: z.array(z.string().min(1)).default([]),
+  notes: z.array(z.string().min(1)).default([]),
   fluxUnit: z.string().min(1),
   fluxRange: interval,
   tiles: z.array(z.string().min(1)).min(1),
@@ -43,6 +55,8 @@ const surveySchema = z.strictObject({
   layouts: z.array(layoutSchema).default([]),
 });
 
+const heirSchema = heirOf(surveySchema, bandSchema, propertySchema);
+
 /** A survey as its YAML file says: bands, depths, properties. Data, never code. */
 export interface Survey {
   /** Name of the survey, as in `datasets/<name>.yaml`. */
@@ -50,6 +64,11 @@ export interface Survey {
   readonly title: string;
   /** File it was read from. */
   readonly path: string;
+  /** Where its tables come from, on what terms, what to cite, what to know: for people. */
+  readonly source: readonly string[];
+  readonly licence: string;
+  readonly citation: readonly string[];
+  readonly notes: readonly string[];
   /** Unit of every flux, e.g. `1e-19 erg/s/cm2/A`. */
   readonly fluxUnit: string;
   /** Tiles; a band's `depth` has one entry per tile, or a single one that holds for all. */
@@ -73,14 +92,59 @@ export function listSurveys(): string[] {
     .sort();
 }
 
-function surveyPath(nameOrPath: string): string {
-  if (/\.ya?ml$/.test(nameOrPath) || nameOrPath.includes("/")) return nameOrPath;
+/** `from`: the survey file that names it; a relative path there is relative to that file. */
+function surveyPath(nameOrPath: string, from?: string): string {
+  if (/\.ya?ml$/.test(nameOrPath) || nameOrPath.includes("/")) {
+    return from === undefined ? nameOrPath : resolve(dirname(from), nameOrPath);
+  }
   const path = join(datasetsFolder(), `${nameOrPath}.yaml`);
   if (existsSync(path)) return path;
   const names = listSurveys();
   throw new UserError(
-    `unknown survey "${nameOrPath}"${didYouMean(nameOrPath, names)}: expected one of ${names.join(", ")}, or a path to a .yaml file`,
+    `${from === undefined ? "" : `${from}: extends: `}unknown survey "${nameOrPath}"${didYouMean(nameOrPath, names)}: ` +
+      `expected one of ${names.join(", ")}, or a path to a .yaml file`,
   );
+}
+
+type SurveyFile = z.output<typeof surveySchema>;
+
+/** A survey file with what it inherits; `where` is the place in it of a row, or of the file where a row is inherited. */
+interface WholeFile {
+  readonly value: SurveyFile;
+  where(this: void, list: "bands" | "properties" | "layouts", name: string, key?: string): string;
+}
+
+function readSurveyFile(path: string, children: readonly string[]): WholeFile {
+  const raw = readYaml(path, z.looseObject({ extends: z.array(z.string()).optional() }));
+  const isHeir = raw.value.extends !== undefined;
+  if (children.includes(resolve(path))) {
+    throw new UserError(`${raw.where(["extends"])}: extends itself (${[...children, path].join(" > ")})`);
+  }
+  // Checked by itself first, so that a slip is told at its line; then as a whole, inherited rows included.
+  const { where } = readYaml(path, isHeir ? heirSchema : surveySchema);
+  const place: WholeFile["where"] = (list, name, key) => {
+    const rows = (raw.value[list] ?? []) as readonly { readonly name: string }[];
+    const i = rows.findLastIndex((row) => row.name === name);
+    return where(i < 0 ? [] : key === undefined ? [list, i] : [list, i, key]);
+  };
+  const line = [...children, resolve(path)];
+  const parents = (raw.value.extends ?? []).map((name) => readSurveyFile(surveyPath(name, path), line).value);
+  checkNames(raw.value.omit, omittable(parents), `${where(["omit"])}: omit`);
+  checkNames(
+    raw.value.layoutsOf,
+    parents.map(({ name }) => name),
+    `${where(["layoutsOf"])}: layoutsOf`,
+  );
+  const result = surveySchema.safeParse(inherit(parents, raw.value));
+  if (result.success) return { value: result.data, where: place };
+  const issue = result.error.issues[0];
+  throw new UserError(`${where(issue.path)}: "${issue.path.map(String).join(".")}": ${issue.message}`);
+}
+
+function checkNames(names: unknown, known: readonly string[], at: string): void {
+  const wrong = (Array.isArray(names) ? (names as string[]) : []).find((name) => !known.includes(name));
+  if (wrong === undefined) return;
+  throw new UserError(`${at}: nothing inherited is named "${wrong}"${didYouMean(wrong, known)}`);
 }
 
 /**
@@ -89,17 +153,17 @@ function surveyPath(nameOrPath: string): string {
  */
 export function loadSurvey(nameOrPath: string): Survey {
   const path = surveyPath(nameOrPath);
-  const { value, where } = readYaml(path, surveySchema);
+  const { value, where } = readSurveyFile(path, []);
   const seen = new Set<string>();
-  const claim = (name: string, at: readonly PropertyKey[]): void => {
-    if (seen.has(name)) throw new UserError(`${where(at)}: field "${name}" is declared twice`);
+  const claim = (list: "bands" | "properties", name: string): void => {
+    if (seen.has(name)) throw new UserError(`${where(list, name, "name")}: field "${name}" is declared twice`);
     seen.add(name);
   };
-  const bands = value.bands.map((row, i): Field => {
-    claim(row.name, ["bands", i, "name"]);
+  const bands = value.bands.map((row): Field => {
+    claim("bands", row.name);
     if (row.depth.length !== 1 && row.depth.length !== value.tiles.length) {
       throw new UserError(
-        `${where(["bands", i, "depth"])}: band "${row.name}" has ${row.depth.length} depths, expected 1 or ${value.tiles.length} (one per tile)`,
+        `${where("bands", row.name, "depth")}: band "${row.name}" has ${row.depth.length} depths, expected 1 or ${value.tiles.length} (one per tile)`,
       );
     }
     return {
@@ -118,11 +182,11 @@ export function loadSurvey(nameOrPath: string): Survey {
       range: value.fluxRange,
     };
   });
-  const properties = value.properties.map((row, i): Field => {
-    claim(row.name, ["properties", i, "name"]);
+  const properties = value.properties.map((row): Field => {
+    claim("properties", row.name);
     return { name: row.name, kind: row.kind, unit: row.unit, description: row.description, range: row.range };
   });
-  value.layouts.forEach((layout, i) => {
+  for (const layout of value.layouts) {
     const named = [
       ...Object.keys(layout.properties),
       ...Object.keys(layout.bands?.aliases ?? {}),
@@ -131,14 +195,18 @@ export function loadSurvey(nameOrPath: string): Survey {
     const wrong = named.find((name) => !seen.has(name));
     if (wrong !== undefined) {
       throw new UserError(
-        `${where(["layouts", i])}: layout "${layout.name}": no field "${wrong}"${didYouMean(wrong, seen)}`,
+        `${where("layouts", layout.name)}: layout "${layout.name}": no field "${wrong}"${didYouMean(wrong, seen)}`,
       );
     }
-  });
+  }
   return {
     name: value.name,
     title: value.title,
     path,
+    source: value.source,
+    licence: value.licence,
+    citation: value.citation,
+    notes: value.notes,
     fluxUnit: value.fluxUnit,
     tiles: value.tiles,
     fields: [...bands, ...properties],

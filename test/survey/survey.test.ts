@@ -67,3 +67,70 @@ describe("survey files", () => {
     expect(() => loadSurvey("nowhere/x.yaml")).toThrow(/nowhere\/x\.yaml: cannot be read \(ENOENT\)/);
   });
 });
+
+describe("a survey that extends another", () => {
+  const folder = mkdtempSync(join(tmpdir(), "caleido-heir-"));
+  const band =
+    "group: infrared, pivot: 12000, edges: [11000, 13000], rise: [100, 100], depth: [18], zeroPointError: 0.03";
+  writeFileSync(
+    join(folder, "ir.yaml"),
+    `name: ir\ntitle: T\nfluxUnit: 1e-19 erg/s/cm2/A\nfluxRange: [-1, 1]\ntiles: [sky]\nzeroPointError: 0.02\nbands:\n  - { name: J, ${band} }\nproperties: []\n`,
+  );
+  let count = 0;
+  const heir = (text: string): ReturnType<typeof loadSurvey> => {
+    const path = join(folder, `heir-${++count}.yaml`);
+    writeFileSync(path, `name: heir\ntitle: An heir\nextends: [minijpas, ./ir.yaml]\n${text}`);
+    return loadSurvey(path);
+  };
+
+  it("takes over what it does not say, in order", () => {
+    const parent = loadSurvey("minijpas");
+    const survey = heir("");
+    expect(survey.tiles).toEqual(parent.tiles);
+    expect(survey.layouts).toEqual([]);
+    const names = parent.fields.map((field) => field.name);
+    expect(survey.fields.map((field) => field.name)).toEqual([...names.slice(0, 62), "J", ...names.slice(62)]);
+    expect(survey.fields.find((field) => field.name === "J")?.band?.zeroPointError).toBe(0.03);
+    expect(survey.fields.slice(0, 62)).toEqual(parent.fields.slice(0, 62));
+  });
+
+  it("overrides the keys that a row gives, omits fields and groups, and appends", () => {
+    const depths = loadSurvey("minijpas").fields.filter((f) => f.band && f.band.depth.length > 1 && f.name !== "u");
+    const rows = depths.map(({ name }) => `  - { name: ${name}, depth: [22] }\n`).join("");
+    const survey = heir(
+      `tiles: [one]\nomit: [uv, u, AGE]\nzeroPointError: 0.01\nlayoutsOf: [minijpas]\nbands:\n${rows}  - { name: K, ${band} }\n`.replace(
+        "layoutsOf: [minijpas]\n",
+        "",
+      ),
+    );
+    const parent = loadSurvey("minijpas").fields.find((field) => field.name === "J0378")!;
+    const own = survey.fields.find((field) => field.name === "J0378")!;
+    expect(own.band).toEqual({ ...parent.band, depth: [22], zeroPointError: 0.01 });
+    const names = survey.fields.map((field) => field.name);
+    expect(names).not.toEqual(expect.arrayContaining(["u"]));
+    for (const gone of ["u", "FUV", "NUV", "AGE"]) expect(names).not.toContain(gone);
+    expect(names.slice(59, 62)).toEqual(["J", "K", "z"]);
+  });
+
+  it("takes over layouts only when asked", () => {
+    const { layouts } = heir("layoutsOf: [minijpas]\n");
+    expect(layouts).toEqual(loadSurvey("minijpas").layouts);
+  });
+
+  it("says what is wrong with it, and where", () => {
+    expect(() => heir("tiles: [one]\n")).toThrow(/band "uJAVA" has 4 depths, expected 1 or 1/);
+    expect(() => heir("omit: [FUVV]\n")).toThrow(/heir-\d+\.yaml:4:\d+: omit: .*"FUVV" \(did you mean "FUV"\?\)/);
+    expect(() => heir("layoutsOf: [nobody]\n")).toThrow(/layoutsOf: nothing inherited is named "nobody"/);
+    expect(() => heir("bands:\n  - { name: J0378, dept: [1] }\n")).toThrow(
+      /:5:\d+: .*"dept" \(did you mean "depth"\?\)/,
+    );
+    expect(() => heir("bands:\n  - { name: X }\n")).toThrow(/bands\.63\.group/);
+    expect(() => heir("bands:\n  - { name: u }\n  - { name: u }\n")).toThrow(/:6:\d+: field "u" is declared twice/);
+    expect(() => heir("extends: []\n")).toThrow(/unique/);
+    const path = join(folder, "loop.yaml");
+    writeFileSync(path, "name: loop\ntitle: T\nextends: [./loop.yaml]\n");
+    expect(() => loadSurvey(path)).toThrow(/loop\.yaml:3:\d+: extends itself/);
+    writeFileSync(path, "name: loop\ntitle: T\nextends: [minijpass]\n");
+    expect(() => loadSurvey(path)).toThrow(/loop\.yaml: extends: unknown survey "minijpass" \(did you mean "minijpas"/);
+  });
+});

@@ -1,0 +1,69 @@
+/** One survey file taking over rows of others: `extends` and `omit`. Works on files as they stand, before defaults. */
+import { z } from "zod";
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** What a file may leave out when it extends another: any key but the names; of an inherited row, all that stays the same. */
+export function heirOf(survey: z.ZodObject, band: z.ZodObject, property: z.ZodObject): z.ZodObject {
+  const rows = (row: z.ZodObject): z.ZodType => z.array(row.partial().required({ name: true }));
+  return survey
+    .extend({ bands: rows(band), properties: rows(property) })
+    .partial()
+    .required({ name: true, title: true });
+}
+
+/** Keys that are taken over as they are, from the first parent that has them. */
+const SCALARS = ["fluxUnit", "fluxRange", "tiles", "zeroPointError"] as const;
+
+function rowsOf(file: Row, list: string): readonly Row[] {
+  const rows = file[list];
+  return Array.isArray(rows) ? (rows as Row[]) : [];
+}
+
+const named = (list: unknown): readonly unknown[] => (Array.isArray(list) ? list : []);
+
+/** Later rows override the keys they give in an inherited row of their name; new ones follow. A name twice in `own` stays twice. */
+function mergeRows(inherited: readonly (readonly Row[])[], own: readonly Row[]): Row[] {
+  const merged = new Map<unknown, Row>();
+  for (const row of inherited.flat()) merged.set(row.name, { ...merged.get(row.name), ...row });
+  const seen = new Set<unknown>();
+  for (const row of own) {
+    merged.set(seen.has(row.name) ? Symbol("twice") : row.name, { ...merged.get(row.name), ...row });
+    seen.add(row.name);
+  }
+  return [...merged.values()];
+}
+
+/** What a file may name in `omit`: inherited fields and groups of bands. */
+export function omittable(parents: readonly Row[]): string[] {
+  const rows = parents.flatMap((parent) => [...rowsOf(parent, "bands"), ...rowsOf(parent, "properties")]);
+  return [
+    ...new Set(rows.flatMap(({ name, group }) => [String(name), ...(group === undefined ? [] : [String(group)])])),
+  ];
+}
+
+/**
+ * A file with what it takes over from the files it extends: bands, properties and survey-wide numbers; layouts
+ * only of those that `layoutsOf` names.
+ * Without parents it is the file itself, so that rows of one name stay two and are refused.
+ */
+export function inherit(parents: readonly Row[], file: Row): Row {
+  if (parents.length === 0) return file;
+  const omit = named(file.omit);
+  const kept = (list: string): Row[][] =>
+    parents.map((parent) =>
+      rowsOf(parent, list).filter((row) => !omit.includes(row.name) && !omit.includes(row.group)),
+    );
+  const merged = (list: string): Row[] => mergeRows(kept(list), rowsOf(file, list));
+  const layouts = parents.flatMap((parent) =>
+    named(file.layoutsOf).includes(parent.name) ? rowsOf(parent, "layouts") : [],
+  );
+  const scalars = SCALARS.map((key) => [key, parents.find((parent) => parent[key] !== undefined)?.[key]]);
+  return {
+    ...Object.fromEntries(scalars),
+    ...file,
+    bands: merged("bands"),
+    properties: merged("properties"),
+    layouts: [...layouts, ...rowsOf(file, "layouts")],
+  };
+}
