@@ -2,6 +2,7 @@
 
 The tests read the files and compare them with the truth beside them; Python is not needed to run them.
     python make_golden.py fits      (astropy)
+    python make_golden.py spectra   (astropy)
     python make_golden.py arrow     (pyarrow)
 """
 import gzip
@@ -113,6 +114,63 @@ def small_truth(unit):
     }
 
 
+def make_spectra():
+    """One unit per way of writing a wavelength axis; astropy.wcs says the wavelengths where the Standard does."""
+    import warnings
+
+    from astropy.io import fits
+    from astropy.wcs import WCS
+
+    flux = np.array([1, 2, 4, 8, 16], "f4")
+    pixels = np.arange(5)
+
+    def image(name, **keywords):
+        unit = fits.ImageHDU(flux, name=name)
+        unit.header.update({key.replace("__", "-"): value for key, value in keywords.items()})
+        return unit
+
+    def standard(unit):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            wcs = WCS(unit.header)
+        return [float(x) * 1e10 for x in wcs.all_pix2world(pixels, 0)[0]]  # metre -> Angstrom
+
+    air = image("AIR", CTYPE1="AWAV", CUNIT1="Angstrom", CRVAL1=5000.0, CRPIX1=3.0, CDELT1=0.9, BUNIT="erg/s/cm2/A")
+    matrix = image("MATRIX", CTYPE1="WAVE", CUNIT1="Angstrom", CRVAL1=5000.0, CRPIX1=1.0, CD1_1=-2.0)
+    log = image("LOG", CTYPE1="WAVE-LOG", CUNIT1="Angstrom", CRVAL1=4000.0, CRPIX1=2.0, CDELT1=400.0)
+    primary = fits.PrimaryHDU(flux)
+    primary.header.update({"CRVAL1": 3540.5, "CDELT1": 0.9, "CRPIX1": 1.0, "OBJECT": "SSP"})
+    rows = fits.BinTableHDU.from_columns([
+        fits.Column("loglam", "D", array=np.log10([4000.0, 4001, 4002, 4003, 4005])),
+        fits.Column("flux", "E", unit="1e-17 erg/s/cm2/A", array=flux)], name="ROWS")
+    arrays = fits.BinTableHDU.from_columns([
+        fits.Column("WAVE", "5D", unit="nm", array=[[400.0, 401, 402, 403, 405]]),
+        fits.Column("SPEC", "5E", array=[flux])], name="ARRAYS")
+    arrays.header["AIRORVAC"] = "vac"
+    units = [primary, air, matrix, log,
+             image("IRAF", CTYPE1="LINEAR", CRVAL1=3.6, CRPIX1=1.0, CD1_1=1e-4, DC__FLAG=1),
+             image("LN", CTYPE1="LN(WAVE)", CRVAL1=8.0, CDELT1=1e-4),
+             image("BRACKETS", CTYPE1="WAVE", CUNIT1="log(Angstrom)", CRVAL1=3.6, CDELT1=1e-4, CRPIX1=1.0),
+             rows, arrays,
+             image("FREQUENCY", CTYPE1="FREQ", CUNIT1="Hz", CRVAL1=1e14, CDELT1=1e10, CRPIX1=1.0),
+             image("UNSAID", CRVAL1=3.6, CDELT1=1e-4, CRPIX1=1.0),
+             fits.ImageHDU(np.zeros((2, 5), "f4"), name="TWO")]
+    fits.HDUList(units).writeto("spectra.fits", overwrite=True)
+    log10 = [float(10 ** (3.6 + 1e-4 * i)) for i in pixels]
+    with open("spectra.json", "w") as out:
+        json.dump({
+            "PRIMARY": {"wavelength": [float(3540.5 + 0.9 * i) for i in pixels]},
+            "AIR": {"wavelength": standard(air), "wavelengthUnit": "Angstrom", "medium": "air", "unit": "erg/s/cm2/A"},
+            "MATRIX": {"wavelength": standard(matrix), "wavelengthUnit": "Angstrom", "medium": "vacuum"},
+            "LOG": {"wavelength": standard(log), "wavelengthUnit": "Angstrom", "medium": "vacuum"},
+            "IRAF": {"wavelength": log10},
+            "LN": {"wavelength": [float(np.exp(8.0 + 1e-4 * i)) for i in pixels]},
+            "BRACKETS": {"wavelength": log10, "wavelengthUnit": "Angstrom", "medium": "vacuum"},
+            "ROWS": {"wavelength": [4000, 4001, 4002, 4003, 4005], "unit": "1e-17 erg/s/cm2/A"},
+            "ARRAYS": {"wavelength": [400, 401, 402, 403, 405], "wavelengthUnit": "nm", "medium": "vacuum"},
+        }, out, indent=0)
+
+
 def make_arrow():
     import pyarrow as pa
     import pyarrow.feather as feather
@@ -150,4 +208,4 @@ def make_arrow():
 
 
 if __name__ == "__main__":
-    {"fits": make_fits, "arrow": make_arrow}[sys.argv[1]]()
+    {"fits": make_fits, "spectra": make_spectra, "arrow": make_arrow}[sys.argv[1]]()
