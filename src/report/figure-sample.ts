@@ -1,122 +1,200 @@
 import * as Plot from "@observablehq/plot";
-import { axisLabel, fitAxis } from "./axis.ts";
-import type { Axis } from "./axis.ts";
+import { axisLabel, fitAxis, sparseTicks } from "./axis.ts";
+import type { Axis, AxisScale } from "./axis.ts";
 import { densityMarks } from "./density.ts";
 import { count } from "./figure-accuracy.ts";
+import { enclosingLevels, smoothCounts } from "./statistics.ts";
 import { composeSvg, drawLegend, drawPanel, points, seriesColors, theme } from "./svg.ts";
-import type { Figure } from "./svg.ts";
+import type { Figure, LegendEntry, Piece } from "./svg.ts";
+
+/** One sample in a histogram. */
+export interface HistogramSeries {
+  readonly label: string;
+  readonly values: ArrayLike<number>;
+  /** How often each value stands; once when absent. */
+  readonly weights?: ArrayLike<number>;
+}
 
 export interface HistogramData {
-  readonly axis: Axis;
-  /** At most 6; the first is filled. */
-  readonly series: readonly { readonly label: string; readonly values: ArrayLike<number> }[];
+  /** One panel per quantity; a sample has the same label in all of them. At most 6 samples; the first is filled. */
+  readonly panels: readonly {
+    readonly title?: string;
+    readonly axis: Axis;
+    readonly series: readonly HistogramSeries[];
+  }[];
   /** Default 50. */
   readonly bins?: number;
   readonly caption?: string;
 }
 
-/** Distributions of one quantity in several samples, each normalised to unit area along the drawn axis. */
-export function drawHistogram({ axis, series, bins = 50, caption }: HistogramData): Figure {
-  const x = fitAxis(
-    axis,
-    series.map((s) => s.values),
-  );
-  const [low, high] = x.domain;
-  const width = (high - low) / bins;
-  const outlines = series.map(({ values }) => {
-    const density = new Float64Array(bins);
-    let n = 0;
-    for (let i = 0; i < values.length; i++) {
-      const at = x.forward(values[i]);
-      if (!Number.isFinite(at)) continue;
-      n++;
-      const bin = Math.floor((at - low) / width);
-      if (bin >= 0 && bin < bins) density[bin]++;
-    }
-    const corners = Array.from(density).flatMap((c, k): [number, number][] => {
-      const height = c / Math.max(1, n) / width;
-      return [
-        [low + k * width, height],
-        [low + (k + 1) * width, height],
-      ];
-    });
-    return corners;
-  });
-  const most = outlines.flat().reduce((top, [, height]) => Math.max(top, height), 0) || 1;
-  const y = { ...fitAxis({ label: "fraction per unit of the axis", domain: [0, 1.08 * most] }, []) };
-  const scaleName = axis.scale === "log" ? " (per dex)" : axis.scale === "asinh" ? " (per unit of asinh)" : "";
-  const colorOf = (i: number) => seriesColors[i % seriesColors.length];
+/** Distributions of quantities in several samples, each normalised to unit area along its axis. */
+export function drawHistogram({ panels, bins = 50, caption }: HistogramData): Figure {
+  const labels = [...new Set(panels.flatMap(({ series }) => series.map(({ label }) => label)))];
+  const colorOf = (label: string): string => seriesColors[labels.indexOf(label) % seriesColors.length];
+  const isFilled = (label: string): boolean => label === labels[0];
+  const columns = panels.length === 1 ? 1 : 2;
+  const [width, height] = columns === 1 ? [480, 300] : [340, 230];
   const legend = drawLegend(
-    series.map(({ label }, i) => ({ label, color: colorOf(i), mark: i === 0 ? "area" : "line" })),
-    400,
+    labels.map((label) => ({ label, color: colorOf(label), mark: isFilled(label) ? "area" : "line" })),
+    columns * width - theme.gutter - 14,
   );
   const top = legend.height + 4;
-  const marks = outlines.flatMap((corners, i) => [
-    ...(i === 0 ? [Plot.areaY(corners, { x: "0", y1: 0, y2: "1", fill: colorOf(i), fillOpacity: 0.25 })] : []),
-    Plot.line(corners, { stroke: colorOf(i), strokeWidth: 1.6 }),
-  ]);
-  const svg = composeSvg(480, top + 300, [
-    { x: theme.gutter, y: 3, svg: legend.svg },
-    { x: 0, y: top, svg: drawPanel({ width: 480, height: 300, x, y: { ...y, label: `density${scaleName}` }, marks }) },
-  ]);
-  const sizes = series.map((s) => `${s.label}: ${count(s.values.length, "object", "objects")}`).join("; ");
-  return {
-    svg,
-    width: 480,
-    height: top + 300,
-    caption: `${caption ?? `Distribution of ${axis.label}, each of unit area.`} ${sizes}.`,
-  };
+  const pieces = panels.map(({ title, axis, series }, i): Piece => {
+    const x = fitAxis(
+      axis,
+      series.map((s) => s.values),
+    );
+    const outlines = series.map((s) => ({ label: s.label, corners: outline(s, x, bins) }));
+    const most = outlines.flatMap(({ corners }) => corners).reduce((least, [, h]) => Math.max(least, h), 0) || 1;
+    const y = fitAxis({ label: `density${scaleWords(axis)}`, domain: [0, 1.08 * most] }, []);
+    const marks = outlines.flatMap(({ label, corners }) => [
+      ...(isFilled(label)
+        ? [Plot.areaY(corners, { x: "0", y1: 0, y2: "1", fill: colorOf(label), fillOpacity: 0.25 })]
+        : []),
+      Plot.line(corners, { stroke: colorOf(label), strokeWidth: 1.6 }),
+    ]);
+    const options = { width, height, x, y: columns === 1 ? y : sparseTicks(y, 5), marks };
+    return {
+      x: (i % columns) * width,
+      y: top + Math.floor(i / columns) * height,
+      svg: drawPanel({ ...options, ...(title === undefined ? {} : { title }) }),
+    };
+  });
+  const total = top + Math.max(1, Math.ceil(panels.length / columns)) * height;
+  const svg = composeSvg(columns * width, total, [{ x: theme.gutter, y: 3, svg: legend.svg }, ...pieces]);
+  const names = panels.map(({ axis }) => axis.label).join(", ");
+  const words = caption ?? `Distribution of ${names}, each of unit area. ${sizes(panels[0]?.series ?? [])}`;
+  return { svg, width: columns * width, height: total, caption: words };
+}
+
+function sizes(series: readonly HistogramSeries[]): string {
+  const sum = ({ values, weights }: HistogramSeries): number =>
+    weights === undefined ? values.length : Array.from(weights).reduce((a, b) => a + b, 0);
+  return `${series.map((s) => `${s.label}: ${count(sum(s), "object", "objects")}`).join("; ")}.`;
+}
+
+function scaleWords({ scale }: Axis): string {
+  return scale === "log" ? " (per dex)" : scale === "asinh" ? " (per unit of asinh)" : "";
+}
+
+/** Corners of the steps in forward coordinates. */
+function outline({ values, weights }: HistogramSeries, x: AxisScale, bins: number): [number, number][] {
+  const [low, high] = x.domain;
+  const width = (high - low) / bins;
+  const density = new Float64Array(bins);
+  let total = 0;
+  for (let i = 0; i < values.length; i++) {
+    const at = x.forward(values[i]);
+    if (!Number.isFinite(at)) continue;
+    const weight = weights?.[i] ?? 1;
+    total += weight;
+    const bin = Math.floor((at - low) / width);
+    if (bin >= 0 && bin < bins) density[bin] += weight;
+  }
+  return Array.from(density).flatMap((c, k): [number, number][] => {
+    const level = total > 0 ? c / total / width : 0;
+    return [
+      [low + k * width, level],
+      [low + (k + 1) * width, level],
+    ];
+  });
+}
+
+/** A curve in the units of the axes. */
+interface Curve {
+  readonly label: string;
+  readonly x: ArrayLike<number>;
+  readonly y: ArrayLike<number>;
 }
 
 export interface ScatterData {
-  readonly x: ArrayLike<number>;
-  readonly y: ArrayLike<number>;
   readonly xAxis: Axis;
   readonly yAxis: Axis;
-  /** What is drawn; default `galaxies`. */
-  readonly label?: string;
-  /** A second sample over it, as dots; at most 400 of them are drawn. */
-  readonly over?: { readonly label: string; readonly x: ArrayLike<number>; readonly y: ArrayLike<number> };
-  /** Dividing lines (BPT, star-forming against passive), in the units of the axes. */
-  readonly lines?: readonly { readonly label: string; readonly x: ArrayLike<number>; readonly y: ArrayLike<number> }[];
+  /** At most 3, a panel each; the others carry the contours of the first. */
+  readonly samples: readonly Curve[];
+  /** Dividing lines and relations, in every panel; `only` names the one sample that it belongs to. */
+  readonly lines?: readonly (Curve & { readonly only?: string })[];
   readonly caption?: string;
 }
 
-const MOST_OVER = 400;
+/** Fractions of a sample that its contours enclose. */
+const ENCLOSED = [0.68, 0.95];
+/** Contours of fewer points than this are noise. */
+const LEAST_CONTOURED = 200;
+const CELLS = 44;
 
-/** Density scatter of any two quantities: mass-redshift, colour-colour, BPT. */
-export function drawScatter({ x, y, xAxis, yAxis, label, over, lines, caption }: ScatterData): Figure {
-  const xScale = fitAxis(xAxis, [x, over?.x ?? []]);
-  const yScale = fitAxis(yAxis, [y, over?.y ?? []]);
-  const cloud = densityMarks(points(xScale, yScale, x, y));
-  const overAt = over === undefined ? [] : points(xScale, yScale, over.x, over.y);
-  const step = Math.ceil(overAt.length / MOST_OVER);
-  const dots = overAt.filter((_, i) => i % step === 0);
-  const lineColor = (i: number) => [theme.ink, theme.purple, theme.green][i % 3];
-  const legend = drawLegend(
-    [
-      { label: label ?? "galaxies", color: theme.blue, mark: "dot" },
-      ...(over === undefined ? [] : [{ label: over.label, color: theme.orange, mark: "dot" as const }]),
-      ...(lines ?? []).map((line, i) => ({ label: line.label, color: lineColor(i), mark: "line" as const })),
-    ],
-    400,
+/** Any two quantities in one sample or in several side by side: mass-redshift, colour-colour, BPT. */
+export function drawScatter({ xAxis, yAxis, samples, lines = [], caption }: ScatterData): Figure {
+  const x = fitAxis(
+    xAxis,
+    samples.map((sample) => sample.x),
   );
-  const top = legend.height + 4;
-  const marks = [
-    ...cloud.marks,
-    Plot.dot(dots, { fill: theme.orange, r: 2, fillOpacity: 0.8, stroke: theme.paper, strokeWidth: 0.4, clip: true }),
-    ...(lines ?? []).map((line, i) =>
-      Plot.line(points(xScale, yScale, line.x, line.y), { stroke: lineColor(i), strokeWidth: 1.5, clip: true }),
-    ),
+  const y = fitAxis(
+    yAxis,
+    samples.map((sample) => sample.y),
+  );
+  const clouds = samples.map((sample) => points(x, y, sample.x, sample.y));
+  const contours = samples.length > 1 ? contourMarks(clouds[0], x, y) : [];
+  const lineColor = (i: number): string => [theme.ink, theme.purple, theme.green][i % 3];
+  const inner = samples.length < 2 ? 404 : samples.length === 2 ? 300 : 214;
+  const height = samples.length < 3 ? inner + 20 : inner + 80;
+  const step = inner + 22;
+  const width = theme.gutter + Math.max(1, samples.length) * step + 6;
+  const entries: LegendEntry[] = [
+    ...(contours.length > 0
+      ? [{ label: `68 and 95 % of ${samples[0].label}`, color: theme.orange, mark: "line" as const }]
+      : []),
+    ...lines.map(({ label }, i) => ({ label, color: lineColor(i), mark: "line" as const })),
   ];
-  const svg = composeSvg(480, top + 400, [
-    { x: theme.gutter, y: 3, svg: legend.svg },
-    { x: 0, y: top, svg: drawPanel({ width: 480, height: 400, x: xScale, y: yScale, marks }) },
-  ]);
-  const sampled =
-    dots.length < overAt.length
-      ? ` Of ${over!.label}, ${dots.length} of ${overAt.length.toLocaleString("en-US")} are drawn.`
-      : "";
-  const text = `${caption ?? `${axisLabel(yAxis)} against ${axisLabel(xAxis)} of ${count(x.length, "object", "objects")}.`} ${cloud.note}${sampled}`;
-  return { svg, width: 480, height: top + 400, caption: text.trim() };
+  const legend = drawLegend(entries, width - theme.gutter - 14);
+  const top = legend.height + 4;
+  const notes: string[] = [];
+  const pieces = (samples.length > 0 ? samples : [undefined]).map((sample, i): Piece => {
+    const cloud = densityMarks(clouds[i] ?? []);
+    if (sample !== undefined && cloud.note !== "") {
+      notes.push(samples.length > 1 ? `${sample.label}: ${cloud.note}` : cloud.note);
+    }
+    const curves = lines.flatMap((line, k) =>
+      line.only !== undefined && line.only !== sample?.label
+        ? []
+        : [Plot.line(points(x, y, line.x, line.y), { stroke: lineColor(k), strokeWidth: 1.6, clip: true })],
+    );
+    const svg = drawPanel({
+      width: step + (i === 0 ? theme.gutter : 12),
+      height,
+      x: samples.length > 1 ? sparseTicks(x, 6, 0.04) : x,
+      y,
+      marks: [...cloud.marks, ...contours, ...curves],
+      ...(sample === undefined ? {} : { title: sample.label }),
+      ...(i === 0 ? {} : { hide: "y" as const }),
+      margin: i === 0 ? {} : { left: 12 },
+    });
+    return { x: i === 0 ? 0 : theme.gutter - 12 + i * step, y: top, svg };
+  });
+  const svg = composeSvg(width, top + height, [{ x: theme.gutter, y: 3, svg: legend.svg }, ...pieces]);
+  const told = caption ?? `${axisLabel(yAxis)} against ${axisLabel(xAxis)}.`;
+  const size =
+    notes.length > 0 ? notes.join(" ") : `${clouds.map((c) => count(c.length, "point", "points")).join(", ")}.`;
+  return { svg, width, height: top + height, caption: `${told} ${samples.length > 0 ? size : ""}`.trim() };
+}
+
+function contourMarks(at: readonly [number, number][], x: AxisScale, y: AxisScale): Plot.Markish[] {
+  if (at.length < LEAST_CONTOURED) return [];
+  const density = smoothCounts(at, { x: x.domain, y: y.domain }, CELLS, 1.4);
+  const thresholds = enclosingLevels(density, ENCLOSED).sort((a, b) => a - b);
+  return [
+    Plot.contour(density, {
+      width: CELLS,
+      height: CELLS,
+      x1: x.domain[0],
+      x2: x.domain[1],
+      y1: y.domain[0],
+      y2: y.domain[1],
+      thresholds,
+      stroke: theme.orange,
+      strokeWidth: 1.5,
+      fill: "none",
+      clip: true,
+    }),
+  ];
 }

@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { fitAxis } from "./axis.ts";
-import type { Axis, AxisScale } from "./axis.ts";
-import { composeSvg, drawLegend, drawPanel, seriesColors, theme } from "./svg.ts";
+import type { AxisScale } from "./axis.ts";
+import { composeSvg, drawLegend, drawPanel, theme } from "./svg.ts";
 import type { Figure, Piece } from "./svg.ts";
 
 /** One band of one galaxy. Fluxes and errors in the figure's flux unit. */
@@ -146,61 +146,4 @@ function predictedRuns(sorted: readonly SedBand[]): Asked[][] {
 export function wavelengthAxis(wavelengths: readonly number[]): AxisScale {
   const [low, high] = [Math.min(...wavelengths), Math.max(...wavelengths)];
   return fitAxis({ label: "wavelength", unit: "Angstrom", scale: high / low > 10 ? "log" : "linear" }, [], wavelengths);
-}
-
-export interface BandLinesData {
-  /** Pivot wavelengths [Angstrom] of the bands. */
-  readonly wavelength: ArrayLike<number>;
-  readonly axis: Axis;
-  readonly series: readonly {
-    readonly label: string;
-    /** [band] */
-    readonly value: ArrayLike<number>;
-    /** [band] Ends of an interval around each value. */
-    readonly low?: ArrayLike<number>;
-    readonly high?: ArrayLike<number>;
-  }[];
-  /** A horizontal line to compare with. */
-  readonly reference?: number;
-  readonly caption?: string;
-}
-
-/** A quantity per band (S/N, depth, zero-point, chi2 of held-out bands) for one or several samples. */
-export function drawBandLines({ wavelength, axis, series, reference, caption }: BandLinesData): Figure {
-  const x = wavelengthAxis(Array.from(wavelength));
-  const all = series.flatMap((s) => [s.value, s.low ?? [], s.high ?? []].flatMap((values) => Array.from(values)));
-  const y = fitAxis(axis, [], [...all, ...(reference === undefined ? [] : [reference])]);
-  const order = Int32Array.from({ length: wavelength.length }, (_, i) => i).sort(
-    (a, b) => wavelength[a] - wavelength[b],
-  );
-  const marks = series.flatMap(({ value, low, high }, i) => {
-    const color = seriesColors[i % seriesColors.length];
-    const at = Array.from(order, (k) => ({
-      x: x.forward(wavelength[k]),
-      y: y.forward(value[k]),
-      low: low === undefined ? undefined : y.forward(low[k]),
-      high: high === undefined ? undefined : y.forward(high[k]),
-    }));
-    return [
-      ...(low === undefined || high === undefined
-        ? []
-        : [Plot.areaY(at, { x: "x", y1: "low", y2: "high", fill: color, fillOpacity: 0.2, clip: true })]),
-      Plot.line(at, { x: "x", y: "y", stroke: color, strokeWidth: 1.4, clip: true }),
-      Plot.dot(at, { x: "x", y: "y", fill: color, r: 2, clip: true }),
-    ];
-  });
-  const line =
-    reference === undefined
-      ? []
-      : [Plot.ruleY([y.forward(reference)], { stroke: theme.faint, strokeDasharray: "4 3" })];
-  const legend = drawLegend(
-    series.map(({ label }, i) => ({ label, color: seriesColors[i % seriesColors.length], mark: "line" as const })),
-    600,
-  );
-  const top = legend.height + 4;
-  const svg = composeSvg(680, top + 280, [
-    { x: theme.gutter, y: 3, svg: legend.svg },
-    { x: 0, y: top, svg: drawPanel({ width: 680, height: 280, x, y, marks: [...line, ...marks] }) },
-  ]);
-  return { svg, width: 680, height: top + 280, caption: caption ?? `${axis.label} of each band, by wavelength.` };
 }

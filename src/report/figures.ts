@@ -1,7 +1,8 @@
 import { drawCalibration, drawPhotoz, drawProperty } from "./figure-accuracy.ts";
+import { drawBandLines, drawBandStates, drawPhotometry } from "./figure-bands.ts";
 import { drawCorner, drawPdfs } from "./figure-posterior.ts";
 import { drawHistogram, drawScatter } from "./figure-sample.ts";
-import { drawBandLines, drawSeds } from "./figure-spectrum.ts";
+import { drawSeds } from "./figure-spectrum.ts";
 import { drawAdaptation, drawComparison, drawLoss } from "./figure-training.ts";
 import type { FigureKind } from "./svg.ts";
 
@@ -19,4 +20,6 @@ export const figures = {
   histogram: { title: "Distribution", draw: drawHistogram },
   scatter: { title: "Two quantities", draw: drawScatter },
   bandLines: { title: "By band", draw: drawBandLines },
+  bandStates: { title: "What is known in each band", draw: drawBandStates },
+  photometry: { title: "Observed photometry", draw: drawPhotometry },
 } satisfies Record<string, FigureKind<never>>;

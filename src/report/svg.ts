@@ -158,7 +158,7 @@ export function composeSvg(width: number, height: number, pieces: readonly Piece
 export interface LegendEntry {
   readonly label: string;
   readonly color: string;
-  readonly mark: "line" | "dash" | "dot" | "area";
+  readonly mark: "line" | "dash" | "dot" | "ring" | "down" | "area" | "block";
 }
 
 /** A row of legend entries, `width` px wide, wrapped where needed; with its height. */
@@ -173,6 +173,9 @@ export function drawLegend(entries: readonly LegendEntry[], width: number): { sv
       line: `<path d="M${at},${y + 8}h20" stroke="${color}" stroke-width="2"/>`,
       dash: `<path d="M${at},${y + 8}h20" stroke="${color}" stroke-width="1.5" stroke-dasharray="4 3"/>`,
       dot: `<circle cx="${at + 10}" cy="${y + 8}" r="3.5" fill="${color}"/>`,
+      ring: `<circle cx="${at + 10}" cy="${y + 8}" r="4" fill="none" stroke="${color}" stroke-width="1.5"/>`,
+      down: `<path d="M${at + 5},${y + 4}h10l-5,8z" fill="${color}"/>`,
+      block: `<rect x="${at}" y="${y + 3}" width="20" height="10" fill="${color}"/>`,
       area: `<rect x="${at}" y="${y + 3}" width="20" height="10" fill="${color}" fill-opacity="0.35"/>`,
     };
     return `${symbols[mark]}<text x="${at + 25}" y="${y + 12}" fill="${theme.ink}">${escapeText(label)}</text>`;

@@ -1,3 +1,4 @@
+import { dividingLine, kauffmann2003 } from "../../src/report/bpt.ts";
 import type { figures } from "../../src/report/figures.ts";
 import { createRng } from "../../src/random.ts";
 
@@ -111,29 +112,38 @@ export function createExamples(n: number): Examples {
       },
     },
     histogram: {
-      axis: { label: "redshift" },
-      series: [
-        { label: "simulated", values: zSpec },
-        { label: "miniJPAS", values: draw(() => 0.05 + 0.45 * Math.abs(rng.normal()), Math.ceil(n / 3)) },
+      panels: [
+        {
+          axis: { label: "redshift" },
+          series: [
+            { label: "simulated", values: zSpec },
+            { label: "observed", values: [0.2, 0.3, 0.4, 0.5], weights: [3, 5, 4, 1] },
+          ],
+        },
+        {
+          title: "EW(Hα)",
+          axis: { label: "EW(Hα)", unit: "Angstrom", scale: "log" },
+          series: [
+            { label: "simulated", values: ew },
+            { label: "observed", values: ew.map((value) => value * Math.exp(0.3 * rng.normal())) },
+          ],
+        },
       ],
     },
     scatter: {
-      x: draw(() => -0.4 + 0.35 * rng.normal()),
-      y: draw(() => 0.1 + 0.5 * rng.normal()),
       xAxis: { label: "log [NII]6584/Hα" },
       yAxis: { label: "log [OIII]5007/Hβ" },
-      label: "simulated",
-      over: {
-        label: "DESI",
-        x: draw(() => -0.5 + 0.3 * rng.normal(), 600),
-        y: draw(() => 0.1 + 0.4 * rng.normal(), 600),
-      },
-      lines: [
+      samples: [
+        { label: "simulated", x: draw(() => -0.4 + 0.35 * rng.normal()), y: draw(() => 0.1 + 0.5 * rng.normal()) },
         {
-          label: "Kauffmann et al. 2003",
-          x: draw((i) => -1.8 + i / 50, 90),
-          y: draw((i) => 0.61 / (-1.8 + i / 50 - 0.05) + 1.3, 90),
+          label: "observed",
+          x: draw(() => -0.5 + 0.3 * rng.normal(), 600),
+          y: draw(() => 0.1 + 0.4 * rng.normal(), 600),
         },
+      ],
+      lines: [
+        { label: "Kauffmann et al. 2003", ...dividingLine(kauffmann2003) },
+        { label: "complete above", x: [-1, 0], y: [-0.5, 0.5], only: "simulated" },
       ],
     },
     bandLines: {
@@ -143,7 +153,29 @@ export function createExamples(n: number): Examples {
         const value = bands.map((w) => 400 * 10 ** (-0.4 * (mag - 17)) * (flux(w) / 100) * (1 + 0.1 * rng.normal()));
         return { label: `i = ${mag}`, value, low: value.map((v) => v / 1.4), high: value.map((v) => v * 1.4) };
       }),
+      isAlone: Array.from(bands, (_, i) => i % 20 === 3),
       reference: 5,
+    },
+    bandStates: {
+      bands: Array.from(bands, (w) => `J${Math.round(w / 10)}`),
+      states: [
+        { label: "measured", fraction: bands.map((_, i) => 0.95 - 0.2 * ((i * 7) % 3)) },
+        { label: "missing", fraction: bands.map((_, i) => 0.05 + 0.2 * ((i * 7) % 3)) },
+      ],
+    },
+    photometry: {
+      fluxUnit: "1e-19 erg/s/cm2/A",
+      objects: [18, 20, 22].map((mag) => ({
+        title: `i = ${mag}`,
+        bands: [1535, 2301, ...bands].map((wavelength, i) => ({
+          wavelength,
+          edges: i % 20 === 5 ? [wavelength - 600, wavelength + 600] : [wavelength - 70, wavelength + 70],
+          flux: flux(wavelength) * 10 ** (-0.4 * (mag - 18)) + 3 * rng.normal(),
+          fluxError: 3,
+          state: i === 0 ? "limit" : i === 1 ? "nonDetection" : "measured",
+          isBroad: i % 20 === 5,
+        })),
+      })),
     },
   };
 }

@@ -91,9 +91,11 @@ describe("awkward data", () => {
     comparison: { panels: [] },
     corner: { fields: [], samples: [] },
     adaptation: { variants: [], metrics: [] },
-    histogram: { axis: { label: "z" }, series: [{ label: "none", values: [] }] },
-    scatter: { x: [], y: [], xAxis: { label: "x" }, yAxis: { label: "y" } },
+    histogram: { panels: [{ axis: { label: "z" }, series: [{ label: "none", values: [] }] }] },
+    scatter: { samples: [], xAxis: { label: "x" }, yAxis: { label: "y" } },
     bandLines: { wavelength: [], axis: { label: "S/N", scale: "log" }, series: [] },
+    bandStates: { bands: [], states: [{ label: "measured", fraction: [] }] },
+    photometry: { fluxUnit: "Jy", objects: [{ title: "nothing", bands: [] }] },
   };
   test.each(names)("%s without data is an empty frame", (name) => {
     const { svg } = drawAs(name, empty);
@@ -127,8 +129,12 @@ describe("awkward data", () => {
   });
   test("words are escaped", () => {
     const { svg } = figures.histogram.draw({
-      axis: { label: 'a<b> & "c"' },
-      series: [{ label: "<script>alert(1)</script>", values: [1, 2, 3] }],
+      panels: [
+        {
+          axis: { label: 'a<b> & "c"' },
+          series: [{ label: "<script>alert(1)</script>", values: [1, 2, 3] }],
+        },
+      ],
     });
     checkXml(svg);
     expect(textsOf(svg)).toContain('a<b> & "c"');
