@@ -2,24 +2,18 @@ import { UserError } from "../errors.ts";
 import type { Table } from "../io/table.ts";
 import { createRng, type Rng } from "../random.ts";
 import type { Survey } from "../survey/survey.ts";
+import { cardelli } from "./dust.ts";
 import { ewLabels } from "./lines.ts";
 import { createInstrument, type Instrument, observe } from "./noise.ts";
 import type { SimulationOptions } from "./options.ts";
+import { createForeground, type Foreground } from "./foreground.ts";
 import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
 import { drawGalaxy, drawRedshift, type Galaxy } from "./population.ts";
 import { type Row, tableOf } from "./rows.ts";
-import {
-  createPhotometer,
-  createSpectrum,
-  createTemplates,
-  equivalentWidths,
-  mixOf,
-  type Photometer,
-  type StellarMix,
-  synthesise,
-  type Templates,
-} from "./synthesis.ts";
+import { createPhotometer, type Photometer } from "./photometer.ts";
+import { createSpectrum, createTemplates, mixOf, type StellarMix, synthesise, type Templates } from "./synthesis.ts";
 import { createSelection, type Selection } from "./selection.ts";
+import { equivalentWidths } from "./widths.ts";
 
 /** Galaxies per block: a block has its own random stream, so the result does not depend on who computes it. */
 export const BLOCK_SIZE = 256;
@@ -38,6 +32,7 @@ export interface Simulation {
   readonly options: SimulationOptions;
   readonly templates: Templates;
   readonly photometer: Photometer;
+  readonly foreground: Foreground;
   readonly instrument: Instrument;
   readonly selection: Selection;
   readonly selectionBand: number;
@@ -65,12 +60,13 @@ export function createSimulation(survey: Survey, options: SimulationOptions): Si
   const selectionBand = checkSelection(survey, options);
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
-  const templates = createTemplates(options.redshift.max);
+  const templates = createTemplates(options.redshift.max, options.physics);
   return {
     survey,
     options,
     templates,
     photometer: createPhotometer(passbands, templates),
+    foreground: createForeground(passbands, options),
     instrument: createInstrument(
       survey,
       passbands.map((band) => band.pivot),
@@ -90,14 +86,33 @@ interface Parent {
 
 function labelsOf(galaxy: Galaxy, mix: StellarMix, widths: readonly number[]): number[] {
   const logRate = Math.log10(Math.max(mix.rate, 10 ** (galaxy.logMass + LEAST_SPECIFIC_RATE)));
-  return [galaxy.redshift, galaxy.logMass, galaxy.logZ, galaxy.avStars, mix.age, logRate, ...widths];
+  return [galaxy.redshift, galaxy.logMass, mix.logZ, galaxy.avStars, mix.age, logRate, ...widths];
+}
+
+/** Fluxes as the table has them before noise: behind the Milky Way's dust, corrected for it where that is wanted. */
+function fluxesBehind(
+  { foreground, photometer }: Simulation,
+  work: ReturnType<typeof createSpectrum>,
+  z: number,
+  pointing: number,
+): Float64Array {
+  const fluxes = photometer.fluxes(work, z, foreground.av[pointing]);
+  const { correction } = foreground;
+  return correction === undefined ? fluxes : fluxes.map((flux, j) => flux * correction[pointing * fluxes.length + j]);
 }
 
 /** Draws one galaxy within the magnitude limits: quick magnitudes first, then the exact one. */
-function drawParent(simulation: Simulation, work: ReturnType<typeof createSpectrum>, rng: Rng): Parent {
+function drawParent(
+  simulation: Simulation,
+  work: ReturnType<typeof createSpectrum>,
+  pointing: number,
+  rng: Rng,
+): Parent {
   const { options, photometer, selection, templates } = simulation;
   const { faint, bright } = options.selection;
   const range = [options.redshift.min, options.redshift.max] as const;
+  const { pivot } = simulation.instrument.bands[simulation.selectionBand];
+  const extinction = options.foreground.correct ? 0 : simulation.foreground.av[pointing] * cardelli(pivot);
   let fixed: number | undefined;
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     // n(z) given: z is drawn first and kept until a mass at that z passes
@@ -106,15 +121,14 @@ function drawParent(simulation: Simulation, work: ReturnType<typeof createSpectr
     }
     const { redshift, logMass } =
       fixed === undefined ? selection.draw(rng) : { redshift: fixed, logMass: selection.drawMass(rng, fixed) };
-    const galaxy = drawGalaxy(rng, redshift, logMass);
+    const galaxy = drawGalaxy(rng, redshift, logMass, options.physics);
     const mix = mixOf(galaxy);
-    const quick = selection.magnitude(redshift, mix, galaxy.avStars);
+    const quick = selection.magnitude(redshift, mix, galaxy) + extinction;
     if (quick > faint + 0.2 || quick < bright - 0.5) continue;
     const [from, to] = photometer.extent(redshift);
     synthesise(work, templates, galaxy, mix, from, to);
     const widths = equivalentWidths(work);
-    const fluxes = photometer.fluxes(work, redshift);
-    const pivot = simulation.instrument.bands[simulation.selectionBand].pivot;
+    const fluxes = fluxesBehind(simulation, work, redshift, pointing);
     const magnitude = magnitudeOfFlux(fluxes[simulation.selectionBand] * FLUX_UNIT, pivot);
     if (magnitude > faint || magnitude < bright) continue;
     return { galaxy, mix, fluxes, labels: labelsOf(galaxy, mix, widths) };
@@ -131,9 +145,9 @@ export function simulateBlock(simulation: Simulation, block: number, count = BLO
   const work = createSpectrum();
   const rows: Row[] = [];
   for (let i = 0; i < count; i++) {
-    const { fluxes, labels } = drawParent(simulation, work, rng);
-    const parentId = `${options.seed}-${block * BLOCK_SIZE + i}`;
     const pointing = rng.integer(options.pointings);
+    const { fluxes, labels } = drawParent(simulation, work, pointing, rng);
+    const parentId = `${options.seed}-${block * BLOCK_SIZE + i}`;
     const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
     for (let draw = 0; draw < options.draws; draw++) {
       const observation = observe(instrument, fluxes, pointing, rng);

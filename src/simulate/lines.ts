@@ -16,7 +16,7 @@ export interface Gas {
 }
 
 /** Case B, 10,000 K, 100 cm-3 (Osterbrock & Ferland 2006, table 4.4). */
-const HALPHA = 2.86;
+export const HALPHA_TO_HBETA = 2.86;
 
 interface Line {
   readonly wavelength: number;
@@ -35,14 +35,14 @@ export const lines = {
   OIII4959: { wavelength: 4960.3, ratio: (g) => 10 ** g.r3 / 2.98 },
   OIII5007: { wavelength: 5008.24, ratio: (g) => 10 ** g.r3 },
   HeI5876: { wavelength: 5877.25, ratio: () => 0.12 },
-  OI6300: { wavelength: 6302.05, ratio: (g) => HALPHA * g.oxygenI },
-  NII6548: { wavelength: 6549.86, ratio: (g) => (HALPHA * 10 ** g.n2) / 3.05 },
-  Halpha: { wavelength: 6564.61, ratio: () => HALPHA },
-  NII6584: { wavelength: 6585.27, ratio: (g) => HALPHA * 10 ** g.n2 },
-  SII6716: { wavelength: 6718.29, ratio: (g) => HALPHA * 0.57 * 10 ** g.s2 },
-  SII6731: { wavelength: 6732.67, ratio: (g) => HALPHA * 0.43 * 10 ** g.s2 },
-  SIII9069: { wavelength: 9071.1, ratio: (g) => 0.29 * HALPHA * 10 ** g.s2 },
-  SIII9531: { wavelength: 9533.2, ratio: (g) => 0.72 * HALPHA * 10 ** g.s2 },
+  OI6300: { wavelength: 6302.05, ratio: (g) => HALPHA_TO_HBETA * g.oxygenI },
+  NII6548: { wavelength: 6549.86, ratio: (g) => (HALPHA_TO_HBETA * 10 ** g.n2) / 3.05 },
+  Halpha: { wavelength: 6564.61, ratio: () => HALPHA_TO_HBETA },
+  NII6584: { wavelength: 6585.27, ratio: (g) => HALPHA_TO_HBETA * 10 ** g.n2 },
+  SII6716: { wavelength: 6718.29, ratio: (g) => HALPHA_TO_HBETA * 0.57 * 10 ** g.s2 },
+  SII6731: { wavelength: 6732.67, ratio: (g) => HALPHA_TO_HBETA * 0.43 * 10 ** g.s2 },
+  SIII9069: { wavelength: 9071.1, ratio: (g) => 0.29 * HALPHA_TO_HBETA * 10 ** g.s2 },
+  SIII9531: { wavelength: 9533.2, ratio: (g) => 0.72 * HALPHA_TO_HBETA * 10 ** g.s2 },
 } satisfies Record<string, Line>;
 
 export type LineName = keyof typeof lines;
@@ -95,6 +95,6 @@ const reddening = LINE_NAMES.map((name) => cardelli(lines[name].wavelength));
 /** Adds the observed luminosities [erg/s] of one component of gas, reddened by A_V, to `into`. [number of lines] */
 export function addLines(into: Float64Array, halpha: number, gas: Gas, av: number): void {
   LINE_NAMES.forEach((name, i) => {
-    into[i] += (halpha / HALPHA) * lines[name].ratio(gas) * 10 ** (-0.4 * av * reddening[i]);
+    into[i] += (halpha / HALPHA_TO_HBETA) * lines[name].ratio(gas) * 10 ** (-0.4 * av * reddening[i]);
   });
 }

@@ -31,6 +31,47 @@ export const simulationOptions = z.strictObject({
         .describe("n(z) proportional to z^2 exp(-(z/z0)^1.5) with this median; without it, volume and magnitude limit"),
     })
     .prefault({}),
+  ssp: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe("stellar population spectra, or folders of them, in place of the built-in continuum"),
+  physics: z
+    .strictObject({
+      attenuation: z
+        .enum(["kriek-conroy", "calzetti"])
+        .default("kriek-conroy")
+        .describe("one curve for all galaxies, or a slope and a 2175 A bump for each"),
+      enrichment: z
+        .number()
+        .min(0)
+        .max(0.95)
+        .default(0.6)
+        .describe(
+          "metallicity of the first and last stars, as a fraction below and above the mean; 0 = the same for all",
+        ),
+      nebularContinuum: z.boolean().default(true).describe("continuum of the ionised gas beside its lines"),
+      velocityDispersion: z.boolean().default(true).describe("stars and lines broadened with the galaxy's mass"),
+    })
+    .prefault({}),
+  foreground: z
+    .strictObject({
+      ebv: z
+        .number()
+        .nonnegative()
+        .max(2)
+        .default(0.02)
+        .describe("median Milky Way E(B-V) over the pointings [mag]; 0 = none"),
+      scatter: z
+        .number()
+        .nonnegative()
+        .default(0.15)
+        .describe("1 sigma of log10 E(B-V) from pointing to pointing [dex]"),
+      correct: z.boolean().default(false).describe("correct the fluxes for it, as a catalogue does with a dust map"),
+      mapError: z.number().nonnegative().default(0.1).describe("relative 1 sigma error of the map that corrects"),
+    })
+    .prefault({})
+    .describe("Milky Way extinction; the tables carry it unless it is corrected"),
   noiseScale: z
     .number()
     .nonnegative()

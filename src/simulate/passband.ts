@@ -30,12 +30,10 @@ export interface Passband {
   readonly first: number;
   /** Exact for a spectrum linear between grid points; sums to 1. */
   readonly weights: Float64Array;
-  /** Mean flux density per unit line flux [1/Angstrom] of a line of `LINE_SIGMA` at each grid point. */
+  /** Mean flux density per unit line flux [1/Angstrom] of a line without width at each grid point. */
   readonly lineResponse: Float64Array;
 }
 
-/** Velocity dispersion of the nebular lines [km/s]. */
-const LINE_SIGMA = 120;
 const SUBSTEPS = 8;
 
 export function createPassband(name: string, curve: Curve): Passband {
@@ -60,17 +58,9 @@ export function createPassband(name: string, curve: Curve): Passband {
   }
   if (!(photons > 0)) throw new UserError(`passband ${name}: transmission is zero everywhere, expected a curve`);
   for (let j = 0; j < size; j++) weights[j] /= photons;
-  const sigma = LINE_SIGMA / 299792.458 / LOG_STEP;
   const lineResponse = Float64Array.from({ length: size }, (_, j) => {
-    let sum = 0;
-    let norm = 0;
-    for (let t = -4; t <= 4; t += 0.25) {
-      const lambda = gridWavelength(first + j + t * sigma);
-      const g = Math.exp(-0.5 * t * t);
-      sum += g * transmission(lambda) * lambda;
-      norm += g;
-    }
-    return sum / norm / photons;
+    const lambda = gridWavelength(first + j);
+    return (transmission(lambda) * lambda) / photons;
   });
   return { name, curve, pivot: Math.sqrt(photons / inverse), first, weights, lineResponse };
 }

@@ -1,5 +1,6 @@
 import type { Rng } from "../random.ts";
 import { ageOfUniverse, volumeElement } from "./cosmology.ts";
+import { type AttenuationShape, bumpOfSlope } from "./dust.ts";
 import type { Gas } from "./lines.ts";
 import { activeGas, starFormingGas } from "./lines.ts";
 import { type History, solveStartOverTau } from "./sfh.ts";
@@ -9,11 +10,17 @@ export interface Galaxy {
   readonly redshift: number;
   /** log10 stellar mass, remnants included [Msun]. */
   readonly logMass: number;
-  /** log10 stellar metallicity [Zsun]. */
+  /** log10 of the stars' mean metal abundance, weighted by mass formed [Zsun]. */
   readonly logZ: number;
+  /** How far the first and last stars lie below and above the mean abundance (`enrichedMetallicities`). */
+  readonly enrichment: number;
   /** V-band attenuation of the stars and extinction of the gas [mag]. */
   readonly avStars: number;
   readonly avGas: number;
+  readonly attenuation: AttenuationShape;
+  /** Velocity dispersion of stars and gas [km/s]. */
+  readonly sigmaStars: number;
+  readonly sigmaGas: number;
   readonly history: History;
   /** Ionised components beside each other; Halpha luminosity follows from the stars times `strength`. */
   readonly gas: {
@@ -85,8 +92,29 @@ function oxygenAbundance(logMass: number, logRate: number): number {
   return 8.779 - (0.31 / 2.1) * Math.log10(1 + 10 ** (-2.1 * (logMass - turnover)));
 }
 
+/** What of the galaxies' physics is on; the defaults are in `options.ts`. */
+export interface Physics {
+  readonly attenuation: "kriek-conroy" | "calzetti";
+  readonly enrichment: number;
+  readonly velocityDispersion: boolean;
+}
+
+const FULL_PHYSICS: Physics = { attenuation: "kriek-conroy", enrichment: 0.6, velocityDispersion: true };
+
+/** Slope and bump: steeper where there is little dust (after Salim, Boquien & Lee 2018, ApJ 859, 11). */
+function drawAttenuation(rng: Rng, av: number): AttenuationShape {
+  const slope = clamp(-0.25 + 0.3 * Math.log10(av / 0.3) + 0.15 * rng.normal(), -0.8, 0.2);
+  return { slope, bump: Math.max(0, bumpOfSlope(slope) + 0.4 * rng.normal()) };
+}
+
+/** Stellar velocity dispersion against mass, bent at 10^10.26 Msun (Zahid et al. 2016, ApJ 832, 203). */
+function drawDispersion(rng: Rng, logMass: number): number {
+  const x = logMass - 10.26;
+  return Math.max(30, 10 ** (2.07 + (x < 0 ? 0.403 : 0.293) * x + 0.08 * rng.normal()));
+}
+
 /** Draws everything but redshift and mass. */
-export function drawGalaxy(rng: Rng, redshift: number, logMass: number): Galaxy {
+export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics: Physics = FULL_PHYSICS): Galaxy {
   const isQuenched = rng.uniform() < quenchedFraction(logMass, redshift);
   const history = drawHistory(rng, logMass, redshift, isQuenched);
   const dusty = isQuenched ? 0.12 : 0.12 + 0.75 * logistic((logMass - 9.9) / 0.45);
@@ -96,12 +124,20 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number): Galaxy 
   const ionisation = -0.35 * (oxygen - 8.6) + 0.12 * rng.normal() + 0.3 * Math.log10(1 + redshift);
   const hasNucleus = rng.uniform() < 0.32 * logistic((logMass - 10.5) / 0.25);
   const hardness = clamp(0.15 + 0.35 * Math.abs(rng.normal()), 0, 1);
+  // drawn whatever the options, so that switching a part off leaves the rest of the galaxy as it is
+  const attenuation = drawAttenuation(rng, avStars);
+  const sigmaStars = drawDispersion(rng, logMass);
+  const sigmaGas = clamp(100 * 10 ** (0.25 * (logMass - 10) + 0.12 * rng.normal()), 25, 400);
   return {
     redshift,
     logMass,
     logZ: drawMetallicity(rng, logMass),
+    enrichment: physics.enrichment,
     avStars,
     avGas,
+    attenuation: physics.attenuation === "calzetti" ? { slope: 0, bump: 0 } : attenuation,
+    sigmaStars: physics.velocityDispersion ? sigmaStars : 0,
+    sigmaGas: physics.velocityDispersion ? sigmaGas : 0,
     history,
     gas: {
       young: { gas: starFormingGas(oxygen, ionisation), strength: 10 ** (0.1 * rng.normal()) },

@@ -75,6 +75,23 @@ export function survivingFraction(ageGyr: number): number {
   return 1 - 0.05 * Math.log1p(ageGyr / 0.0014);
 }
 
+/**
+ * log10 metallicity of each age bin for a mean abundance 10^logZ, weighted by mass formed: it grows linearly with the mass
+ * formed before, from (1 - enrichment) to (1 + enrichment) times the mean. The mean is exact for any history, because
+ * the mass-weighted mean of the cumulative fraction is 1/2. [N_AGE]
+ */
+export function enrichedMetallicities(formed: Float64Array, logZ: number, enrichment: number): Float64Array {
+  const total = formed.reduce((sum, mass) => sum + mass, 0);
+  const logZs = new Float64Array(N_AGE);
+  let before = 0;
+  for (let i = N_AGE - 1; i >= 0; i--) {
+    const middle = (before + formed[i] / 2) / total;
+    logZs[i] = logZ + Math.log10(1 + enrichment * (2 * middle - 1));
+    before += formed[i];
+  }
+  return logZs;
+}
+
 export interface HistorySummary {
   /** Surviving stellar mass per unit of `formed`. */
   readonly surviving: number;

@@ -1,12 +1,11 @@
-import { luminosityArea } from "./cosmology.ts";
-import { calzetti } from "./dust.ts";
+import { bumpProfile, calzetti, cardelli } from "./dust.ts";
 import { GRID_SIZE, gridIndex, gridWavelength, LOG_STEP, onGrid } from "./grid.ts";
 import { igmTransmission } from "./igm.ts";
-import { addLines, ewLabels, LINE_NAMES, lines } from "./lines.ts";
-import { FLUX_UNIT, lineDensity, type Passband } from "./passband.ts";
+import { addLines, HALPHA_TO_HBETA, LINE_NAMES } from "./lines.ts";
+import { nebularContinuum } from "./nebular.ts";
 import type { Galaxy } from "./population.ts";
-import { AGE_EDGES, formedMass, N_AGE, summarise } from "./sfh.ts";
-import { createStellarModel } from "./stars.ts";
+import { AGE_EDGES, enrichedMetallicities, formedMass, N_AGE, summarise } from "./sfh.ts";
+import { createStellarModel, type StellarModel } from "./stars.ts";
 
 /** Metallicity nodes of the templates [log10 Zsun]. */
 const METALLICITIES = [-1, -0.7, -0.45, -0.25, -0.1, 0.06, 0.23, 0.4] as const;
@@ -20,21 +19,32 @@ const YOUNG_HALPHA = [4.2e34, 2.8e34, 3.7e33] as const;
 const OLD_HALPHA = 1.37e29;
 const FIRST_OLD_BIN = 6;
 
-const LYMAN_LIMIT_INDEX = Math.ceil(gridIndex(912));
-const LYMAN_ALPHA_INDEX = Math.ceil(gridIndex(1216));
-const IGM_STEP = 0.025;
+export const LYMAN_LIMIT_INDEX = Math.ceil(gridIndex(912));
+export const LYMAN_ALPHA_INDEX = Math.ceil(gridIndex(1216));
+export const IGM_STEP = 0.025;
+
+/** Attenuation curves and extinction are computed at every STRIDEth grid point and linear in between (error < 1e-5). */
+const STRIDE = 8;
 
 export interface Templates {
   /** [nMetallicity][nAge] luminosity per wavelength of one Msun formed [erg/s/A], on the grid. */
   readonly spectra: readonly (readonly Float32Array[])[];
-  readonly attenuation: Float64Array;
+  /** At every STRIDEth grid point: Calzetti's curve, bump profile and ln(lambda / 5500 A). */
+  readonly dust: Readonly<Record<"base" | "bump" | "lnLambda" | "gas", Float64Array>>;
+  /** Continuum of a nebula with an Hbeta luminosity of 1 [1/Angstrom]; undefined where it is left out. [GRID_SIZE] */
+  readonly nebular: Float64Array | undefined;
   /** Transmission of the intergalactic medium blueward of Lyman alpha at z = i IGM_STEP. */
   readonly igm: readonly Float32Array[];
 }
 
-/** Mean spectra of the age bins at the metallicity nodes, attenuation and IGM tables. */
-export function createTemplates(maxRedshift: number): Templates {
-  const model = createStellarModel();
+export interface TemplateParts {
+  readonly stars?: StellarModel;
+  readonly nebularContinuum?: boolean;
+}
+
+/** Mean spectra of the age bins at the metallicity nodes; attenuation, nebular and IGM tables. */
+export function createTemplates(maxRedshift: number, parts: TemplateParts = {}): Templates {
+  const model = parts.stars ?? createStellarModel();
   const spectra = METALLICITIES.map((metallicity) =>
     Array.from({ length: N_AGE }, (_, i) => {
       const low = Math.max(AGE_EDGES[i], 0.001);
@@ -55,18 +65,52 @@ export function createTemplates(maxRedshift: number): Templates {
       igmTransmission(gridWavelength(k) * (1 + i * IGM_STEP), i * IGM_STEP),
     ),
   );
-  return { spectra, attenuation: onGrid(calzetti), igm };
+  const atStrides = (f: (wavelength: number) => number): Float64Array =>
+    Float64Array.from({ length: Math.ceil(GRID_SIZE / STRIDE) + 1 }, (_, j) => f(gridWavelength(j * STRIDE)));
+  return {
+    spectra,
+    dust: {
+      base: atStrides(calzetti),
+      bump: atStrides((lambda) => bumpProfile(lambda) / 4.05),
+      lnLambda: atStrides((lambda) => Math.log(lambda / 5500)),
+      gas: atStrides(cardelli),
+    },
+    nebular: parts.nebularContinuum === false ? undefined : onGrid((lambda) => nebularContinuum(lambda).total),
+    igm,
+  };
 }
 
 export interface StellarMix {
   /** Mass formed per age bin [Msun]. [nAge] */
   readonly formed: Float64Array;
-  /** Lower metallicity node and the weight of the next one. */
-  readonly node: number;
-  readonly fraction: number;
+  /** Lower metallicity node of each age bin and the weight of the next one. [nAge] */
+  readonly nodes: Uint8Array;
+  readonly fractions: Float64Array;
+  /** log10 of the mean metal abundance of all stars formed, weighted by mass [Zsun]: the label LOGZ. */
+  readonly logZ: number;
   /** Mass-weighted age [Gyr] and mean star formation rate of the last 100 Myr [Msun/yr]. */
   readonly age: number;
   readonly rate: number;
+}
+
+/** Nodes and fractions of metallicities, kept within the range of the templates; and what is left of their mean. */
+function placeMetallicities(
+  formed: Float64Array,
+  logZs: Float64Array,
+): Pick<StellarMix, "nodes" | "fractions" | "logZ"> {
+  const nodes = new Uint8Array(N_AGE);
+  const fractions = new Float64Array(N_AGE);
+  let [metals, mass] = [0, 0];
+  for (let i = 0; i < N_AGE; i++) {
+    const logZ = Math.min(Math.max(logZs[i], METALLICITIES[0]), METALLICITIES[METALLICITIES.length - 1]);
+    let node = 0;
+    while (node < METALLICITIES.length - 2 && METALLICITIES[node + 1] <= logZ) node++;
+    nodes[i] = node;
+    fractions[i] = (logZ - METALLICITIES[node]) / (METALLICITIES[node + 1] - METALLICITIES[node]);
+    metals += formed[i] * 10 ** logZ;
+    mass += formed[i];
+  }
+  return { nodes, fractions, logZ: Math.log10(metals / mass) };
 }
 
 export function mixOf(galaxy: Galaxy): StellarMix {
@@ -74,22 +118,24 @@ export function mixOf(galaxy: Galaxy): StellarMix {
   const { surviving, age, rate } = summarise(formed, galaxy.history.start);
   const scale = 10 ** galaxy.logMass / surviving;
   for (let i = 0; i < N_AGE; i++) formed[i] *= scale;
-  let node = 0;
-  while (node < METALLICITIES.length - 2 && METALLICITIES[node + 1] <= galaxy.logZ) node++;
-  const fraction = (galaxy.logZ - METALLICITIES[node]) / (METALLICITIES[node + 1] - METALLICITIES[node]);
-  return { formed, node, fraction, age, rate: (rate * scale) / 1e9 };
+  const placed = placeMetallicities(formed, enrichedMetallicities(formed, galaxy.logZ, galaxy.enrichment));
+  return { formed, ...placed, age, rate: (rate * scale) / 1e9 };
 }
 
 /** Work space that is reused from galaxy to galaxy. */
 export interface Spectrum {
-  /** Attenuated stellar luminosity per rest wavelength [erg/s/A], valid for indices from <= k < to. [GRID_SIZE] */
+  /** Attenuated luminosity of stars and nebular continuum per rest wavelength [erg/s/A], valid from <= k < to. [GRID_SIZE] */
   readonly stars: Float64Array;
   /** Reddened line luminosities in the order of LINE_NAMES [erg/s]. */
   readonly lines: Float64Array;
+  /** Velocity dispersion of the lines [km/s]. */
+  sigmaLines: number;
+  readonly scratch: Float64Array;
 }
 
 export function createSpectrum(): Spectrum {
-  return { stars: new Float64Array(GRID_SIZE), lines: new Float64Array(LINE_NAMES.length) };
+  const [stars, lines, scratch] = [GRID_SIZE, LINE_NAMES.length, GRID_SIZE].map((size) => new Float64Array(size));
+  return { stars, lines, sigmaLines: 0, scratch };
 }
 
 function addStars(out: Float64Array, templates: Templates, mix: StellarMix, from: number, to: number): void {
@@ -97,13 +143,14 @@ function addStars(out: Float64Array, templates: Templates, mix: StellarMix, from
   const spectra: Float32Array[] = [];
   const weights: number[] = [];
   for (let i = 0; i < N_AGE; i++) {
-    for (const [node, share] of [
-      [mix.node, 1 - mix.fraction],
-      [mix.node + 1, mix.fraction],
+    const [node, fraction] = [mix.nodes[i], mix.fractions[i]];
+    for (const [at, share] of [
+      [node, 1 - fraction],
+      [node + 1, fraction],
     ] as const) {
       const weight = mix.formed[i] * share;
       if (weight === 0) continue;
-      spectra.push(templates.spectra[node][i]);
+      spectra.push(templates.spectra[at][i]);
       weights.push(weight);
     }
   }
@@ -121,17 +168,86 @@ function addStars(out: Float64Array, templates: Templates, mix: StellarMix, from
   }
 }
 
-/** Multiplies by 10^(-0.4 A_V k(lambda)), exact at every eighth grid point and linear in between (error < 1e-5). */
-function attenuate(out: Float64Array, curve: Float64Array, av: number, from: number, to: number): void {
-  const stride = 8;
-  const factor = (k: number): number => Math.exp(-0.4 * Math.LN10 * av * curve[Math.min(k, GRID_SIZE - 1)]);
-  let next = factor(from);
-  for (let k = from; k < to; k += stride) {
+/** Calls `each(start, end, factor at start, change per grid point)` on the strides of 10^(-0.4 A(j)) between from and to. */
+function overStrides(
+  magnitudes: (j: number) => number,
+  from: number,
+  to: number,
+  each: (start: number, end: number, factor: number, slope: number) => void,
+): void {
+  const factor = (j: number): number => Math.exp(-0.4 * Math.LN10 * magnitudes(j));
+  const first = Math.floor(from / STRIDE);
+  let next = factor(first);
+  for (let j = first; j * STRIDE < to; j++) {
     const here = next;
-    next = factor(k + stride);
-    const slope = (next - here) / stride;
-    const end = Math.min(k + stride, to);
-    for (let i = k; i < end; i++) out[i] *= here + slope * (i - k);
+    next = factor(j + 1);
+    const slope = (next - here) / STRIDE;
+    const start = Math.max(from, j * STRIDE);
+    each(start, Math.min(to, (j + 1) * STRIDE), here + slope * (start - j * STRIDE), slope);
+  }
+}
+
+function attenuateStars(out: Float64Array, templates: Templates, galaxy: Galaxy, from: number, to: number): void {
+  const { base, bump, lnLambda } = templates.dust;
+  const { avStars, attenuation } = galaxy;
+  const curve = (j: number): number =>
+    avStars * (base[j] + attenuation.bump * bump[j]) * Math.exp(attenuation.slope * lnLambda[j]);
+  overStrides(curve, from, to, (start, end, factor, slope) => {
+    for (let k = start, f = factor; k < end; k++, f += slope) out[k] *= f;
+  });
+}
+
+/** Adds the nebular continuum of an intrinsic Hbeta luminosity, reddened as the lines are. */
+function addNebular(
+  out: Float64Array,
+  templates: Templates,
+  hbeta: number,
+  av: number,
+  from: number,
+  to: number,
+): void {
+  const { nebular, dust } = templates;
+  if (nebular === undefined) return;
+  overStrides(
+    (j) => av * dust.gas[j],
+    from,
+    to,
+    (start, end, factor, slope) => {
+      for (let k = start, f = hbeta * factor; k < end; k++, f += hbeta * slope) out[k] += f * nebular[k];
+    },
+  );
+}
+
+/** Largest second moment of one three-point pass: beyond 1/2 it would not be positive. */
+const MOST_PER_PASS = 0.4;
+const KM_S_PER_STEP = 299792.458 * LOG_STEP;
+
+/** Half of a symmetric kernel on the grid whose variance is exactly that of `sigma` [km/s], for any sigma. */
+export function broadeningKernel(sigma: number): number[] {
+  const variance = (sigma / KM_S_PER_STEP) ** 2;
+  const passes = Math.ceil(variance / MOST_PER_PASS);
+  const side = variance / (2 * passes);
+  let half = [1];
+  for (let pass = 0; pass < passes; pass++) {
+    const at = (k: number): number => half[Math.abs(k)] ?? 0;
+    half = Array.from({ length: half.length + 1 }, (_, k) => side * (at(k - 1) + at(k + 1)) + (1 - 2 * side) * at(k));
+  }
+  // the wings of many passes hold nothing
+  return half.filter((weight) => weight > 1e-6);
+}
+
+/** Convolves with the stars' velocity dispersion; within a kernel of the ends the spectrum stays as it is. */
+function broaden(out: Float64Array, scratch: Float64Array, sigma: number, from: number, to: number): void {
+  if (sigma === 0) return;
+  const kernel = broadeningKernel(sigma);
+  const width = kernel.length - 1;
+  const sum = kernel.reduce((total, weight, i) => total + (i === 0 ? weight : 2 * weight), 0);
+  scratch.set(out.subarray(from, to), from);
+  const centre = kernel[0] / sum;
+  for (let k = from + width; k < to - width; k++) out[k] = centre * scratch[k];
+  for (let i = 1; i <= width; i++) {
+    const weight = kernel[i] / sum;
+    for (let k = from + width; k < to - width; k++) out[k] += weight * (scratch[k - i] + scratch[k + i]);
   }
 }
 
@@ -145,101 +261,18 @@ export function synthesise(
   to: number,
 ): void {
   addStars(into.stars, templates, mix, from, to);
-  attenuate(into.stars, templates.attenuation, galaxy.avStars, from, to);
+  broaden(into.stars, into.scratch, galaxy.sigmaStars, from, to);
+  attenuateStars(into.stars, templates, galaxy, from, to);
   const { young, old, nucleus } = galaxy.gas;
   let oldMass = 0;
   for (let i = FIRST_OLD_BIN; i < N_AGE; i++) oldMass += mix.formed[i];
-  const youngHalpha = YOUNG_HALPHA.reduce((sum, value, i) => sum + value * mix.formed[i], 0);
+  const youngHalpha = young.strength * YOUNG_HALPHA.reduce((sum, value, i) => sum + value * mix.formed[i], 0);
+  const nuclearHalpha = nucleus === undefined ? 0 : 10 ** (nucleus.strength + galaxy.logMass);
   into.lines.fill(0);
-  addLines(into.lines, youngHalpha * young.strength, young.gas, galaxy.avGas);
+  addLines(into.lines, youngHalpha, young.gas, galaxy.avGas);
   addLines(into.lines, OLD_HALPHA * oldMass * old.strength, old.gas, 0.5 * galaxy.avGas);
-  if (nucleus !== undefined) addLines(into.lines, 10 ** (nucleus.strength + galaxy.logMass), nucleus.gas, galaxy.avGas);
-}
-
-/** Side bands of the continuum at a line, distance from its centre [Angstrom, rest]. */
-const SIDE_BANDS = [30, 60] as const;
-
-/** Mean continuum of two side bands, so that stellar absorption at the line is kept apart [unit of `stars`]. */
-export function continuumAt(stars: Float64Array, wavelength: number): number {
-  let sum = 0;
-  let weight = 0;
-  for (const side of [-1, 1]) {
-    const ends = SIDE_BANDS.map((offset) => gridIndex(wavelength + side * offset)).sort((a, b) => a - b);
-    for (let k = Math.ceil(ends[0]); k <= ends[1]; k++) {
-      sum += stars[k];
-      weight += 1;
-    }
-  }
-  return sum / weight;
-}
-
-/** Rest-frame equivalent widths [Angstrom], emission positive, in the order of `ewLabels`. */
-export function equivalentWidths(spectrum: Spectrum): number[] {
-  return widthLines.map(({ members, centre }) => {
-    const flux = members.reduce((sum, i) => sum + spectrum.lines[i], 0);
-    return flux / continuumAt(spectrum.stars, centre);
-  });
-}
-
-const widthLines = Object.values(ewLabels).map((names) => ({
-  members: names.map((name) => LINE_NAMES.indexOf(name)),
-  centre: names.reduce((sum, name) => sum + lines[name].wavelength, 0) / names.length,
-}));
-
-export interface Photometer {
-  /** Noise-free mean flux densities [1e-19 erg/s/cm2/A] of a galaxy of redshift z. [nBand] */
-  fluxes(spectrum: Spectrum, z: number): Float64Array;
-  /** Grid indices needed at redshift z: [from, to). */
-  extent(z: number): readonly [number, number];
-}
-
-const lineIndices = LINE_NAMES.map((name) => gridIndex(lines[name].wavelength));
-
-/** Rest-frame wavelengths that equivalent widths need [Angstrom]. */
-const LABEL_RANGE = [3600, 6700] as const;
-
-export function createPhotometer(bands: readonly Passband[], templates: Templates): Photometer {
-  const first = Math.min(...bands.map((band) => band.first));
-  const last = Math.max(...bands.map((band) => band.first + band.weights.length));
-  const observed = new Float64Array(last - first + 1);
-  const extent = (z: number): readonly [number, number] => {
-    const shift = Math.log1p(z) / LOG_STEP;
-    return [
-      Math.max(LYMAN_LIMIT_INDEX, Math.min(Math.floor(first - shift) - 2, Math.floor(gridIndex(LABEL_RANGE[0])))),
-      Math.min(GRID_SIZE, Math.max(Math.ceil(last - shift) + 2, Math.ceil(gridIndex(LABEL_RANGE[1])))),
-    ];
-  };
-  return {
-    extent,
-    fluxes(spectrum, z) {
-      const shift = Math.log1p(z) / LOG_STEP;
-      const whole = Math.floor(shift);
-      const part = shift - whole;
-      const [from, to] = extent(z);
-      const { stars } = spectrum;
-      const row = Math.floor(z / IGM_STEP);
-      const [near, far] = [templates.igm[row], templates.igm[row + 1]];
-      const f = z / IGM_STEP - row;
-      for (let k = from; k < LYMAN_ALPHA_INDEX; k++) stars[k] *= near[k] + f * (far[k] - near[k]);
-      // observed[j] is the rest spectrum at grid index j + first - shift, linear between grid points
-      observed.fill(0);
-      const low = Math.max(0, from + whole + 1 - first);
-      const high = Math.min(observed.length, to + whole - first);
-      for (let j = low; j < high; j++) {
-        const k = j + first - whole;
-        observed[j] = (1 - part) * stars[k] + part * stars[k - 1];
-      }
-      const scale = 1 / (luminosityArea(z) * FLUX_UNIT);
-      return Float64Array.from(bands, (band) => {
-        const offset = band.first - first;
-        let sum = 0;
-        for (let j = 0; j < band.weights.length; j++) sum += band.weights[j] * observed[offset + j];
-        sum /= 1 + z;
-        for (let i = 0; i < lineIndices.length; i++) {
-          sum += lineDensity(band, lineIndices[i] + shift) * spectrum.lines[i];
-        }
-        return sum * scale;
-      });
-    },
-  };
+  if (nucleus !== undefined) addLines(into.lines, nuclearHalpha, nucleus.gas, galaxy.avGas);
+  // around old stars it would be a thousandth of their light
+  addNebular(into.stars, templates, (youngHalpha + nuclearHalpha) / HALPHA_TO_HBETA, galaxy.avGas, from, to);
+  into.sigmaLines = galaxy.sigmaGas;
 }

@@ -10,15 +10,9 @@ import { createInstrument, observe, sigmaOf } from "../../src/simulate/noise.ts"
 import { simulationOptions } from "../../src/simulate/options.ts";
 import { createPassband } from "../../src/simulate/passband.ts";
 import { drawGalaxy } from "../../src/simulate/population.ts";
-import {
-  continuumAt,
-  createPhotometer,
-  createSpectrum,
-  createTemplates,
-  equivalentWidths,
-  mixOf,
-  synthesise,
-} from "../../src/simulate/synthesis.ts";
+import { createPhotometer } from "../../src/simulate/photometer.ts";
+import { createSpectrum, createTemplates, mixOf, synthesise } from "../../src/simulate/synthesis.ts";
+import { continuumAt, equivalentWidths } from "../../src/simulate/widths.ts";
 import { State } from "../../src/survey/field.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 

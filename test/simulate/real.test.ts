@@ -12,7 +12,8 @@ import { drawGalaxy } from "../../src/simulate/population.ts";
 import { type ObservedSpectrum, readSdssSpectrum } from "../../src/simulate/sdss.ts";
 import { integrate, simulateFromSpectra } from "../../src/simulate/spectra.ts";
 import { createStellarModel } from "../../src/simulate/stars.ts";
-import { createPhotometer, createSpectrum, createTemplates, mixOf, synthesise } from "../../src/simulate/synthesis.ts";
+import { createPhotometer } from "../../src/simulate/photometer.ts";
+import { createSpectrum, createTemplates, mixOf, synthesise } from "../../src/simulate/synthesis.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 
 const data = process.env.CALEIDO_TEST_DATA ?? join(import.meta.dirname, "../../../shared/data");

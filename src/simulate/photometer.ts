@@ -1,0 +1,92 @@
+import { luminosityArea } from "./cosmology.ts";
+import { cardelli } from "./dust.ts";
+import { GRID_SIZE, gridIndex, gridWavelength, LOG_STEP } from "./grid.ts";
+import { LINE_NAMES, lines } from "./lines.ts";
+import { FLUX_UNIT, lineDensity, type Passband } from "./passband.ts";
+import { IGM_STEP, LYMAN_ALPHA_INDEX, LYMAN_LIMIT_INDEX, type Spectrum, type Templates } from "./synthesis.ts";
+
+export interface Photometer {
+  /**
+   * Noise-free mean flux densities [1e-19 erg/s/cm2/A] of a galaxy of redshift z, behind Milky Way dust of A(V) `av`
+   * (default 0). [nBand]
+   */
+  fluxes(spectrum: Spectrum, z: number, av?: number): Float64Array;
+  /** Grid indices needed at redshift z: [from, to). */
+  extent(z: number): readonly [number, number];
+}
+
+/** Extinction is exact at every STRIDEth grid point and linear in between. */
+const STRIDE = 8;
+
+const KM_S_PER_STEP = 299792.458 * LOG_STEP;
+const lineWavelengths = LINE_NAMES.map((name) => lines[name].wavelength);
+const lineIndices = lineWavelengths.map(gridIndex);
+
+/** Rest-frame wavelengths that equivalent widths need [Angstrom]. */
+const LABEL_RANGE = [3600, 6700] as const;
+
+export function createPhotometer(bands: readonly Passband[], templates: Templates): Photometer {
+  const first = Math.min(...bands.map((band) => band.first));
+  const last = Math.max(...bands.map((band) => band.first + band.weights.length));
+  const observed = new Float64Array(last - first + 1);
+  const milkyWay = Float64Array.from({ length: Math.ceil(observed.length / STRIDE) + 1 }, (_, j) =>
+    cardelli(gridWavelength(first + j * STRIDE)),
+  );
+  const extinguish = (av: number): void => {
+    let next = 10 ** (-0.4 * av * milkyWay[0]);
+    for (let j = 0; j * STRIDE < observed.length; j++) {
+      const here = next;
+      next = 10 ** (-0.4 * av * milkyWay[j + 1]);
+      const slope = (next - here) / STRIDE;
+      const end = Math.min((j + 1) * STRIDE, observed.length);
+      for (let k = j * STRIDE, factor = here; k < end; k++, factor += slope) observed[k] *= factor;
+    }
+  };
+  const extent = (z: number): readonly [number, number] => {
+    const shift = Math.log1p(z) / LOG_STEP;
+    return [
+      Math.max(LYMAN_LIMIT_INDEX, Math.min(Math.floor(first - shift) - 2, Math.floor(gridIndex(LABEL_RANGE[0])))),
+      Math.min(GRID_SIZE, Math.max(Math.ceil(last - shift) + 2, Math.ceil(gridIndex(LABEL_RANGE[1])))),
+    ];
+  };
+  return {
+    extent,
+    fluxes(spectrum, z, av = 0) {
+      const shift = Math.log1p(z) / LOG_STEP;
+      const whole = Math.floor(shift);
+      const part = shift - whole;
+      const [from, to] = extent(z);
+      const { stars } = spectrum;
+      const row = Math.floor(z / IGM_STEP);
+      const [near, far] = [templates.igm[row], templates.igm[row + 1]];
+      const f = z / IGM_STEP - row;
+      for (let k = from; k < LYMAN_ALPHA_INDEX; k++) stars[k] *= near[k] + f * (far[k] - near[k]);
+      // observed[j] is the rest spectrum at grid index j + first - shift, linear between grid points
+      observed.fill(0);
+      const low = Math.max(0, from + whole + 1 - first);
+      const high = Math.min(observed.length, to + whole - first);
+      for (let j = low; j < high; j++) {
+        const k = j + first - whole;
+        observed[j] = (1 - part) * stars[k] + part * stars[k - 1];
+      }
+      if (av > 0) extinguish(av);
+      const lineFluxes = spectrum.lines.map(
+        (flux, i) => flux * 10 ** (-0.4 * av * cardelli(lineWavelengths[i] * (1 + z))),
+      );
+      // two points at one sigma have the moments of a Gaussian up to the third
+      const spread = spectrum.sigmaLines / KM_S_PER_STEP;
+      const scale = 1 / (luminosityArea(z) * FLUX_UNIT);
+      return Float64Array.from(bands, (band) => {
+        const offset = band.first - first;
+        let sum = 0;
+        for (let j = 0; j < band.weights.length; j++) sum += band.weights[j] * observed[offset + j];
+        sum /= 1 + z;
+        for (let i = 0; i < lineIndices.length; i++) {
+          const at = lineIndices[i] + shift;
+          sum += 0.5 * (lineDensity(band, at - spread) + lineDensity(band, at + spread)) * lineFluxes[i];
+        }
+        return sum * scale;
+      });
+    },
+  };
+}
