@@ -11,6 +11,7 @@ import { sampleJoint } from "../inference/sampling.ts";
 import { createRng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
 import type { Catalog } from "../survey/catalog.ts";
+import type { BindOptions } from "../survey/bind-fields.ts";
 import { State } from "../survey/field.ts";
 import { readCatalog } from "../survey/read.ts";
 import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
@@ -23,15 +24,19 @@ import {
   engineOptions,
   flagsOf,
   parseFieldList,
+  type ReadArguments,
+  readOptions,
+  readOptionsOf,
   surveyOf,
 } from "./shared.ts";
-import { number, printTable, progressBar, say } from "./terminal.ts";
+import { counted, number, printTable, progressBar, say } from "./terminal.ts";
 
 export interface QueryRequest {
   readonly engine: Engine;
   readonly checkpoint: string;
   /** A table, or the values of one galaxy (`J0378=1.2+-0.1`). */
   readonly table?: string;
+  readonly reading?: BindOptions;
   readonly values?: readonly string[];
   readonly given: string;
   readonly want: string;
@@ -118,7 +123,7 @@ async function* galaxies(request: QueryRequest, survey: Survey): AsyncGenerator<
     return undefined;
   }
   let counts: ReadReport | undefined;
-  for await (const { catalog, report } of readCatalog(request.table!, survey)) {
+  for await (const { catalog, report } of readCatalog(request.table!, survey, request.reading)) {
     if (counts === undefined) counts = report;
     else addReport(counts, report);
     yield catalog;
@@ -179,11 +184,13 @@ export async function runQuery(request: QueryRequest): Promise<number> {
     await predictor.dispose();
   }
   const seconds = (performance.now() - start) / 1000;
-  say(`  ${done} galaxies in ${seconds.toFixed(1)} s${request.out === undefined ? "" : ` -> ${request.out}`}`);
+  say(
+    `  ${counted(done, "galaxy", "galaxies")} in ${seconds.toFixed(1)} s${request.out === undefined ? "" : ` -> ${request.out}`}`,
+  );
   return done;
 }
 
-interface Arguments extends EngineArguments {
+interface Arguments extends EngineArguments, ReadArguments {
   table: string | undefined;
   checkpoint: string;
   given: string | undefined;
@@ -200,7 +207,7 @@ export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
   describe: "ask for any fields of galaxies from any others",
   builder: (yargs) =>
-    engineOptions(yargs)
+    readOptions(engineOptions(yargs))
       .positional("table", { type: "string", describe: "table of galaxies: .parquet, .fits, .csv, .arrow" })
       .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
       .option("given", {
@@ -239,6 +246,7 @@ export const queryCommand = defineCommand<Arguments>({
       want: args.want,
       samples: args.samples,
       seed: args.seed,
+      reading: readOptionsOf(args),
       ...(table === undefined ? {} : { table }),
       ...(set === undefined ? {} : { values: set }),
       ...(args.out === undefined ? {} : { out: args.out }),

@@ -4,6 +4,7 @@ import type { ArgumentsCamelCase, Argv, CommandModule } from "yargs";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
+import type { BindOptions } from "../survey/bind-fields.ts";
 import type { Field } from "../survey/field.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
@@ -59,6 +60,46 @@ export function explainUsage(message: string, words: readonly string[], verbs: r
     return `unknown verb "${unknown}"${didYouMean(unknown, verbs)}; expected one of ${verbs.join(", ")}`;
   }
   return `${verb}: unexpected argument "${unknown}"; caleido ${verb} --help explains`;
+}
+
+/** Options of every command that reads tables. */
+export interface ReadArguments {
+  readonly layout: string | undefined;
+  readonly unit: string[] | undefined;
+  readonly relativeError: number | undefined;
+}
+
+export function readOptions(yargs: Argv): Argv {
+  return yargs
+    .option("layout", { type: "string", describe: "layout of the tables, where their columns fit several" })
+    .option("unit", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      describe:
+        'unit of columns that state none, or a wrong one: COLUMN=UNIT, * for any; "*=survey": the survey\'s own',
+    })
+    .option("relative-error", {
+      type: "number",
+      describe: "1 sigma error of fluxes without an error column, as a fraction",
+    }) as Argv;
+}
+
+/** @throws UserError for a unit that is not `COLUMN=UNIT`, an error that is not positive. */
+export function readOptionsOf({ layout, unit, relativeError }: ReadArguments): BindOptions {
+  if (relativeError !== undefined && !(relativeError > 0)) {
+    throw new UserError(`--relative-error ${relativeError}: expected a fraction above 0, e.g. 0.05`);
+  }
+  const units = (unit ?? []).map((text) => {
+    const split = text.indexOf("=");
+    if (split < 1) throw new UserError(`--unit ${text}: expected COLUMN=UNIT, e.g. --unit "J0378=uJy" or "*=survey"`);
+    return { column: text.slice(0, split), unit: text.slice(split + 1) };
+  });
+  return {
+    ...(units.length === 0 ? {} : { units }),
+    ...(layout === undefined ? {} : { layout }),
+    ...(relativeError === undefined ? {} : { relativeError }),
+  };
 }
 
 /** Options of every command that runs the network. */

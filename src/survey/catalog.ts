@@ -11,6 +11,8 @@ export interface Catalog {
   readonly objectId: readonly string[];
   /** [rowCount] Noise draws of one galaxy share their parent; splits are by parent. */
   readonly parentId: readonly string[];
+  /** [rowCount] Pointing or tile, where the table says: noise and zero-points are shared within one. */
+  readonly tile?: readonly string[];
   /** [rowCount, nField] In the field's unit; 0 where not observed; the limit itself for an upper limit. */
   readonly value: Float32Array;
   /** [rowCount, nField] 1 sigma, same unit, > 0 for fluxes; 0 = error unknown or negligible (labels). */

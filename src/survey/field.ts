@@ -14,6 +14,8 @@ export interface Band {
   readonly rise: readonly [number, number];
   /** 5 sigma AB depth of every tile of the survey, in the survey's aperture [mag]. */
   readonly depth: readonly number[];
+  /** AB magnitude of Vega in this band: AB = Vega + this. Only where tables have Vega magnitudes. */
+  readonly vegaAB?: number;
   /** 1 sigma zero-point error of one tile [mag]. */
   readonly zeroPointError: number;
 }

@@ -37,9 +37,7 @@ function mergeRows(inherited: readonly (readonly Row[])[], own: readonly Row[]):
 /** What a file may name in `omit`: inherited fields and groups of bands. */
 export function omittable(parents: readonly Row[]): string[] {
   const rows = parents.flatMap((parent) => [...rowsOf(parent, "bands"), ...rowsOf(parent, "properties")]);
-  return [
-    ...new Set(rows.flatMap(({ name, group }) => [String(name), ...(group === undefined ? [] : [String(group)])])),
-  ];
+  return [...new Set(rows.flatMap(({ name, group }) => [name, group]).filter((key) => typeof key === "string"))];
 }
 
 /**

@@ -3,21 +3,38 @@ import { z } from "zod";
 /** A column name, or several under which different exports have the same thing. `{FIELD}` stands for the field's name. */
 const columnNames = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
+const bitNames = z.record(z.string().regex(/^[1-9]\d*$/, "expected the bit's value: 1, 2, 4, ..."), z.string().min(1));
+
 const flagSchema = z.strictObject({
   column: columnNames,
   /** Bits that make a value unusable, and what each means: shown in the report of what was dropped. */
-  bits: z.record(z.string().regex(/^[1-9]\d*$/, "expected the bit's value: 1, 2, 4, ..."), z.string().min(1)),
+  bits: bitNames.default({}),
+  /** Whole values, numbers or texts, that do the same. */
+  values: z.record(z.string(), z.string().min(1)).default({}),
+  /** Bits that leave a value usable: for people. */
+  harmless: bitNames.default({}),
 });
 
+/** What a column's number stands for, where that is not said by its unit. */
+const scaleShape = {
+  /** Unit where the file does not say, or says what cannot be. `survey`: the field's own. */
+  unit: z.string().optional(),
+};
+
+const errorKind = z.enum(["absolute", "relative", "ivar"]).default("absolute");
+
 const bandColumnsSchema = z.strictObject({
+  ...scaleShape,
+  /** Bands, or groups of them, that these columns are for; all when absent. */
+  only: z.array(z.string().min(1)).optional(),
   /** With `{FIELD}`: one column per band. Without: one array column, its elements in `order`. */
   value: columnNames,
   error: columnNames.optional(),
   /** relative: 1 sigma error = |value| x column. absolute: the column itself. ivar: 1/sqrt(column). */
-  errorKind: z.enum(["absolute", "relative", "ivar"]).default("absolute"),
+  errorKind,
   state: columnNames.optional(),
-  /** Unit where the file does not say. */
-  unit: z.string().optional(),
+  /** Column that value and error are to be multiplied by: fluxes that were divided by a reference band's. */
+  times: columnNames.optional(),
   /** Fields of an array column's elements; null for an element that is no field of the survey. */
   order: z.array(z.string().min(1).nullable()).optional(),
   /** What a table calls a field, where it is not its name. */
@@ -25,44 +42,69 @@ const bandColumnsSchema = z.strictObject({
   flags: z.array(flagSchema).default([]),
 });
 
-const propertyColumnSchema = z.strictObject({
-  value: columnNames,
-  error: columnNames.optional(),
-  unit: z.string().optional(),
-  flags: z.array(flagSchema).default([]),
-});
+const propertyColumnSchema = z
+  .strictObject({
+    ...scaleShape,
+    value: columnNames.optional(),
+    /** Columns to be added up, such as the two lines of a doublet; `error` then names as many. */
+    sum: z.array(z.string().min(1)).min(2).optional(),
+    error: columnNames.optional(),
+    errorKind,
+    /** 16 and 84 % quantile columns instead of an error: half their distance is 1 sigma. */
+    interval: z.tuple([z.string().min(1), z.string().min(1)]).optional(),
+    /** The number itself, 10 to its power or its decimal logarithm ... */
+    transform: z.enum(["identity", "pow10", "log10"]).default("identity"),
+    /** ... times this (before a logarithm), e.g. -1 where emission is negative ... */
+    factor: z.number().default(1),
+    /** ... plus this (before a power of ten). */
+    offset: z.number().default(0),
+    flags: z.array(flagSchema).default([]),
+  })
+  .refine(({ value, sum }) => (value === undefined) !== (sum === undefined), "expected either value or sum");
 
 /** How one kind of table names a survey's columns. */
 export const layoutSchema = z.strictObject({
   name: z.string().min(1),
   title: z.string().min(1),
+  /** Where these tables come from, and what to know of them: for people. */
+  notes: z.array(z.string().min(1)).default([]),
+  /** Never guessed from the columns: used only when it is named. */
+  onRequest: z.boolean().default(false),
   /** Columns in braces: `{TILE_ID}-{NUMBER}`. */
   objectId: z.string().min(1),
   parentId: z.string().min(1).optional(),
-  bands: bandColumnsSchema.optional(),
+  tile: z.string().min(1).optional(),
+  /** One description of columns for all bands, or several for different ones. */
+  bands: z
+    .union([bandColumnsSchema, z.array(bandColumnsSchema)])
+    .default([])
+    .transform((some) => (Array.isArray(some) ? some : [some])),
   properties: z.record(z.string(), propertyColumnSchema).default({}),
+  /** Flags of whole rows. */
+  flags: z.array(flagSchema).default([]),
   /** Numbers that stand for "no value", in values and in errors. */
   magic: z.array(z.number()).default([]),
 });
 
 export type Layout = z.output<typeof layoutSchema>;
+export type BandColumns = z.output<typeof bandColumnsSchema>;
+export type PropertyColumn = z.output<typeof propertyColumnSchema>;
 export type FlagRule = z.output<typeof flagSchema>;
 
 /** Caleido's own tables: columns named as the fields, with `_err` and `_state`. */
 export const ownLayout: Layout = {
   name: "caleido",
   title: "columns named as the fields, with _err and _state",
+  notes: [],
+  onRequest: false,
   objectId: "{object_id}",
   parentId: "{parent_id}",
-  bands: {
-    value: "{FIELD}",
-    error: "{FIELD}_err",
-    errorKind: "absolute",
-    state: "{FIELD}_state",
-    aliases: {},
-    flags: [],
-  },
+  tile: "{tile}",
+  bands: [
+    { value: "{FIELD}", error: "{FIELD}_err", errorKind: "absolute", state: "{FIELD}_state", aliases: {}, flags: [] },
+  ],
   properties: {},
+  flags: [],
   magic: [],
 };
 

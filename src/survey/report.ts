@@ -1,3 +1,5 @@
+import { LABEL_KEPT } from "./cells.ts";
+
 /** Why values of a table were not used. */
 export interface Reason {
   count: number;
@@ -46,13 +48,14 @@ export function addReport(total: ReadReport, part: ReadReport): void {
 
 /** The report as lines for a person. */
 export function formatReport(report: ReadReport): string[] {
-  const number = (n: number): string => n.toLocaleString("en-US");
-  const lines = [`${number(report.rowCount)} rows, ${number(report.usedCount)} values (layout ${report.layout})`];
-  if (report.emptyRows > 0) lines.push(`${number(report.emptyRows)} rows without any value`);
+  const counted = (n: number, word: string): string => `${n.toLocaleString("en-US")} ${word}${n === 1 ? "" : "s"}`;
+  const lines = [`${counted(report.rowCount, "row")}, ${counted(report.usedCount, "value")} (layout ${report.layout})`];
+  if (report.emptyRows > 0) lines.push(`${counted(report.emptyRows, "row")} without any value`);
   for (const [reason, { count, examples }] of [...report.reasons].sort((a, b) => b[1].count - a[1].count)) {
-    lines.push(
-      `${number(count)} values not used: ${reason} (${examples.join("; ")}${count > examples.length ? "; ..." : ""})`,
-    );
+    const what = reason.startsWith(LABEL_KEPT)
+      ? `${counted(count, "label")} ${reason.slice("label ".length)}`
+      : `${counted(count, "value")} not used: ${reason}`;
+    lines.push(`${what} (${examples.join("; ")}${count > examples.length ? "; ..." : ""})`);
   }
   return lines;
 }

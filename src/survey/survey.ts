@@ -21,6 +21,7 @@ const bandSchema = z.strictObject({
   edges: interval,
   rise: z.tuple([positive, positive]),
   depth: z.array(finite).min(1),
+  vegaAB: finite.optional(),
   zeroPointError: positive.optional(),
 });
 
@@ -147,6 +148,23 @@ function checkNames(names: unknown, known: readonly string[], at: string): void 
   throw new UserError(`${at}: nothing inherited is named "${wrong}"${didYouMean(wrong, known)}`);
 }
 
+/** @throws UserError when a layout speaks of fields or groups that the survey doesn't have. */
+function checkLayout(layout: Layout, fields: readonly Field[], at: string): void {
+  const known = fields.map(({ name }) => name);
+  const groups = fields.flatMap(({ band }) => (band ? [band.group] : []));
+  const fail = (name: string, expected: readonly string[]): never => {
+    throw new UserError(`${at}: layout "${layout.name}": no field "${name}"${didYouMean(name, expected)}`);
+  };
+  const ordered = layout.bands.flatMap(({ order }) => order ?? []).filter((name) => name !== null);
+  const aliased = layout.bands.flatMap(({ aliases }) => Object.keys(aliases));
+  for (const name of [...Object.keys(layout.properties), ...aliased, ...ordered]) {
+    if (!known.includes(name)) fail(name, known);
+  }
+  for (const name of layout.bands.flatMap(({ only }) => only ?? [])) {
+    if (!known.includes(name) && !groups.includes(name)) fail(name, [...known, ...groups]);
+  }
+}
+
 /**
  * Reads a survey file: a name in `datasets/`, or a path.
  * @throws UserError with file:line:column for a file that is not a survey.
@@ -177,6 +195,7 @@ export function loadSurvey(nameOrPath: string): Survey {
         edges: row.edges,
         rise: row.rise,
         depth: row.depth,
+        ...(row.vegaAB === undefined ? {} : { vegaAB: row.vegaAB }),
         zeroPointError: row.zeroPointError ?? value.zeroPointError,
       },
       range: value.fluxRange,
@@ -186,19 +205,7 @@ export function loadSurvey(nameOrPath: string): Survey {
     claim("properties", row.name);
     return { name: row.name, kind: row.kind, unit: row.unit, description: row.description, range: row.range };
   });
-  for (const layout of value.layouts) {
-    const named = [
-      ...Object.keys(layout.properties),
-      ...Object.keys(layout.bands?.aliases ?? {}),
-      ...(layout.bands?.order ?? []).filter((name) => name !== null),
-    ];
-    const wrong = named.find((name) => !seen.has(name));
-    if (wrong !== undefined) {
-      throw new UserError(
-        `${where("layouts", layout.name)}: layout "${layout.name}": no field "${wrong}"${didYouMean(wrong, seen)}`,
-      );
-    }
-  }
+  for (const layout of value.layouts) checkLayout(layout, [...bands, ...properties], where("layouts", layout.name));
   return {
     name: value.name,
     title: value.title,

@@ -15,6 +15,7 @@ export function catalogTable(catalog: Catalog, rows: Int32Array): Table {
     data: Array.from(rows, (row) => values[row]),
   });
   const columns: Column[] = [text("object_id", catalog.objectId), text("parent_id", catalog.parentId)];
+  if (catalog.tile) columns.push(text("tile", catalog.tile));
   catalog.fields.forEach(({ name, unit, description }, j) => {
     const state = Uint8Array.from(rows, (row) => catalog.state[row * n + j]);
     const isObserved = (i: number): boolean => state[i] !== State.notObserved;

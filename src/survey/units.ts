@@ -52,13 +52,15 @@ const UNITS: Readonly<Record<string, Quantity>> = {
   gyr: quantity(1e9 * YEAR, 0, 0, 1),
 };
 
+type Linear = { readonly dimension: "fluxLambda" | "fluxNu" | "length" | "time"; readonly factor: number };
+
 export type Unit =
   /** A plain quantity; `factor` in cgs. */
-  | { readonly dimension: "fluxLambda" | "fluxNu" | "length" | "time"; readonly factor: number }
-  /** Magnitudes: of a source (AB) or of an attenuation. */
-  | { readonly dimension: "mag" }
-  /** Decimal logarithm of something. */
-  | { readonly dimension: "dex" }
+  | Linear
+  /** Magnitudes: of a source (AB, or Vega's system) or of an attenuation. */
+  | { readonly dimension: "mag"; readonly system?: "Vega" }
+  /** Decimal logarithm of something, of a quantity in known units where they are said: `log10(yr)`. */
+  | { readonly dimension: "dex"; readonly of?: Linear }
   /** Pure number. */
   | { readonly dimension: "none" };
 
@@ -118,55 +120,91 @@ function parseProduct(text: string): Quantity | undefined {
   return count === 0 ? undefined : { factor: scale, powers: [powers[0], powers[1], powers[2]] };
 }
 
+const LOGARITHM = /^\[?\s*(?:dex|log(?:10)?)(?:\s*\((.*)\)|\s+(.*)|)\s*\]?$/i;
+
 /** Parses a unit; undefined when it is none of those that fields can have. */
 export function parseUnit(text: string): Unit | undefined {
   const plain = text.trim();
   const lower = plain.toLowerCase();
   if (["", "1", "-", "none", "dimensionless", "dimensionless_unscaled"].includes(lower)) return { dimension: "none" };
   if (/^(mag|abmag|mag\s*\(ab\)|ab\s*mag(nitudes?)?|mag_?ab|ab)$/.test(lower)) return { dimension: "mag" };
-  if (/^(dex|\[?\s*(dex|log(10)?)\s*\(.*\)\s*\]?|log10? .*|\[.*\])$/.test(lower)) return { dimension: "dex" };
-  const product = parseProduct(plain);
+  if (/^(vega\s*mag(nitudes?)?|mag\s*\(vega\)|vegamag|mag_?vega)$/.test(lower)) {
+    return { dimension: "mag", system: "Vega" };
+  }
+  const logarithm = LOGARITHM.exec(plain) ?? /^\[(.*)\]$/.exec(plain);
+  if (logarithm) {
+    const of = parseLinear(logarithm[1] ?? logarithm[2] ?? "");
+    return of ? { dimension: "dex", of } : { dimension: "dex" };
+  }
+  return parseLinear(plain);
+}
+
+function parseLinear(text: string): Linear | undefined {
+  const product = parseProduct(text);
   const dimension = product && DIMENSIONS.find(([powers]) => powers === product.powers.join(","))?.[1];
   return product && dimension ? { dimension, factor: product.factor } : undefined;
 }
 
-/** How a column's numbers become a field's: by a factor, or from AB magnitudes (then `factor` multiplies fnu in cgs). */
+/**
+ * How a column's numbers become a field's. factor: x factor + offset. magAB: AB magnitudes, factor 10^(-0.4 (x + offset
+ * + 48.6)), where factor multiplies fnu in cgs. pow10: factor 10^(x + offset). log10: log10(x factor) + offset.
+ */
 export interface Conversion {
-  readonly kind: "factor" | "magAB";
+  readonly kind: "factor" | "magAB" | "pow10" | "log10";
   readonly factor: number;
+  readonly offset: number;
+}
+
+const times = (factor: number): Conversion => ({ kind: "factor", factor, offset: 0 });
+
+/** What fluxes need to know of their band. */
+export interface BandSystem {
+  /** Pivot wavelength [Angstrom]. */
+  readonly pivot: number;
+  /** AB magnitude of Vega in the band: AB = Vega + this. */
+  readonly vegaAB?: number | undefined;
 }
 
 /**
- * Conversion from unit `from` to unit `to`; fluxes per frequency and AB magnitudes go through the band's pivot
- * wavelength [Angstrom]: flambda = fnu c / pivot^2 (Tokunaga & Vacca 2005, eq. A11). Undefined when there is none.
+ * Conversion from unit `from` to unit `to`; fluxes per frequency and magnitudes go through the band's pivot wavelength:
+ * flambda = fnu c / pivot^2 (Tokunaga & Vacca 2005, eq. A11). Undefined when there is none.
  */
-export function convertUnit(from: string, to: string, pivot?: number): Conversion | undefined {
+export function convertUnit(from: string, to: string, band?: BandSystem): Conversion | undefined {
   const source = parseUnit(from);
   const target = parseUnit(to);
   if (!source || !target) return undefined;
   if (target.dimension === "fluxLambda") {
-    if (source.dimension === "fluxLambda") return { kind: "factor", factor: source.factor / target.factor };
-    if (pivot === undefined) return undefined;
+    if (source.dimension === "fluxLambda") return times(source.factor / target.factor);
+    if (band === undefined) return undefined;
     // erg/s/cm2/Hz to erg/s/cm2/Angstrom, then to the target (whose factor is per centimetre).
-    const perFrequency = (LIGHT / pivot ** 2) * (1e8 / target.factor);
-    if (source.dimension === "fluxNu") return { kind: "factor", factor: source.factor * perFrequency };
-    return source.dimension === "mag" ? { kind: "magAB", factor: perFrequency } : undefined;
+    const perFrequency = (LIGHT / band.pivot ** 2) * (1e8 / target.factor);
+    if (source.dimension === "fluxNu") return times(source.factor * perFrequency);
+    if (source.dimension !== "mag") return undefined;
+    const offset = source.system === "Vega" ? band.vegaAB : 0;
+    return offset === undefined ? undefined : { kind: "magAB", factor: perFrequency, offset };
+  }
+  if (source.dimension === "dex" && "factor" in target) {
+    if (source.of?.dimension !== target.dimension) return undefined;
+    return { kind: "pow10", factor: source.of.factor / target.factor, offset: 0 };
   }
   if (source.dimension !== target.dimension) {
     // Logarithms and redshifts often come without a unit.
-    return source.dimension === "none" && target.dimension === "dex" ? { kind: "factor", factor: 1 } : undefined;
+    return source.dimension === "none" && target.dimension === "dex" ? times(1) : undefined;
   }
-  const ratio = "factor" in source && "factor" in target ? source.factor / target.factor : 1;
-  return { kind: "factor", factor: ratio };
+  if (source.dimension === "mag" && source.system !== undefined) return undefined;
+  return times("factor" in source && "factor" in target ? source.factor / target.factor : 1);
 }
 
-export function convertValue(conversion: Conversion, value: number): number {
-  if (conversion.kind === "factor") return value * conversion.factor;
-  return conversion.factor * 10 ** (-0.4 * (value + AB_ZERO));
+export function convertValue({ kind, factor, offset }: Conversion, value: number): number {
+  if (kind === "factor") return value * factor + offset;
+  if (kind === "log10") return Math.log10(value * factor) + offset;
+  return factor * 10 ** (kind === "pow10" ? value + offset : -0.4 * (value + offset + AB_ZERO));
 }
 
 /** 1 sigma error of a converted value, to first order. */
 export function convertError(conversion: Conversion, value: number, error: number): number {
-  if (conversion.kind === "factor") return error * conversion.factor;
-  return convertValue(conversion, value) * 0.4 * Math.LN10 * error;
+  const { kind, factor } = conversion;
+  if (kind === "factor") return error * Math.abs(factor);
+  if (kind === "log10") return error / (value * Math.LN10);
+  return Math.abs(convertValue(conversion, value)) * (kind === "pow10" ? 1 : 0.4) * Math.LN10 * error;
 }

@@ -64,6 +64,7 @@ const fieldSchema = z.object({
       edges: pairSchema,
       rise: pairSchema,
       depth: z.array(z.number()).min(1),
+      vegaAB: z.number().optional(),
       zeroPointError: z.number(),
     })
     .optional(),

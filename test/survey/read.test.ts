@@ -171,7 +171,7 @@ describe("Caleido's own columns", () => {
       { name: "parent_id", type: "string", width: 1, data: ["a", "a", "b", "b"] },
       float("J0378", [1, NaN, Infinity, 4], "1e-17 erg/s/cm2/A"),
       float("J0378_err", [0.1, 0.1, 0.1, -1]),
-      float("NUV", [5, 6, 7, 8]),
+      float("NUV", [5, 6, 7, 8], "1e-19 erg/s/cm2/A"),
       float("NUV_err", [0.5, 0, 2, 9]),
       { name: "NUV_state", type: "uint8", width: 1, data: Uint8Array.of(1, 2, 3, 0) },
       float("LOGM", [10, 11, 99, NaN], "dex"),
@@ -246,9 +246,14 @@ describe("Caleido's own columns", () => {
       ...(unit === undefined ? {} : { unit }),
     });
     expect(one([float("J0378", "counts"), float("J0378_err")])).toThrow(
-      /column "J0378": unit "counts" does not convert to that of J0378, expected 1e-19 erg\/s\/cm2\/A, another flux.*state it in the file/,
+      /column "J0378": unit "counts" does not convert to that of J0378, expected 1e-19 erg\/s\/cm2\/A, another flux.*state the right one with --unit "J0378=1e-19 erg/,
     );
-    expect(one([float("J0378")])).toThrow(/column "J0378" has no error column, expected J0378_err/);
+    expect(one([float("J0378")])).toThrow(/column "J0378" has no error column, expected J0378_err; --relative-error/);
+    expect(one([float("J0378"), float("J0378_err")])).toThrow(
+      /column "J0378" has no unit, expected e\.g\. 1e-19 erg.*--unit "J0378=1e-19 erg.*--unit "\*=survey"/,
+    );
+    expect(one([float("AV")])).toThrow(/column "AV" has no unit, expected e\.g\. mag/);
+    expect(one([float("z"), float("LOGM")])).not.toThrow();
     expect(one([float("J0379"), float("ra")])).toThrow(
       /"J0379" \(did you mean "J0378"\?\); expected a layout of caleido/,
     );
@@ -257,12 +262,43 @@ describe("Caleido's own columns", () => {
     );
     const empty = join(folder, "empty.csv");
     writeFileSync(empty, "J0378,J0378_err\n");
-    await expect(readWholeCatalog(empty, survey)).rejects.toThrow(/empty\.csv: a table without rows/);
-    const { catalog } = toCatalog({ rowCount: 1, columns: [float("J0378")], metadata: {} }, survey, {
-      relativeError: 0.05,
-    });
+    await expect(readWholeCatalog(empty, survey, { units: [{ column: "*", unit: "survey" }] })).rejects.toThrow(
+      /empty\.csv: a table without rows/,
+    );
+    const { catalog } = toCatalog(
+      { rowCount: 1, columns: [float("J0378", "1e-19 erg/s/cm2/A")], metadata: {} },
+      survey,
+      {
+        relativeError: 0.05,
+      },
+    );
     expect(cell(catalog, 0, "J0378")).toEqual(measured(1, 0.05));
     expect(catalog.objectId).toEqual(["1"]);
+  });
+
+  it("take their unit from the file, else the layout, else the caller", () => {
+    const table = (unit?: string): Table => ({
+      rowCount: 1,
+      columns: ["J0378", "J0390"].flatMap((name) => [
+        { name, type: "float32", width: 1, data: Float32Array.of(2), ...(unit === undefined ? {} : { unit }) } as const,
+        { name: `${name}_err`, type: "float32", width: 1, data: Float32Array.of(1) } as const,
+      ]),
+      metadata: {},
+    });
+    const read = (unit: string | undefined, ...units: [string, string][]): number[] => {
+      const options = { units: units.map(([column, stated]) => ({ column, unit: stated })) };
+      const { catalog } = toCatalog(table(unit), survey, options);
+      return ["J0378", "J0390"].map((name) => cell(catalog, 0, name).value);
+    };
+    expect(read(undefined, ["*", "survey"])).toEqual([2, 2]);
+    expect(read(undefined, ["*", "survey"], ["J0378", "1e-17 erg/s/cm2/A"])).toEqual([200, 2]);
+    expect(read(undefined, ["J03*", "1e-18 erg/s/cm2/A"])).toEqual([20, 20]);
+    // a bare * fills gaps only, a named column outdoes the file, and the last word counts
+    expect(read("1e-17 erg/s/cm2/A", ["*", "survey"])).toEqual([200, 200]);
+    expect(read("counts", ["J0*", "survey"])).toEqual([2, 2]);
+    expect(read("1e-17 erg/s/cm2/A", ["J0*", "1e-18 erg/s/cm2/A"], ["J0390", "survey"])).toEqual([20, 2]);
+    expect(() => read("counts", ["*", "survey"])).toThrow(/unit "counts" does not convert/);
+    expect(() => read(undefined, ["J0378", "furlong"], ["*", "survey"])).toThrow(/unit "furlong" does not convert/);
   });
 
   it("magnitudes become fluxes", () => {

@@ -1,0 +1,188 @@
+/** From the columns of a batch to one field's values, errors and states: the loops that every value passes. */
+import type { Column } from "../io/table.ts";
+import type { FieldBinding, FlagPlace, Place } from "./bind-fields.ts";
+import { State } from "./field.ts";
+import type { Field } from "./field.ts";
+import { convertError, convertValue } from "./units.ts";
+
+export type Columns = ReadonlyMap<string, Column>;
+
+function columnAt(columns: Columns, { column }: Place): Column {
+  const found = columns.get(column);
+  if (!found) throw new Error(`column "${column}" was bound but not read`);
+  return found;
+}
+
+/** [rowCount] The numbers at a place of a table; NaN where missing. */
+function numbersAt(columns: Columns, place: Place, rowCount: number): Float64Array {
+  const { data, width, isValid } = columnAt(columns, place);
+  const out = new Float64Array(rowCount);
+  if (data instanceof Float32Array || data instanceof Float64Array) {
+    for (let row = 0, at = place.element; row < rowCount; row++, at += width) out[row] = data[at];
+  } else {
+    for (let row = 0, at = place.element; row < rowCount; row++, at += width) out[row] = Number(data[at]);
+  }
+  if (isValid) for (let row = 0; row < rowCount; row++) if (isValid[row] === 0) out[row] = NaN;
+  return out;
+}
+
+/** Adds up columns; where one of them has no number, or a magic one, that is the sum. */
+function sumOf(parts: readonly Float64Array[], isMagic: (x: number) => boolean): Float64Array {
+  const [sum, ...rest] = parts;
+  for (const part of rest) {
+    for (let row = 0; row < sum.length; row++) {
+      if (!isMagic(sum[row])) sum[row] = isMagic(part[row]) ? part[row] : sum[row] + part[row];
+    }
+  }
+  return sum;
+}
+
+/** One error column from several, of values that are added up (in quadrature) or of quantiles (half the distance). */
+function errorsOf(
+  parts: readonly Float64Array[],
+  kind: FieldBinding["errorKind"],
+  isMagic: (x: number) => boolean,
+): Float64Array | undefined {
+  if (parts.length < 2) return parts[0];
+  return parts[0].map((_, row) => {
+    const own = parts.map((part) => part[row]);
+    const odd = own.find((x) => isMagic(x) || !Number.isFinite(x) || (kind !== "interval" && x <= 0));
+    if (odd !== undefined) return odd;
+    if (kind === "interval") return (own[1] - own[0]) / 2;
+    const variance = own.reduce((sum, x) => sum + (kind === "ivar" ? 1 / x : x * x), 0);
+    return kind === "ivar" ? 1 / variance : Math.sqrt(variance);
+  });
+}
+
+/** [rowCount] Why a row is not to be used, by its flags; undefined where it is. */
+export function readFlags(columns: Columns, places: readonly FlagPlace[], rowCount: number): (string | undefined)[] {
+  const reasons = new Array<string | undefined>(rowCount);
+  for (const place of places) {
+    const { bits, values } = place;
+    const { data, width, isValid } = columnAt(columns, place);
+    for (let row = 0, at = place.element; row < rowCount; row++, at += width) {
+      if (isValid && isValid[row] === 0) continue;
+      const set = data[at];
+      if (set === 0 && values.size === 0) continue;
+      const number = Number(set);
+      // Flags beyond 32 bits come as floats: test the bit by division.
+      const hit = number > 0 ? bits.find(([bit]) => Math.floor(number / bit) % 2 === 1) : undefined;
+      const meaning = values.get(typeof set === "string" ? set.trim() : String(set));
+      if (hit) reasons[row] ??= `flag ${hit[0]}: ${hit[1]}`;
+      else if (meaning !== undefined) reasons[row] ??= `${place.column} ${String(set).trim()}: ${meaning}`;
+    }
+  }
+  return reasons;
+}
+
+/**
+ * Why the error column gives no 1 sigma, or undefined where it does. A relative error may carry the sign of its flux
+ * (error / flux) or not: |flux| x |relative error| either way, but negative beside a positive flux is none.
+ */
+function errorProblem(kind: FieldBinding["errorKind"], x: number, e: number, isMagic: boolean): string | undefined {
+  if (Number.isNaN(e)) return "error missing";
+  if (isMagic) return "error is a magic value";
+  if (!Number.isFinite(e)) return "error infinite";
+  if (e < 0 && (kind !== "relative" || x > 0)) return "error negative";
+  return e === 0 || (kind === "relative" && x === 0) ? "error zero" : undefined;
+}
+
+function sigmaOf(kind: FieldBinding["errorKind"], x: number, e: number): number {
+  if (kind === "relative") return Math.abs(x * e);
+  return kind === "ivar" ? 1 / Math.sqrt(e) : e;
+}
+
+/** Where the readings of a batch go; entry (row, field) is at `row * fieldCount + field`. */
+export interface Sink {
+  readonly fieldCount: number;
+  readonly value: Float32Array;
+  readonly error: Float32Array;
+  readonly state: Uint8Array;
+  /** A value that was there and is not used, or a label whose error isn't. */
+  reject(row: number, reason: string, stored: number, error: number | undefined): void;
+}
+
+export interface CellOptions {
+  readonly magic: readonly number[];
+  readonly relativeError: number;
+  /** [rowCount] Rows that their flags rule out, and why. */
+  readonly rowFlags: readonly (string | undefined)[] | undefined;
+}
+
+/** Labels stay without a usable error: it is unknown then. */
+export const LABEL_KEPT = "label kept without its error: ";
+
+/** Why the number of a cell is none; undefined where it is one. `told`: the state that the table gives. */
+function valueProblem(x: number, told: number | undefined, magic: readonly number[]): string | undefined {
+  if (told !== undefined && told !== 1 && told !== 2 && told !== 3) return "unknown state code";
+  if (Number.isNaN(x)) return "value missing";
+  if (magic.includes(x)) return "magic value";
+  return Number.isFinite(x) ? undefined : "value infinite";
+}
+
+/** Columns of one field, as numbers. */
+function gather(columns: Columns, rowCount: number, binding: FieldBinding, isMagic: (x: number) => boolean) {
+  const at = (place: Place): Float64Array => numbersAt(columns, place, rowCount);
+  return {
+    values: sumOf(binding.value.map(at), isMagic),
+    errors: errorsOf(binding.error.map(at), binding.errorKind, isMagic),
+    states: binding.state && at(binding.state),
+    references: binding.times && at(binding.times),
+    flags: binding.flags.length > 0 ? readFlags(columns, binding.flags, rowCount) : undefined,
+  };
+}
+
+/** Reads one field of every row into `sink`. Returns the number of values used. */
+export function readField(
+  columns: Columns,
+  rowCount: number,
+  binding: FieldBinding,
+  field: Field,
+  options: CellOptions,
+  sink: Sink,
+): number {
+  const { magic, rowFlags, relativeError } = options;
+  const isMagic = (x: number): boolean => magic.includes(x);
+  const { values, errors, states, references, flags } = gather(columns, rowCount, binding, isMagic);
+  const { conversion, errorKind } = binding;
+  const [low, high] = field.range;
+  const isBand = field.band !== undefined;
+  let used = 0;
+  for (let row = 0, out = binding.field; row < rowCount; row++, out += sink.fieldCount) {
+    const x = values[row];
+    const told = states === undefined || Number.isNaN(states[row]) ? undefined : states[row];
+    if (told === State.notObserved || (Number.isNaN(x) && told === undefined)) continue;
+    const reference = references === undefined ? 1 : references[row];
+    const value = convertValue(conversion, x * reference);
+    const problem =
+      valueProblem(x, told, magic) ??
+      flags?.[row] ??
+      rowFlags?.[row] ??
+      (reference > 0 && !isMagic(reference) ? undefined : "no reference flux") ??
+      (value >= low && value <= high ? undefined : `outside the possible range of ${field.name}`);
+    if (problem !== undefined) {
+      sink.reject(row, problem, x, errors?.[row]);
+      continue;
+    }
+    const e = errors === undefined ? Math.abs(x) * relativeError : errors[row];
+    const kind = errors === undefined ? "absolute" : errorKind;
+    const wrong = errorProblem(kind, x, e, errors !== undefined && isMagic(e));
+    const sigma = wrong === undefined ? convertError(conversion, x * reference, sigmaOf(kind, x, e) * reference) : 0;
+    const error = Math.fround(sigma);
+    const isUsable = error > 0 && error < Infinity;
+    const state = told ?? State.measured;
+    if (isBand && !isUsable && state !== State.upperLimit) {
+      sink.reject(row, wrong ?? "error zero", x, errors?.[row]);
+      continue;
+    }
+    // A label without a stated error is as it should be; one with an odd error is counted.
+    if (!isBand && errors !== undefined && wrong !== undefined && !Number.isNaN(e)) {
+      sink.reject(row, LABEL_KEPT + wrong, x, e);
+    }
+    sink.value[out] = value;
+    sink.error[out] = isUsable ? error : 0;
+    sink.state[out] = state;
+    used++;
+  }
+  return used;
+}

@@ -1,0 +1,54 @@
+import { UserError } from "../errors.ts";
+import type { ColumnSchema } from "../io/table.ts";
+import { namesFor } from "./layout.ts";
+
+export type Finder = (template: string | readonly string[] | undefined, field: string) => ColumnSchema | undefined;
+
+/**
+ * Finds columns by name: exactly, else whatever the case.
+ * @throws UserError listing the candidates where several columns could be meant.
+ */
+export function makeFinder(path: string, schema: readonly ColumnSchema[], isExact: boolean): Finder {
+  const byName = new Map(schema.map((column) => [column.name, column]));
+  const byLower = new Map<string, ColumnSchema[]>();
+  for (const column of isExact ? [] : schema) {
+    const lower = column.name.toLowerCase();
+    byLower.set(lower, [...(byLower.get(lower) ?? []), column]);
+  }
+  const one = (name: string): ColumnSchema | undefined => {
+    const exact = byName.get(name);
+    if (exact) return exact;
+    const alike = byLower.get(name.toLowerCase()) ?? [];
+    if (alike.length > 1) {
+      const names = alike.map((column) => column.name).join(", ");
+      throw new UserError(`${path}: column "${name}" may be any of ${names}; keep or rename one of them`);
+    }
+    return alike[0];
+  };
+  return (template, field) => {
+    if (template === undefined) return undefined;
+    const found = new Set(namesFor(template, field).flatMap((name) => one(name) ?? []));
+    if (found.size > 1) {
+      const names = [...found].map((column) => column.name).join(", ");
+      throw new UserError(`${path}: columns ${names} mean the same${field ? ` (${field})` : ""}; keep one of them`);
+    }
+    return [...found][0];
+  };
+}
+
+/** The id template with the file's spelling of its columns; undefined when one of them is not there. */
+export function bindTemplate(find: Finder, template: string | undefined): string | undefined {
+  if (template === undefined) return undefined;
+  let isWhole = true;
+  const bound = template.replace(/\{([^}]+)\}/g, (_, names: string) => {
+    const column = find(names.split("|"), "");
+    if (!column || column.width !== 1) isWhole = false;
+    return `{${column?.name ?? names}}`;
+  });
+  return isWhole ? bound : undefined;
+}
+
+/** Names in braces of an id template. */
+export function templateColumns(template: string | undefined): string[] {
+  return Array.from(template?.matchAll(/\{([^}]+)\}/g) ?? [], (match) => match[1]);
+}
