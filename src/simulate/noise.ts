@@ -64,7 +64,8 @@ export function createInstrument(survey: Survey, pivots: readonly number[], opti
   const zeroPoints = new Float64Array(options.pointings * bands.length);
   for (let p = 0; p < options.pointings; p++) {
     bands.forEach(({ band, offset }, j) => {
-      const shift = offset + options.zeroPointScale * band.zeroPointError * calibration.normal();
+      const shift =
+        offset + options.zeroPointScale * band.zeroPointError[p % band.zeroPointError.length] * calibration.normal();
       zeroPoints[p * bands.length + j] = 10 ** (-0.4 * shift);
     });
   }

@@ -83,14 +83,20 @@ export function magnitudeOfFlux(flux: number, pivot: number): number {
 }
 
 /**
- * The survey file's parametric passband: two error-function edges at the half-peak wavelengths, with their 10 - 90 %
- * rise widths, tilted by a power of wavelength such that the pivot is the survey's.
+ * The survey file's parametric passband: two error-function edges at the half-transmission wavelengths, with their
+ * 10 - 90 % rise widths, Gaussian notches of the air's absorption, tilted by a power of wavelength such that the pivot is
+ * the survey's.
  */
-export function parametricCurve(band: Pick<Band, "pivot" | "edges" | "rise">): Curve {
+export function parametricCurve(band: Pick<Band, "pivot" | "edges" | "rise" | "notches">): Curve {
   const scale = 2 * 0.9061938; // 10 - 90 % of (1 + erf(x)) / 2
   const [blue, red] = [band.rise[0] / scale, band.rise[1] / scale];
+  const passed = (lambda: number): number =>
+    (band.notches ?? []).reduce(
+      (product, { centre, width, depth }) => product * (1 - depth * 2 ** (-(((lambda - centre) / width) ** 2) * 4)),
+      1,
+    );
   const box = (lambda: number): number =>
-    0.25 * (1 + erf((lambda - band.edges[0]) / blue)) * (1 - erf((lambda - band.edges[1]) / red));
+    0.25 * (1 + erf((lambda - band.edges[0]) / blue)) * (1 - erf((lambda - band.edges[1]) / red)) * passed(lambda);
   const range = [Math.max(band.edges[0] - 3 * blue, 900), band.edges[1] + 3 * red] as const;
   const nodes = Array.from({ length: 300 }, (_, i) => range[0] + ((i + 0.5) / 300) * (range[1] - range[0]));
   const untilted = nodes.map(box);

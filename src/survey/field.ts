@@ -12,12 +12,34 @@ export interface Band {
   readonly edges: readonly [number, number];
   /** 10 - 90 % rise widths of the two edges [Angstrom]. */
   readonly rise: readonly [number, number];
-  /** 5 sigma AB depth of every tile of the survey, in the survey's aperture [mag]. */
+  /** Absorption bands of the air in the passband, Gaussian: centre and FWHM [Angstrom], depth (1 = black). */
+  readonly notches?: readonly { readonly centre: number; readonly width: number; readonly depth: number }[];
+  /** 5 sigma AB depth in the survey's aperture [mag]: one per tile of the survey or layer of the instrument, or one for all. */
   readonly depth: readonly number[];
   /** AB magnitude of Vega in this band: AB = Vega + this. Only where tables have Vega magnitudes. */
   readonly vegaAB?: number;
-  /** 1 sigma zero-point error of one tile [mag]. */
-  readonly zeroPointError: number;
+  /** 1 sigma zero-point error [mag], one per tile or layer, or one for all. */
+  readonly zeroPointError: readonly number[];
+  /** Name of the survey's instrument that observes it; none: photons are not counted, only the sky's noise is known. */
+  readonly instrument?: string;
+  /** FWHM of a point source [arcsec] and exposure [s], one per tile or layer, or one for all. */
+  readonly seeing?: readonly number[];
+  readonly exposure?: readonly number[];
+}
+
+/** What collects the photons of a band. */
+export interface Instrument {
+  readonly name: string;
+  /** [cm2] */
+  readonly area: number;
+  /** Photo-electrons per photon on the area. */
+  readonly efficiency: number;
+  /** Of a band or layer that gives none [s]. */
+  readonly exposure: number;
+  /** Its catalogue lists what is this many sigma above the sky: the rest are non-detections. Without it all is measured. */
+  readonly detectionLimit?: number;
+  /** Parts of the sky with depths of their own and the shares they cover; where no layer is, nothing is observed. */
+  readonly layers?: readonly { readonly name: string; readonly share: number; readonly exposure: number }[];
 }
 
 export interface Field {

@@ -22,13 +22,22 @@ function rowsOf(file: Row, list: string): readonly Row[] {
 
 const named = (list: unknown): readonly unknown[] => (Array.isArray(list) ? list : []);
 
+/** How the inherited depth came about: does not hold for another. */
+const CONDITIONS = ["seeing", "exposure"] as const;
+
+function override(row: Row | undefined, own: Row): Row {
+  const kept = { ...row };
+  if (own.depth !== undefined) for (const key of CONDITIONS) delete kept[key];
+  return { ...kept, ...own };
+}
+
 /** Later rows override the keys they give in an inherited row of their name; new ones follow. A name twice in `own` stays twice. */
 function mergeRows(inherited: readonly (readonly Row[])[], own: readonly Row[]): Row[] {
   const merged = new Map<unknown, Row>();
-  for (const row of inherited.flat()) merged.set(row.name, { ...merged.get(row.name), ...row });
+  for (const row of inherited.flat()) merged.set(row.name, override(merged.get(row.name), row));
   const seen = new Set<unknown>();
   for (const row of own) {
-    merged.set(seen.has(row.name) ? Symbol("twice") : row.name, { ...merged.get(row.name), ...row });
+    merged.set(seen.has(row.name) ? Symbol("twice") : row.name, override(merged.get(row.name), row));
     seen.add(row.name);
   }
   return [...merged.values()];
@@ -60,6 +69,7 @@ export function inherit(parents: readonly Row[], file: Row): Row {
   return {
     ...Object.fromEntries(scalars),
     ...file,
+    instruments: merged("instruments"),
     bands: merged("bands"),
     properties: merged("properties"),
     layouts: [...layouts, ...rowsOf(file, "layouts")],

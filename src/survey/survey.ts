@@ -5,7 +5,7 @@ import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import { readYaml } from "../io/yaml.ts";
-import type { Field } from "./field.ts";
+import type { Band, Field, Instrument } from "./field.ts";
 import { heirOf, inherit, omittable } from "./inherit.ts";
 import { layoutSchema } from "./layout.ts";
 import type { Layout } from "./layout.ts";
@@ -20,9 +20,26 @@ const bandSchema = z.strictObject({
   pivot: positive,
   edges: interval,
   rise: z.tuple([positive, positive]),
+  notches: z.array(z.strictObject({ centre: positive, width: positive, depth: z.number().min(0).max(1) })).optional(),
   depth: z.array(finite).min(1),
   vegaAB: finite.optional(),
-  zeroPointError: positive.optional(),
+  zeroPointError: z.union([positive, z.array(positive).min(1)]).optional(),
+  instrument: z.string().min(1).optional(),
+  seeing: z.array(positive).min(1).optional(),
+  exposure: z.array(positive).min(1).optional(),
+});
+
+const instrumentSchema = z.strictObject({
+  name: z.string().min(1),
+  area: positive,
+  efficiency: positive.max(1),
+  exposure: positive,
+  detectionLimit: positive.optional(),
+  layers: z
+    .array(z.strictObject({ name: z.string().min(1), share: z.number().min(0).max(1), exposure: positive }))
+    .min(1)
+    .refine((layers) => layers.reduce((sum, { share }) => sum + share, 0) <= 1 + 1e-9, "shares of the sky exceed 1")
+    .optional(),
 });
 
 const propertySchema = z.strictObject({
@@ -51,6 +68,7 @@ const surveySchema = z.strictObject({
   fluxRange: interval,
   tiles: z.array(z.string().min(1)).min(1),
   zeroPointError: positive,
+  instruments: z.array(instrumentSchema).default([]),
   bands: z.array(bandSchema),
   properties: z.array(propertySchema),
   layouts: z.array(layoutSchema).default([]),
@@ -74,6 +92,8 @@ export interface Survey {
   readonly fluxUnit: string;
   /** Tiles; a band's `depth` has one entry per tile, or a single one that holds for all. */
   readonly tiles: readonly string[];
+  /** What collects the photons of the bands. */
+  readonly instruments: readonly Instrument[];
   /** Bands, then properties: the order of the vocabulary. Never reorder; new ones go to the end of their group. */
   readonly fields: readonly Field[];
   /** Tables of other archives that can be read as this survey. */
@@ -165,6 +185,38 @@ function checkLayout(layout: Layout, fields: readonly Field[], at: string): void
   }
 }
 
+/** A row without the keys that the file leaves out. */
+function definedOf<T>(row: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** A band's row with the file's defaults. @throws UserError for an unknown instrument, or lists of the wrong length. */
+function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: string) => string): Band {
+  const { name: _, instrument: named = file.instruments[0]?.name, ...rest } = row;
+  const instrument = file.instruments.find(({ name }) => name === named);
+  if (named !== undefined && instrument === undefined) {
+    const names = file.instruments.map(({ name }) => name);
+    throw new UserError(
+      `${at("instrument")}: band "${row.name}": no instrument "${named}"${didYouMean(named, names)}: ` +
+        `expected one of ${names.join(", ") || "`instruments`, which the file doesn't have"}`,
+    );
+  }
+  const error = row.zeroPointError ?? file.zeroPointError;
+  const zeroPointError = typeof error === "number" ? [error] : error;
+  const [count, part] = instrument?.layers
+    ? [instrument.layers.length, `layer of ${instrument.name}`]
+    : [file.tiles.length, "tile"];
+  const lists = { depth: row.depth, zeroPointError, seeing: row.seeing, exposure: row.exposure };
+  for (const [key, list] of Object.entries(lists)) {
+    if (list === undefined || list.length === 1 || list.length === count) continue;
+    throw new UserError(
+      `${at(key)}: band "${row.name}" has ${list.length} entries in ${key}, expected 1 or ${count} (one per ${part})`,
+    );
+  }
+  const band = { ...rest, zeroPointError, ...(named === undefined ? {} : { instrument: named }) };
+  return definedOf<Band>(band);
+}
+
 /**
  * Reads a survey file: a name in `datasets/`, or a path.
  * @throws UserError with file:line:column for a file that is not a survey.
@@ -179,25 +231,12 @@ export function loadSurvey(nameOrPath: string): Survey {
   };
   const bands = value.bands.map((row): Field => {
     claim("bands", row.name);
-    if (row.depth.length !== 1 && row.depth.length !== value.tiles.length) {
-      throw new UserError(
-        `${where("bands", row.name, "depth")}: band "${row.name}" has ${row.depth.length} depths, expected 1 or ${value.tiles.length} (one per tile)`,
-      );
-    }
     return {
       name: row.name,
       kind: "flux",
       unit: value.fluxUnit,
       description: `${row.group} band at ${row.pivot} Angstrom`,
-      band: {
-        group: row.group,
-        pivot: row.pivot,
-        edges: row.edges,
-        rise: row.rise,
-        depth: row.depth,
-        ...(row.vegaAB === undefined ? {} : { vegaAB: row.vegaAB }),
-        zeroPointError: row.zeroPointError ?? value.zeroPointError,
-      },
+      band: bandOf(row, value, (key) => where("bands", row.name, key)),
       range: value.fluxRange,
     };
   });
@@ -216,6 +255,7 @@ export function loadSurvey(nameOrPath: string): Survey {
     notes: value.notes,
     fluxUnit: value.fluxUnit,
     tiles: value.tiles,
+    instruments: value.instruments.map((one) => definedOf<Instrument>(one)),
     fields: [...bands, ...properties],
     layouts: value.layouts,
   };

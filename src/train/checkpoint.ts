@@ -65,7 +65,7 @@ const fieldSchema = z.object({
       rise: pairSchema,
       depth: z.array(z.number()).min(1),
       vegaAB: z.number().optional(),
-      zeroPointError: z.number(),
+      zeroPointError: z.union([z.array(z.number()).min(1), z.number().transform((one) => [one])]),
     })
     .optional(),
 });

@@ -54,7 +54,7 @@ function field(name: string, kind: FieldKind, pivot?: number): Field {
     edges: [pivot - 50, pivot + 50] as const,
     rise: [10, 10] as const,
     depth: [23],
-    zeroPointError: 0.01,
+    zeroPointError: [0.01],
   };
   return { ...plain, band };
 }

@@ -18,7 +18,7 @@ function band(name: string, group: string, pivot: number): Field {
       edges: [pivot - 70, pivot + 70],
       rise: [20, 20],
       depth: [DEPTH - 0.2, DEPTH, DEPTH + 0.2],
-      zeroPointError: 0.02,
+      zeroPointError: [0.02],
     },
   };
 }

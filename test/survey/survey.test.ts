@@ -54,11 +54,11 @@ describe("survey files", () => {
     expect(errorOf("z, kind: redshift,", "z, kind: redshfit,")).toMatch(
       /broken\.yaml:\d+:22: "properties\.0\.kind": "redshfit" is not one of .*did you mean "redshift"/,
     );
-    expect(errorOf("name: J0390, group: narrow", "name: J0378, group: narrow")).toMatch(/:13:\d+: .*declared twice/);
+    expect(errorOf("name: J0390, group: narrow", "name: J0378, group: narrow")).toMatch(/:22:\d+: .*declared twice/);
     expect(errorOf("depth: [24.24, 23.86, 23.71, 23.72]", "depth: [24.24, 23.86]")).toMatch(
-      /2 depths, expected 1 or 4/,
+      /2 entries in depth, expected 1 or 4/,
     );
-    expect(errorOf("pivot: 3904.4", "pivot: blue")).toMatch(/broken\.yaml:13:\d+: "bands\.2\.pivot": .*number/);
+    expect(errorOf("pivot: 3904.4", "pivot: blue")).toMatch(/broken\.yaml:22:\d+: "bands\.2\.pivot": .*number/);
     expect(errorOf("bands:", "bands: [")).toMatch(/broken\.yaml:\d+:\d+: /);
   });
 
@@ -90,12 +90,12 @@ describe("a survey that extends another", () => {
     expect(survey.layouts).toEqual([]);
     const names = parent.fields.map((field) => field.name);
     expect(survey.fields.map((field) => field.name)).toEqual([...names.slice(0, 62), "J", ...names.slice(62)]);
-    expect(survey.fields.find((field) => field.name === "J")?.band?.zeroPointError).toBe(0.03);
+    expect(survey.fields.find((field) => field.name === "J")?.band?.zeroPointError).toEqual([0.03]);
     expect(survey.fields.slice(0, 62)).toEqual(parent.fields.slice(0, 62));
   });
 
   it("overrides the keys that a row gives, omits fields and groups, and appends", () => {
-    const depths = loadSurvey("minijpas").fields.filter((f) => f.band && f.band.depth.length > 1 && f.name !== "u");
+    const depths = loadSurvey("minijpas").fields.filter((f) => f.band && f.band.group !== "uv" && f.name !== "u");
     const rows = depths.map(({ name }) => `  - { name: ${name}, depth: [22] }\n`).join("");
     const survey = heir(
       `tiles: [one]\nomit: [uv, u, AGE]\nzeroPointError: 0.01\nlayoutsOf: [minijpas]\nbands:\n${rows}  - { name: K, ${band} }\n`.replace(
@@ -105,7 +105,13 @@ describe("a survey that extends another", () => {
     );
     const parent = loadSurvey("minijpas").fields.find((field) => field.name === "J0378")!;
     const own = survey.fields.find((field) => field.name === "J0378")!;
-    expect(own.band).toEqual({ ...parent.band, depth: [22], zeroPointError: 0.01 });
+    expect(own.band).toEqual({
+      ...parent.band,
+      depth: [22],
+      zeroPointError: [0.01],
+      seeing: undefined,
+      exposure: undefined,
+    });
     const names = survey.fields.map((field) => field.name);
     expect(names).not.toEqual(expect.arrayContaining(["u"]));
     for (const gone of ["u", "FUV", "NUV", "AGE"]) expect(names).not.toContain(gone);
@@ -118,7 +124,7 @@ describe("a survey that extends another", () => {
   });
 
   it("says what is wrong with it, and where", () => {
-    expect(() => heir("tiles: [one]\n")).toThrow(/band "uJAVA" has 4 depths, expected 1 or 1/);
+    expect(() => heir("tiles: [one]\n")).toThrow(/band "uJAVA" has 4 entries in depth, expected 1 or 1/);
     expect(() => heir("omit: [FUVV]\n")).toThrow(/heir-\d+\.yaml:4:\d+: omit: .*"FUVV" \(did you mean "FUV"\?\)/);
     expect(() => heir("layoutsOf: [nobody]\n")).toThrow(/layoutsOf: nothing inherited is named "nobody"/);
     expect(() => heir("bands:\n  - { name: J0378, dept: [1] }\n")).toThrow(
