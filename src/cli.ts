@@ -11,6 +11,7 @@ import { version } from "./version.ts";
 const verbs: Readonly<Record<string, () => Promise<CommandModule>>> = {
   quickstart: async () => (await import("./commands/quickstart.ts")).quickstartCommand,
   simulate: async () => (await import("./commands/simulate.ts")).simulateCommand,
+  look: async () => (await import("./commands/look.ts")).lookCommand,
   prepare: async () => (await import("./commands/prepare.ts")).prepareCommand,
   pretrain: async () => (await import("./commands/train.ts")).pretrainCommand,
   finetune: async () => (await import("./commands/train.ts")).finetuneCommand,

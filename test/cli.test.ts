@@ -12,6 +12,7 @@ const cli = join(dirname(dirname(fileURLToPath(import.meta.url))), "dist", "cli.
 const verbs = [
   "quickstart",
   "simulate",
+  "look",
   "prepare",
   "pretrain",
   "finetune",

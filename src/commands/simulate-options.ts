@@ -15,7 +15,7 @@ interface Flag extends Options {
   readonly to: PathOf<SimulationInput>;
 }
 
-const SAMPLE = "What is simulated:";
+export const SAMPLE = "What is simulated:";
 const INSTRUMENT = "How it is observed:";
 
 /** Every simulation option that the command line has; adding one is one row. */

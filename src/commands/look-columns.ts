@@ -1,0 +1,116 @@
+import { quantile, sortFinite } from "../report/statistics.ts";
+import type { Axis } from "../report/axis.ts";
+import { type Field, State } from "../survey/field.ts";
+import { convertUnit, convertValue } from "../survey/units.ts";
+import type { Sample } from "./look-sample.ts";
+
+/** Arrays that figures need, taken from a sample; NaN where there is nothing. */
+
+export function fieldIndex({ survey }: Sample, name: string): number {
+  return survey.fields.findIndex((field) => field.name === name);
+}
+
+function column(sample: Sample, j: number, of: (at: number) => number): Float64Array {
+  const { rowCount, fields, state } = sample.catalog;
+  return Float64Array.from({ length: rowCount }, (_, row) => {
+    const at = row * fields.length + j;
+    return state[at] === State.measured ? of(at) : Number.NaN;
+  });
+}
+
+/** Measured values of a field; undefined where the table has none. */
+export function valuesOf(sample: Sample, name: string): Float64Array | undefined {
+  const j = fieldIndex(sample, name);
+  if (j < 0) return undefined;
+  const values = column(sample, j, (at) => sample.catalog.value[at]);
+  return values.some(Number.isFinite) ? values : undefined;
+}
+
+/** As {@link valuesOf}, without the values whose error is known and larger than value / `least`. */
+export function significantValues(sample: Sample, name: string, least: number): Float64Array | undefined {
+  const values = valuesOf(sample, name);
+  if (values === undefined) return undefined;
+  const errors = column(sample, fieldIndex(sample, name), (at) => sample.catalog.error[at]);
+  return values.map((value, i) => (value > least * errors[i] ? value : Number.NaN));
+}
+
+/** Flux over error of band `j`, of all rows where it has both (also non-detections). */
+export function signalToNoise({ catalog }: Sample, row: number, j: number): number {
+  const at = row * catalog.fields.length + j;
+  const isKnown = catalog.state[at] === State.measured || catalog.state[at] === State.nonDetection;
+  return isKnown ? catalog.value[at] / catalog.error[at] : Number.NaN;
+}
+
+/** AB magnitude of a flux in a band's unit; NaN where it is not positive. */
+export function magnitudeAB(flux: number, { unit, band }: Field): number {
+  const conversion = convertUnit("mag", unit, band);
+  return conversion === undefined ? Number.NaN : -2.5 * Math.log10(flux / convertValue(conversion, 0));
+}
+
+/** AB magnitudes of band `j` where its signal-to-noise ratio is at least `least`. */
+export function magnitudesOf(sample: Sample, j: number, least = 3): Float64Array {
+  const { value, error } = sample.catalog;
+  const field = sample.survey.fields[j];
+  return column(sample, j, (at) => (value[at] >= least * error[at] ? magnitudeAB(value[at], field) : Number.NaN));
+}
+
+export function isNarrow({ band }: Field): boolean {
+  return band?.group === "narrow";
+}
+
+/** Band of the kind asked for that is nearest to a wavelength [Angstrom]; undefined where none is within 8 %. */
+export function bandNear({ survey }: Sample, wavelength: number, kind: "narrow" | "broad"): number | undefined {
+  let best: number | undefined;
+  let least = 0.08;
+  survey.fields.forEach((field, j) => {
+    if (field.band === undefined || isNarrow(field) !== (kind === "narrow")) return;
+    const off = Math.abs(field.band.pivot / wavelength - 1);
+    if (off < least) [best, least] = [j, off];
+  });
+  return best;
+}
+
+/** Bands by wavelength. */
+export function bandsOf({ survey }: Sample): number[] {
+  const { fields } = survey;
+  return fields
+    .flatMap(({ band }, j) => (band === undefined ? [] : [j]))
+    .sort((a, b) => fields[a].band!.pivot - fields[b].band!.pivot);
+}
+
+export function axisOf(field: Field): Axis {
+  const label = field.description.replace("log10", "log").replaceAll("Msun", "M☉").replaceAll("Zsun", "Z☉");
+  return label.includes("[") || field.unit === "" ? { label } : { label, unit: field.unit };
+}
+
+/** A sample cut to the redshifts (5th to 95th percentile) of another, where enough is left to compare. */
+export interface Slice {
+  readonly label: string;
+  readonly rows: readonly number[];
+  /** What the caption says of the cut. */
+  readonly words: string;
+}
+
+const LEAST_SLICE = 300;
+
+export function comparable(sample: Sample, other: Sample): Slice {
+  const all = Array.from({ length: sample.catalog.rowCount }, (_, row) => row);
+  const whole = { label: sample.label, rows: all };
+  const [z, zOther] = [valuesOf(sample, "z"), valuesOf(other, "z")];
+  if (z === undefined || zOther === undefined) return { ...whole, words: "" };
+  const sorted = sortFinite(zOther);
+  const [low, high] = [0.05, 0.95].map((level) => quantile(sorted, level));
+  const rows = all.filter((row) => z[row] >= low && z[row] <= high);
+  const range = `z ${low.toFixed(2)}–${high.toFixed(2)}`;
+  if (rows.length < LEAST_SLICE) {
+    return {
+      ...whole,
+      words: `All redshifts: only ${rows.length} of ${sample.label} share ${range} with ${other.label}.`,
+    };
+  }
+  return { label: `${sample.label}, ${range}`, rows, words: `Of ${sample.label}, redshifts as in ${other.label}.` };
+}
+
+export function pick(values: Float64Array, rows: readonly number[]): Float64Array {
+  return Float64Array.from(rows, (row) => values[row]);
+}

@@ -1,0 +1,288 @@
+import { dividingLine, ionisationFractions, kauffmann2003, kewley2001 } from "../report/bpt.ts";
+import { figures } from "../report/figures.ts";
+import { completeMass, ksDistance, quantile, sortFinite } from "../report/statistics.ts";
+import type { Figure } from "../report/svg.ts";
+import { percent } from "./look-bands.ts";
+import {
+  axisOf,
+  bandNear,
+  comparable,
+  fieldIndex,
+  magnitudesOf,
+  pick,
+  significantValues,
+  type Slice,
+  valuesOf,
+} from "./look-columns.ts";
+import type { Sample } from "./look-sample.ts";
+
+/** What a report shows of redshifts, colours, lines and other properties, beside other samples where there are any. */
+
+/** A magnitude limit in one band, where it is known. */
+export interface Limit {
+  readonly band: string;
+  readonly faint: number;
+}
+
+export function redshiftFigure(sample: Sample, others: readonly Sample[], selection: string): Figure[] {
+  const known = [sample, ...others].filter(({ redshifts }) => redshifts.values.length > 0);
+  if (known.length === 0) return [];
+  const series = known.map(({ label, redshifts }) => ({ label, ...redshifts }));
+  const told = known.map((one) => {
+    const { values, weights } = one.redshifts;
+    const total = weights.reduce((a, b) => a + b, 0);
+    let below = 0;
+    const median = values[weights.findIndex((weight) => (below += weight) >= total / 2)];
+    return `${one.label}: ${total.toLocaleString("en-US")} redshifts, median ${median.toFixed(3)}`;
+  });
+  const low = Math.min(...known.map(({ redshifts }) => redshifts.values[0]));
+  const high = Math.max(...known.map(({ redshifts }) => redshifts.values[redshifts.values.length - 1]));
+  return [
+    figures.histogram.draw({
+      panels: [{ axis: { label: "redshift", domain: [Math.min(0, low), 1.02 * high] }, series }],
+      bins: 60,
+      caption: `Redshifts of all rows, each sample of unit area. ${told.join("; ")}.${selection === "" ? "" : ` Selection: ${selection}.`}`,
+    }),
+  ];
+}
+
+/** Two properties against each other. */
+interface Plane {
+  readonly x: string;
+  readonly y: string;
+  readonly notice: string;
+}
+
+const PLANES: readonly Plane[] = [
+  { x: "LOGM", y: "LOGZ", notice: "Metallicity should rise with mass and flatten above 10¹⁰·⁵ M☉." },
+  {
+    x: "LOGM",
+    y: "LOGSFR",
+    notice: "Star-forming galaxies make a sequence that rises with mass and redshift; quiescent ones lie below it.",
+  },
+  { x: "LOGSFR", y: "AV", notice: "Dust should grow with the star formation rate, with a wide scatter." },
+  { x: "LOGM", y: "AGE", notice: "Massive galaxies should be older." },
+];
+
+/** Local main sequence of star-forming galaxies (Renzini & Peng 2015, ApJ 801, L29, eq. 1). */
+const MAIN_SEQUENCE = {
+  label: "main sequence at z = 0 (Renzini & Peng 2015)",
+  x: [8.5, 11.2],
+  y: [8.5, 11.2].map((logMass) => 0.76 * logMass - 7.64),
+};
+
+function planeFigure(sample: Sample, others: readonly Sample[], { x, y, notice }: Plane): Figure[] {
+  const [xs, ys] = [valuesOf(sample, x), valuesOf(sample, y)];
+  if (xs === undefined || ys === undefined) return [];
+  const cut: Slice[] = [];
+  const beside = others.flatMap((other) => {
+    const [a, b] = [valuesOf(other, x), valuesOf(other, y)];
+    if (a === undefined || b === undefined) return [];
+    cut.push(comparable(sample, other));
+    return [{ label: other.label, x: a, y: b }];
+  });
+  const { fields } = sample.survey;
+  const slice = cut.length === 1 ? cut[0] : undefined;
+  const first =
+    slice === undefined
+      ? { label: sample.label, x: xs, y: ys }
+      : { label: slice.label, x: pick(xs, slice.rows), y: pick(ys, slice.rows) };
+  return [
+    figures.scatter.draw({
+      xAxis: axisOf(fields[fieldIndex(sample, x)]),
+      yAxis: axisOf(fields[fieldIndex(sample, y)]),
+      samples: [first, ...beside.slice(0, 2)],
+      lines: x === "LOGM" && y === "LOGSFR" ? [MAIN_SEQUENCE] : [],
+      caption: `${notice} ${slice?.words ?? ""}`.trim(),
+    }),
+  ];
+}
+
+export function propertyFigures(sample: Sample, others: readonly Sample[]): (readonly [name: string, Figure])[] {
+  return PLANES.flatMap((plane) =>
+    planeFigure(sample, others, plane).map(
+      (figure) => [`${plane.x}-${plane.y}`.toLowerCase().replaceAll("log", ""), figure] as const,
+    ),
+  );
+}
+
+/** Mass against redshift, with the mass above which a flux-limited sample is complete. */
+export function massRedshiftFigure(sample: Sample, others: readonly Sample[], limit: Limit | undefined): Figure[] {
+  const [z, logMass] = [valuesOf(sample, "z"), valuesOf(sample, "LOGM")];
+  if (z === undefined || logMass === undefined) return [];
+  const j = limit === undefined ? -1 : fieldIndex(sample, limit.band);
+  const complete =
+    limit === undefined || j < 0
+      ? { z: [], logMass: [] }
+      : completeMass({ z, logMass, magnitude: magnitudesOf(sample, j) }, limit.faint);
+  const beside = others.flatMap((other) => {
+    const [x, y] = [valuesOf(other, "z"), valuesOf(other, "LOGM")];
+    return x === undefined || y === undefined ? [] : [{ label: other.label, x, y }];
+  });
+  const lines =
+    complete.z.length === 0
+      ? []
+      : [{ label: `95 % complete, ${limit!.band} < ${limit!.faint}`, x: complete.z, y: complete.logMass }];
+  return [
+    figures.scatter.draw({
+      xAxis: { label: "redshift" },
+      yAxis: axisOf(sample.survey.fields[fieldIndex(sample, "LOGM")]),
+      samples: [{ label: sample.label, x: z, y: logMass }, ...beside.slice(0, 2)],
+      lines: lines.map((line) => ({ ...line, only: sample.label })),
+      caption:
+        "Stellar mass against redshift: more volume and only brighter galaxies with distance." +
+        (lines.length === 0
+          ? ""
+          : " Above the line the magnitude limit loses fewer than one galaxy in twenty, whatever its mass-to-light ratio (Pozzetti et al. 2010)."),
+    }),
+  ];
+}
+
+/** Three wavelengths [Angstrom] make two colours. */
+const COLOURS = [
+  {
+    name: "broad",
+    kind: "broad",
+    wavelengths: [4770, 6240, 7650],
+    notice: "Quiescent galaxies lie at the red end, star-forming ones at the blue end; redshift moves both.",
+  },
+  {
+    name: "narrow",
+    kind: "narrow",
+    wavelengths: [4800, 6600, 8400],
+    notice: "Strong lines in one of the bands make the outliers.",
+  },
+  {
+    name: "ultraviolet",
+    kind: "broad",
+    wavelengths: [2300, 6240, 7650],
+    notice: "The ultraviolet parts star-forming (below) from quiescent galaxies, most of which it does not detect.",
+  },
+  {
+    name: "infrared",
+    kind: "broad",
+    wavelengths: [2300, 6240, 12350],
+    notice: "Dust moves galaxies along the star-forming sequence, not across it.",
+  },
+] as const;
+
+export function colourFigures(sample: Sample, others: readonly Sample[]): (readonly [name: string, Figure])[] {
+  return COLOURS.flatMap(({ name, kind, wavelengths, notice }) => {
+    const found = wavelengths.map((wavelength) => bandNear(sample, wavelength, kind));
+    if (found.some((j) => j === undefined)) return [];
+    const names = found.map((j) => sample.survey.fields[j!].name);
+    const coloursOf = (one: Sample) => {
+      const bands = names.map((band) => fieldIndex(one, band));
+      if (bands.includes(-1)) return [];
+      const [a, b, c] = bands.map((j) => magnitudesOf(one, j));
+      const [x, y] = [b.map((m, i) => m - c[i]), a.map((m, i) => m - b[i])];
+      return x.some((colour, i) => Number.isFinite(colour + y[i])) ? [{ label: one.label, x, y }] : [];
+    };
+    const own = coloursOf(sample);
+    if (own.length === 0) return [];
+    const figure = figures.scatter.draw({
+      xAxis: { label: `${names[1]} − ${names[2]}`, unit: "mag" },
+      yAxis: { label: `${names[0]} − ${names[1]}`, unit: "mag" },
+      samples: [...own, ...others.flatMap(coloursOf).slice(0, 2)],
+      caption: `Observed colours (AB) where all three bands have S/N above 3. ${notice}`,
+    });
+    return [[`colours-${name}`, figure] as const];
+  });
+}
+
+/** Smallest width whose distribution is compared [Angstrom]: below, real catalogues hold mostly noise. */
+const LEAST_WIDTH = 1;
+
+/** Distributions of equivalent widths: one figure of the sample, or one beside each other sample with lines. */
+export function widthFigures(sample: Sample, others: readonly Sample[]): Figure[] {
+  const lines = sample.survey.fields.filter(({ kind, name }) => kind === "ew" && valuesOf(sample, name) !== undefined);
+  if (lines.length === 0) return [];
+  const beside = others.filter((other) => lines.some(({ name }) => valuesOf(other, name) !== undefined));
+  return (beside.length > 0 ? beside : [undefined]).map((other) => {
+    const slice = other === undefined ? undefined : comparable(sample, other);
+    const label = slice?.label ?? sample.label;
+    const panels = lines.flatMap((field) => {
+      const own = valuesOf(sample, field.name)!;
+      const values = slice === undefined ? own : pick(own, slice.rows);
+      const real = other === undefined ? undefined : valuesOf(other, field.name);
+      if (other !== undefined && real === undefined) return [];
+      const above = (widths: Float64Array): Float64Array => widths.filter((width) => width > LEAST_WIDTH);
+      const title = real === undefined ? {} : { title: `KS ${ksDistance(above(values), above(real)).toFixed(3)}` };
+      const series = [{ label, values }, ...(real === undefined ? [] : [{ label: other!.label, values: real }])];
+      return [{ axis: { ...axisOf(field), scale: "log" as const }, series, ...title }];
+    });
+    const compared =
+      other === undefined
+        ? ""
+        : ` Above each panel, the Kolmogorov–Smirnov distance of the widths above ${LEAST_WIDTH} Å. ${slice!.words} Luminosities are not matched, and widths of ${other.label} carry their noise.`;
+    return figures.histogram.draw({
+      panels,
+      bins: 45,
+      caption: `Rest-frame equivalent widths in emission, each of unit area along the logarithmic axis; widths that are not positive are left out.${compared}`,
+    });
+  });
+}
+
+const BPT = [
+  ["NII6584_EW", "HALPHA_EW"],
+  ["OIII5007_EW", "HBETA_EW"],
+] as const;
+
+/** log ratios of equivalent widths, all four of which must be positive and, where errors are known, above 3 sigma. */
+function ratiosOf(sample: Sample): { x: Float64Array; y: Float64Array } | undefined {
+  const ratio = ([upper, lower]: readonly [string, string]): Float64Array | undefined => {
+    const [a, b] = [significantValues(sample, upper, 3), significantValues(sample, lower, 3)];
+    return a?.map((width, i) => (width > 0 && b![i] > 0 ? Math.log10(width / b![i]) : Number.NaN));
+  };
+  const needs = BPT.flat().every((name) => valuesOf(sample, name) !== undefined);
+  if (!needs) return undefined;
+  const [x, y] = BPT.map(ratio);
+  return x === undefined || y === undefined ? undefined : { x, y };
+}
+
+/** Line ratios and what ionises the gas; beside each other sample that has the lines. */
+export function bptFigures(sample: Sample, others: readonly Sample[]): Figure[] {
+  const own = ratiosOf(sample);
+  if (own === undefined) return [];
+  const real = others.flatMap((other) => {
+    const ratios = ratiosOf(other);
+    return ratios === undefined ? [] : [{ other, ratios }];
+  });
+  return (real.length > 0 ? real : [undefined]).map((beside) => {
+    const slice = beside === undefined ? undefined : comparable(sample, beside.other);
+    const first =
+      slice === undefined
+        ? { label: sample.label, ...own }
+        : { label: slice.label, x: pick(own.x, slice.rows), y: pick(own.y, slice.rows) };
+    const samples = [first, ...(beside === undefined ? [] : [{ label: beside.other.label, ...beside.ratios }])];
+    const told = samples.map(({ label, x, y }) => {
+      const { count, fractions } = ionisationFractions(x, y);
+      const parts = Object.entries(fractions).map(([kind, fraction]) => `${percent(fraction)} ${kind}`);
+      return `${label} (${count.toLocaleString("en-US")} with all four lines): ${parts.join(", ")}`;
+    });
+    return figures.scatter.draw({
+      xAxis: { label: "log [NII]6584 / Hα", domain: [-2, 0.8] },
+      yAxis: { label: "log [OIII]5007 / Hβ", domain: [-1.4, 1.4] },
+      samples,
+      lines: [
+        { label: "Kauffmann et al. 2003", ...dividingLine(kauffmann2003) },
+        { label: "Kewley et al. 2001", ...dividingLine(kewley2001) },
+      ],
+      caption:
+        `Line ratios from equivalent widths (each pair shares its continuum), all four lines in emission and above 3σ where errors are known. ${told.join("; ")}. ${slice?.words ?? ""}`.trim(),
+    });
+  });
+}
+
+/** Quantiles of every property, for the table of the report. */
+export function propertyRows(sample: Sample): (string | number)[][] {
+  return sample.survey.fields.flatMap((field, j) => {
+    if (field.band !== undefined) return [];
+    const values = valuesOf(sample, field.name);
+    if (values === undefined) return [];
+    const sorted = sortFinite(values);
+    const quantiles = [0.05, 0.16, 0.5, 0.84, 0.95].map((level) => Number(quantile(sorted, level).toPrecision(4)));
+    const measured = sample.states[4 * j + 1] / sample.rowCount;
+    return [[field.name, field.description, field.unit, percent(measured), ...quantiles]];
+  });
+}

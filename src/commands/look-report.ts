@@ -1,0 +1,175 @@
+import { basename, join } from "node:path";
+import { UserError } from "../errors.ts";
+import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
+import { renderReport, type ReportSection, type ReportTable } from "../report/html.ts";
+import { type Figure, renderPng } from "../report/svg.ts";
+import { readCatalog } from "../survey/read.ts";
+import { addReport, type ReadReport } from "../survey/report.ts";
+import { loadSurvey, type Survey } from "../survey/survey.ts";
+import { depthFigure, noiseFigure, photometryFigure, statesFigure } from "./look-bands.ts";
+import {
+  bptFigures,
+  colourFigures,
+  type Limit,
+  massRedshiftFigure,
+  propertyFigures,
+  propertyRows,
+  redshiftFigure,
+  widthFigures,
+} from "./look-properties.ts";
+import { createSampler, type Sample } from "./look-sample.ts";
+
+/** The report of a table: what `caleido look` shows, and `caleido simulate` writes beside its table. */
+
+export interface LookRequest {
+  readonly title: string;
+  /** Name and value: where the table comes from. */
+  readonly facts: readonly (readonly [string, string])[];
+  readonly sample: Sample;
+  readonly others: readonly Sample[];
+  /** Why values were not used, where the table was read. */
+  readonly reading?: ReadReport;
+  /** How the galaxies were chosen, in words and as a magnitude limit. */
+  readonly selection?: string;
+  readonly limit?: Limit;
+  /** HTML file to write, and folder for PNGs. */
+  readonly out: string;
+  readonly figures?: string;
+}
+
+/** Reads a table into a sample. */
+export async function readSample(
+  path: string,
+  survey: Survey,
+  label: string,
+  layout?: string,
+): Promise<{ sample: Sample; reading: ReadReport }> {
+  const sampler = createSampler(label, survey, path);
+  let reading: ReadReport | undefined;
+  for await (const { catalog, report } of readCatalog(path, survey, layout === undefined ? {} : { layout })) {
+    sampler.add(catalog);
+    if (reading === undefined) reading = report;
+    else addReport(reading, report);
+  }
+  if (reading === undefined) throw new UserError(`${path}: a table without rows, expected at least one galaxy`);
+  return { sample: sampler.finish(), reading };
+}
+
+/** Tables to show beside: their surveys are named one by one, once for all, or are that of the first table. */
+export async function readBeside(
+  paths: readonly string[],
+  surveys: readonly string[],
+  survey: string,
+  label: string,
+): Promise<Sample[]> {
+  if (surveys.length > 1 && surveys.length !== paths.length) {
+    throw new UserError(
+      `--beside-survey: given ${surveys.length} times, expected once for all, or once for each of the ${paths.length} tables`,
+    );
+  }
+  if (paths.length === 0 && surveys.length > 0) throw new UserError("--beside-survey: expected a table, --beside");
+  const out: Sample[] = [];
+  for (const [i, path] of paths.entries()) {
+    const own = loadSurvey(surveys[i] ?? surveys[0] ?? survey);
+    const isTold = [label, survey, ...out.map((one) => one.label)].includes(own.name);
+    out.push((await readSample(path, own, isTold ? basename(path) : own.name)).sample);
+  }
+  return out;
+}
+
+type Named = readonly [name: string, figure: Figure];
+
+function named(name: string, figures: readonly Figure[]): Named[] {
+  return figures.map((figure, i) => [i === 0 ? name : `${name}-${i + 1}`, figure]);
+}
+
+interface Section extends ReportSection {
+  readonly drawn: readonly Named[];
+}
+
+function sectionsOf({ sample, others, reading, selection = "", limit }: LookRequest): Section[] {
+  const tables = contentTables(sample, reading);
+  const all: Section[] = [
+    { heading: "What is in the table", tables, drawn: named("states", statesFigure(sample)) },
+    {
+      heading: "Redshift and mass",
+      drawn: [
+        ...named("redshift", redshiftFigure(sample, others, selection)),
+        ...named("mass-redshift", massRedshiftFigure(sample, others, limit)),
+      ],
+    },
+    {
+      heading: "Photometry",
+      drawn: [
+        ...named("photometry", photometryFigure(sample)),
+        ...named("noise", [...noiseFigure(sample), ...others.flatMap((other) => noiseFigure(sample, other))]),
+        ...named("depth", depthFigure(sample)),
+      ],
+    },
+    { heading: "Colours", drawn: colourFigures(sample, others) },
+    {
+      heading: "Emission lines",
+      drawn: [...named("widths", widthFigures(sample, others)), ...named("bpt", bptFigures(sample, others))],
+    },
+    { heading: "Properties of the galaxies", drawn: propertyFigures(sample, others) },
+  ];
+  return all.filter(({ drawn, tables: listed = [] }) => drawn.length + listed.length > 0);
+}
+
+function contentTables(sample: Sample, reading: ReadReport | undefined): ReportTable[] {
+  const rows = propertyRows(sample);
+  const properties: ReportTable[] =
+    rows.length === 0
+      ? []
+      : [
+          {
+            title: "Properties: how often known, and their quantiles",
+            columns: ["property", "meaning", "unit", "known", "5 %", "16 %", "median", "84 %", "95 %"].map((label) => ({
+              label,
+            })),
+            rows,
+          },
+        ];
+  const reasons = [...(reading?.reasons ?? [])].sort((a, b) => b[1].count - a[1].count);
+  const unused: ReportTable[] =
+    reasons.length === 0
+      ? []
+      : [
+          {
+            title: "Values that were not used, and why",
+            columns: [{ label: "reason" }, { label: "values" }, { label: "for example" }],
+            rows: reasons.map(([reason, { count, examples }]) => [reason, count, examples[0] ?? ""]),
+          },
+        ];
+  return [...properties, ...unused];
+}
+
+/** Writes the page and, where asked for, one PNG per figure; returns the number of figures. */
+export async function writeLook(request: LookRequest): Promise<number> {
+  const { sample, others, title, out } = request;
+  const count = (one: Sample): string =>
+    one.rowCount > one.catalog.rowCount
+      ? `${one.rowCount.toLocaleString("en-US")} rows (n(z) and states of all, other figures of ${one.catalog.rowCount.toLocaleString("en-US")} drawn at random)`
+      : `${one.rowCount.toLocaleString("en-US")} rows`;
+  const facts: (readonly [string, string])[] = [
+    ...request.facts,
+    ["survey", `${sample.survey.name}: ${sample.survey.title}`],
+    ["rows", count(sample)],
+    ...others.map((other) => ["beside", `${other.label}: ${other.survey.title}, ${count(other)}`] as const),
+  ];
+  const sections = sectionsOf(request);
+  const page = renderReport({
+    title,
+    facts,
+    sections: sections.map(({ drawn, ...section }) => ({ ...section, figures: drawn.map(([, figure]) => figure) })),
+  });
+  await writeFileAtomic(out, page);
+  const figures = sections.flatMap(({ drawn }) => drawn);
+  if (request.figures !== undefined) {
+    makeFolder(request.figures);
+    for (const [i, [name, { svg }]] of figures.entries()) {
+      await writeFileAtomic(join(request.figures, `${String(i + 1).padStart(2, "0")}-${name}.png`), renderPng(svg));
+    }
+  }
+  return figures.length;
+}

@@ -1,0 +1,96 @@
+import { basename, dirname } from "node:path";
+import type { Argv } from "yargs";
+import { makeFolder } from "../io/atomic.ts";
+import { formatReport } from "../survey/report.ts";
+import { loadSurvey } from "../survey/survey.ts";
+import { readBeside, readSample, writeLook } from "./look-report.ts";
+import { defineCommand } from "./shared.ts";
+import { say } from "./terminal.ts";
+
+/** Options of every report on a table. */
+export interface ReportArguments {
+  readonly figures: string | undefined;
+  readonly beside: readonly string[];
+  readonly besideSurvey: readonly string[];
+}
+
+const REPORT = "What is shown:";
+
+export function reportOptions(yargs: Argv): Argv {
+  return yargs
+    .option("figures", { group: REPORT, type: "string", describe: "folder that also gets every figure as PNG" })
+    .option("beside", {
+      group: REPORT,
+      type: "string",
+      array: true,
+      nargs: 1,
+      default: [],
+      describe: "table of real galaxies to show beside; may be repeated",
+    })
+    .option("beside-survey", {
+      group: REPORT,
+      type: "string",
+      array: true,
+      nargs: 1,
+      default: [],
+      describe: "its survey: one for each --beside, or one for all (default: --survey)",
+    });
+}
+
+/** `cat.fits.gz` -> `cat.html`, in the same folder. */
+export function reportPath(table: string): string {
+  return `${table.replace(/(\.gz)?$/, "").replace(/\.[^./]+$/, "")}.html`;
+}
+
+interface Arguments extends ReportArguments {
+  readonly table: string;
+  readonly survey: string;
+  readonly layout: string | undefined;
+  readonly out: string | undefined;
+}
+
+export const lookCommand = defineCommand<Arguments>({
+  command: "look <table>",
+  describe: "look at a table: what is known, n(z), depth, colours, lines and properties, as a page of figures",
+  builder: (yargs) =>
+    reportOptions(
+      yargs
+        .positional("table", { type: "string", describe: "table in any known layout" })
+        .option("survey", {
+          type: "string",
+          default: "minijpas",
+          describe: "survey file: a name of `caleido datasets`, or a path",
+        })
+        .option("layout", { type: "string", describe: "name of the table's layout, where several fit" })
+        .option("out", { type: "string", describe: "page to write (default: <table>.html in this folder)" }),
+    )
+      .example("$0 look observed.fits", "missing bands, S/N and depth of a catalogue")
+      .example("$0 look sims.parquet --beside observed.fits", "simulations beside observations"),
+  handler: async (args) => {
+    const survey = loadSurvey(args.survey);
+    const label = basename(args.table);
+    const { sample, reading } = await readSample(args.table, survey, label, args.layout);
+    for (const line of formatReport(reading)) say(`  ${line}`);
+    const others = await readBeside(args.beside, args.besideSurvey, args.survey, label);
+    const out = args.out ?? reportPath(label);
+    makeFolder(dirname(out));
+    const facts = [
+      ["table", args.table],
+      ["layout", reading.layout],
+      ...(reading.emptyRows > 0
+        ? [["rows without any value", reading.emptyRows.toLocaleString("en-US")] as const]
+        : []),
+    ] as const;
+    const { figures } = args;
+    const count = await writeLook({
+      title: `A look at ${label}`,
+      facts,
+      sample,
+      others,
+      reading,
+      out,
+      ...(figures === undefined ? {} : { figures }),
+    });
+    say(`${out}: ${count} figures`);
+  },
+});
