@@ -35,6 +35,20 @@ const flags: Readonly<Record<string, Flag>> = {
     describe: "n(z) with this median; default: volume and magnitude limit",
   },
   seed: { to: "seed", group: SAMPLE, type: "string", default: "1", describe: "the same seed gives the same table" },
+  ssp: {
+    to: "ssp",
+    group: SAMPLE,
+    type: "string",
+    array: true,
+    describe: "stellar populations in place of the built-in ones: MILES, E-MILES or GALAXEV files, or folders",
+  },
+  ebv: {
+    to: "foreground.ebv",
+    group: SAMPLE,
+    type: "number",
+    default: 0.02,
+    describe: "Milky Way E(B-V) in front of the galaxies, median; the table is not corrected for it",
+  },
   draws: { to: "draws", group: INSTRUMENT, type: "number", default: 1, describe: "noise realisations per galaxy" },
   filters: {
     to: "filters",

@@ -13,6 +13,8 @@ import { type Row, tableOf } from "./rows.ts";
 import { createPhotometer, type Photometer } from "./photometer.ts";
 import { createSpectrum, createTemplates, mixOf, type StellarMix, synthesise, type Templates } from "./synthesis.ts";
 import { createSelection, type Selection } from "./selection.ts";
+import { createGridModel, type SspGrid } from "./ssp.ts";
+import { createStellarModel } from "./stars.ts";
 import { equivalentWidths } from "./widths.ts";
 
 /** Galaxies per block: a block has its own random stream, so the result does not depend on who computes it. */
@@ -55,12 +57,13 @@ export function checkSelection(survey: Survey, options: SimulationOptions): numb
   return index;
 }
 
-/** @throws UserError as `checkSelection`, and for an unreadable filter folder. */
-export function createSimulation(survey: Survey, options: SimulationOptions): Simulation {
+/** `grid`: stars in place of the built-in ones. @throws UserError as `checkSelection`, and for an unreadable filter folder. */
+export function createSimulation(survey: Survey, options: SimulationOptions, grid?: SspGrid): Simulation {
   const selectionBand = checkSelection(survey, options);
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
-  const templates = createTemplates(options.redshift.max, options.physics);
+  const stars = grid === undefined ? createStellarModel() : createGridModel(grid);
+  const templates = createTemplates(options.redshift.max, { ...options.physics, stars });
   return {
     survey,
     options,

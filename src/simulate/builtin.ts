@@ -2,35 +2,46 @@ import type { Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
 import { BLOCK_SIZE, checkSelection, createSimulation, simulateBlock } from "./block.ts";
 import { parseOptions, type SimulationInput } from "./options.ts";
-import { runBlocks } from "./pool.ts";
+import { runBlocks, type WorkerSetup } from "./pool.ts";
+import { readSspGrid } from "./ssp.ts";
 
 /** The compiled worker; none when running from TypeScript sources, which a Node 20 thread cannot load. */
 function workerUrl(): URL | undefined {
   return import.meta.url.endsWith(".js") ? new URL("./worker.js", import.meta.url) : undefined;
 }
 
+const BUILTIN_STARS = "built-in stellar continuum";
+
 /**
- * Simulates galaxies of a survey from the built-in continuum: batches with the public columns (object_id, parent_id,
+ * Simulates galaxies of a survey from the built-in continuum, or from a grid of stellar populations (`ssp`): batches with the public columns (object_id, parent_id,
  * tile, every band with `_err`, `_state` for the ultraviolet, labels), noise draws of one parent in adjoining rows.
- * The same seed gives the same rows whatever the number of workers.
- * @throws UserError for options that contradict the survey or each other.
+ * The same seed gives the same rows whatever the number of workers. `metadata.stars` says where the spectra come from.
+ * @throws UserError for options that contradict the survey or each other, and for stellar populations as `readSspGrid`.
  */
 export async function* simulateBuiltin(
   request: { readonly survey: Survey } & SimulationInput,
 ): AsyncGenerator<Table, void, undefined> {
   const { survey, ...input } = request;
   const options = parseOptions(input);
-  const requests = Array.from({ length: Math.ceil(options.n / BLOCK_SIZE) }, (_, block) => ({
+  checkSelection(survey, options);
+  const grid = options.ssp === undefined ? undefined : await readSspGrid(options.ssp);
+  for await (const table of tablesOf({ survey, options, grid })) {
+    yield { ...table, metadata: { ...table.metadata, stars: grid?.description ?? BUILTIN_STARS } };
+  }
+}
+
+async function* tablesOf(setup: WorkerSetup): AsyncGenerator<Table, void, undefined> {
+  const { n, workers } = setup.options;
+  const requests = Array.from({ length: Math.ceil(n / BLOCK_SIZE) }, (_, block) => ({
     block,
-    count: Math.min(BLOCK_SIZE, options.n - block * BLOCK_SIZE),
+    count: Math.min(BLOCK_SIZE, n - block * BLOCK_SIZE),
   }));
   const url = workerUrl();
   // a small run is over before threads have built their templates
-  if (url !== undefined && options.workers > 0 && requests.length > 2) {
-    checkSelection(survey, options);
-    yield* runBlocks(url, { survey, options }, requests);
+  if (url !== undefined && workers > 0 && requests.length > 2) {
+    yield* runBlocks(url, setup, requests);
     return;
   }
-  const simulation = createSimulation(survey, options);
+  const simulation = createSimulation(setup.survey, setup.options, setup.grid);
   for (const { block, count } of requests) yield simulateBlock(simulation, block, count);
 }

@@ -3,10 +3,12 @@ import { UserError } from "../errors.ts";
 import type { Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
 import type { SimulationOptions } from "./options.ts";
+import type { SspGrid } from "./ssp.ts";
 
 export interface WorkerSetup {
   readonly survey: Survey;
   readonly options: SimulationOptions;
+  readonly grid: SspGrid | undefined;
 }
 
 export interface BlockRequest {

@@ -7,6 +7,8 @@ const YOUNGEST_FITTED = 0.04;
 const BLUEST_FITTED = 3500;
 const REDDEST_FITTED = 9400;
 const METALLICITY_KNOT = 0.06;
+/** Lowest fitted [M/H]. */
+const POOREST_FITTED = -0.25;
 
 interface Shape {
   /** Zero outside grid indices first <= k < first + values.length. */
@@ -128,26 +130,84 @@ export interface StellarModel {
   burst(ageGyr: number, metallicity: number): Float64Array;
 }
 
-/** The built-in single-burst populations: 1 Myr - 14 Gyr, [M/H] -1 - 0.4 (linear below the fitted -0.25). */
+/** Orthonormal 1 and x (x = ln lambda) over 3600 - 9300 A: the part of a spectrum that is extrapolated in metallicity. */
+function smoothBasis(): { from: number; rows: Float64Array[] } {
+  const [from, to] = [Math.round(gridIndex(3600)), Math.round(gridIndex(9300))];
+  const rows: Float64Array[] = [];
+  for (let power = 0; power < 2; power++) {
+    const row = Float64Array.from({ length: to - from }, (_, i) => ((2 * i) / (to - from) - 1) ** power);
+    for (const other of rows) {
+      const overlap = row.reduce((sum, value, i) => sum + value * other[i], 0);
+      other.forEach((value, i) => (row[i] -= overlap * value));
+    }
+    const norm = Math.hypot(...row);
+    rows.push(row.map((value) => value / norm));
+  }
+  return { from, rows };
+}
+
+/** How far, in dex, spectral features follow metallicity below the fit; they fade instead of growing without end. */
+const FEATURE_REACH = 0.3;
+/** Redward of these wavelengths features no longer follow: band heads would turn into bumps that no star has. */
+const FEATURE_FADE = [6000, 6800] as const;
+
+/**
+ * Changes ln L of [M/H] = POOREST_FITTED to a lower one. `slope` is d ln L / d [M/H] of the fit: its smooth part is
+ * extrapolated linearly, the features around it only by FEATURE_REACH.
+ */
+function extrapolate(
+  ln: Float64Array,
+  slope: Float64Array,
+  metallicity: number,
+  { from, rows }: ReturnType<typeof smoothBasis>,
+): void {
+  const below = metallicity - POOREST_FITTED;
+  const reached = -FEATURE_REACH * (1 - Math.exp(below / FEATURE_REACH));
+  const amplitudes = rows.map((row) => row.reduce((sum, value, i) => sum + value * slope[from + i], 0));
+  for (let i = 0; i < rows[0].length; i++) {
+    const smooth = amplitudes[0] * rows[0][i] + amplitudes[1] * rows[1][i];
+    const lambda = gridWavelength(from + i);
+    const kept = Math.min(1, Math.max(0, (FEATURE_FADE[1] - lambda) / (FEATURE_FADE[1] - FEATURE_FADE[0])));
+    ln[from + i] += below * smooth + reached * kept * (slope[from + i] - smooth);
+  }
+  // beyond the basis: as at its ends
+  const [first, last] = [from, from + rows[0].length - 1];
+  const [blue, red] = [first, last].map((k) => {
+    const smooth = rows.reduce((sum, row, j) => sum + amplitudes[j] * row[k - from], 0);
+    return below * smooth + (k === first ? reached * (slope[k] - smooth) : 0);
+  });
+  for (let k = 0; k < first; k++) ln[k] += blue;
+  for (let k = last + 1; k < GRID_SIZE; k++) ln[k] += red;
+}
+
+/** The built-in single-burst populations: 1 Myr - 14 Gyr, [M/H] -1 - 0.4, extrapolated below the fitted -0.25. */
 export function createStellarModel(): StellarModel {
   const shapes = readShapes();
   const blends = blanketing();
+  const basis = smoothBasis();
   return {
     burst(ageGyr, metallicity) {
       const age = Math.max(ageGyr, YOUNGEST_FITTED);
       const a = Math.log10(age);
+      const fitted = Math.max(metallicity, POOREST_FITTED);
       const h = Math.max(metallicity - METALLICITY_KNOT, 0);
       const ln = new Float64Array(GRID_SIZE);
+      const slope = new Float64Array(GRID_SIZE);
       for (const shape of shapes) {
-        const amplitude = polynomial(shape.a, a) + metallicity * polynomial(shape.m, a) + h * polynomial(shape.h, a);
+        const change = polynomial(shape.m, a);
+        const amplitude = polynomial(shape.a, a) + fitted * change + h * polynomial(shape.h, a);
         const { first, values } = shape;
-        for (let k = 0; k < values.length; k++) ln[first + k] += amplitude * values[k];
+        for (let k = 0; k < values.length; k++) {
+          ln[first + k] += amplitude * values[k];
+          slope[first + k] += change * values[k];
+        }
       }
+      if (metallicity < POOREST_FITTED) extrapolate(ln, slope, metallicity, basis);
       extendInfrared(ln);
       if (ageGyr < YOUNGEST_FITTED) {
         const brightness = interpolate(ageGyr, young.age, young.brightness);
-        const slope = interpolate(ageGyr, young.age, young.slope);
-        for (let k = 0; k < GRID_SIZE; k++) ln[k] += brightness - slope * Math.log(gridWavelength(k) / 5500);
+        const tilt = interpolate(ageGyr, young.age, young.slope);
+        for (let k = 0; k < GRID_SIZE; k++) ln[k] += brightness - tilt * Math.log(gridWavelength(k) / 5500);
       }
       extendUltraviolet(ln, blends, Math.log10(ageGyr), metallicity);
       return ln;
