@@ -78,9 +78,18 @@ export function bandsOf({ survey }: Sample): number[] {
     .sort((a, b) => fields[a].band!.pivot - fields[b].band!.pivot);
 }
 
-export function axisOf(field: Field): Axis {
-  const label = field.description.replace("log10", "log").replaceAll("Msun", "M☉").replaceAll("Zsun", "Z☉");
-  return label.includes("[") || field.unit === "" ? { label } : { label, unit: field.unit };
+/** A field on an axis; logarithms name their unit in the description. */
+export function axisOf({ description, unit }: Field): Axis {
+  const label = [
+    ["log10", "log"],
+    ["Msun", "M☉"],
+    ["Zsun", "Z☉"],
+    ["Halpha", "Hα"],
+    ["Hbeta", "Hβ"],
+    ["Hgamma", "Hγ"],
+    ["Hdelta", "Hδ"],
+  ].reduce((text, [from, to]) => text.replaceAll(from, to), description);
+  return unit === "" || unit === "dex" ? { label } : { label, unit };
 }
 
 /** A sample cut to the redshifts (5th to 95th percentile) of another, where enough is left to compare. */

@@ -3,6 +3,7 @@ import { UserError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { renderReport, type ReportSection, type ReportTable } from "../report/html.ts";
 import { type Figure, renderPng } from "../report/svg.ts";
+import type { BindOptions } from "../survey/bind-fields.ts";
 import { readCatalog } from "../survey/read.ts";
 import { addReport, type ReadReport } from "../survey/report.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
@@ -18,6 +19,7 @@ import {
   widthFigures,
 } from "./look-properties.ts";
 import { createSampler, type Sample } from "./look-sample.ts";
+import { type ReadArguments, readOptionsOf } from "./shared.ts";
 
 /** The report of a table: what `caleido look` shows, and `caleido simulate` writes beside its table. */
 
@@ -42,11 +44,11 @@ export async function readSample(
   path: string,
   survey: Survey,
   label: string,
-  layout?: string,
+  options: BindOptions,
 ): Promise<{ sample: Sample; reading: ReadReport }> {
   const sampler = createSampler(label, survey, path);
   let reading: ReadReport | undefined;
-  for await (const { catalog, report } of readCatalog(path, survey, layout === undefined ? {} : { layout })) {
+  for await (const { catalog, report } of readCatalog(path, survey, options)) {
     sampler.add(catalog);
     if (reading === undefined) reading = report;
     else addReport(reading, report);
@@ -57,22 +59,23 @@ export async function readSample(
 
 /** Tables to show beside: their surveys are named one by one, once for all, or are that of the first table. */
 export async function readBeside(
-  paths: readonly string[],
-  surveys: readonly string[],
-  survey: string,
+  args: ReadArguments & { survey: string; beside: readonly string[]; besideSurvey: readonly string[] },
   label: string,
 ): Promise<Sample[]> {
-  if (surveys.length > 1 && surveys.length !== paths.length) {
+  const { beside, besideSurvey: surveys } = args;
+  if (beside.length === 0 && surveys.length > 0) throw new UserError("--beside-survey: expected a table, --beside");
+  if (surveys.length > 1 && surveys.length !== beside.length) {
     throw new UserError(
-      `--beside-survey: given ${surveys.length} times, expected once for all, or once for each of the ${paths.length} tables`,
+      `--beside-survey: given ${surveys.length} times, expected once for all, or once for each of the ${beside.length} tables`,
     );
   }
-  if (paths.length === 0 && surveys.length > 0) throw new UserError("--beside-survey: expected a table, --beside");
+  // the layout is that of the first table: others have their own
+  const options = readOptionsOf({ ...args, layout: undefined });
   const out: Sample[] = [];
-  for (const [i, path] of paths.entries()) {
-    const own = loadSurvey(surveys[i] ?? surveys[0] ?? survey);
-    const isTold = [label, survey, ...out.map((one) => one.label)].includes(own.name);
-    out.push((await readSample(path, own, isTold ? basename(path) : own.name)).sample);
+  for (const [i, path] of beside.entries()) {
+    const survey = loadSurvey(surveys[i] ?? surveys[0] ?? args.survey);
+    const isTold = [label, args.survey, ...out.map((one) => one.label)].includes(survey.name);
+    out.push((await readSample(path, survey, isTold ? basename(path) : survey.name, options)).sample);
   }
   return out;
 }

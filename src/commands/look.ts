@@ -4,11 +4,11 @@ import { makeFolder } from "../io/atomic.ts";
 import { formatReport } from "../survey/report.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import { readBeside, readSample, writeLook } from "./look-report.ts";
-import { defineCommand } from "./shared.ts";
+import { defineCommand, type ReadArguments, readOptions, readOptionsOf } from "./shared.ts";
 import { say } from "./terminal.ts";
 
 /** Options of every report on a table. */
-export interface ReportArguments {
+export interface ReportArguments extends ReadArguments {
   readonly figures: string | undefined;
   readonly beside: readonly string[];
   readonly besideSurvey: readonly string[];
@@ -17,7 +17,8 @@ export interface ReportArguments {
 const REPORT = "What is shown:";
 
 export function reportOptions(yargs: Argv): Argv {
-  return yargs
+  return readOptions(yargs)
+    .group(["layout", "unit", "relative-error"], "How tables are read:")
     .option("figures", { group: REPORT, type: "string", describe: "folder that also gets every figure as PNG" })
     .option("beside", {
       group: REPORT,
@@ -45,7 +46,6 @@ export function reportPath(table: string): string {
 interface Arguments extends ReportArguments {
   readonly table: string;
   readonly survey: string;
-  readonly layout: string | undefined;
   readonly out: string | undefined;
 }
 
@@ -61,7 +61,6 @@ export const lookCommand = defineCommand<Arguments>({
           default: "minijpas",
           describe: "survey file: a name of `caleido datasets`, or a path",
         })
-        .option("layout", { type: "string", describe: "name of the table's layout, where several fit" })
         .option("out", { type: "string", describe: "page to write (default: <table>.html in this folder)" }),
     )
       .example("$0 look observed.fits", "missing bands, S/N and depth of a catalogue")
@@ -69,9 +68,9 @@ export const lookCommand = defineCommand<Arguments>({
   handler: async (args) => {
     const survey = loadSurvey(args.survey);
     const label = basename(args.table);
-    const { sample, reading } = await readSample(args.table, survey, label, args.layout);
+    const { sample, reading } = await readSample(args.table, survey, label, readOptionsOf(args));
     for (const line of formatReport(reading)) say(`  ${line}`);
-    const others = await readBeside(args.beside, args.besideSurvey, args.survey, label);
+    const others = await readBeside(args, label);
     const out = args.out ?? reportPath(label);
     makeFolder(dirname(out));
     const facts = [

@@ -98,7 +98,7 @@ export const simulateCommand = defineCommand<Arguments>({
     const survey = loadSurvey(surveyName);
     const label = "simulated";
     // what stands beside is read first: a mistake there must not cost a simulation
-    const others = report ? await readBeside(args.beside, args.besideSurvey, surveyName, label) : [];
+    const others = report ? await readBeside(args, label) : [];
     const sampler = report ? createSampler(label, survey, String(options.seed)) : undefined;
     const start = performance.now();
     const request = { survey: surveyName, out, ...simulation, ...(spectra === undefined ? {} : { spectra }) };

@@ -51,7 +51,7 @@ export function drawBandLines({ wavelength, isAlone, axis, series, reference, ca
       low: low === undefined ? undefined : y.forward(low[k]),
       high: high === undefined ? undefined : y.forward(high[k]),
       isAlone: isAlone?.[k] ?? false,
-    })).filter((point) => Number.isFinite(point.y));
+    }));
     return seriesMarks(at, colorOf(i), isDashed ?? false);
   });
   const line =
@@ -77,7 +77,7 @@ export function drawBandLines({ wavelength, isAlone, axis, series, reference, ca
 
 function seriesMarks(at: readonly BandPoint[], color: string, isDashed: boolean): Plot.Markish[] {
   const joined = at.filter((point) => !point.isAlone);
-  const alone = at.filter((point) => point.isAlone);
+  const alone = at.filter((point) => point.isAlone && Number.isFinite(point.y));
   const hasInterval = (points: readonly BandPoint[]): boolean =>
     points.length > 0 && points[0].low !== undefined && points[0].high !== undefined;
   const dash = isDashed ? { strokeDasharray: "4 3" } : {};
@@ -185,7 +185,7 @@ export interface PhotometryData {
 /** Photometry of a few galaxies as it stands in a table. */
 export function drawPhotometry({ fluxUnit, objects, caption }: PhotometryData): Figure {
   const shown = objects.slice(0, 6);
-  const [width, height] = [345, 230];
+  const [width, height] = [370, 230];
   const legend = drawLegend(
     [
       { label: "narrow band", color: theme.ink, mark: "dot" },
@@ -201,7 +201,7 @@ export function drawPhotometry({ fluxUnit, objects, caption }: PhotometryData): 
     const reliable = bands.filter((band) => band.flux > 2 * band.fluxError);
     const ends = (reliable.length > 0 ? reliable : bands).flatMap((b) => [b.flux - b.fluxError, b.flux + b.fluxError]);
     const y = fitAxis({ label: "flux", unit: fluxUnit }, [], [0, ...ends]);
-    const svg = drawPanel({ width, height, x: sparseTicks(x, 6), y, title, marks: photometryMarks(bands, x, y) });
+    const svg = drawPanel({ width, height, x: sparseTicks(x, 6, 0.05), y, title, marks: photometryMarks(bands, x, y) });
     return { x: (i % 2) * width, y: top + Math.floor(i / 2) * height, svg };
   });
   const total = top + Math.max(1, Math.ceil(shown.length / 2)) * height;

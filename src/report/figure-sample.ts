@@ -124,7 +124,8 @@ const LEAST_CONTOURED = 200;
 const CELLS = 44;
 
 /** Any two quantities in one sample or in several side by side: mass-redshift, colour-colour, BPT. */
-export function drawScatter({ xAxis, yAxis, samples, lines = [], caption }: ScatterData): Figure {
+export function drawScatter({ xAxis, yAxis, samples: given, lines = [], caption }: ScatterData): Figure {
+  const samples = given.map(completePairs);
   const x = fitAxis(
     xAxis,
     samples.map((sample) => sample.x),
@@ -176,6 +177,12 @@ export function drawScatter({ xAxis, yAxis, samples, lines = [], caption }: Scat
   const size =
     notes.length > 0 ? notes.join(" ") : `${clouds.map((c) => count(c.length, "point", "points")).join(", ")}.`;
   return { svg, width, height: top + height, caption: `${told} ${samples.length > 0 ? size : ""}`.trim() };
+}
+
+/** Only the points that have both coordinates: axes are fitted to what is drawn. */
+function completePairs({ label, x, y }: Curve): Curve {
+  const isComplete = (_: number, i: number): boolean => Number.isFinite(x[i]) && Number.isFinite(y[i]);
+  return { label, x: Float64Array.from(x).filter(isComplete), y: Float64Array.from(y).filter(isComplete) };
 }
 
 function contourMarks(at: readonly [number, number][], x: AxisScale, y: AxisScale): Plot.Markish[] {

@@ -53,7 +53,7 @@ export function columnQuantiles(
 export function completeMass(
   sample: { readonly z: ArrayLike<number>; readonly logMass: ArrayLike<number>; readonly magnitude: ArrayLike<number> },
   limit: number,
-  slices = 12,
+  slices = 8,
   least = 40,
 ): { readonly z: number[]; readonly logMass: number[] } {
   const rows = Array.from(sample.z, (_, i) => i).filter((i) =>
