@@ -153,7 +153,7 @@ export function simulateBlock(simulation: Simulation, block: number, count = BLO
     const parentId = `${options.seed}-${block * BLOCK_SIZE + i}`;
     const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
     for (let draw = 0; draw < options.draws; draw++) {
-      const observation = observe(instrument, fluxes, pointing, rng);
+      const observation = observe(instrument, fluxes, pointing, rng, { redshift: labels[0], logMass: labels[1] });
       rows.push({ objectId: `${parentId}-${draw}`, parentId, tile, observation, labels });
     }
   }

@@ -77,7 +77,11 @@ export const simulationOptions = z.strictObject({
     .nonnegative()
     .default(1)
     .describe("multiplies the photon noise of every band (sky and source)"),
-  zeroPointScale: z.number().nonnegative().default(1).describe("multiplies the survey's zero-point errors; 0 = none"),
+  zeroPointScale: z
+    .number()
+    .nonnegative()
+    .default(1)
+    .describe("multiplies the survey's zero-point errors and the smooth calibration error; 0 = none"),
   pointings: z.int().positive().default(256).describe("independent zero-point realisations, spread over the tiles"),
   offsets: z
     .strictObject({
@@ -87,8 +91,66 @@ export const simulationOptions = z.strictObject({
     .optional()
     .describe("a survey whose zero-points are shifted band by band"),
   calibrationFloor: z.number().nonnegative().default(0.01).describe("relative flux error that adds to every band"),
-  missingFraction: z.number().min(0).max(1).default(0.01).describe("bands lost at random (flags, edges)"),
-  uvCoverage: z.number().min(0).max(1).default(0.85).describe("fraction of galaxies in the ultraviolet survey's area"),
+  calibration: z
+    .strictObject({
+      smooth: z
+        .number()
+        .nonnegative()
+        .default(0.01)
+        .describe(
+          "error of each object's spectral shape (flat field, background), 1 sigma per band [mag]; not in <BAND>_err",
+        ),
+      length: z.number().positive().default(500).describe("distance over which it is alike [Angstrom]"),
+    })
+    .prefault({}),
+  aperture: z
+    .strictObject({
+      diameter: z
+        .number()
+        .positive()
+        .optional()
+        .describe("fluxes are those within this aperture [arcsec]; without it total fluxes. Labels are always total"),
+      seeing: z
+        .enum(["matched", "own"])
+        .default("matched")
+        .describe("all bands lose as at the tile's median seeing, or each at its own (not corrected for the PSF)"),
+    })
+    .prefault({}),
+  missingFraction: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.01)
+    .describe("part of the bands of an object that its place on the image costs, by the mechanisms of `missing`"),
+  missing: z
+    .strictObject({
+      edge: z
+        .number()
+        .nonnegative()
+        .default(0.4)
+        .describe("near a tile's edge: a run of bands, whose tray or dither ends there"),
+      star: z
+        .number()
+        .nonnegative()
+        .default(0.15)
+        .describe("halo of a bright star: from the red or the blue end on, by its colour"),
+      neighbour: z.number().nonnegative().default(0.25).describe("blended with a neighbour: the bands of worst seeing"),
+      artefact: z.number().nonnegative().default(0.2).describe("cosmic rays, satellites, bad pixels: bands at random"),
+    })
+    .prefault({})
+    .describe("relative shares of the mechanisms in `missingFraction`"),
+  uvCoverage: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("part of the sky in the layers of a space survey (GALEX); the survey file's shares without it"),
+  nonDetections: z
+    .enum(["forced", "limit", "missing"])
+    .default("forced")
+    .describe(
+      "fluxes below an instrument's detection limit: kept as measured at the known place, an upper limit, or missing",
+    ),
 });
 
 export type SimulationOptions = z.output<typeof simulationOptions>;

@@ -1,5 +1,6 @@
 import type { Column, Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
+import { MECHANISMS } from "./missing.ts";
 import type { Instrument, Observation } from "./noise.ts";
 
 /** Rows of a simulated table, before they become columns. */
@@ -14,7 +15,8 @@ export interface Row {
 
 /**
  * Columns as the public tables have them: object_id, parent_id, tile, `<BAND>`, `<BAND>_err`, `<BAND>_state` for bands
- * with detections and non-detections, and the labels. What is missing is NaN.
+ * with detections and non-detections, the labels, and how many bands of the row each mechanism cost: `missing_edge`, ...
+ * What is missing is NaN.
  */
 export function tableOf(
   rows: readonly Row[],
@@ -48,6 +50,10 @@ export function tableOf(
     const base = name.replace(/_err$/, "");
     const unit = survey.fields.find((field) => field.name === base)?.unit ?? "";
     columns.push(float(name, unit, (row) => row.labels[j]));
+  });
+  MECHANISMS.forEach((mechanism, m) => {
+    const data = Uint8Array.from(rows, (row) => row.observation.cause.reduce((n, one) => n + Number(one === m + 1), 0));
+    columns.push({ name: `missing_${mechanism}`, type: "uint8", width: 1, data });
   });
   return { rowCount: rows.length, columns, metadata: { survey: survey.name } };
 }

@@ -100,7 +100,7 @@ export async function* simulateFromSpectra(
     const pointing = rng.integer(options.pointings);
     const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
     const rows = Array.from({ length: options.draws }, (_, draw): Row => {
-      const observation = observe(instrument, truth, pointing, rng, error);
+      const observation = observe(instrument, truth, pointing, rng, { error });
       const objectId = `${spectrum.id}-${draw}`;
       return { objectId, parentId: spectrum.id, tile, observation, labels: labelsOf(spectrum) };
     });
