@@ -8,6 +8,7 @@ import { readHead } from "./bytes.ts";
 import { openCsv, writeCsv } from "./csv.ts";
 import { openFitsTable } from "./fits.ts";
 import { writeFits } from "./fits-write.ts";
+import { openHdf5 } from "./hdf5.ts";
 import { didYouMean } from "./nearest.ts";
 import { writeParquet } from "./parquet-write.ts";
 import { openParquet } from "./parquet.ts";
@@ -47,6 +48,12 @@ export const formats = {
     isLike: startsWith("ARROW1"),
     open: openArrow,
     write: writeArrow,
+  },
+  hdf5: {
+    name: "hdf5",
+    extensions: [".h5", ".hdf5", ".hdf"],
+    isLike: startsWith("\x89HDF\r\n"),
+    open: openHdf5,
   },
 } satisfies Record<string, Format>;
 

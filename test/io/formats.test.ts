@@ -94,6 +94,24 @@ describe("files that other programs wrote", () => {
     expect(await truthOf(await openTable(golden(name)))).toEqual(readTruth("small").columns);
   });
 
+  it("HDF5 by h5py: groups, matrices, records in either byte order, strings of any length", async () => {
+    const { columns, metadata } = readTruth("kinds.h5");
+    for (const batchRows of [1, 3, 100]) {
+      const source = await openTable(golden("kinds.h5"));
+      expect(source.rowCount).toBe(4);
+      expect(source.metadata).toEqual(metadata);
+      expect(await truthOf(source, batchRows)).toEqual(columns);
+    }
+  });
+
+  it.each(["fixed", "table"])("HDF5 by pandas, layout %s", async (layout) => {
+    const source = await openTable(golden(`frame_${layout}.h5`));
+    const { columns } = readTruth("frames");
+    const names = Object.keys(columns).filter((name) => layout === "table" || name !== "TYPE");
+    expect(source.schema.map(({ name }) => name).sort()).toEqual(names.sort());
+    expect(columns).toMatchObject(await truthOf(source));
+  });
+
   it("every kind of FITS column by astropy, and the images beside it", async () => {
     const { columns, metadata } = readTruth("kinds.fits");
     const file = await openFits(golden("kinds.fits"));

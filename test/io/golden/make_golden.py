@@ -4,6 +4,8 @@ The tests read the files and compare them with the truth beside them; Python is 
     python make_golden.py fits      (astropy)
     python make_golden.py spectra   (astropy)
     python make_golden.py arrow     (pyarrow)
+    python make_golden.py hdf5      (h5py)
+    python make_golden.py frames    (pandas, PyTables)
 """
 import gzip
 import json
@@ -207,5 +209,92 @@ def make_arrow():
     truth("pyarrow", columns, metadata={"survey": "test"})
 
 
+def make_hdf5():
+    import h5py
+
+    n = 4
+    text = h5py.string_dtype()
+    records = np.zeros(n, dtype=[("id", "<i8"), ("flux", ">f4", (3,)), ("name", "S4"), ("note", text), ("ok", "?"),
+                                 ("z", "<c8")])
+    records["id"] = [1, 2**60 + 1, -3, 0]
+    records["flux"] = np.arange(12).reshape(4, 3) / 4
+    records["name"] = [b"a", b"bcd", b"", b"efgh"]
+    records["note"] = ["x", "\u03b1 Cen", "", "long " * 20]
+    records["ok"] = [True, False, True, True]
+    big = np.zeros(n, dtype=[("ra", ">f8"), ("n", ">i2"), ("tag", "S2")])
+    big["ra"] = [10.5, 20.25, 30, -1]
+    big["n"] = [1, -2, 3, 300]
+    big["tag"] = b"t"
+    with h5py.File("kinds.h5", "w") as out:
+        out.attrs["survey"] = "test"
+        out.attrs["depth"] = 22.5
+        narrow = out.create_group("FilterJPAS")
+        broad = out.create_group("MAGNITUDES")
+        for name, where, values in [("J0378", narrow, [1.5, NAN, 3, 4]), ("J0390", narrow, [5, 6, 7, np.inf])]:
+            data = where.create_dataset(name, data=np.array(values, "f4"))
+            data.attrs["unit"] = "1e-19 erg/s/cm2/A"
+        broad.create_dataset("iSDSS", data=np.array([20.0, 21, 22, 23]), chunks=(3,), compression="gzip", shuffle=True,
+                             fletcher32=True).attrs["units"] = "mag"
+        broad.create_dataset("J0390", data=np.array([1, 2, 3, 4], ">i4"))
+        out.create_dataset("Z", data=np.array([0.1, 0.2, 0.3, 0.4], ">f8")).attrs["description"] = "redshift"
+        out.create_dataset("vector", data=np.arange(8, dtype="<u2").reshape(4, 2), chunks=(2, 2), compression="gzip")
+        out.create_dataset("half", data=np.array([0.5, -2, NAN, 1e-7], "f2"))
+        out.create_dataset("ulong", data=np.array([0, 2**63, 2**64 - 1, 7], "u8"))
+        out.create_dataset("uint", data=np.array([0, 2**31, 2**32 - 1, 7], "u4"))
+        out.create_dataset("byte", data=np.array([-128, 0, 1, 127], "i1"))
+        out.create_dataset("flag", data=np.array([True, False, False, True]))
+        out.create_dataset("name", data=np.array(["a", "bc", "", "\u03b1"], text))
+        out.create_dataset("records", data=records)
+        out.create_dataset("big", data=big)
+        out.create_dataset("other", data=np.arange(3))
+        out.create_dataset("scalar", data=7.0)
+        out["again"] = h5py.SoftLink("/nowhere")
+        out["outside"] = h5py.ExternalLink("other.h5", "/x")
+    flux = [float(x) for x in np.arange(12) / 4]
+    truth("kinds.h5", {
+        "FilterJPAS/J0390": column("float32", 1, [5, 6, 7, "inf"], "1e-19 erg/s/cm2/A"),
+        "J0378": column("float32", 1, [1.5, None, 3, 4], "1e-19 erg/s/cm2/A"),
+        "MAGNITUDES/J0390": column("int32", 1, [1, 2, 3, 4]),
+        "iSDSS": column("float64", 1, [20, 21, 22, 23], "mag"),
+        "Z": column("float64", 1, [0.1, 0.2, 0.3, 0.4]),
+        "vector": column("int32", 2, list(range(8))),
+        "half": column("float32", 1, [0.5, -2, None, float(np.float16(1e-7))]),
+        "ulong": column("string", 1, ["0", str(2**63), str(2**64 - 1), "7"]),
+        "uint": column("int64", 1, ["0", str(2**31), str(2**32 - 1), "7"]),
+        "byte": column("int16", 1, [-128, 0, 1, 127]),
+        "flag": column("uint8", 1, [1, 0, 0, 1]),
+        "name": column("string", 1, ["a", "bc", "", "\u03b1"]),
+        "id": column("int64", 1, ["1", str(2**60 + 1), "-3", "0"]),
+        "flux": column("float32", 3, flux),
+        "records/name": column("string", 1, ["a", "bcd", "", "efgh"]),
+        "note": column("string", 1, ["x", "\u03b1 Cen", "", "long " * 20]),
+        "ok": column("uint8", 1, [1, 0, 1, 1]),
+        "ra": column("float64", 1, [10.5, 20.25, 30, -1]),
+        "n": column("int16", 1, [1, -2, 3, 300]),
+        "tag": column("string", 1, ["t"] * 4),
+    }, metadata={"survey": "test", "depth": "22.5",
+                 "left out": "/again, /outside, /scalar, /other, /records/z"})
+
+
+def make_frames():
+    """The photo-z challenge's way: a data frame under the key `data`, in both layouts that pandas has."""
+    import pandas as pd
+
+    frame = pd.DataFrame({
+        "J0378": np.array([1.5, NAN, 3], "f4"), "MAG_NUV": [20.5, 21.0, NAN], "J0390": np.array([4, 5, 6], "f4"),
+        "TYPE": ["GALAXY", "QSO", "GALAXY_OOD1"], "Z": [0.1, 0.2, 0.3], "ID": [7, 8, 9],
+    }, index=[10, 11, 12])
+    frame.to_hdf("frame_fixed.h5", key="data", mode="w", complevel=5)
+    frame.to_hdf("frame_table.h5", key="data", mode="w", format="table", index=False, complevel=5)
+    columns = {
+        "index": column("int64", 1, ["10", "11", "12"]),
+        "J0378": column("float32", 1, [1.5, None, 3]), "MAG_NUV": column("float64", 1, [20.5, 21, None]),
+        "J0390": column("float32", 1, [4, 5, 6]), "TYPE": column("string", 1, ["GALAXY", "QSO", "GALAXY_OOD1"]),
+        "Z": column("float64", 1, [0.1, 0.2, 0.3]), "ID": column("int64", 1, ["7", "8", "9"]),
+    }
+    truth("frames", columns)
+
+
 if __name__ == "__main__":
-    {"fits": make_fits, "spectra": make_spectra, "arrow": make_arrow}[sys.argv[1]]()
+    makers = {"fits": make_fits, "spectra": make_spectra, "arrow": make_arrow, "hdf5": make_hdf5, "frames": make_frames}
+    makers[sys.argv[1]]()
