@@ -3,7 +3,16 @@ import type { ObservedBand } from "../report/figure-bands.ts";
 import { columnQuantiles, quantile, sortFinite } from "../report/statistics.ts";
 import type { Figure } from "../report/svg.ts";
 import { State } from "../survey/field.ts";
-import { bandNear, bandsOf, isNarrow, magnitudeAB, magnitudesOf, signalToNoise, valuesOf } from "./look-columns.ts";
+import {
+  bandNear,
+  bandsOf,
+  fieldIndex,
+  isNarrow,
+  magnitudeAB,
+  magnitudesOf,
+  signalToNoise,
+  valuesOf,
+} from "./look-columns.ts";
 import type { Sample } from "./look-sample.ts";
 
 /** What a report shows of the bands of a sample. */
@@ -28,16 +37,16 @@ interface Bin {
   readonly rows: readonly number[];
 }
 
-/** Rows near 18, 20 and 22 mag; where these are empty, near the even magnitudes that the sample has. */
+/** Rows near 18, 20 and 22 mag; where these are too few, near other even magnitudes that the sample has. */
 function magnitudeBins(magnitudes: Float64Array): Bin[] {
-  const bin = (magnitude: number): Bin => ({
+  const bins = [...MAGNITUDES, 16, 24, 14, 26, 12].map((magnitude) => ({
     magnitude,
     rows: Array.from(magnitudes.keys()).filter((row) => Math.abs(magnitudes[row] - magnitude) <= HALF_BIN),
-  });
-  const isFilled = ({ rows }: Bin): boolean => rows.length >= LEAST_ROWS;
-  const wanted = MAGNITUDES.map(bin).filter(isFilled);
-  if (wanted.length > 0) return wanted;
-  return [12, 14, 16, 24, 26].map(bin).filter(isFilled).slice(0, 3);
+  }));
+  return bins
+    .filter(({ rows }) => rows.length >= LEAST_ROWS)
+    .slice(0, 3)
+    .sort((a, b) => a.magnitude - b.magnitude);
 }
 
 /** S/N of each band at some magnitudes; beside a second sample, its medians dashed. */
@@ -46,21 +55,19 @@ export function noiseFigure(sample: Sample, other?: Sample): Figure[] {
   const bands = bandsOf(sample);
   if (reference === undefined || bands.length < 2) return [];
   const { fields } = sample.survey;
-  const bins = magnitudeBins(magnitudesOf(sample, reference));
-  const name = fields[reference].name;
-  const series = bins.map(({ magnitude, rows }, color) => {
-    const [low, value, high] = columnQuantiles(
-      (row, k) => signalToNoise(sample, row, bands[k]),
-      rows,
-      bands.length,
-      QUANTILES,
-      5,
-    );
-    const label = `${name} = ${magnitude} (${rows.length.toLocaleString("en-US")} galaxies)`;
+  const { name } = fields[reference];
+  const pairs = magnitudeBins(magnitudesOf(sample, reference)).flatMap((bin, color) => {
+    const beside = other === undefined ? [] : besideCurve(sample, bands, name, bin, other);
+    return other !== undefined && beside.length === 0 ? [] : [{ bin, color, beside }];
+  });
+  if (pairs.length === 0) return [];
+  const own = pairs.map(({ bin, color }) => {
+    const ratio = (row: number, k: number): number => signalToNoise(sample, row, bands[k]);
+    const [low, value, high] = columnQuantiles(ratio, bin.rows, bands.length, QUANTILES, 5);
+    const label = `${name} = ${bin.magnitude} (${bin.rows.length.toLocaleString("en-US")} galaxies)`;
     return { label, value, color, ...(other === undefined ? { low, high } : {}) };
   });
-  const beside = other === undefined ? [] : medians(sample, bands, reference, bins, other);
-  if (series.length === 0 || (other !== undefined && beside.length === 0)) return [];
+  const beside = pairs.flatMap((pair) => pair.beside.map((curve) => ({ ...curve, color: pair.color })));
   const told =
     other === undefined
       ? `Median signal-to-noise ratio of each band and its 16–84 % range, of galaxies within ${HALF_BIN} mag of the magnitude in the legend.`
@@ -70,9 +77,9 @@ export function noiseFigure(sample: Sample, other?: Sample): Figure[] {
       wavelength: bands.map((j) => fields[j].band!.pivot),
       isAlone: standAlone(sample, bands),
       axis: { label: "signal-to-noise ratio", scale: "asinh", knee: 3 },
-      series: [...series, ...beside],
+      series: [...own, ...beside],
       reference: 5,
-      caption: `${told} The grey line is 5σ; the axis is linear below 3. Where a curve dips, the band is shallow; where it peaks, the source is bright or the line strong.`,
+      caption: `${told} The grey line is 5σ; the axis is linear below 3. A curve dips where a band is shallow and rises where the galaxies are bright.`,
     }),
   ];
 }
@@ -83,23 +90,18 @@ function standAlone({ survey }: Sample, bands: readonly number[]): boolean[] {
   return bands.map((j) => hasNarrow && !isNarrow(survey.fields[j]));
 }
 
-function medians(sample: Sample, bands: readonly number[], reference: number, bins: readonly Bin[], other: Sample) {
-  const match = bands.map((j) => other.survey.fields.findIndex(({ name }) => name === sample.survey.fields[j].name));
-  const named = other.survey.fields.findIndex(({ name }) => name === sample.survey.fields[reference].name);
-  if (named < 0) return [];
-  const magnitudes = magnitudesOf(other, named);
-  return bins.flatMap(({ magnitude }, color) => {
-    const rows = Array.from(magnitudes.keys()).filter((row) => Math.abs(magnitudes[row] - magnitude) <= HALF_BIN);
-    if (rows.length < 5) return [];
-    const [value] = columnQuantiles(
-      (row, k) => (match[k] < 0 ? Number.NaN : signalToNoise(other, row, match[k])),
-      rows,
-      bands.length,
-      [0.5],
-      5,
-    );
-    return [{ label: `${other.label} at ${magnitude} (${rows.length})`, value, color, isDashed: true }];
-  });
+/** The median of another sample at the same magnitude, in the bands that both have. */
+function besideCurve(sample: Sample, bands: readonly number[], name: string, { magnitude }: Bin, other: Sample) {
+  const reference = fieldIndex(other, name);
+  if (reference < 0) return [];
+  const match = bands.map((j) => fieldIndex(other, sample.survey.fields[j].name));
+  const magnitudes = magnitudesOf(other, reference);
+  const rows = Array.from(magnitudes.keys()).filter((row) => Math.abs(magnitudes[row] - magnitude) <= HALF_BIN);
+  if (rows.length < 5) return [];
+  const ratio = (row: number, k: number): number => (match[k] < 0 ? Number.NaN : signalToNoise(other, row, match[k]));
+  const [value] = columnQuantiles(ratio, rows, bands.length, [0.5], 5);
+  const label = `${other.label} at ${magnitude} (${rows.length.toLocaleString("en-US")})`;
+  return [{ label, value, isDashed: true }];
 }
 
 /** Faint rows, whose noise is the sky's, tell the depth. */
@@ -149,7 +151,8 @@ function signed(value: number): string {
 /** Fractions of the rows in each state, over the whole table. */
 export function statesFigure(sample: Sample): Figure[] {
   const bands = bandsOf(sample);
-  if (bands.length === 0 || sample.rowCount === 0) return [];
+  const isEmpty = bands.every((j) => sample.states[4 * j + State.notObserved] === sample.rowCount);
+  if (isEmpty || sample.rowCount === 0) return [];
   const fraction = (state: number): Float64Array =>
     Float64Array.from(bands, (j) => sample.states[4 * j + state] / sample.rowCount);
   const missing = fraction(State.notObserved);

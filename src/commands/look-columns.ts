@@ -78,7 +78,7 @@ export function bandsOf({ survey }: Sample): number[] {
     .sort((a, b) => fields[a].band!.pivot - fields[b].band!.pivot);
 }
 
-/** A field on an axis; logarithms name their unit in the description. */
+/** A field on an axis: the first words of its description; logarithms name their unit there. */
 export function axisOf({ description, unit }: Field): Axis {
   const label = [
     ["log10", "log"],
@@ -88,7 +88,7 @@ export function axisOf({ description, unit }: Field): Axis {
     ["Hbeta", "Hβ"],
     ["Hgamma", "Hγ"],
     ["Hdelta", "Hδ"],
-  ].reduce((text, [from, to]) => text.replaceAll(from, to), description);
+  ].reduce((text, [from, to]) => text.replaceAll(from, to), description.split(", ")[0]);
   return unit === "" || unit === "dex" ? { label } : { label, unit };
 }
 

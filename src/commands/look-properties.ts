@@ -41,7 +41,8 @@ export function redshiftFigure(sample: Sample, others: readonly Sample[], select
     figures.histogram.draw({
       panels: [{ axis: { label: "redshift", domain: [Math.min(0, low), 1.02 * high] }, series }],
       bins: 60,
-      caption: `Redshifts of all rows, each sample of unit area. ${told.join("; ")}.${selection === "" ? "" : ` Selection: ${selection}.`}`,
+      scaling: known.length > 1 ? "peak" : "area",
+      caption: `Redshifts of all rows${known.length > 1 ? ", each sample scaled to its peak" : ", of unit area"}. ${told.join("; ")}.${selection === "" ? "" : ` Selection: ${selection}.`}`,
     }),
   ];
 }
@@ -209,18 +210,24 @@ export function widthFigures(sample: Sample, others: readonly Sample[]): Figure[
       const above = (widths: Float64Array): Float64Array => widths.filter((width) => width > LEAST_WIDTH);
       const title = real === undefined ? {} : { title: `KS ${ksDistance(above(values), above(real)).toFixed(3)}` };
       const series = [{ label, values }, ...(real === undefined ? [] : [{ label: other!.label, values: real }])];
-      return [{ axis: { ...axisOf(field), scale: "log" as const }, series, ...title }];
+      const axis = { ...axisOf(field), scale: "log" as const, domain: widthDomain([values, real ?? []]) };
+      return [{ axis, series, ...title }];
     });
     const compared =
       other === undefined
         ? ""
-        : ` Above each panel, the Kolmogorov–Smirnov distance of the widths above ${LEAST_WIDTH} Å. ${slice!.words} Luminosities are not matched, and widths of ${other.label} carry their noise.`;
+        : ` Above each panel, the Kolmogorov–Smirnov distance of the widths above ${LEAST_WIDTH} Å. ${slice!.words} Luminosities are not matched (simulate with the other sample's magnitude limit for that), and widths of ${other.label} carry their noise.`;
     return figures.histogram.draw({
       panels,
       bins: 45,
       caption: `Rest-frame equivalent widths in emission, each of unit area along the logarithmic axis; widths that are not positive are left out.${compared}`,
     });
   });
+}
+
+/** From a tenth of an Angstrom, below which no spectrum tells a line from noise, to the strongest lines. */
+function widthDomain(samples: readonly ArrayLike<number>[]): [number, number] {
+  return [0.1, Math.max(10, ...samples.map((widths) => 1.2 * (quantile(sortFinite(widths), 0.998) || 0)))];
 }
 
 const BPT = [

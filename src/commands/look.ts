@@ -61,7 +61,7 @@ export const lookCommand = defineCommand<Arguments>({
           default: "minijpas",
           describe: "survey file: a name of `caleido datasets`, or a path",
         })
-        .option("out", { type: "string", describe: "page to write (default: <table>.html in this folder)" }),
+        .option("out", { type: "string", describe: "page to write (default: <table>.look.html in this folder)" }),
     )
       .example("$0 look observed.fits", "missing bands, S/N and depth of a catalogue")
       .example("$0 look sims.parquet --beside observed.fits", "simulations beside observations"),
@@ -71,7 +71,8 @@ export const lookCommand = defineCommand<Arguments>({
     const { sample, reading } = await readSample(args.table, survey, label, readOptionsOf(args));
     for (const line of formatReport(reading)) say(`  ${line}`);
     const others = await readBeside(args, label);
-    const out = args.out ?? reportPath(label);
+    // not <table>.html, which the simulation may have written
+    const out = args.out ?? reportPath(label).replace(/html$/, "look.html");
     makeFolder(dirname(out));
     const facts = [
       ["table", args.table],

@@ -24,11 +24,13 @@ export interface HistogramData {
   }[];
   /** Default 50. */
   readonly bins?: number;
+  /** Each sample has unit area, or its highest bin at 1: for samples of very different widths. Default area. */
+  readonly scaling?: "area" | "peak";
   readonly caption?: string;
 }
 
-/** Distributions of quantities in several samples, each normalised to unit area along its axis. */
-export function drawHistogram({ panels, bins = 50, caption }: HistogramData): Figure {
+/** Distributions of quantities in several samples, each normalised along its axis. */
+export function drawHistogram({ panels, bins = 50, scaling = "area", caption }: HistogramData): Figure {
   const labels = [...new Set(panels.flatMap(({ series }) => series.map(({ label }) => label)))];
   const colorOf = (label: string): string => seriesColors[labels.indexOf(label) % seriesColors.length];
   const isFilled = (label: string): boolean => label === labels[0];
@@ -44,9 +46,10 @@ export function drawHistogram({ panels, bins = 50, caption }: HistogramData): Fi
       axis,
       series.map((s) => s.values),
     );
-    const outlines = series.map((s) => ({ label: s.label, corners: outline(s, x, bins) }));
+    const outlines = series.map((s) => ({ label: s.label, corners: outline(s, x, bins, scaling) }));
     const most = outlines.flatMap(({ corners }) => corners).reduce((least, [, h]) => Math.max(least, h), 0) || 1;
-    const y = fitAxis({ label: `density${scaleWords(axis)}`, domain: [0, 1.08 * most] }, []);
+    const label = scaling === "peak" ? "relative to the peak" : `density${scaleWords(axis)}`;
+    const y = fitAxis({ label, domain: [0, 1.08 * most] }, []);
     const marks = outlines.flatMap(({ label, corners }) => [
       ...(isFilled(label)
         ? [Plot.areaY(corners, { x: "0", y1: 0, y2: "1", fill: colorOf(label), fillOpacity: 0.25 })]
@@ -63,7 +66,9 @@ export function drawHistogram({ panels, bins = 50, caption }: HistogramData): Fi
   const total = top + Math.max(1, Math.ceil(panels.length / columns)) * height;
   const svg = composeSvg(columns * width, total, [{ x: theme.gutter, y: 3, svg: legend.svg }, ...pieces]);
   const names = panels.map(({ axis }) => axis.label).join(", ");
-  const words = caption ?? `Distribution of ${names}, each of unit area. ${sizes(panels[0]?.series ?? [])}`;
+  const words =
+    caption ??
+    `Distribution of ${names}, each ${scaling === "peak" ? "scaled to its peak" : "of unit area"}. ${sizes(panels[0]?.series ?? [])}`;
   return { svg, width: columns * width, height: total, caption: words };
 }
 
@@ -78,7 +83,12 @@ function scaleWords({ scale }: Axis): string {
 }
 
 /** Corners of the steps in forward coordinates. */
-function outline({ values, weights }: HistogramSeries, x: AxisScale, bins: number): [number, number][] {
+function outline(
+  { values, weights }: HistogramSeries,
+  x: AxisScale,
+  bins: number,
+  scaling: "area" | "peak",
+): [number, number][] {
   const [low, high] = x.domain;
   const width = (high - low) / bins;
   const density = new Float64Array(bins);
@@ -91,8 +101,9 @@ function outline({ values, weights }: HistogramSeries, x: AxisScale, bins: numbe
     const bin = Math.floor((at - low) / width);
     if (bin >= 0 && bin < bins) density[bin] += weight;
   }
+  const whole = scaling === "peak" ? density.reduce((a, b) => Math.max(a, b), 0) : total * width;
   return Array.from(density).flatMap((c, k): [number, number][] => {
-    const level = total > 0 ? c / total / width : 0;
+    const level = whole > 0 ? c / whole : 0;
     return [
       [low + k * width, level],
       [low + (k + 1) * width, level],
@@ -121,7 +132,7 @@ export interface ScatterData {
 const ENCLOSED = [0.68, 0.95];
 /** Contours of fewer points than this are noise. */
 const LEAST_CONTOURED = 200;
-const CELLS = 44;
+const CELLS = 60;
 
 /** Any two quantities in one sample or in several side by side: mass-redshift, colour-colour, BPT. */
 export function drawScatter({ xAxis, yAxis, samples: given, lines = [], caption }: ScatterData): Figure {
@@ -187,7 +198,9 @@ function completePairs({ label, x, y }: Curve): Curve {
 
 function contourMarks(at: readonly [number, number][], x: AxisScale, y: AxisScale): Plot.Markish[] {
   if (at.length < LEAST_CONTOURED) return [];
-  const density = smoothCounts(at, { x: x.domain, y: y.domain }, CELLS, 1.4);
+  // fewer points need a wider kernel, or every one of them gets a contour of its own
+  const sigma = Math.min(2.5, Math.max(1.1, 2 * (1000 / at.length) ** (1 / 6)));
+  const density = smoothCounts(at, { x: x.domain, y: y.domain }, CELLS, sigma);
   const thresholds = enclosingLevels(density, ENCLOSED).sort((a, b) => a - b);
   return [
     Plot.contour(density, {
