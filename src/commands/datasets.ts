@@ -1,47 +1,134 @@
-import { listSurveys, loadSurvey } from "../survey/survey.ts";
+import type { Field } from "../survey/field.ts";
+import { type BandColumns, type FlagRule, type Layout, namesFor, type PropertyColumn } from "../survey/layout.ts";
+import { listSurveys, loadSurvey, type Survey } from "../survey/survey.ts";
 import { depthFlux } from "../tokens/transform.ts";
-import { number, printTable, say } from "./terminal.ts";
 import { defineCommand } from "./shared.ts";
+import { heading, number, printTable, say } from "./terminal.ts";
+
+const listOf = (names: string | readonly string[]): string => (typeof names === "string" ? names : names.join(" or "));
+
+const shown = (column: string | readonly string[]): string => listOf(namesFor(column, "<band>"));
+
+const errorWords = {
+  absolute: "1 sigma",
+  relative: "relative: 1 sigma / |value|",
+  ivar: "inverse variance",
+} as const;
+
+function listAll(): void {
+  const surveys = listSurveys().map((name) => loadSurvey(name));
+  const count = (isBand: boolean, fields: readonly Field[]): string =>
+    String(fields.filter((field) => (field.band !== undefined) === isBand).length);
+  printTable(
+    ["survey", "title", "bands", "properties", "layouts"],
+    surveys.map((s) => [s.name, s.title, count(true, s.fields), count(false, s.fields), String(s.layouts.length)]),
+  );
+}
+
+function showFields({ fields }: Survey): void {
+  const bands = fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
+  if (bands.length > 0) {
+    const range = (values: readonly number[]): string => {
+      const [low, high] = [Math.min(...values), Math.max(...values)];
+      return low === high ? String(low) : `${low} - ${high}`;
+    };
+    printTable(
+      [
+        "band",
+        "group",
+        "pivot [A]",
+        "half-peak range [A]",
+        "5 sigma depth [AB mag]",
+        "1 sigma [flux]",
+        "Vega [AB mag]",
+      ],
+      bands.map(({ name, band }) => [
+        name,
+        band.group,
+        String(band.pivot),
+        band.edges.join(" - "),
+        range(band.depth),
+        number(depthFlux(band)),
+        band.vegaAB === undefined ? "" : String(band.vegaAB),
+      ]),
+    );
+  }
+  printTable(
+    ["property", "unit", "range", "meaning"],
+    fields.flatMap((f) => (f.band === undefined ? [[f.name, f.unit, f.range.join(" .. "), f.description]] : [])),
+  );
+}
+
+/** One line on the columns of bands: `FLUX_AUTO, 60 elements; error FLUX_RELERR_AUTO (relative ...)`. */
+function bandLine(columns: BandColumns): string {
+  const { only, value, error, errorKind, unit, times, order } = columns;
+  const parts = [
+    `${only === undefined ? "bands" : only.join(", ")}: ${shown(value)}`,
+    ...(order === undefined ? [] : [`${order.length} elements a row`]),
+    ...(unit === undefined ? [] : [`in ${unit}`]),
+    ...(times === undefined ? [] : [`times the column ${listOf(times)}`]),
+    error === undefined ? "without errors" : `error ${shown(error)} (${errorWords[errorKind]})`,
+  ];
+  const aliases = Object.entries(columns.aliases).map(([field, name]) => `${field} is ${name}`);
+  return [...parts, ...(aliases.length > 0 ? [`<band> of ${aliases.join(", ")}`] : [])].join("; ");
+}
+
+function propertyRow(name: string, told: PropertyColumn): string[] {
+  const { value, sum, error, interval, errorKind, unit, transform, factor, offset } = told;
+  const column = sum === undefined ? listOf(value ?? "") : `(${sum.join(" + ")})`;
+  const scaled = factor === 1 ? column : factor === -1 ? `-${column}` : `${factor} x ${column}`;
+  const shift = offset === 0 ? "" : ` ${offset > 0 ? "+" : "-"} ${Math.abs(offset)}`;
+  const formula = { identity: `${scaled}${shift}`, log10: `log10(${scaled})${shift}`, pow10: `10^(${scaled}${shift})` };
+  const errors = interval
+    ? `(${interval[1]} - ${interval[0]}) / 2`
+    : error === undefined
+      ? ""
+      : `${sum === undefined ? listOf(error) : (error as readonly string[]).join(", ")} (${errorWords[errorKind]})`;
+  return [name, formula[transform], unit ?? "", errors];
+}
+
+function flagRows(rules: readonly FlagRule[]): string[][] {
+  return rules.flatMap(({ column, bits, values, harmless }) => [
+    ...Object.entries(bits).map(([bit, meaning]) => [shown(column), `bit ${bit}`, meaning, "not used"]),
+    ...Object.entries(values).map(([value, meaning]) => [shown(column), value, meaning, "not used"]),
+    ...Object.entries(harmless).map(([bit, meaning]) => [shown(column), `bit ${bit}`, meaning, "used"]),
+  ]);
+}
+
+function showLayout(layout: Layout): void {
+  const { name, title, bands, properties, magic, objectId, tile, notes, onRequest } = layout;
+  heading(`layout ${name}: ${title}${onRequest ? " (only with --layout)" : ""}`);
+  say(`  object ${objectId}${tile === undefined ? "" : `, tile ${tile}`}`);
+  for (const columns of bands) say(`  ${bandLine(columns)}`);
+  if (magic.length > 0) say(`  no value: ${magic.join(", ")}`);
+  for (const note of notes) say(`  ${note}`);
+  const rows = Object.entries(properties).map(([field, told]) => propertyRow(field, told));
+  if (rows.length > 0) printTable(["property", "columns", "unit unless the file says", "error"], rows);
+  const all = [...layout.flags, ...bands.flatMap(({ flags }) => flags)];
+  const flags = flagRows(
+    all.filter((rule, i) => all.findIndex((other) => listOf(other.column) === listOf(rule.column)) === i),
+  );
+  if (flags.length > 0) printTable(["flag", "set", "meaning", "values are"], flags);
+}
 
 export const datasetsCommand = defineCommand<{ name: string | undefined }>({
   command: "datasets [name]",
-  describe: "list the known surveys, or show one: bands, depths, properties",
-  builder: (yargs) => yargs.positional("name", { type: "string", describe: "survey to show" }),
+  describe: "list the known surveys, or show one: source, bands, properties, columns, errors, flags, licence",
+  builder: (yargs) =>
+    yargs
+      .positional("name", { type: "string", describe: "survey to show, or a path to a survey file" })
+      .example("$0 datasets minijpas", "what miniJPAS has, and how its exports are read"),
   handler: ({ name }) => {
-    if (name === undefined) {
-      const surveys = listSurveys().map((each) => loadSurvey(each));
-      const count = (isBand: boolean, fields: (typeof surveys)[number]["fields"]): string =>
-        String(fields.filter((field) => (field.band !== undefined) === isBand).length);
-      printTable(
-        ["survey", "title", "bands", "properties"],
-        surveys.map((s) => [s.name, s.title, count(true, s.fields), count(false, s.fields)]),
-      );
-      return;
-    }
+    if (name === undefined) return listAll();
     const survey = loadSurvey(name);
     say(`${survey.title} (${survey.path})\nfluxes in ${survey.fluxUnit}`);
-    printTable(
-      ["band", "group", "pivot [A]", "half-peak range [A]", "5 sigma depth [AB mag]", "1 sigma depth [flux]"],
-      survey.fields.flatMap(({ name: field, band }) =>
-        band === undefined
-          ? []
-          : [
-              [
-                field,
-                band.group,
-                String(band.pivot),
-                band.edges.join(" - "),
-                band.depth.join(" "),
-                number(depthFlux(band)),
-              ],
-            ],
-      ),
-    );
-    printTable(
-      ["property", "unit", "range", "meaning"],
-      survey.fields.flatMap((f) =>
-        f.band === undefined ? [[f.name, f.unit, f.range.join(" .. "), f.description]] : [],
-      ),
-    );
+    showFields(survey);
+    for (const layout of survey.layouts) showLayout(layout);
+    const lists = { source: survey.source, licence: [survey.licence], citation: survey.citation, notes: survey.notes };
+    for (const [title, lines] of Object.entries(lists)) {
+      if (lines.length === 0) continue;
+      heading(title);
+      for (const line of lines) say(`  ${line}`);
+    }
   },
 });

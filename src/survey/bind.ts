@@ -28,33 +28,51 @@ interface Fit {
   /** Fields whose columns are there, bands with their errors. */
   readonly bands: number;
   readonly properties: number;
+  /** Columns of errors and flags that are there: of two layouts with as many fields the one that says more is meant. */
+  readonly details: number;
 }
 
 /** How much of a layout a table has. A layout that describes bands fits by them alone. */
-function fitOf({ find, layout, survey }: Omit<Context, "options">): Fit {
+function fitOf({ find, layout, survey, options }: Context): Fit {
   const isOwn = layout === ownLayout;
-  const bands = survey.fields.filter((field) => {
+  const isThere = (template: string | readonly string[] | undefined, name: string): boolean =>
+    find(template, name) !== undefined;
+  const found = survey.fields.flatMap((field) => {
     const columns = columnsFor(layout, field);
-    if (!columns) return false;
-    const name = nameIn(columns, field);
-    const hasError = isOwn || columns.error === undefined || find(columns.error, name) !== undefined;
-    return find(columns.value, name) !== undefined && hasError;
-  }).length;
-  const names = isOwn
-    ? survey.fields.flatMap(({ name, band }) => (band ? [] : [name]))
-    : Object.keys(layout.properties);
-  const properties = names.filter((name) => {
-    const told = Object.hasOwn(layout.properties, name) ? layout.properties[name] : undefined;
-    return find(told?.sum?.[0] ?? told?.value ?? name, name) !== undefined;
-  }).length;
-  return { layout, bands, properties: isOwn || layout.bands.length === 0 ? properties : 0 };
+    const name = columns && nameIn(columns, field);
+    if (name === undefined || !isThere(columns?.value, name)) return [];
+    return [isThere(columns?.error, name) ? "with error" : columns?.error === undefined ? "none wanted" : "without"];
+  });
+  const isLax = isOwn || options.relativeError !== undefined;
+  const bands = found.filter((kind) => isLax || kind !== "without").length;
+  const told = isOwn
+    ? survey.fields.flatMap(({ name, band }) => (band ? [] : [{ name, columns: [name], errors: [`${name}_err`] }]))
+    : Object.entries(layout.properties).map(([name, { value, sum, error, interval }]) => ({
+        name,
+        columns: sum?.[0] ?? value,
+        errors: interval?.[0] ?? (sum ? error?.[0] : error),
+      }));
+  const properties = told.filter(({ name, columns }) => isThere(columns, name));
+  const details =
+    found.filter((kind) => kind === "with error").length +
+    properties.filter(({ name, errors }) => isThere(errors, name)).length +
+    layout.flags.filter(({ column }) => isThere(column, "")).length;
+  const isByProperties = isOwn || layout.bands.length === 0;
+  return { layout, bands, properties: isByProperties ? properties.length : 0, details };
 }
 
-/** The layouts that fit best: by bands before properties, by more fields before fewer. */
+/** The layouts that fit best: by bands before properties, by more fields before fewer, by more details before fewer. */
 function bestFits(fits: readonly Fit[]): Layout[] {
-  const most = (of: (fit: Fit) => number): number => Math.max(0, ...fits.map(of));
-  const by = most((fit) => fit.bands) > 0 ? (fit: Fit) => fit.bands : (fit: Fit) => fit.properties;
-  return most(by) === 0 ? [] : fits.filter((fit) => by(fit) === most(by)).map(({ layout }) => layout);
+  const keep = (some: readonly Fit[], of: (fit: Fit) => number): Fit[] => {
+    const most = Math.max(...some.map(of));
+    return some.filter((fit) => of(fit) === most);
+  };
+  const some = fits.filter(({ bands, properties }) => bands + properties > 0);
+  const fullest = keep(
+    keep(some, (fit) => fit.bands),
+    (fit) => (fit.bands > 0 ? 0 : fit.properties),
+  );
+  return keep(fullest, (fit) => fit.details).map(({ layout }) => layout);
 }
 
 function describeLayout(layout: Layout, survey: Survey): string {
@@ -67,7 +85,8 @@ function describeLayout(layout: Layout, survey: Survey): string {
   return `${layout.name} (${value || survey.fields[0].name}, ...)`;
 }
 
-function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Survey, wanted?: string): Layout {
+function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Survey, options: BindOptions): Layout {
+  const wanted = options.layout;
   const layouts = [ownLayout, ...survey.layouts];
   if (wanted !== undefined) {
     const named = layouts.find((layout) => layout.name === wanted);
@@ -78,7 +97,7 @@ function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Sur
   const candidates = bestFits(
     layouts
       .filter(({ onRequest }) => !onRequest)
-      .map((layout) => fitOf({ path, find: makeFinder(path, schema, layout === ownLayout), layout, survey })),
+      .map((layout) => fitOf({ path, find: makeFinder(path, schema, layout === ownLayout), layout, survey, options })),
   );
   if (candidates.length === 1) return candidates[0];
   const list = (some: readonly Layout[]): string => some.map((layout) => describeLayout(layout, survey)).join(", ");
@@ -107,7 +126,7 @@ export function bindLayout(
   survey: Survey,
   options: BindOptions = {},
 ): Binding {
-  const layout = chooseLayout(path, schema, survey, options.layout);
+  const layout = chooseLayout(path, schema, survey, options);
   const find = makeFinder(path, schema, layout === ownLayout);
   const context: Context = { path, find, layout, survey, options };
   const fields = survey.fields.flatMap(

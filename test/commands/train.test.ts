@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { splitNames } from "../../src/survey/split.ts";
+import { listSurveys } from "../../src/survey/survey.ts";
 import {
   caleido,
   ENGINE,
@@ -117,10 +118,26 @@ describe.concurrent("looking at things", () => {
   });
 
   test("datasets lists surveys and shows one", async ({ expect }) => {
-    expect((await succeed(["datasets"], folder)).stdout).toMatch(/minijpas .*62 .*11/);
-    const { stdout } = await succeed(["datasets", "minijpas"], folder);
+    const list = (await succeed(["datasets"], folder)).stdout;
+    expect(list).toMatch(/minijpas .*62 .*11 .*3/);
+    for (const name of listSurveys()) expect(list).toContain(` ${name} `);
+    const { stdout, stderr } = await succeed(["datasets", "minijpas"], folder);
     expect(stdout).toMatch(/J0660 +│ +narrow +│ +6607\.6/);
     expect(stdout).toMatch(/HALPHA_EW .*Angstrom/);
+    expect(stdout).toMatch(/FLAGS or FLambdaDualObj\.FLAGS .*bit 4 .*saturated .*not used/);
+    for (const told of [
+      "relative: 1 sigma / |value|",
+      "no value: -99, 99",
+      "source",
+      "licence",
+      "citation",
+      "A&A 653",
+    ]) {
+      expect(stderr).toContain(told);
+    }
+    const labels = await succeed(["datasets", "sdss-spectra"], folder);
+    expect(labels.stdout).toMatch(/LOGM .*LGM_TOT_P50 .*\(LGM_TOT_P84 - LGM_TOT_P16\) \/ 2/);
+    expect(labels.stdout).toContain("-(OII_3726_EQW + OII_3729_EQW)");
   });
 
   test("prepare splits a table by parent and loses no row", async ({ expect }) => {

@@ -1,0 +1,351 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import type { Column, Table } from "../../src/io/table.ts";
+import type { Catalog } from "../../src/survey/catalog.ts";
+import { State } from "../../src/survey/field.ts";
+import { readWholeCatalog, toCatalog } from "../../src/survey/read.ts";
+import type { CatalogOptions } from "../../src/survey/read.ts";
+import { listSurveys, loadSurvey } from "../../src/survey/survey.ts";
+
+/** One row of a table; numbers as float64, texts as texts, with a unit after the value where a file states one. */
+type Cells = Readonly<Record<string, number | string | readonly [value: number, unit: string]>>;
+
+function tableOf(...rows: readonly Cells[]): Table {
+  const columns = Object.entries(rows[0]).map(([name, first]): Column => {
+    const of = rows.map((row) => row[name]);
+    if (typeof first === "string") return { name, type: "string", width: 1, data: of.map(String) };
+    const unit = typeof first === "number" ? {} : { unit: first[1] };
+    const data = Float64Array.from(of, (cell) => Number(typeof cell === "object" ? cell[0] : cell));
+    return { name, type: "float64", width: 1, data, ...unit };
+  });
+  return { rowCount: rows.length, columns, metadata: {} };
+}
+
+const surveys = new Map(listSurveys().map((name) => [name, loadSurvey(name)]));
+const read = (survey: string, table: Table, options?: CatalogOptions): ReturnType<typeof toCatalog> =>
+  toCatalog(table, surveys.get(survey)!, options);
+
+/** [value, error, state] of a field in a row. */
+function cell(catalog: Catalog, row: number, name: string): [number, number, number] {
+  const at = row * catalog.fields.length + catalog.fields.findIndex((field) => field.name === name);
+  return [catalog.value[at], catalog.error[at], catalog.state[at]];
+}
+
+function expectCell(catalog: Catalog, row: number, name: string, value: number, error: number): void {
+  const [v, e, state] = cell(catalog, row, name);
+  expect([name, state]).toEqual([name, State.measured]);
+  expect(v / value, name).toBeCloseTo(1, 5);
+  if (error === 0) expect(e).toBe(0);
+  else expect(e / error, name).toBeCloseTo(1, 5);
+}
+
+const nothing = [0, 0, State.notObserved];
+
+/** c / pivot^2, in 1e-19 erg/s/cm2/A per erg/s/cm2/Hz. */
+const perFrequency = (pivot: number): number => 2.99792458e18 / pivot ** 2 / 1e-19;
+const flux = (magAB: number, pivot: number): number => 10 ** (-0.4 * (magAB + 48.6)) * perFrequency(pivot);
+const pivotOf = (survey: string, name: string): number =>
+  surveys.get(survey)!.fields.find((field) => field.name === name)!.band!.pivot;
+
+describe("every survey file", () => {
+  it.each(listSurveys())(
+    "%s says where its tables are, on what terms, what to cite, and every layout's errors",
+    (name) => {
+      const survey = loadSurvey(name);
+      expect(survey.source.length).toBeGreaterThan(0);
+      expect(survey.citation.length).toBeGreaterThan(0);
+      expect(survey.licence).not.toBe("not stated");
+      expect(survey.layouts.length).toBeGreaterThan(0);
+      for (const { bands } of survey.layouts) for (const { error } of bands) expect(error).toBeDefined();
+    },
+  );
+});
+
+describe("labels of SDSS galaxies", () => {
+  it("MPA-JHU: negative equivalent widths are emission, quantiles give errors, doublets are added up", () => {
+    const row = {
+      PLATEID: 285,
+      MJD: 51930,
+      FIBERID: 184,
+      Z: 0.08,
+      Z_ERR: 1e-4,
+      Z_WARNING: 0,
+      RELIABLE: 1,
+      LGM_TOT_P50: 10.4,
+      LGM_TOT_P16: 10.3,
+      LGM_TOT_P84: 10.54,
+      SFR_TOT_P50: -9999,
+      SFR_TOT_P16: -9999,
+      SFR_TOT_P84: -9999,
+      H_ALPHA_EQW: -12.5,
+      H_ALPHA_EQW_ERR: 0.5,
+      H_BETA_EQW: 1.5,
+      H_BETA_EQW_ERR: -1,
+      OII_3726_EQW: -3,
+      OII_3726_EQW_ERR: 0.3,
+      OII_3729_EQW: -4,
+      OII_3729_EQW_ERR: 0.4,
+    };
+    const table = tableOf(row, { ...row, RELIABLE: 0 }, { ...row, Z_WARNING: 4, OII_3729_EQW: -9999 });
+    const { catalog, report } = read("sdss-spectra", table);
+    expect(catalog.objectId).toEqual(Array(3).fill("285-51930-184"));
+    expectCell(catalog, 0, "z", 0.08, 1e-4);
+    expectCell(catalog, 0, "LOGM", 10.4, 0.12);
+    expect(cell(catalog, 0, "LOGSFR")).toEqual(nothing);
+    expectCell(catalog, 0, "HALPHA_EW", 12.5, 0.5);
+    expectCell(catalog, 0, "HBETA_EW", -1.5, 0);
+    expectCell(catalog, 0, "OII3727_EW", 7, 0.5);
+    for (const row of [1, 2])
+      for (const name of ["z", "LOGM", "HALPHA_EW"]) expect(cell(catalog, row, name)).toEqual(nothing);
+    expect(report.reasons.get("RELIABLE 0: not reliable")?.count).toBe(5);
+    expect(report.reasons.get("flag 4: chi2 too close to the second best")?.count).toBe(4);
+    expect(report.reasons.get("magic value")?.count).toBe(4);
+    expect(report.reasons.get("label kept without its error: error negative")?.count).toBe(1);
+  });
+
+  it("GSWLC: -99 is no value, bad fits are left out", () => {
+    const row = {
+      ObjID: 1,
+      plate: 285,
+      MJD: 51930,
+      fiber: 184,
+      z: 0.1,
+      logMstar: 10.5,
+      logMstar_err: 0.04,
+      logSFR_SED: -99,
+      logSFR_SED_err: -99,
+      A_V: 0.3,
+      A_V_err: 0.1,
+      flag_sed: 0,
+    };
+    const { catalog } = read("gswlc", tableOf(row, { ...row, flag_sed: 2 }));
+    expect(catalog.objectId[0]).toBe("285-51930-184");
+    expectCell(catalog, 0, "LOGM", 10.5, 0.04);
+    expectCell(catalog, 0, "AV", 0.3, 0.1);
+    expect(cell(catalog, 0, "LOGSFR")).toEqual(nothing);
+    expect(cell(catalog, 1, "LOGM")).toEqual(nothing);
+  });
+});
+
+describe("labels of DESI galaxies", () => {
+  it("FastSpecFit: inverse variances, h = 1, linear star formation rates", () => {
+    const { catalog, report } = read(
+      "desi",
+      tableOf({
+        TARGETID: 39,
+        Z: 0.2,
+        LOGMSTAR: [10, "Msun"], // the file gives the unit of the argument
+        SFR: [2, "Msun / yr"],
+        ZZSUN: -0.3,
+        AV: [0.4, "mag"],
+        AGE: [3, "Gyr"],
+        HALPHA_EW: [20, "Angstrom"],
+        HALPHA_EW_IVAR: [4, "1 / Angstrom2"],
+        HBETA_EW: [5, "Angstrom"],
+        HBETA_EW_IVAR: [0, "1 / Angstrom2"],
+        OII_3726_EW: [3, "Angstrom"],
+        OII_3726_EW_IVAR: [4, ""],
+        OII_3729_EW: [4, "Angstrom"],
+        OII_3729_EW_IVAR: [1, ""],
+      }),
+    );
+    expect(report.layout).toBe("fastspecfit");
+    expect(catalog.objectId).toEqual(["39"]);
+    const h = -2 * Math.log10(0.7);
+    expectCell(catalog, 0, "LOGM", 10 + h, 0);
+    expectCell(catalog, 0, "LOGSFR", Math.log10(2) + h, 0);
+    expectCell(catalog, 0, "HALPHA_EW", 20, 0.5);
+    expectCell(catalog, 0, "HBETA_EW", 5, 0);
+    expectCell(catalog, 0, "OII3727_EW", 7, Math.sqrt(1 / 4 + 1));
+  });
+
+  it("redrock: stars and doubtful redshifts are left out", () => {
+    const row = { TARGETID: 39, Z: 0.2, ZERR: 1e-5, ZWARN: 0, SPECTYPE: "GALAXY" };
+    const table = tableOf(row, { ...row, ZWARN: 4 }, { ...row, SPECTYPE: "STAR  " });
+    const { catalog, report } = read("desi", table);
+    expect([0, 1, 2].map((i) => cell(catalog, i, "z")[2])).toEqual([1, 0, 0]);
+    expect([...report.reasons.keys()]).toEqual(["flag 4: chi2 too close to the second best", "SPECTYPE STAR: a star"]);
+  });
+
+  it("Legacy Surveys: nanomaggies with inverse variances", () => {
+    const table = tableOf({
+      TARGETID: 39,
+      FLUX_G: 10,
+      FLUX_IVAR_G: 4,
+      FLUX_W1: -3,
+      FLUX_IVAR_W1: 0.25,
+      FLUX_Z: 1,
+      FLUX_IVAR_Z: 0,
+    });
+    const { catalog } = read("legacy", table);
+    const nanomaggy = (pivot: number): number => 3631e-32 * perFrequency(pivot);
+    expectCell(catalog, 0, "gLS", 10 * nanomaggy(4808), 0.5 * nanomaggy(4808));
+    expectCell(catalog, 0, "W1", -3 * nanomaggy(pivotOf("legacy", "W1")), 2 * nanomaggy(pivotOf("legacy", "W1")));
+    expect(cell(catalog, 0, "zLS")).toEqual(nothing);
+  });
+});
+
+describe("photometric tables", () => {
+  it("2MASS and AllWISE: Vega magnitudes become fluxes by the bands' offsets", () => {
+    const { catalog } = read(
+      "infrared",
+      tableOf({ designation: "a", j_m: 15, j_msigcom: 0.1, k_m: 14, k_msigcom: 0.05 }),
+    );
+    const sigma = 0.4 * Math.LN10;
+    expectCell(
+      catalog,
+      0,
+      "J",
+      flux(15.91, pivotOf("infrared", "J")),
+      0.1 * sigma * flux(15.91, pivotOf("infrared", "J")),
+    );
+    expectCell(
+      catalog,
+      0,
+      "Ks",
+      flux(15.85, pivotOf("infrared", "Ks")),
+      0.05 * sigma * flux(15.85, pivotOf("infrared", "Ks")),
+    );
+    const wise = read(
+      "infrared",
+      tableOf({ designation: "b", w1mpro: 14, w1sigmpro: 0.02, w2mpro: 13, w2sigmpro: NaN }),
+    );
+    expectCell(
+      wise.catalog,
+      0,
+      "W1",
+      flux(16.699, pivotOf("infrared", "W1")),
+      0.02 * sigma * flux(16.699, pivotOf("infrared", "W1")),
+    );
+    expect(wise.report.reasons.get("error missing")?.count).toBe(1); // an upper limit of the catalogue: no error there
+  });
+
+  const ojala = {
+    TILE_ID: 9611,
+    NUMBER: 38848,
+    APER_COR_3_0_J0378: 0.5,
+    APER_COR_3_0_J0378_ERR: 0.1,
+    FLAGS_J0378: 0,
+    APER_COR_3_0_J0390: -0.2,
+    APER_COR_3_0_J0390_ERR: 0.1,
+    FLAGS_J0390: 4,
+    iSDSS: 40,
+    MAG_i: 20,
+    MAG_i_ERR: 0.01,
+    MAG_G: 21,
+    MAG_G_ERR: 0.02,
+    MAG_W1: 19,
+    MAG_W1_ERR: 0.1,
+    SPECTYPE: "GALAXY",
+    Z_GAL: 0.3,
+    Z_GAL_ERR: 0.01,
+    LOGM: 10.2,
+    LOGM_ERR: 0.1,
+    HALPHA_6562_EW: 15,
+    HALPHA_6562_EW_ERR: 2,
+  };
+
+  it("OJALA: narrow bands relative to iSDSS, magnitudes, labels, tiles", () => {
+    const { catalog, report } = read("jpas-edr", tableOf(ojala, { ...ojala, iSDSS: NaN }));
+    expect(report.layout).toBe("ojala");
+    expect(catalog.objectId[0]).toBe("9611-38848");
+    expect(catalog.tile).toEqual(["9611", "9611"]);
+    expectCell(catalog, 0, "J0378", 20, 4);
+    expect(cell(catalog, 0, "J0390")).toEqual(nothing);
+    expectCell(
+      catalog,
+      0,
+      "iSDSS",
+      flux(20, pivotOf("jpas-edr", "iSDSS")),
+      0.01 * 0.4 * Math.LN10 * flux(20, pivotOf("jpas-edr", "iSDSS")),
+    );
+    expectCell(catalog, 0, "gLS", flux(21, 4808), 0.02 * 0.4 * Math.LN10 * flux(21, 4808));
+    expectCell(catalog, 0, "z", 0.3, 0.01);
+    expectCell(catalog, 0, "HALPHA_EW", 15, 2);
+    expect(cell(catalog, 1, "J0378")).toEqual(nothing);
+    expect(report.reasons.get("no reference flux")?.count).toBe(1);
+    const fluxes = read("jpas-edr", tableOf(ojala), { layout: "ojala-flux" }).catalog;
+    expectCell(fluxes, 0, "J0378", 0.5, 0.1);
+    const labels = read("jpas-edr", tableOf(ojala), { layout: "ojala-labels" }).catalog;
+    expect(cell(labels, 0, "J0378")).toEqual(nothing);
+    expectCell(labels, 0, "LOGM", 10.2, 0.1);
+  });
+
+  it("the photo-z challenge, with and without errors", () => {
+    const row = {
+      J0378: 0.5,
+      J0378_ERR: 0.1,
+      J0390: 0.6,
+      J0390_ERR: 0.1,
+      iSDSS: 40,
+      MAG_J_2MASS: 17,
+      MAG_J_2MASS_ERR: 0.1,
+      Z: 0.4,
+    };
+    const { catalog, report } = read("photoz-challenge", tableOf(row));
+    expect(report.layout).toBe("photoz");
+    expectCell(catalog, 0, "J0378", 20, 4);
+    const j = flux(17, pivotOf("photoz-challenge", "J"));
+    expectCell(catalog, 0, "J", j, 0.1 * 0.4 * Math.LN10 * j);
+    expectCell(catalog, 0, "z", 0.4, 0);
+    const bare = tableOf({ J0378: 0.5, J0390: 0.6, iSDSS: 40, Z: 0.4, MAG_FUV: 22 });
+    expect(() => read("photoz-challenge", bare, { layout: "photoz" })).toThrow(/has no error column.*--relative-error/);
+    const guessed = read("photoz-challenge", bare, { layout: "photoz", relativeError: 0.05 }).catalog;
+    expectCell(guessed, 0, "J0378", 20, 1);
+  });
+
+  it("without the column that fluxes are relative to is an error that names it", () => {
+    const { iSDSS: _, ...rest } = ojala;
+    expect(() => read("jpas-edr", tableOf(rest))).toThrow(
+      /"APER_COR_3_0_J0378" is relative to a column that is missing: iSDSS/,
+    );
+  });
+
+  it("with two spellings of a column, or two layouts that fit as well, list the candidates", () => {
+    expect(() => read("gswlc", tableOf({ LogMstar: 10, LOGMSTAR: 11 }))).toThrow(
+      /column "logMstar" may be any of LogMstar, LOGMSTAR/,
+    );
+    expect(() => read("gswlc", tableOf({ logSFR_SED: 1, logSFR: 1 }))).toThrow(
+      /columns logSFR_SED, logSFR mean the same \(LOGSFR\)/,
+    );
+    expect(() => read("desi", tableOf({ Z: 1 }))).toThrow(
+      /several layouts fit its columns: redrock \(Z, ...\), fastspecfit .*--layout/,
+    );
+  });
+});
+
+const dataFolder = process.env.CALEIDO_TEST_DATA ?? fileURLToPath(new URL("../../../shared/data", import.meta.url));
+
+describe("real tables", () => {
+  it.for([
+    ["ecalifa", "ecalifa/galaxies_properties.fits", "ecalifa", 895],
+    ["desi", "desi-bgs-ew/desi_bgs_ew_testset.csv.gz", "bgs-ew", 108_459],
+    ["desi", "desi-spectra/redrock-4-80613-thru20210324.fits", "redrock", 1],
+  ] as const)("%s opens %s", async ([survey, file, layout, rowCount], context) => {
+    const path = join(dataFolder, file);
+    if (!existsSync(path)) context.skip(`no real data in ${dataFolder}; CALEIDO_TEST_DATA names the folder`);
+    const { catalog, counts } = await readWholeCatalog(path, loadSurvey(survey));
+    expect([counts.layout, catalog.rowCount]).toEqual([layout, rowCount]);
+    const median = (name: string): number => {
+      const values = Array.from({ length: rowCount }, (_, row) => cell(catalog, row, name)).filter(
+        ([, , state]) => state === 1,
+      );
+      return values.map(([value]) => value).sort((a, b) => a - b)[values.length >> 1];
+    };
+    if (survey === "ecalifa") {
+      expect(median("LOGM")).toBeCloseTo(10.472, 2);
+      expect(median("LOGZ")).toBeCloseTo(Math.log10(0.014956946 / 0.017), 2);
+      expect(median("AGE")).toBeCloseTo(4.671, 2);
+      expect(catalog.objectId[0]).toBe("IC5376");
+    } else if (layout === "bgs-ew") {
+      expect(cell(catalog, 0, "HALPHA_EW")[0]).toBeCloseTo(7.01285, 4);
+      expect(cell(catalog, 0, "HALPHA_EW")[1]).toBeCloseTo(1 / Math.sqrt(1.32653), 4);
+      expect(catalog.objectId[0]).toBe("39627733927462346");
+    } else {
+      expect(median("z")).toBeCloseTo(0.3687, 4);
+      expect(catalog.objectId[0]).toBe("39633345008634465");
+    }
+  });
+});
