@@ -175,7 +175,7 @@ export function statesFigure(sample: Sample): Figure[] {
 }
 
 export function percent(fraction: number): string {
-  const digits = fraction > 0 && fraction < 0.1 ? 1 : 0;
+  const digits = fraction > 0 && fraction < 0.01 ? 1 : 0;
   return `${(100 * fraction).toFixed(digits)} %`;
 }
 
@@ -205,7 +205,7 @@ export function photometryFigure(sample: Sample): Figure[] {
     figures.photometry.draw({
       fluxUnit: fields[reference].unit,
       objects,
-      caption: `${chosen.length} galaxies from bright to faint (at ${levels.map((l) => `${100 * l} %`).join(", ")} of the ranking by ${fields[reference].name}), fluxes and 1σ errors as they stand in the table. Narrow bands should follow the broad ones; a narrow band high above its neighbours holds an emission line.`,
+      caption: `${chosen.length} galaxies from bright to faint (at ${levels.map((level) => percent(level)).join(", ")} of the ranking by ${fields[reference].name}), fluxes and 1σ errors as they stand in the table. Narrow bands should follow the broad ones; a narrow band high above its neighbours holds an emission line.`,
     }),
   ];
 }

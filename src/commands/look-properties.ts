@@ -1,4 +1,5 @@
 import { dividingLine, ionisationFractions, kauffmann2003, kewley2001 } from "../report/bpt.ts";
+import { axisLabel } from "../report/axis.ts";
 import { figures } from "../report/figures.ts";
 import { completeMass, ksDistance, quantile, sortFinite } from "../report/statistics.ts";
 import type { Figure } from "../report/svg.ts";
@@ -82,7 +83,7 @@ function planeFigure(sample: Sample, others: readonly Sample[], { x, y, notice }
     cut.push(comparable(sample, other));
     return [{ label: other.label, x: a, y: b }];
   });
-  const { fields } = sample.survey;
+  const [xAxis, yAxis] = [x, y].map((name) => axisOf(sample.survey.fields[fieldIndex(sample, name)]));
   const slice = cut.length === 1 ? cut[0] : undefined;
   const first =
     slice === undefined
@@ -90,11 +91,11 @@ function planeFigure(sample: Sample, others: readonly Sample[], { x, y, notice }
       : { label: slice.label, x: pick(xs, slice.rows), y: pick(ys, slice.rows) };
   return [
     figures.scatter.draw({
-      xAxis: axisOf(fields[fieldIndex(sample, x)]),
-      yAxis: axisOf(fields[fieldIndex(sample, y)]),
+      xAxis,
+      yAxis,
       samples: [first, ...beside.slice(0, 2)],
       lines: x === "LOGM" && y === "LOGSFR" ? [MAIN_SEQUENCE] : [],
-      caption: `${notice} ${slice?.words ?? ""}`.trim(),
+      caption: `${axisLabel(yAxis)} against ${axisLabel(xAxis)}. ${notice} ${slice?.words ?? ""}`.trim(),
     }),
   ];
 }

@@ -1,13 +1,14 @@
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
+import { openTable } from "../io/formats.ts";
 import { renderReport, type ReportSection, type ReportTable } from "../report/html.ts";
 import { type Figure, renderPng } from "../report/svg.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { readCatalog } from "../survey/read.ts";
 import { addReport, type ReadReport } from "../survey/report.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
-import { depthFigure, noiseFigure, photometryFigure, statesFigure } from "./look-bands.ts";
+import { depthFigure, noiseFigure, percent, photometryFigure, statesFigure } from "./look-bands.ts";
 import {
   bptFigures,
   colourFigures,
@@ -18,7 +19,7 @@ import {
   redshiftFigure,
   widthFigures,
 } from "./look-properties.ts";
-import { createSampler, type Sample } from "./look-sample.ts";
+import { createSampler, mechanismOf, type Sample } from "./look-sample.ts";
 import { type ReadArguments, readOptionsOf } from "./shared.ts";
 
 /** The report of a table: what `caleido look` shows, and `caleido simulate` writes beside its table. */
@@ -54,6 +55,12 @@ export async function readSample(
     else addReport(reading, report);
   }
   if (reading === undefined) throw new UserError(`${path}: a table without rows, expected at least one galaxy`);
+  const told = reading.unusedColumns.filter((column) => mechanismOf(column) !== undefined);
+  if (told.length > 0) {
+    const source = await openTable(path);
+    for await (const table of source.batches({ columns: told })) sampler.addMechanisms(table);
+    await source.close();
+  }
   return { sample: sampler.finish(), reading };
 }
 
@@ -66,7 +73,7 @@ export async function readBeside(
   if (beside.length === 0 && surveys.length > 0) throw new UserError("--beside-survey: expected a table, --beside");
   if (surveys.length > 1 && surveys.length !== beside.length) {
     throw new UserError(
-      `--beside-survey: given ${surveys.length} times, expected once for all, or once for each of the ${beside.length} tables`,
+      `--beside-survey: given ${surveys.length} times, expected once for all, or once for each of the ${beside.length} table${beside.length === 1 ? "" : "s"}`,
     );
   }
   // the layout is that of the first table: others have their own
@@ -144,7 +151,20 @@ function contentTables(sample: Sample, reading: ReadReport | undefined): ReportT
             rows: reasons.map(([reason, { count, examples }]) => [reason, count, examples[0] ?? ""]),
           },
         ];
-  return [...properties, ...unused];
+  return [...properties, ...mechanismTable(sample), ...unused];
+}
+
+function mechanismTable({ mechanisms, rowCount, survey }: Sample): ReportTable[] {
+  const bands = survey.fields.filter(({ band }) => band !== undefined).length;
+  const rows = [...mechanisms].filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+  if (rows.length === 0) return [];
+  return [
+    {
+      title: "Why bands are missing",
+      columns: [{ label: "reason" }, { label: "values" }, { label: "of all values" }],
+      rows: rows.map(([mechanism, count]) => [mechanism, count, percent(count / Math.max(1, bands * rowCount))]),
+    },
+  ];
 }
 
 /** Writes the page and, where asked for, one PNG per figure; returns the number of figures. */

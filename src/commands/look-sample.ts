@@ -16,6 +16,8 @@ export interface Sample {
   readonly rowCount: number;
   /** [nField * 4] Values of each field in each `State`, over all rows. */
   readonly states: Uint32Array;
+  /** Missing values of bands by what took them (`missing_edge`, ... of simulated tables), over all rows. */
+  readonly mechanisms: ReadonlyMap<string, number>;
   /** Counts of redshifts over all rows, in bins of `REDSHIFT_STEP`. */
   readonly redshifts: { readonly values: Float64Array; readonly weights: Float64Array };
 }
@@ -24,6 +26,8 @@ export interface Sampler {
   add(catalog: Catalog): void;
   /** Rows under the public column names; only those that are kept are converted. */
   addTable(table: Table): void;
+  /** Counts of the columns that say what took bands; {@link addTable} does this by itself. */
+  addMechanisms(table: Table): void;
   finish(): Sample;
 }
 
@@ -66,10 +70,16 @@ function createReservoir({ fields }: Survey, seed: string, capacity: number) {
   };
 }
 
-/** Counts of states and redshifts. */
+/** A column that counts the bands of a row that one mechanism took: its name, `edge` of `missing_edge`. */
+export function mechanismOf(column: string): string | undefined {
+  return /^missing_(\w+)$/.exec(column)?.[1];
+}
+
+/** Counts of states, redshifts and of what took bands. */
 function createTally({ fields }: Survey) {
   const states = new Uint32Array(fields.length * N_STATE);
   const redshifts = new Map<number, number>();
+  const mechanisms = new Map<string, number>();
   const zField = fields.findIndex(({ kind }) => kind === "redshift");
   return {
     count(field: number, value: number, state: number): void {
@@ -78,10 +88,20 @@ function createTally({ fields }: Survey) {
       const bin = Math.floor(value / REDSHIFT_STEP);
       redshifts.set(bin, (redshifts.get(bin) ?? 0) + 1);
     },
-    finish(): Pick<Sample, "states" | "redshifts"> {
+    countMechanisms({ columns }: Table): void {
+      for (const { name, data } of columns) {
+        const mechanism = mechanismOf(name);
+        if (mechanism === undefined) continue;
+        let sum = mechanisms.get(mechanism) ?? 0;
+        for (const bands of data) sum += Number(bands);
+        mechanisms.set(mechanism, sum);
+      }
+    },
+    finish(): Pick<Sample, "states" | "redshifts" | "mechanisms"> {
       const bins = [...redshifts.keys()].sort((a, b) => a - b);
       const values = Float64Array.from(bins, (bin) => (bin + 0.5) * REDSHIFT_STEP);
-      return { states, redshifts: { values, weights: Float64Array.from(bins, (bin) => redshifts.get(bin) ?? 0) } };
+      const weights = Float64Array.from(bins, (bin) => redshifts.get(bin) ?? 0);
+      return { states, mechanisms, redshifts: { values, weights } };
     },
   };
 }
@@ -103,6 +123,7 @@ export function createSampler(label: string, survey: Survey, seed: string, capac
         const { catalog } = toCatalog(pickRows(table, rows), survey);
         rows.forEach((row, i) => reservoir.keep(catalog, i, places[row]));
       }
+      tally.countMechanisms(table);
       const columns = new Map(table.columns.map((column) => [column.name, column.data]));
       fields.forEach(({ name }, j) => {
         const values = columns.get(name);
@@ -114,6 +135,7 @@ export function createSampler(label: string, survey: Survey, seed: string, capac
         }
       });
     },
+    addMechanisms: (table) => tally.countMechanisms(table),
     finish: () => ({ label, survey, ...reservoir.finish(), ...tally.finish() }),
   };
 }

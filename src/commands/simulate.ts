@@ -97,6 +97,11 @@ export const simulateCommand = defineCommand<Arguments>({
     const options = parseOptions(simulation, flagOf);
     const survey = loadSurvey(surveyName);
     const label = "simulated";
+    if (!report && (args.figures !== undefined || args.beside.length > 0)) {
+      throw new UserError(
+        `--${args.figures === undefined ? "beside" : "figures"}: there are no figures with --no-report`,
+      );
+    }
     // what stands beside is read first: a mistake there must not cost a simulation
     const others = report ? await readBeside(args, label) : [];
     const sampler = report ? createSampler(label, survey, String(options.seed)) : undefined;
