@@ -92,19 +92,26 @@ export function axisOf({ description, unit }: Field): Axis {
   return unit === "" || unit === "dex" ? { label } : { label, unit };
 }
 
-/** A sample cut to the redshifts (5th to 95th percentile) of another, where enough is left to compare. */
+/** Two samples cut to the same redshifts, where enough of the first is left to compare. */
 export interface Slice {
-  readonly label: string;
+  readonly labels: readonly [string, string];
+  /** Of the sample, and of the other. */
   readonly rows: readonly number[];
+  readonly otherRows: readonly number[];
   /** What the caption says of the cut. */
   readonly words: string;
 }
 
 const LEAST_SLICE = 300;
 
+function rowsOf({ catalog }: Sample): number[] {
+  return Array.from({ length: catalog.rowCount }, (_, row) => row);
+}
+
+/** Both samples between the 5th and the 95th percentile of the other's redshifts. */
 export function comparable(sample: Sample, other: Sample): Slice {
-  const all = Array.from({ length: sample.catalog.rowCount }, (_, row) => row);
-  const whole = { label: sample.label, rows: all };
+  const [all, otherAll] = [rowsOf(sample), rowsOf(other)];
+  const whole = { labels: [sample.label, other.label] as const, rows: all, otherRows: otherAll };
   const [z, zOther] = [valuesOf(sample, "z"), valuesOf(other, "z")];
   if (z === undefined || zOther === undefined) return { ...whole, words: "" };
   const sorted = sortFinite(zOther);
@@ -112,12 +119,15 @@ export function comparable(sample: Sample, other: Sample): Slice {
   const rows = all.filter((row) => z[row] >= low && z[row] <= high);
   const range = `z ${low.toFixed(2)}–${high.toFixed(2)}`;
   if (rows.length < LEAST_SLICE) {
-    return {
-      ...whole,
-      words: `All redshifts: only ${rows.length} of ${sample.label} share ${range} with ${other.label}.`,
-    };
+    const words = `All redshifts: only ${rows.length} of ${sample.label} share ${range} with ${other.label}.`;
+    return { ...whole, words };
   }
-  return { label: `${sample.label}, ${range}`, rows, words: `Of ${sample.label}, redshifts as in ${other.label}.` };
+  return {
+    labels: [`${sample.label}, ${range}`, `${other.label}, ${range}`],
+    rows,
+    otherRows: otherAll.filter((row) => zOther[row] >= low && zOther[row] <= high),
+    words: "Both at the same redshifts.",
+  };
 }
 
 export function pick(values: Float64Array, rows: readonly number[]): Float64Array {

@@ -66,7 +66,7 @@ const PLANES: readonly Plane[] = [
   { x: "LOGM", y: "AGE", notice: "Massive galaxies should be older." },
 ];
 
-/** Local main sequence of star-forming galaxies (Renzini & Peng 2015, ApJ 801, L29, eq. 1). */
+/** Local main sequence of star-forming galaxies (Renzini & Peng 2015, ApJ 801, L29). */
 const MAIN_SEQUENCE = {
   label: "main sequence at z = 0 (Renzini & Peng 2015)",
   x: [8.5, 11.2],
@@ -74,30 +74,40 @@ const MAIN_SEQUENCE = {
 };
 
 function planeFigure(sample: Sample, others: readonly Sample[], { x, y, notice }: Plane): Figure[] {
-  const [xs, ys] = [valuesOf(sample, x), valuesOf(sample, y)];
-  if (xs === undefined || ys === undefined) return [];
-  const cut: Slice[] = [];
-  const beside = others.flatMap((other) => {
-    const [a, b] = [valuesOf(other, x), valuesOf(other, y)];
-    if (a === undefined || b === undefined) return [];
-    cut.push(comparable(sample, other));
-    return [{ label: other.label, x: a, y: b }];
-  });
+  const pairOf = (one: Sample) => {
+    const [xs, ys] = [valuesOf(one, x), valuesOf(one, y)];
+    return xs === undefined || ys === undefined ? [] : [{ label: one.label, x: xs, y: ys }];
+  };
+  const own = pairOf(sample);
+  if (own.length === 0) return [];
+  const beside = others.filter((other) => pairOf(other).length > 0).slice(0, 2);
   const [xAxis, yAxis] = [x, y].map((name) => axisOf(sample.survey.fields[fieldIndex(sample, name)]));
-  const slice = cut.length === 1 ? cut[0] : undefined;
-  const first =
-    slice === undefined
-      ? { label: sample.label, x: xs, y: ys }
-      : { label: slice.label, x: pick(xs, slice.rows), y: pick(ys, slice.rows) };
+  // beside two samples there is no one cut that suits both
+  const slice = beside.length === 1 ? comparable(sample, beside[0]) : undefined;
+  const samples = [...own, ...beside.flatMap(pairOf)];
   return [
     figures.scatter.draw({
       xAxis,
       yAxis,
-      samples: [first, ...beside.slice(0, 2)],
+      samples: slice === undefined ? samples : cutPair(samples, slice),
       lines: x === "LOGM" && y === "LOGSFR" ? [MAIN_SEQUENCE] : [],
       caption: `${axisLabel(yAxis)} against ${axisLabel(xAxis)}. ${notice} ${slice?.words ?? ""}`.trim(),
     }),
   ];
+}
+
+interface Points {
+  readonly label: string;
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+}
+
+/** A sample and another, in the rows and under the labels of a slice. */
+function cutPair(samples: readonly Points[], { labels, rows, otherRows }: Slice): Points[] {
+  return samples.map(({ x, y }, i) => {
+    const chosen = i === 0 ? rows : otherRows;
+    return { label: labels[i], x: pick(x, chosen), y: pick(y, chosen) };
+  });
 }
 
 export function propertyFigures(sample: Sample, others: readonly Sample[]): (readonly [name: string, Figure])[] {
@@ -202,15 +212,16 @@ export function widthFigures(sample: Sample, others: readonly Sample[]): Figure[
   const beside = others.filter((other) => lines.some(({ name }) => valuesOf(other, name) !== undefined));
   return (beside.length > 0 ? beside : [undefined]).map((other) => {
     const slice = other === undefined ? undefined : comparable(sample, other);
-    const label = slice?.label ?? sample.label;
+    const [label, otherLabel] = slice?.labels ?? [sample.label, ""];
     const panels = lines.flatMap((field) => {
       const own = valuesOf(sample, field.name)!;
       const values = slice === undefined ? own : pick(own, slice.rows);
-      const real = other === undefined ? undefined : valuesOf(other, field.name);
+      const all = other === undefined ? undefined : valuesOf(other, field.name);
+      const real = all === undefined ? undefined : pick(all, slice!.otherRows);
       if (other !== undefined && real === undefined) return [];
       const above = (widths: Float64Array): Float64Array => widths.filter((width) => width > LEAST_WIDTH);
       const title = real === undefined ? {} : { title: `KS ${ksDistance(above(values), above(real)).toFixed(3)}` };
-      const series = [{ label, values }, ...(real === undefined ? [] : [{ label: other!.label, values: real }])];
+      const series = [{ label, values }, ...(real === undefined ? [] : [{ label: otherLabel, values: real }])];
       const axis = { ...axisOf(field), scale: "log" as const, domain: widthDomain([values, real ?? []]) };
       return [{ axis, series, ...title }];
     });
@@ -258,11 +269,11 @@ export function bptFigures(sample: Sample, others: readonly Sample[]): Figure[] 
   });
   return (real.length > 0 ? real : [undefined]).map((beside) => {
     const slice = beside === undefined ? undefined : comparable(sample, beside.other);
-    const first =
-      slice === undefined
-        ? { label: sample.label, ...own }
-        : { label: slice.label, x: pick(own.x, slice.rows), y: pick(own.y, slice.rows) };
-    const samples = [first, ...(beside === undefined ? [] : [{ label: beside.other.label, ...beside.ratios }])];
+    const both = [own, ...(beside === undefined ? [] : [beside.ratios])].map((ratios) => ({
+      label: sample.label,
+      ...ratios,
+    }));
+    const samples = slice === undefined ? both : cutPair(both, slice);
     const told = samples.map(({ label, x, y }) => {
       const { count, fractions } = ionisationFractions(x, y);
       const parts = Object.entries(fractions).map(([kind, fraction]) => `${percent(fraction)} ${kind}`);

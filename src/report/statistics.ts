@@ -46,7 +46,7 @@ export function columnQuantiles(
 }
 
 /**
- * Mass above which a flux-limited sample is 95 % complete (Pozzetti et al. 2010, A&A 523, A13, section 5.2): in each slice
+ * Mass above which a flux-limited sample is 95 % complete (Pozzetti et al. 2010, A&A 523, A13): in each slice
  * of redshift, the faintest fifth is dimmed to the limit, log Mlim = log M + 0.4 (m - limit), and 95 % of these lie below.
  * Slices with fewer than `least` galaxies are left out.
  */

@@ -128,7 +128,7 @@ describe("arrays of a sample", () => {
     expect(nameOf(bandNear(sample, 6600, "narrow"))).toBe("J0660");
     expect(bandNear(sample, 12_350, "broad")).toBeUndefined();
   });
-  test("a sample is cut to the redshifts of another where enough is left, and says so", () => {
+  test("two samples are cut to the same redshifts where enough is left, and says so", () => {
     const rng = createRng("cut");
     const wide = sampleOf(Array.from({ length: 2000 }, () => rng.uniform()));
     const narrow = sampleOf(
@@ -137,7 +137,8 @@ describe("arrays of a sample", () => {
       "real",
     );
     const slice = comparable(wide, narrow);
-    expect(slice.label).toBe("made, z 0.21–0.39");
+    expect(slice.labels).toEqual(["made, z 0.21–0.39", "real, z 0.21–0.39"]);
+    expect(slice.otherRows).toEqual(Array.from({ length: 901 }, (_, i) => i + 50));
     const z = valuesOf(wide, "z")!;
     expect(slice.rows.length).toBe(z.filter((at) => at >= 0.21 && at <= 0.39).length);
     const local = comparable(wide, sampleOf([0.01, 0.012], undefined, "local"));
