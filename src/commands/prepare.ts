@@ -1,20 +1,267 @@
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { UserError } from "../errors.ts";
 import { makeFolder } from "../io/atomic.ts";
-import { writeTable } from "../io/formats.ts";
-import { schemaOf } from "../io/columns.ts";
-import { readWholeCatalog } from "../survey/read.ts";
-import { splitByParent, splitNames } from "../survey/split.ts";
-import { loadSurvey } from "../survey/survey.ts";
-import { catalogTable } from "../survey/table.ts";
-import { defineCommand } from "./shared.ts";
-import { printTable, say } from "./terminal.ts";
+import { formats } from "../io/formats.ts";
+import { createRng } from "../random.ts";
+import type { BindOptions } from "../survey/bind-fields.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { isPrepared, type Manifest, SHARD_PATTERN, writeManifest } from "../survey/prepared.ts";
+import { outlineTable, readCatalog, readTiles, type TableOutline } from "../survey/read.ts";
+import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
+import { createRowBuffer, createShardWriter, type RowBuffer, type ShardWriter } from "../survey/shards.ts";
+import { FEWEST_TILES, parentSplit, type SplitName, splitNames, surveyTiles, type TileSplit } from "../survey/split.ts";
+import { loadSurvey, type Survey } from "../survey/survey.ts";
+import { fitStandardisation } from "../tokens/standardise.ts";
+import { version } from "../version.ts";
+import { defineCommand, hashFile, type ReadArguments, readOptions, readOptionsOf } from "./shared.ts";
+import { counted, duration, printTable, progressBar, say } from "./terminal.ts";
 
-export const prepareCommand = defineCommand<{ table: string; survey: string; out: string }>({
-  command: "prepare <table>",
-  describe: "read a survey's table, say what was dropped and why, and write it split by parent",
+/** Training rows that standardisation is fitted on: a random sample of all, drawn while they stream. */
+const SAMPLE_ROWS = 20_000;
+const EMPTY = "without any value";
+const STRADDLES = "whose parent is also in a held-out tile";
+
+export interface PrepareRequest {
+  /** Tables, or folders of tables. */
+  readonly tables: readonly string[];
+  readonly survey: string;
+  readonly out: string;
+  readonly reading: BindOptions;
+  /** tile: whole tiles are held out; by default where there are enough of them. */
+  readonly split?: "parent" | "tile";
+  readonly rowsPerShard: number;
+  readonly seed: number;
+}
+
+/** A table, and what will be read of it. */
+interface Source extends TableOutline {
+  readonly path: string;
+}
+
+/** Tables as they are, folders as the tables in them. @throws UserError for a folder without tables. */
+function expandFolders(paths: readonly string[]): string[] {
+  const extensions = Object.values(formats).flatMap((format): readonly string[] => format.extensions);
+  return paths.flatMap((path) => {
+    if (!existsSync(path) || !statSync(path).isDirectory()) return [path];
+    if (isPrepared(path)) throw new UserError(`${path}: is prepared already; expected tables`);
+    const names = readdirSync(path).filter((name) => extensions.some((one) => name.toLowerCase().endsWith(one)));
+    if (names.length === 0) throw new UserError(`${path}: a folder without tables (${extensions.join(", ")})`);
+    return names.sort().map((name) => join(path, name));
+  });
+}
+
+/** Makes the folder ready: shards of an interrupted preparation go, a finished one stays. @throws UserError for that one. */
+function claimFolder(out: string): void {
+  if (isPrepared(out)) throw new UserError(`${out}: holds prepared tables already; expected another --out`);
+  makeFolder(out);
+  for (const name of readdirSync(out).filter((each) => SHARD_PATTERN.test(each))) rmSync(join(out, name));
+}
+
+/** How rows are told apart into parts; undefined split: by parent. */
+async function splitTiles(
+  sources: readonly Source[],
+  request: PrepareRequest,
+): Promise<[TileSplit | undefined, number]> {
+  if (request.split === "parent") return [undefined, 0];
+  const bare = sources.find(({ binding }) => binding.tile === undefined);
+  if (bare) {
+    if (request.split === undefined) return [undefined, 0];
+    throw new UserError(
+      `${bare.path}: layout "${bare.binding.layout.name}" finds no tile in it; expected --split parent`,
+    );
+  }
+  const tiles = surveyTiles();
+  for (const { path, binding } of sources) {
+    for await (const { parentId, tile } of readTiles(path, binding)) {
+      for (let i = 0; i < tile.length; i++)
+        tiles.add(binding.parentId === undefined ? undefined : parentId[i], tile[i]);
+    }
+  }
+  const isEnough = tiles.tileCount >= (request.split === "tile" ? 2 : FEWEST_TILES);
+  if (!isEnough && request.split === "tile") {
+    throw new UserError(`--split tile: all rows are in one tile; expected at least 2, or --split parent`);
+  }
+  return [isEnough ? tiles.heldOut(undefined, request.seed) : undefined, tiles.tileCount];
+}
+
+/** Fields that get an error or a state column: those that any table has one for. */
+function tableColumns(sources: readonly Source[], { fields }: Survey): { hasError: boolean[]; hasState: boolean[] } {
+  const of = (j: number) => sources.flatMap(({ binding }) => binding.fields.filter(({ field }) => field === j));
+  return {
+    hasError: fields.map(({ band }, j) => band !== undefined || of(j).some(({ error }) => error.length > 0)),
+    hasState: fields.map((_, j) => of(j).some(({ state }) => state !== undefined)),
+  };
+}
+
+/** What goes where while the rows stream by. */
+interface Sorter {
+  readonly writers: Readonly<Record<SplitName, ShardWriter>>;
+  readonly sample: RowBuffer;
+  readonly droppedRows: Record<string, number>;
+  add(catalog: Catalog): Promise<void>;
+}
+
+function createSorter(request: PrepareRequest, survey: Survey, sources: readonly Source[], tiles?: TileSplit): Sorter {
+  const hasTile = sources.some(({ binding }) => binding.tile !== undefined);
+  const shards = { folder: request.out, survey, columns: tableColumns(sources, survey), hasTile };
+  const writers = Object.fromEntries(
+    splitNames.map((part) => [part, createShardWriter(part, { ...shards, rowsPerShard: request.rowsPerShard })]),
+  ) as Record<SplitName, ShardWriter>;
+  const sample = createRowBuffer(survey, SAMPLE_ROWS, false);
+  const rng = createRng(`${request.seed}:sample`);
+  const droppedRows: Record<string, number> = {};
+  const drop = (reason: string): void => {
+    droppedRows[reason] = (droppedRows[reason] ?? 0) + 1;
+  };
+  const partOfParent = parentSplit(request.seed);
+  let trained = 0;
+  const n = survey.fields.length;
+  const isEmpty = ({ state }: Catalog, row: number): boolean => {
+    for (let at = row * n; at < (row + 1) * n; at++) if (state[at] !== 0) return false;
+    return true;
+  };
+  return {
+    writers,
+    sample,
+    droppedRows,
+    async add(catalog) {
+      for (let row = 0; row < catalog.rowCount; row++) {
+        const parent = catalog.parentId[row];
+        const part = tiles ? tiles.partOf(parent, catalog.tile?.[row] ?? "") : partOfParent(parent);
+        if (isEmpty(catalog, row)) drop(EMPTY);
+        else if (part === undefined) drop(STRADDLES);
+        else {
+          // Reservoir sampling (algorithm R of Vitter 1985): every training row is as likely to be in the sample.
+          const place = part !== "train" ? Infinity : trained < SAMPLE_ROWS ? trained++ : rng.integer(++trained);
+          if (place < SAMPLE_ROWS) sample.put(catalog, row, place);
+          const written = writers[part].add(catalog, row);
+          if (written) await written;
+        }
+      }
+    },
+  };
+}
+
+async function sortTables(
+  sources: readonly Source[],
+  survey: Survey,
+  reading: BindOptions,
+  sorter: Sorter,
+): Promise<{ report: ReadReport; rows: readonly number[] }> {
+  const known = sources.map(({ rowCount }) => rowCount);
+  const total = known.every((count) => count !== undefined) ? known.reduce((sum, count) => sum + count, 0) : undefined;
+  const bar = progressBar("preparing", total);
+  const start = performance.now();
+  let report: ReadReport | undefined;
+  let done = 0;
+  const rows: number[] = [];
+  try {
+    for (const { path } of sources) {
+      const before = done;
+      for await (const batch of readCatalog(path, survey, reading)) {
+        await sorter.add(batch.catalog);
+        done += batch.catalog.rowCount;
+        if (report) addReport(report, batch.report);
+        else report = batch.report;
+        const rate = done / ((performance.now() - start) / 1000);
+        const left = total === undefined ? "" : ` | ${duration((total - done) / rate)} left`;
+        bar.update(
+          done,
+          `| ${done.toLocaleString("en-US")} rows | ${Math.round(rate).toLocaleString("en-US")} rows/s${left}`,
+        );
+      }
+      rows.push(done - before);
+    }
+  } finally {
+    bar.stop();
+  }
+  if (!report) throw new UserError("prepare: no rows in the tables");
+  return { report, rows };
+}
+
+function sayDropped(report: ReadReport, droppedRows: Readonly<Record<string, number>>): void {
+  for (const line of formatReport(report)) say(`  ${line}`);
+  for (const [reason, count] of Object.entries(droppedRows)) say(`  ${counted(count, "row")} dropped: ${reason}`);
+  const unused = report.unusedColumns;
+  if (unused.length > 0) {
+    say(
+      `  ${counted(unused.length, "column")} not used: ${unused.slice(0, 8).join(", ")}${unused.length > 8 ? ", ..." : ""}`,
+    );
+  }
+}
+
+/** Streams tables into shards of train, validation, calibration and test; the manifest comes last. */
+export async function runPrepare(request: PrepareRequest): Promise<Manifest["parts"]> {
+  const { out, seed, rowsPerShard } = request;
+  if (!Number.isInteger(rowsPerShard) || rowsPerShard < 1) {
+    throw new UserError(`--rows-per-shard ${rowsPerShard}: expected a whole number, at least 1`);
+  }
+  const survey = loadSurvey(request.survey);
+  const sources: Source[] = [];
+  for (const path of expandFolders(request.tables)) {
+    sources.push({ path, ...(await outlineTable(path, survey, request.reading)) });
+  }
+  claimFolder(out);
+  const [tiles, tileCount] = await splitTiles(sources, request);
+  const sorter = createSorter(request, survey, sources, tiles);
+  const { report, rows } = await sortTables(sources, survey, request.reading, sorter);
+  const parts = {} as Record<SplitName, { shards: number; rows: number }>;
+  for (const part of splitNames) parts[part] = await sorter.writers[part].finish();
+  sayDropped(report, sorter.droppedRows);
+  const sample = sorter.sample.catalog();
+  const everyRow = Int32Array.from({ length: sample.rowCount }, (_, i) => i);
+  const hashes: string[] = [];
+  for (const { path } of sources) hashes.push(await hashFile(path));
+  const split = {
+    by: tiles ? ("tile" as const) : ("parent" as const),
+    seed,
+    tiles: tileCount,
+    heldOutTiles: [...(tiles?.tiles ?? [])].sort(),
+  };
+  const standardisation = fitStandardisation(sample, everyRow);
+  await writeManifest(out, {
+    caleidoVersion: version,
+    survey: request.survey,
+    fields: survey.fields.map(({ name }) => name),
+    sources: sources.map(({ path, binding }, i) => ({
+      path,
+      sha256: hashes[i],
+      layout: binding.layout.name,
+      rows: rows[i],
+    })),
+    split,
+    rowsPerShard,
+    parts,
+    droppedRows: sorter.droppedRows,
+    droppedValues: Object.fromEntries(report.reasons),
+    standardisation: {
+      sample: sample.rowCount,
+      fields: [...standardisation.fields],
+      absolute: [...standardisation.absolute],
+      scale: standardisation.scale,
+    },
+  });
+  const held = tiles ? `; ${tiles.tiles.size} of ${tileCount} tiles held out for test` : "";
+  say(`  split by ${split.by}${held}; standardisation from ${counted(sample.rowCount, "training row")}`);
+  return parts;
+}
+
+interface Arguments extends ReadArguments {
+  tables: string[];
+  survey: string;
+  out: string;
+  split: "parent" | "tile" | undefined;
+  rowsPerShard: number;
+  seed: number;
+}
+
+export const prepareCommand = defineCommand<Arguments>({
+  command: "prepare <tables..>",
+  describe: "stream tables into shards for training, say what was dropped and why, split them, fit standardisation",
   builder: (yargs) =>
-    yargs
-      .positional("table", { type: "string", describe: "table in any known layout" })
+    readOptions(yargs)
+      .positional("tables", { type: "string", array: true, describe: "tables in any known layout, or folders of them" })
       .option("survey", {
         type: "string",
         default: "minijpas",
@@ -23,23 +270,26 @@ export const prepareCommand = defineCommand<{ table: string; survey: string; out
       .option("out", {
         type: "string",
         demandOption: true,
-        describe: "folder for train, validation, calibration, test .parquet",
-      }),
-  handler: async ({ table, survey: name, out }) => {
-    const survey = loadSurvey(name);
-    const { catalog, report } = await readWholeCatalog(table, survey);
-    for (const line of report) say(`  ${line}`);
-    const split = splitByParent(catalog.parentId);
-    makeFolder(out);
-    const written: string[][] = [];
-    for (const part of splitNames) {
-      if (split[part].length === 0) continue;
-      const path = join(out, `${part}.parquet`);
-      const rows = catalogTable(catalog, split[part]);
-      const metadata = { creator: "caleido prepare", survey: survey.name, source: table, part };
-      await writeTable(path, { schema: rows.columns.map(schemaOf), metadata, rowCount: rows.rowCount }, [rows]);
-      written.push([path, String(rows.rowCount)]);
-    }
-    printTable(["file", "rows"], written);
+        describe: "folder for shards and manifest.json, which training verbs take as a table",
+      })
+      .option("split", {
+        choices: ["parent", "tile"],
+        describe: `tile: hold whole tiles out for test (default where there are at least ${FEWEST_TILES})`,
+      })
+      .option("rows-per-shard", { type: "number", default: 50_000, describe: "rows of a shard" })
+      .option("seed", {
+        type: "number",
+        default: 0,
+        describe: "seed of the split and of the sample for standardisation",
+      })
+      .example("$0 prepare survey/*.fits --out prepared", "then: caleido pretrain prepared --out runs/a"),
+  handler: async (args) => {
+    const { tables, survey, out, split, rowsPerShard, seed } = args;
+    const request = { tables, survey, out, rowsPerShard, seed, reading: readOptionsOf(args) };
+    const parts = await runPrepare(split === undefined ? request : { ...request, split });
+    printTable(
+      ["part", "shards", "rows"],
+      splitNames.map((part) => [part, String(parts[part].shards), parts[part].rows.toLocaleString("en-US")]),
+    );
   },
 });

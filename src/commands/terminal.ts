@@ -28,22 +28,22 @@ export function duration(seconds: number): string {
   return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
 }
 
-/** A bar on a terminal; elsewhere a plain line every ten seconds. */
-export function progressBar(label: string, total: number): Bar {
+/** A bar on a terminal; elsewhere a plain line every ten seconds. Without a total only the notes are shown. */
+export function progressBar(label: string, total: number | undefined): Bar {
   const isTerminal = process.stderr.isTTY;
   if (isTerminal) {
-    const format = `  ${label} {bar} {percentage}% {note}`;
+    const format = total === undefined ? `  ${label} {note}` : `  ${label} {bar} {percentage}% {note}`;
     const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, fps: 5 }, Presets.shades_classic);
-    bar.start(total, 0, { note: "" });
+    bar.start(total ?? 1, 0, { note: "" });
     return { update: (done, note = "") => bar.update(done, { note }), stop: () => bar.stop() };
   }
   let last = performance.now();
   return {
     update(done, note = "") {
       const now = performance.now();
-      if (now - last < 10_000 && done < total) return;
+      if (now - last < 10_000 && done < (total ?? Infinity)) return;
       last = now;
-      console.error(`  ${label} ${((100 * done) / total).toFixed(0)}% ${note}`);
+      console.error(`  ${label} ${total === undefined ? "" : `${((100 * done) / total).toFixed(0)}% `}${note}`);
     },
     stop: () => {},
   };

@@ -119,6 +119,44 @@ export async function* readCatalog(
   }
 }
 
+/** What reading a table will take from it. */
+export interface TableOutline {
+  readonly binding: Binding;
+  /** Undefined where the format does not say without reading to the end. */
+  readonly rowCount: number | undefined;
+}
+
+/** Opens a table and fits a layout, without reading rows. @throws UserError as {@link toCatalog}. */
+export async function outlineTable(path: string, survey: Survey, options: CatalogOptions = {}): Promise<TableOutline> {
+  const source = await openTable(path);
+  try {
+    return { binding: bindLayout(path, source.schema, survey, options), rowCount: source.rowCount };
+  } finally {
+    await source.close();
+  }
+}
+
+/** Streams parents and tiles of a table that has them, and no other columns. */
+export async function* readTiles(
+  path: string,
+  binding: Binding,
+): AsyncGenerator<{ readonly parentId: readonly string[]; readonly tile: readonly string[] }, void, undefined> {
+  const source = await openTable(path);
+  try {
+    const parent = binding.parentId ?? binding.objectId;
+    const wanted = new Set([...templateColumns(parent), ...templateColumns(binding.tile)]);
+    let firstRow = 0;
+    for await (const { columns, rowCount } of source.batches({ columns: [...wanted] })) {
+      const byName = new Map(columns.map((column) => [column.name, column]));
+      const ids = (template: string | undefined): string[] => readIds(byName, template, firstRow, rowCount);
+      yield { parentId: ids(parent), tile: ids(binding.tile) };
+      firstRow += rowCount;
+    }
+  } finally {
+    await source.close();
+  }
+}
+
 /** Reads a whole table file into one catalogue; `report` is what was left out, as lines for a person. */
 export async function readWholeCatalog(
   path: string,

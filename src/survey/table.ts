@@ -2,11 +2,17 @@ import type { Column, Table } from "../io/table.ts";
 import type { Catalog } from "./catalog.ts";
 import { State } from "./field.ts";
 
+/** By field: whether its errors and its states are columns. */
+export interface TableColumns {
+  readonly hasError: readonly boolean[];
+  readonly hasState: readonly boolean[];
+}
+
 /**
- * Rows of a catalogue under the public column names: `<FIELD>` (NaN where not observed), `<FIELD>_err` where a field has
- * errors, `<FIELD>_state` where a field has other states than measured and not observed. Units as in the survey.
+ * Rows of a catalogue under the public column names: `<FIELD>` (NaN where not observed), `<FIELD>_err` (NaN where
+ * unknown), `<FIELD>_state` for fields that can have other states than measured and not observed. Units as in the survey.
  */
-export function catalogTable(catalog: Catalog, rows: Int32Array): Table {
+export function catalogTable(catalog: Catalog, rows: Int32Array, { hasError, hasState }: TableColumns): Table {
   const n = catalog.fields.length;
   const text = (name: string, values: readonly string[]): Column => ({
     name,
@@ -17,19 +23,20 @@ export function catalogTable(catalog: Catalog, rows: Int32Array): Table {
   const columns: Column[] = [text("object_id", catalog.objectId), text("parent_id", catalog.parentId)];
   if (catalog.tile) columns.push(text("tile", catalog.tile));
   catalog.fields.forEach(({ name, unit, description }, j) => {
-    const state = Uint8Array.from(rows, (row) => catalog.state[row * n + j]);
-    const isObserved = (i: number): boolean => state[i] !== State.notObserved;
-    const pick = (from: Float32Array): Float32Array =>
-      Float32Array.from(rows, (row, i) => (isObserved(i) ? from[row * n + j] : Number.NaN));
     const withUnit = unit === "" ? {} : { unit };
-    columns.push({ name, type: "float32", width: 1, data: pick(catalog.value), description, ...withUnit });
-    const error = pick(catalog.error);
-    if (error.some((sigma) => sigma > 0)) {
-      columns.push({ name: `${name}_err`, type: "float32", width: 1, data: error, ...withUnit });
+    const value = new Float32Array(rows.length);
+    const error = new Float32Array(rows.length);
+    const state = new Uint8Array(rows.length);
+    for (let i = 0; i < rows.length; i++) {
+      const at = rows[i] * n + j;
+      state[i] = catalog.state[at];
+      const isObserved = state[i] !== State.notObserved;
+      value[i] = isObserved ? catalog.value[at] : NaN;
+      error[i] = isObserved && catalog.error[at] > 0 ? catalog.error[at] : NaN;
     }
-    if (state.some((s) => s === State.upperLimit || s === State.nonDetection)) {
-      columns.push({ name: `${name}_state`, type: "uint8", width: 1, data: state });
-    }
+    columns.push({ name, type: "float32", width: 1, data: value, description, ...withUnit });
+    if (hasError[j]) columns.push({ name: `${name}_err`, type: "float32", width: 1, data: error, ...withUnit });
+    if (hasState[j]) columns.push({ name: `${name}_state`, type: "uint8", width: 1, data: state });
   });
   return { rowCount: rows.length, columns, metadata: {} };
 }

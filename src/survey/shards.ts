@@ -1,0 +1,105 @@
+/** Rows of a part that stream in, written as shards of a fixed size. */
+import { join } from "node:path";
+import { schemaOf } from "../io/columns.ts";
+import { writeTable } from "../io/formats.ts";
+import type { Catalog } from "./catalog.ts";
+import { shardName } from "./prepared.ts";
+import type { SplitName } from "./split.ts";
+import type { Survey } from "./survey.ts";
+import { catalogTable, type TableColumns } from "./table.ts";
+
+/** Rows copied out of catalogues, up to a capacity. */
+export interface RowBuffer {
+  readonly rowCount: number;
+  readonly capacity: number;
+  /** Copies a row to place `at` (default: behind the last one). */
+  put(catalog: Catalog, row: number, at?: number): void;
+  clear(): void;
+  /** The rows as a catalogue; views, valid until the next change. */
+  catalog(): Catalog;
+}
+
+export function createRowBuffer(survey: Survey, capacity: number, hasTile: boolean): RowBuffer {
+  const { fields } = survey;
+  const n = fields.length;
+  const value = new Float32Array(capacity * n);
+  const error = new Float32Array(capacity * n);
+  const state = new Uint8Array(capacity * n);
+  const objectId: string[] = [];
+  const parentId: string[] = [];
+  const tile: string[] = [];
+  return {
+    capacity,
+    get rowCount() {
+      return objectId.length;
+    },
+    put(catalog, row, at = objectId.length) {
+      for (let from = row * n, to = at * n; from < (row + 1) * n; from++, to++) {
+        value[to] = catalog.value[from];
+        error[to] = catalog.error[from];
+        state[to] = catalog.state[from];
+      }
+      objectId[at] = catalog.objectId[row];
+      parentId[at] = catalog.parentId[row];
+      if (hasTile) tile[at] = catalog.tile?.[row] ?? "";
+    },
+    clear() {
+      objectId.length = parentId.length = tile.length = 0;
+    },
+    catalog: () => ({
+      fields,
+      rowCount: objectId.length,
+      objectId,
+      parentId,
+      ...(hasTile ? { tile } : {}),
+      value,
+      error,
+      state,
+    }),
+  };
+}
+
+export interface ShardWriter {
+  add(catalog: Catalog, row: number): Promise<void> | undefined;
+  finish(): Promise<{ readonly shards: number; readonly rows: number }>;
+}
+
+export interface ShardOptions {
+  readonly folder: string;
+  readonly survey: Survey;
+  readonly columns: TableColumns;
+  readonly hasTile: boolean;
+  readonly rowsPerShard: number;
+}
+
+/** Each shard takes its name when it is whole. `add` returns a promise only when a shard has to be written first. */
+export function createShardWriter(part: SplitName, options: ShardOptions): ShardWriter {
+  const { folder, survey, columns, hasTile, rowsPerShard } = options;
+  let buffer: RowBuffer | undefined;
+  let shards = 0;
+  let rows = 0;
+  const flush = async (full: RowBuffer): Promise<void> => {
+    const all = Int32Array.from({ length: full.rowCount }, (_, i) => i);
+    const table = catalogTable(full.catalog(), all, columns);
+    const metadata = { creator: "caleido prepare", survey: survey.name, part, shard: String(shards) };
+    const header = { schema: table.columns.map(schemaOf), metadata, rowCount: table.rowCount };
+    await writeTable(join(folder, shardName(part, shards++)), header, [table]);
+    rows += full.rowCount;
+    full.clear();
+  };
+  return {
+    add(catalog, row) {
+      const rowsOf = (buffer ??= createRowBuffer(survey, rowsPerShard, hasTile));
+      if (rowsOf.rowCount < rowsPerShard) {
+        rowsOf.put(catalog, row);
+        return undefined;
+      }
+      return flush(rowsOf).then(() => rowsOf.put(catalog, row));
+    },
+    async finish() {
+      if (buffer && buffer.rowCount > 0) await flush(buffer);
+      buffer = undefined;
+      return { shards, rows };
+    },
+  };
+}
