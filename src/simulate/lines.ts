@@ -61,14 +61,15 @@ const cubic = (x: number, c: readonly number[]): number => c.reduceRight((sum, v
 
 /**
  * Star-forming gas: mean ratios against metallicity (Curti et al. 2017, MNRAS 465, 1384, table 2; S2 from 2020, MNRAS
- * 491, 944), with the ionisation parameter as an offset [dex] that raises R3 and lowers N2, R2 and S2.
+ * 491, 944), with the ionisation parameter as an offset [dex] that raises R3 and lowers N2, R2 and S2, and
+ * nitrogen relative to oxygen as one of N2 [dex].
  */
-export function starFormingGas(oxygen: number, ionisation: number): Gas {
+export function starFormingGas(oxygen: number, ionisation: number, nitrogen = 0): Gas {
   const x = Math.min(0.16, Math.max(-1.1, oxygen - 8.69));
   return {
     oxygen,
     r3: cubic(x, [-0.277, -3.549, -3.593, -0.981]) + 0.8 * ionisation,
-    n2: cubic(x, [-0.489, 1.513, -2.554, -5.293, -2.867]) - 0.3 * ionisation,
+    n2: cubic(x, [-0.489, 1.513, -2.554, -5.293, -2.867]) - 0.3 * ionisation + nitrogen,
     r2: cubic(x, [0.418, -0.961, -3.505, -1.949]) - 0.4 * ionisation,
     s2: cubic(x, [-0.442, -0.36, -6.271, -8.339, -3.559]) - 0.4 * ionisation,
     oxygenI: 0.03,
@@ -84,7 +85,7 @@ export function activeGas(hardness: number, spread: number): Gas {
     oxygen: 8.8,
     r3: 0.42 + 0.43 * hardness + 0.5 * spread,
     n2: 0.2 - 0.22 * hardness + 0.3 * spread,
-    r2: 0.72 - 0.27 * hardness + 0.3 * spread,
+    r2: 0.95 - 0.5 * hardness + 0.3 * spread,
     s2: -0.05 - 0.25 * hardness,
     oxygenI: 0.17 - 0.08 * hardness,
   };

@@ -43,7 +43,7 @@ function massFunction(logMass: number, z: number): number {
 
 /** Fraction without much star formation: rises with mass, falls with redshift (after Peng et al. 2010, ApJ 721, 193). */
 function quenchedFraction(logMass: number, z: number): number {
-  return 0.92 * logistic((logMass - 10.5 - 0.45 * z) / 0.34) + 0.03;
+  return 0.92 * logistic((logMass - 10.5 - 0.45 * z) / 0.36) + 0.03;
 }
 
 /** log10 SFR [Msun/yr] of the main sequence (Saintonge & Catinella 2022, ARA&A 60, 319, eq. 8), rising as (1 + z)^2.6. */
@@ -51,38 +51,47 @@ function mainSequence(logMass: number, z: number): number {
   return 0.412 - Math.log10(1 + 10 ** (-0.718 * (logMass - 10.59))) + 2.6 * Math.log10(1 + z);
 }
 
+/**
+ * A burst that began `time` ago, or is going on: then only the part of its mass that it has had time for is there. They
+ * come to old and young galaxies alike.
+ */
+function drawBurst(rng: Rng): History["burst"] {
+  const duration = 0.04 * 10 ** (0.8 * rng.uniform());
+  const time = 0.01 + 0.5 * rng.uniform();
+  const fraction = 10 ** (-2.7 + 1.4 * rng.uniform()) * Math.min(1, time / duration);
+  return { time, duration: Math.min(duration, time), fraction };
+}
+
 function drawHistory(rng: Rng, logMass: number, z: number, isQuenched: boolean): History {
   const age = ageOfUniverse(z);
-  const early = isQuenched ? 0.88 : 0.72 + 0.05 * clamp(logMass - 10, -2, 1);
-  let start = age * clamp(early + 0.12 * rng.normal(), 0.25, 0.97);
+  const early = isQuenched ? 0.73 : 0.68 + 0.05 * clamp(logMass - 10, -2, 1);
+  let start = age * clamp(early + (isQuenched ? 0.17 : 0.22) * rng.normal(), 0.2, 0.97);
   // specific rate [1/Gyr] of the smooth history, per formed mass (about 0.6 survives)
-  let logRate = mainSequence(logMass, z) - logMass + 9 - 0.24 + 0.23 * rng.normal();
+  const spread = 0.16 + 0.08 * logistic((9.3 - logMass) / 0.3);
+  let logRate = mainSequence(logMass, z) - logMass + 9 - 0.24 + spread * rng.normal();
   let [truncation, truncationTime] = [1, 0];
   if (isQuenched) {
     if (rng.uniform() < 0.15) {
       truncation = 10 ** (-1 - 1.5 * rng.uniform());
       truncationTime = Math.min(0.05 + 1.5 * rng.uniform(), 0.5 * start);
-    } else logRate -= clamp(1.75 + 0.6 * rng.normal(), 0.6, 4);
+    } else logRate -= clamp(2 + 0.55 * rng.normal(), 0.8, 4);
   }
   const rate = 10 ** logRate;
   start = Math.min(start, 1.85 / rate);
   const startOverTau = solveStartOverTau(rate * start, start);
-  const hasBurst = !isQuenched && rng.uniform() < 0.05;
-  const time = 0.005 + 0.6 * rng.uniform() ** 2;
-  return {
-    start,
-    startOverTau,
-    recentFactor: 10 ** (0.13 * rng.normal()),
-    truncation,
-    truncationTime,
-    burst: hasBurst ? { time, duration: 0.05, fraction: 10 ** (-2.5 + 1.4 * rng.uniform()) } : undefined,
-  };
+  const recentFactor = 10 ** (0.1 * rng.normal());
+  const burst = drawBurst(rng);
+  const hasBurst = rng.uniform() < 0.1;
+  return { start, startOverTau, recentFactor, truncation, truncationTime, burst: hasBurst ? burst : undefined };
 }
 
-/** log10 Z [Zsun] of the stars: median and scatter after Gallazzi et al. (2005, MNRAS 362, 41, table 2). */
+/**
+ * log10 Z [Zsun] of the stars: like Gallazzi et al. (2005, MNRAS 362, 41, table 2) at high mass, higher below 10^10 Msun,
+ * as resolved spectroscopy finds (the eCALIFA table of the tests).
+ */
 function drawMetallicity(rng: Rng, logMass: number): number {
-  const median = 0.17 - 0.95 * logistic(-(logMass - 9.95) / 0.42);
-  const scatter = 0.11 + 0.16 * logistic(-(logMass - 10.4) / 0.35);
+  const median = 0.16 - 0.62 * logistic(-(logMass - 9.85) / 0.42);
+  const scatter = 0.13 + 0.14 * logistic(-(logMass - 10.4) / 0.35);
   return clamp(median + scatter * rng.normal(), -1, 0.4);
 }
 
@@ -117,13 +126,15 @@ function drawDispersion(rng: Rng, logMass: number): number {
 export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics: Physics = FULL_PHYSICS): Galaxy {
   const isQuenched = rng.uniform() < quenchedFraction(logMass, redshift);
   const history = drawHistory(rng, logMass, redshift, isQuenched);
-  const dusty = isQuenched ? 0.12 : 0.12 + 0.75 * logistic((logMass - 9.9) / 0.45);
+  const dusty = isQuenched ? 0.14 : 0.12 + 0.62 * logistic((logMass - 9.9) / 0.45);
   const avStars = Math.min(dusty * Math.exp(0.55 * rng.normal()), 4);
-  const avGas = Math.min((avStars / 0.44) * Math.exp(0.25 * rng.normal()), 8);
-  const oxygen = oxygenAbundance(logMass, mainSequence(logMass, redshift)) + 0.09 * rng.normal();
+  // what gas is left in quenched galaxies sits in dust: their Balmer decrements are not those of their stars
+  const avGas = Math.min((avStars / 0.44 + (isQuenched ? 0.4 : 0)) * Math.exp(0.25 * rng.normal()), 8);
+  const oxygen = 0.01 + oxygenAbundance(logMass, mainSequence(logMass, redshift)) + 0.09 * rng.normal();
+  const nitrogen = -0.03 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2);
   const ionisation = -0.35 * (oxygen - 8.6) + 0.12 * rng.normal() + 0.3 * Math.log10(1 + redshift);
-  const hasNucleus = rng.uniform() < 0.32 * logistic((logMass - 10.5) / 0.25);
-  const hardness = clamp(0.15 + 0.35 * Math.abs(rng.normal()), 0, 1);
+  const hasNucleus = rng.uniform() < 0.48 * logistic((logMass - 10.45) / 0.25);
+  const hardness = clamp(0.25 + 0.35 * Math.abs(rng.normal()), 0, 1);
   // drawn whatever the options, so that switching a part off leaves the rest of the galaxy as it is
   const attenuation = drawAttenuation(rng, avStars);
   const sigmaStars = drawDispersion(rng, logMass);
@@ -140,10 +151,10 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics:
     sigmaGas: physics.velocityDispersion ? sigmaGas : 0,
     history,
     gas: {
-      young: { gas: starFormingGas(oxygen, ionisation), strength: 10 ** (0.1 * rng.normal()) },
-      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.3 * 10 ** (0.35 * rng.normal()) },
+      young: { gas: starFormingGas(oxygen, ionisation, nitrogen), strength: 10 ** (-0.07 + 0.14 * rng.normal()) },
+      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.3 * 10 ** (0.4 * rng.normal()) },
       nucleus: hasNucleus
-        ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.9 + hardness + 0.5 * rng.normal() }
+        ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.85 + hardness + 0.5 * rng.normal() }
         : undefined,
     },
   };

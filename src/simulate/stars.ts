@@ -127,7 +127,7 @@ function extendInfrared(ln: Float64Array): void {
 
 export interface StellarModel {
   /** ln of the luminosity per wavelength of one Msun formed [ln(erg/s/Angstrom/Msun)], on the grid. [GRID_SIZE] */
-  burst(ageGyr: number, metallicity: number): Float64Array;
+  burst(this: void, ageGyr: number, metallicity: number): Float64Array;
 }
 
 /** Orthonormal 1 and x (x = ln lambda) over 3600 - 9300 A: the part of a spectrum that is extrapolated in metallicity. */

@@ -270,7 +270,7 @@ export function synthesise(
   const nuclearHalpha = nucleus === undefined ? 0 : 10 ** (nucleus.strength + galaxy.logMass);
   into.lines.fill(0);
   addLines(into.lines, youngHalpha, young.gas, galaxy.avGas);
-  addLines(into.lines, OLD_HALPHA * oldMass * old.strength, old.gas, 0.5 * galaxy.avGas);
+  addLines(into.lines, OLD_HALPHA * oldMass * old.strength, old.gas, galaxy.avGas);
   if (nucleus !== undefined) addLines(into.lines, nuclearHalpha, nucleus.gas, galaxy.avGas);
   // around old stars it would be a thousandth of their light
   addNebular(into.stars, templates, (youngHalpha + nuclearHalpha) / HALPHA_TO_HBETA, galaxy.avGas, from, to);
