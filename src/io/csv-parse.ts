@@ -1,8 +1,6 @@
-import { createReadStream } from "node:fs";
-import { createGunzip } from "node:zlib";
 import Papa from "papaparse";
 import { UserError } from "../errors.ts";
-import { explainFileError } from "./bytes.ts";
+import { readText } from "./text.ts";
 
 /** Characters of one record at most: an unclosed quote must not swallow the file into memory. */
 const MAX_RECORD = 16 * 2 ** 20;
@@ -28,25 +26,6 @@ function lastRecordEnd(text: string): number {
   let end = text.lastIndexOf("\n") + 1;
   while (end > 0 && countQuotes(text.slice(0, end)) % 2 === 1) end = text.lastIndexOf("\n", end - 2) + 1;
   return end;
-}
-
-async function* readText(path: string): AsyncGenerator<string> {
-  const decoder = new TextDecoder("utf-8");
-  const file = createReadStream(path, { highWaterMark: 2 ** 20 });
-  const isZipped = path.endsWith(".gz");
-  const bytes = isZipped ? file.on("error", (error) => gunzip.destroy(error)).pipe(createGunzip()) : file;
-  const gunzip = bytes;
-  try {
-    for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
-      if (chunk.includes(0)) throw new UserError(`${path}: not a text file (it contains zero bytes), expected CSV`);
-      yield decoder.decode(chunk, { stream: true });
-    }
-    yield decoder.decode();
-  } catch (error) {
-    throw explainFileError(error, path, "read");
-  } finally {
-    file.destroy();
-  }
 }
 
 function parsePiece(path: string, text: string, delimiter: string, firstLine: number): Piece {
@@ -108,7 +87,7 @@ export async function* readRecords(path: string): AsyncGenerator<Piece & { reado
     line += text.split("\n").length - 1;
     if (piece.records.length > 0) yield { ...piece, start };
   };
-  for await (const text of readText(path)) {
+  for await (const text of readText(path, "CSV")) {
     rest = rest === "" && line === 1 ? text.replace(/^\uFEFF/, "") : rest + text;
     if (rest.length < PIECE) continue;
     const end = lastRecordEnd(rest);

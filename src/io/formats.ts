@@ -12,7 +12,13 @@ import { openHdf5 } from "./hdf5.ts";
 import { didYouMean } from "./nearest.ts";
 import { writeParquet } from "./parquet-write.ts";
 import { openParquet } from "./parquet.ts";
+import { writeVotable } from "./votable-write.ts";
+import { openVotable } from "./votable.ts";
 import type { Format, ReadOptions, Table, TableHeader, TableSource } from "./table.ts";
+
+/** What an XML file can begin with: a mark of UTF-8, blanks, then `<?xml` or the root. */
+const isXml = (head: Uint8Array): boolean =>
+  /^(\u00ef\u00bb\u00bf)?\s*<(\?xml|\w*:?VOTABLE|!)/.test(Buffer.from(head).toString("latin1"));
 
 const startsWith =
   (...magics: readonly string[]) =>
@@ -31,7 +37,7 @@ export const formats = {
   csv: {
     name: "csv",
     extensions: [".csv", ".tsv", ".csv.gz", ".tsv.gz"],
-    isLike: (head) => !head.includes(0) && !startsWith("PAR1", "ARROW1", "SIMPLE  =", "<?xml", "<VOTABLE")(head),
+    isLike: (head) => !head.includes(0) && !isXml(head) && !startsWith("PAR1", "ARROW1", "SIMPLE  =")(head),
     open: openCsv,
     write: writeCsv,
   },
@@ -48,6 +54,13 @@ export const formats = {
     isLike: startsWith("ARROW1"),
     open: openArrow,
     write: writeArrow,
+  },
+  votable: {
+    name: "votable",
+    extensions: [".vot", ".votable", ".xml", ".vot.gz", ".votable.gz", ".xml.gz"],
+    isLike: isXml,
+    open: openVotable,
+    write: writeVotable,
   },
   hdf5: {
     name: "hdf5",

@@ -94,6 +94,17 @@ describe("files that other programs wrote", () => {
     expect(await truthOf(await openTable(golden(name)))).toEqual(readTruth("small").columns);
   });
 
+  it.each(["tabledata", "binary", "binary2"])("VOTable by astropy, %s, the second table of a file", async (kind) => {
+    const { columns, metadata } = readTruth("votable");
+    for (const batchRows of [1, 2, 100]) {
+      const source = await openTable(golden(`${kind}.vot`));
+      expect(source.metadata).toEqual(metadata);
+      expect(source.schema[1].description).toBe("a count, one of them missing");
+      expect(source.schema[5].description).toBe("phot.flux");
+      expect(await truthOf(source, batchRows)).toEqual(columns);
+    }
+  });
+
   it("HDF5 by h5py: groups, matrices, records in either byte order, strings of any length", async () => {
     const { columns, metadata } = readTruth("kinds.h5");
     for (const batchRows of [1, 3, 100]) {

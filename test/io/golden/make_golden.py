@@ -3,6 +3,7 @@
 The tests read the files and compare them with the truth beside them; Python is not needed to run them.
     python make_golden.py fits      (astropy)
     python make_golden.py spectra   (astropy)
+    python make_golden.py votable   (astropy)
     python make_golden.py arrow     (pyarrow)
     python make_golden.py hdf5      (h5py)
     python make_golden.py frames    (pandas, PyTables)
@@ -209,6 +210,70 @@ def make_arrow():
     truth("pyarrow", columns, metadata={"survey": "test"})
 
 
+def make_votable():
+    """One table in the three serialisations, behind a table without rows."""
+    from astropy.io.votable import tree, writeto
+
+    fields = [
+        dict(name="id", datatype="long"), dict(name="n", datatype="int"), dict(name="short", datatype="short"),
+        dict(name="byte", datatype="unsignedByte"), dict(name="flag", datatype="boolean"),
+        dict(name="flux", datatype="float", unit="Jy", ucd="phot.flux"), dict(name="age", datatype="double"),
+        dict(name="name", datatype="char", arraysize="*"), dict(name="fixed", datatype="char", arraysize="4"),
+        dict(name="greek", datatype="unicodeChar", arraysize="*"),
+        dict(name="bands", datatype="float", arraysize="3"), dict(name="pairs", datatype="int", arraysize="2x2"),
+        dict(name="list", datatype="double", arraysize="*"), dict(name="most", datatype="short", arraysize="3*"),
+        dict(name="bits", datatype="bit", arraysize="10"), dict(name="complex", datatype="floatComplex"),
+    ]
+    rows = [
+        (1, 5, -32768, 0, True, 0.1, 1 / 3, "plain", "abcd", "\u03b1 Cen", [1, NAN, 3], [[1, 2], [3, 4]], [1.5, 2.5],
+         [7], [1, 0] * 5, 1 + 2j),
+        (2**60 + 1, -99, 3, 255, False, NAN, NAN, "<&>", "x", "", [4, 5, 6], [[5, 6], [7, 8]], [], [8, 9], [0] * 10, 0),
+        (-3, 7, 32767, 7, True, np.inf, -1e300, "", "", "z", [7, 8, 1e-9], [[0, -1], [2, 3]], [3.5, -4, 5],
+         [1, 2, 3], [1] * 10, complex(0, -1)),
+    ]
+    for kind in ["tabledata", "binary", "binary2"]:
+        votable = tree.VOTableFile(version="1.4")
+        resource = tree.Resource()
+        votable.resources.append(resource)
+        resource.infos.append(tree.Info(name="survey", value="test"))
+        for index, wanted in enumerate([[], rows]):
+            table = tree.TableElement(votable)
+            resource.tables.append(table)
+            for one in fields:
+                field = tree.Field(votable, **one)
+                if one["name"] == "n":
+                    field.values.null = -99
+                    field.description = "a count, one of them missing"
+                table.fields.append(field)
+            table.create_arrays(len(wanted))
+            for i, row in enumerate(wanted):
+                for name, value in zip(table.array.dtype.names, row):
+                    if table.array.dtype[name].kind == "O" and isinstance(value, list):
+                        table.array[name].data[i] = np.ma.array(
+                            value, mask=np.zeros(len(value), bool), dtype="i2" if name == "most" else "f8")
+                    else:
+                        table.array[name][i] = value
+                table.array.mask[i] = tuple(value == -99 if name == "n" else np.zeros_like(table.array.mask[name][i])
+                                            for name, value in zip(table.array.dtype.names, row))
+            table.format = kind
+        writeto(votable, f"{kind}.vot")
+    n = None
+    truth("votable", {
+        "id": column("int64", 1, ["1", str(2**60 + 1), "-3"]), "n": column("int32", 1, [5, n, 7]),
+        "short": column("int16", 1, [-32768, 3, 32767]), "byte": column("uint8", 1, [0, 255, 7]),
+        "flag": column("uint8", 1, [1, 0, 1]),
+        "flux": column("float32", 1, [float(np.float32(0.1)), n, "inf"], "Jy"),
+        "age": column("float64", 1, [1 / 3, n, -1e300]), "name": column("string", 1, ["plain", "<&>", ""]),
+        "fixed": column("string", 1, ["abcd", "x", ""]), "greek": column("string", 1, ["\u03b1 Cen", "", "z"]),
+        "bands": column("float32", 3, [1, n, 3, 4, 5, 6, 7, 8, float(np.float32(1e-9))]),
+        "pairs": column("int32", 4, [1, 2, 3, 4, 5, 6, 7, 8, 0, -1, 2, 3]),
+        "list": column("float64", 3, [1.5, 2.5, n, n, n, n, 3.5, -4, 5]),
+        "most": column("float64", 3, [7, n, n, 8, 9, n, 1, 2, 3]),
+        "bits": column("uint8", 10, [1, 0] * 5 + [0] * 10 + [1] * 10),
+        "complex": column("float32", 2, [1, 2, 0, 0, 0, -1]),
+    }, metadata={"survey": "test"})
+
+
 def make_hdf5():
     import h5py
 
@@ -296,5 +361,5 @@ def make_frames():
 
 
 if __name__ == "__main__":
-    makers = {"fits": make_fits, "spectra": make_spectra, "arrow": make_arrow, "hdf5": make_hdf5, "frames": make_frames}
+    makers = {"fits": make_fits, "spectra": make_spectra, "votable": make_votable, "arrow": make_arrow, "hdf5": make_hdf5, "frames": make_frames}
     makers[sys.argv[1]]()
