@@ -16,16 +16,16 @@ const captions = (page: string): number => page.split("<figcaption>").length - 1
 describe("simulate and look", () => {
   it("write a page of figures, the same table with it and without it", async () => {
     const folder = newFolder("look");
-    const args = ["simulate", "--n", "400", "--seed", "look", "--noise-scale", "1.5"];
+    const args = ["simulate", "--n", "200", "--seed", "look", "--noise-scale", "1.5"];
     await succeed([...args, "--out", "sims.csv", "--figures", "png"], folder);
     await succeed([...args, "--out", "plain.csv", "--no-report"], folder);
     expect(readFileSync(join(folder, "sims.csv"), "utf8")).toBe(readFileSync(join(folder, "plain.csv"), "utf8"));
     expect(existsSync(join(folder, "plain.html"))).toBe(false);
 
     const page = readPage(folder, "sims.html");
-    expect(page).toContain("caleido simulate --n 400 --seed look --noise-scale 1.5");
+    expect(page).toContain("caleido simulate --n 200 --seed look --noise-scale 1.5");
     expect(page).toMatch(/14 &lt; rSDSS &lt; 22\.5/);
-    expect(page).toContain("400 redshifts");
+    expect(page).toContain("200 redshifts");
     for (const words of ["Kewley et al. 2001", "95 % complete", "limiting magnitude", "Why bands are missing"]) {
       expect(page).toContain(words);
     }
@@ -36,7 +36,7 @@ describe("simulate and look", () => {
     }
 
     const told = await succeed(["look", "sims.csv", "--beside", "plain.csv"], folder);
-    expect(told.stderr).toContain("400 rows");
+    expect(told.stderr).toContain("200 rows");
     const look = readPage(folder, "sims.look.html");
     expect(look).toContain("A look at sims.csv");
     expect(look).toContain("plain.csv");
