@@ -8,7 +8,7 @@ import { AGE_EDGES, enrichedMetallicities, formedMass, N_AGE, summarise } from "
 import { createStellarModel, type StellarModel } from "./stars.ts";
 
 /** Metallicity nodes of the templates [log10 Zsun]. */
-const METALLICITIES = [-1, -0.7, -0.45, -0.25, -0.1, 0.06, 0.23, 0.4] as const;
+export const METALLICITIES = [-1, -0.7, -0.45, -0.25, -0.1, 0.06, 0.23, 0.4] as const;
 
 /**
  * Halpha luminosity of young stars per mass formed [erg/s/Msun] for the three youngest age bins: the rates of a constant
