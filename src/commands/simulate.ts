@@ -6,12 +6,14 @@ import { writeTable } from "../io/formats.ts";
 import type { Table } from "../io/table.ts";
 import { simulateBuiltin } from "../simulate/builtin.ts";
 import { parseOptions, type SimulationInput } from "../simulate/options.ts";
-import { simulateFromSpectra } from "../simulate/spectra.ts";
+import { createTally, formatTally, simulateFromSpectra } from "../simulate/spectra.ts";
+import type { LabelTable } from "../simulate/joined.ts";
+import { expandPaths } from "../simulate/spectrum-files.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import { type ReportArguments, reportOptions, reportPath } from "./look.ts";
 import { readBeside } from "./look-report.ts";
 import { createSampler } from "./look-sample.ts";
-import { defineCommand } from "./shared.ts";
+import { defineCommand, readOptionsOf } from "./shared.ts";
 import { flagOf, SAMPLE, simulationFlags, simulationInput } from "./simulate-options.ts";
 import { writeSimulationReport } from "./simulate-report.ts";
 import { progressBar, say } from "./terminal.ts";
@@ -19,20 +21,24 @@ import { progressBar, say } from "./terminal.ts";
 export interface SimulateRequest extends SimulationInput {
   readonly survey: string;
   readonly out: string;
+  /** Observed spectra in place of models: files, folders, patterns. */
   readonly spectra?: readonly string[];
+  readonly labels?: readonly LabelTable[];
 }
 
 /** Writes a simulated survey to `out`, showing every batch to `watch`; returns the number of rows. */
 export async function runSimulate(request: SimulateRequest, watch?: (table: Table) => void): Promise<number> {
-  const { survey: surveyName, out, spectra, ...options } = request;
+  const { survey: surveyName, out, spectra, labels, ...options } = request;
   const survey = loadSurvey(surveyName);
-  const total = spectra?.length ?? (options.n ?? 20_000) * (options.draws ?? 1);
+  const files = spectra === undefined ? undefined : expandPaths(spectra);
+  const total = files?.length ?? (options.n ?? 20_000) * (options.draws ?? 1);
+  const tally = createTally();
   const batches =
-    spectra === undefined
+    files === undefined
       ? simulateBuiltin({ survey, ...options })
-      : simulateFromSpectra(spectra, { survey, ...options });
+      : simulateFromSpectra(files, { survey, ...options, ...(labels === undefined ? {} : { labels }) }, tally);
   const first = await batches.next();
-  if (first.done === true) throw new UserError("nothing was simulated: no spectra, or n is 0");
+  if (first.done === true) throw new UserError(`nothing was simulated: ${formatTally(tally).join("; ")}`);
   const bar = progressBar("simulating", total);
   const start = performance.now();
   let done = 0;
@@ -41,7 +47,10 @@ export async function runSimulate(request: SimulateRequest, watch?: (table: Tabl
       watch?.(next.value);
       yield next.value;
       done += next.value.rowCount;
-      bar.update(done, `${Math.round((1000 * done) / (performance.now() - start))} galaxies/s`);
+      bar.update(
+        files === undefined ? done : tally.files,
+        `${Math.round((1000 * done) / (performance.now() - start))} galaxies/s`,
+      );
     }
   }
   makeFolder(dirname(out));
@@ -51,13 +60,31 @@ export async function runSimulate(request: SimulateRequest, watch?: (table: Tabl
   } finally {
     bar.stop();
   }
+  if (files !== undefined) for (const line of formatTally(tally)) say(`  ${line}`);
   return done;
+}
+
+/** Tables of labels with the surveys that read them. */
+function labelTables(args: Arguments): LabelTable[] {
+  const { labels = [], labelsSurvey = [], spectra, survey } = args;
+  if (labels.length > 0 && spectra === undefined) {
+    throw new UserError("--labels: joined to observed spectra, expected --spectra with it");
+  }
+  if (labelsSurvey.length > 1 && labelsSurvey.length !== labels.length) {
+    throw new UserError(
+      `--labels-survey: ${labelsSurvey.length} surveys for ${labels.length} tables of labels, expected one, or one each`,
+    );
+  }
+  const reading = readOptionsOf(args);
+  return labels.map((path, i) => ({ path, survey: loadSurvey(labelsSurvey[i] ?? labelsSurvey[0] ?? survey), reading }));
 }
 
 interface Arguments extends ReportArguments, Record<string, unknown> {
   readonly survey: string;
   readonly out: string;
   readonly spectra: readonly string[] | undefined;
+  readonly labels: readonly string[] | undefined;
+  readonly labelsSurvey: readonly string[] | undefined;
   readonly report: boolean;
 }
 
@@ -78,7 +105,20 @@ export const simulateCommand = defineCommand<Arguments>({
             group: SAMPLE,
             type: "string",
             array: true,
-            describe: "SDSS spec-*.fits files to observe instead of models",
+            describe:
+              "observed spectra instead of models: SDSS spec-*.fits, DESI coadd-*.fits (redrock beside), folders",
+          })
+          .option("labels", {
+            group: SAMPLE,
+            type: "string",
+            array: true,
+            describe: "catalogues joined to the spectra by id: labels, fluxes of other bands (GALEX)",
+          })
+          .option("labels-survey", {
+            group: SAMPLE,
+            type: "string",
+            array: true,
+            describe: "survey file that reads them (sdss-spectra, desi, gswlc): one for all, or one each",
           }),
       ),
     )
@@ -96,6 +136,7 @@ export const simulateCommand = defineCommand<Arguments>({
     const simulation = simulationInput(args);
     const options = parseOptions(simulation, flagOf);
     const survey = loadSurvey(surveyName);
+    const labels = labelTables(args);
     const label = "simulated";
     if (!report && (args.figures !== undefined || args.beside.length > 0)) {
       throw new UserError(
@@ -106,7 +147,8 @@ export const simulateCommand = defineCommand<Arguments>({
     const others = report ? await readBeside(args, label) : [];
     const sampler = report ? createSampler(label, survey, String(options.seed)) : undefined;
     const start = performance.now();
-    const request = { survey: surveyName, out, ...simulation, ...(spectra === undefined ? {} : { spectra }) };
+    const observed = spectra === undefined ? {} : { spectra, labels };
+    const request = { survey: surveyName, out, ...simulation, ...observed };
     const rows = await runSimulate(request, (table) => sampler?.addTable(table));
     const seconds = (performance.now() - start) / 1000;
     say(`${out}: ${rows} rows`);

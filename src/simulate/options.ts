@@ -151,6 +151,31 @@ export const simulationOptions = z.strictObject({
     .describe(
       "fluxes below an instrument's detection limit: kept as measured at the known place, an upper limit, or missing",
     ),
+  observed: z
+    .strictObject({
+      rescale: z
+        .string()
+        .optional()
+        .describe(
+          "band whose total flux observed spectra are scaled to: of a joined catalogue, else of their own imaging",
+        ),
+      moveRedshift: z
+        .tuple([z.number().positive(), z.number().positive()])
+        .refine(([low, high]) => low < high, "expected a range, low before high")
+        .optional()
+        .describe("move every draw of a spectrum to a redshift drawn from this range, where it still covers the bands"),
+      requireRedshift: z
+        .boolean()
+        .default(true)
+        .describe("leave out spectra whose redshift is not known or not trusted"),
+      calibration: z
+        .number()
+        .nonnegative()
+        .default(0.02)
+        .describe("relative error of the spectra's flux calibration, 5 times larger at their ends; adds to <BAND>_err"),
+    })
+    .prefault({})
+    .describe("spectra that are observed ones, not models"),
 });
 
 export type SimulationOptions = z.output<typeof simulationOptions>;

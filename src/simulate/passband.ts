@@ -26,6 +26,8 @@ export interface Passband {
   readonly curve: Curve;
   /** Pivot wavelength [Angstrom] (ibid. eq. A15): a flat f_nu source has f_lambda = c f_nu / pivot^2. */
   readonly pivot: number;
+  /** int T lambda dlambda, which the means divide by. */
+  readonly photons: number;
   /** Grid index of the first entry of the arrays. */
   readonly first: number;
   /** Exact for a spectrum linear between grid points; sums to 1. */
@@ -62,7 +64,7 @@ export function createPassband(name: string, curve: Curve): Passband {
     const lambda = gridWavelength(first + j);
     return (transmission(lambda) * lambda) / photons;
   });
-  return { name, curve, pivot: Math.sqrt(photons / inverse), first, weights, lineResponse };
+  return { name, curve, pivot: Math.sqrt(photons / inverse), photons, first, weights, lineResponse };
 }
 
 /** Mean flux density of a line of unit flux at a grid index of the observed frame [1/Angstrom]. */

@@ -1,109 +1,289 @@
 import type { Table } from "../io/table.ts";
-import { createRng } from "../random.ts";
+import { createRng, type Rng } from "../random.ts";
+import { State } from "../survey/field.ts";
 import type { Survey } from "../survey/survey.ts";
+import { UserError } from "../errors.ts";
 import { LABELS } from "./block.ts";
+import { type Joined, type Known, type LabelTable, readJoined } from "./joined.ts";
 import { ewLabels } from "./lines.ts";
-import { createInstrument, observe } from "./noise.ts";
-import { parseOptions, type SimulationInput } from "./options.ts";
-import { createPassbands, type Passband } from "./passband.ts";
+import { codeOf } from "./missing.ts";
+import { createInstrument, type Instrument, type Observation, observe } from "./noise.ts";
+import { parseOptions, type SimulationInput, type SimulationOptions } from "./options.ts";
+import { createPassbands, fluxOfMagnitude, type Passband } from "./passband.ts";
+import { integrate, moveRedshift, repair } from "./resample.ts";
 import { type Row, tableOf } from "./rows.ts";
-import { type ObservedSpectrum, readSdssSpectrum } from "./sdss.ts";
-
-/** A band is observed only when the spectrum spans this fraction of its transmission ... */
-const LEAST_SPAN = 0.99;
-/** ... and this fraction falls on usable pixels; the flux of the others is interpolated. */
-const LEAST_USABLE = 0.9;
-
-const WIDTH_LABELS = Object.keys(ewLabels) as (keyof typeof ewLabels)[];
-const SPECTRUM_LABELS = [...LABELS, ...WIDTH_LABELS.map((name) => `${name}_err`)];
-
-/** Fluxes of unusable pixels replaced by linear interpolation between their usable neighbours. */
-function repairFlux({ wavelength, flux, ivar }: ObservedSpectrum): Float64Array {
-  const repaired = flux.slice();
-  let before = -1;
-  for (let i = 0; i < flux.length; i++) {
-    if (!(ivar[i] > 0) || !Number.isFinite(flux[i])) continue;
-    for (let k = before + 1; k < i; k++) {
-      const f = before < 0 ? 1 : (wavelength[k] - wavelength[before]) / (wavelength[i] - wavelength[before]);
-      repaired[k] = before < 0 ? flux[i] : flux[before] + f * (flux[i] - flux[before]);
-    }
-    before = i;
-  }
-  return repaired.fill(before < 0 ? Number.NaN : flux[before], before + 1);
-}
-
-/**
- * Photon-weighted mean flux density of a spectrum in a band and its propagated error, in the spectrum's flux unit;
- * undefined where the spectrum does not cover the band.
- */
-export function integrate(spectrum: ObservedSpectrum, band: Passband): { flux: number; error: number } | undefined {
-  const { wavelength, ivar } = spectrum;
-  const last = wavelength.length - 1;
-  const { transmission, range } = band.curve;
-  if (last < 1 || wavelength[0] > range[1] || wavelength[last] < range[0]) return undefined;
-  const flux = repairFlux(spectrum);
-  let [sum, spanned, usable, variance] = [0, 0, 0, 0];
-  for (let i = 0; i <= last; i++) {
-    if (wavelength[i] < range[0] || wavelength[i] > range[1]) continue;
-    const width =
-      (wavelength[Math.min(i + 1, last)] - wavelength[Math.max(i - 1, 0)]) / (i === 0 || i === last ? 1 : 2);
-    const weight = transmission(wavelength[i]) * wavelength[i] * width;
-    sum += weight * flux[i];
-    spanned += weight;
-    if (!(ivar[i] > 0)) continue;
-    usable += weight;
-    variance += (weight * weight) / ivar[i];
-  }
-  let total = 0;
-  const step = 1;
-  for (let x = range[0] + step / 2; x < range[1]; x += step) total += transmission(x) * x * step;
-  if (spanned < LEAST_SPAN * total || usable < LEAST_USABLE * total) return undefined;
-  // the errors of interpolated pixels are those of their neighbours: scale to the usable part
-  return { flux: sum / spanned, error: Math.sqrt(variance) / usable };
-}
+import { type ObservedSpectrum, type Pixels, warnings } from "./spectrum.ts";
+import { expandPaths, readSpectra } from "./spectrum-files.ts";
 
 /** 1e-17 erg/s/cm2/A of the spectra in the unit of the tables. */
-const SDSS_UNIT = 100;
+const SPECTRUM_UNIT = 100;
+/** Zero-point of nanomaggies [AB mag]. */
+const NANOMAGGY = 22.5;
+/** A total flux of the file's own imaging stands for a band whose pivot differs by less than this fraction. */
+const SAME_BAND = 0.05;
+/** Flux calibration is this much worse at the ends of a spectrum, and falls off over this length [Angstrom]. */
+const [END_ERROR, END_LENGTH] = [4, 150];
+/** Redshifts are drawn this often for a spectrum before none of the range counts as covered. */
+const MOVE_ATTEMPTS = 30;
+/** A moved spectrum must still cover this part of the bands that it covered. */
+const LEAST_COVERED = 0.6;
 
-function labelsOf({ redshift, widths }: ObservedSpectrum): number[] {
-  const known: Record<string, number> = { z: redshift ?? Number.NaN };
-  for (const name of WIDTH_LABELS) {
-    const [value, error] = widths[name] ?? [Number.NaN, Number.NaN];
-    known[name] = value;
-    known[`${name}_err`] = error;
-  }
-  return SPECTRUM_LABELS.map((name) => known[name] ?? Number.NaN);
+/** What became of the spectra, for people. */
+export interface Tally {
+  /** Files finished. */
+  files: number;
+  spectra: number;
+  rows: number;
+  readonly skipped: Map<string, number>;
+  /** Objects found in each table of labels, by path. */
+  readonly joined: Map<string, number>;
+  /** Total flux over the spectrum's own, of every rescaled spectrum. */
+  readonly rescaled: number[];
 }
 
-/**
- * Photometry of observed spectra (SDSS `spec-*.fits`) as the survey would see it, one batch per file: the survey's noise
- * added, the spectrum's own error propagated into `<BAND>_err`, bands that it does not cover not observed (NaN). Labels:
- * z and rest-frame EWs with errors where the file has them; the rest is NaN.
- * @throws UserError for a file that is not an SDSS spectrum.
- */
-export async function* simulateFromSpectra(
-  paths: readonly string[],
-  request: { readonly survey: Survey } & SimulationInput,
-): AsyncGenerator<Table, void, undefined> {
-  const { survey, ...input } = request;
+export const createTally = (): Tally => ({
+  files: 0,
+  spectra: 0,
+  rows: 0,
+  skipped: new Map(),
+  joined: new Map(),
+  rescaled: [],
+});
+
+const count = (map: Map<string, number>, key: string): unknown => map.set(key, (map.get(key) ?? 0) + 1);
+
+/** The tally as lines for a person. */
+export function formatTally(tally: Tally): string[] {
+  const skipped = [...tally.skipped.values()].reduce((sum, n) => sum + n, 0);
+  const ratios = tally.rescaled.toSorted((a, b) => a - b);
+  return [
+    `${tally.spectra} spectra read, ${tally.spectra - skipped} used, ${tally.rows} rows`,
+    ...[...tally.skipped].sort((a, b) => b[1] - a[1]).map(([reason, n]) => `${n} skipped: ${reason}`),
+    ...[...tally.joined].map(([path, n]) => `${n} joined with ${path}`),
+    ...(ratios.length === 0
+      ? []
+      : [`${ratios.length} rescaled to total fluxes, by ${ratios[ratios.length >> 1].toPrecision(3)} in the median`]),
+  ];
+}
+
+export interface SpectraRequest extends SimulationInput {
+  readonly survey: Survey;
+  /** Catalogues to join by the spectrum's id: labels, fluxes of bands that spectra don't cover. Later ones win. */
+  readonly labels?: readonly LabelTable[];
+}
+
+/** All that one spectrum needs. */
+interface Pipeline {
+  readonly survey: Survey;
+  readonly options: SimulationOptions;
+  readonly passbands: readonly Passband[];
+  readonly instrument: Instrument;
+  readonly tables: readonly Joined[];
+  readonly labelNames: readonly string[];
+  /** Band that spectra are rescaled in, or the one that stands for the galaxy's light. */
+  readonly reference: number;
+  readonly tally: Tally;
+}
+
+function bandIndex(passbands: readonly Passband[], name: string, option: string): number {
+  const index = passbands.findIndex((band) => band.name === name);
+  if (index >= 0) return index;
+  throw new UserError(
+    `simulate: ${option} "${name}" is not a band of the survey; expected one of ${passbands.map((band) => band.name).join(", ")}`,
+  );
+}
+
+async function createPipeline({ survey, labels, ...input }: SpectraRequest, tally: Tally): Promise<Pipeline> {
   const options = parseOptions(input);
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
-  const pivots = passbands.map(({ pivot }) => pivot);
-  const instrument = createInstrument(survey, pivots, options);
-  for (const path of paths) {
-    const spectrum = await readSdssSpectrum(path);
-    const measured = passbands.map((band) => integrate(spectrum, band));
-    const truth = Float64Array.from(measured, (one) => (one === undefined ? Number.NaN : one.flux * SDSS_UNIT));
-    const error = Float64Array.from(measured, (one) => (one === undefined ? 0 : one.error * SDSS_UNIT));
-    const rng = createRng(`${options.seed}:spectrum:${spectrum.id}`);
-    const pointing = rng.integer(options.pointings);
-    const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
-    const rows = Array.from({ length: options.draws }, (_, draw): Row => {
-      const observation = observe(instrument, truth, pointing, rng, { error });
-      const objectId = `${spectrum.id}-${draw}`;
-      return { objectId, parentId: spectrum.id, tile, observation, labels: labelsOf(spectrum) };
+  const tables: Joined[] = [];
+  for (const one of labels ?? []) tables.push(await readJoined(one, survey.fluxUnit));
+  const joined = tables.flatMap(({ fields }) => fields);
+  const properties = survey.fields.filter(({ band }) => band === undefined).map(({ name }) => name);
+  const names = [...LABELS, ...properties.filter((name) => joined.includes(name) && !LABELS.some((l) => l === name))];
+  const hasError = (name: string): boolean => name in ewLabels || joined.includes(name);
+  const { rescale } = options.observed;
+  const r = passbands.findIndex(({ name }) => name === options.selection.band);
+  return {
+    survey,
+    options,
+    passbands,
+    instrument: createInstrument(
+      survey,
+      passbands.map(({ pivot }) => pivot),
+      options,
+    ),
+    tables,
+    labelNames: [...names, ...names.filter(hasError).map((name) => `${name}_err`)],
+    reference: rescale === undefined ? Math.max(0, r) : bandIndex(passbands, rescale, "rescale"),
+    tally,
+  };
+}
+
+/** What catalogues, or else the spectrum's own file, say of the object. */
+function knowledgeOf({ tables, tally }: Pipeline, spectrum: ObservedSpectrum): Known {
+  const known: Record<string, Known[string]> = {};
+  if (spectrum.redshift !== undefined) known.z = { value: spectrum.redshift, error: 0, state: State.measured };
+  for (const [name, [value, error]] of Object.entries(spectrum.widths)) {
+    known[name] = { value, error, state: State.measured };
+  }
+  for (const table of tables) {
+    const found = table.of(spectrum.id);
+    if (found === undefined) continue;
+    count(tally.joined, table.path);
+    // the rounded value of a float column must not hide the pipeline's own redshift
+    const { z: redshift, ...rest } = found;
+    Object.assign(known, rest, known.z === undefined && redshift !== undefined ? { z: redshift } : {});
+  }
+  return known;
+}
+
+/** Total flux [1e-19 erg/s/cm2/A] in the reference band: of a catalogue, or of the file's own imaging in a like band. */
+function totalFlux({ passbands, reference }: Pipeline, spectrum: ObservedSpectrum, known: Known): number | undefined {
+  const { name, pivot } = passbands[reference];
+  const joined = known[name];
+  if (joined !== undefined) return joined.state === State.measured && joined.value > 0 ? joined.value : undefined;
+  const off = (at: number): number => Math.abs(at / pivot - 1);
+  const near = spectrum.totals.filter(([at]) => off(at) < SAME_BAND).sort((a, b) => off(a[0]) - off(b[0]))[0];
+  return near === undefined ? undefined : (near[1] * fluxOfMagnitude(NANOMAGGY, pivot)) / 1e-19;
+}
+
+/** Fluxes of a spectrum in the bands [1e-19 erg/s/cm2/A] with the errors of pixels and flux calibration; NaN = not covered. */
+interface Photometry {
+  readonly flux: Float64Array;
+  readonly error: Float64Array;
+  readonly covered: number;
+}
+
+function photometryOf({ passbands, options }: Pipeline, pixels: Pixels, scale: number): Photometry {
+  const flux = new Float64Array(passbands.length).fill(Number.NaN);
+  const error = new Float64Array(passbands.length);
+  const first = pixels.wavelength[pixels.ivar.findIndex((ivar) => ivar > 0)];
+  const last = pixels.wavelength[pixels.ivar.findLastIndex((ivar) => ivar > 0)];
+  let covered = 0;
+  passbands.forEach((band, j) => {
+    const measured = integrate(pixels, band);
+    if (measured === undefined) return;
+    const toEnd = Math.max(0, Math.min(band.pivot - first, last - band.pivot));
+    const calibration = options.observed.calibration * (1 + END_ERROR * Math.exp(-toEnd / END_LENGTH));
+    flux[j] = measured.flux * SPECTRUM_UNIT * scale;
+    error[j] = Math.hypot(measured.error * SPECTRUM_UNIT * scale, calibration * flux[j]);
+    covered += 1;
+  });
+  return { flux, error, covered };
+}
+
+/** Causes of a missing band for which a catalogue's flux can stand in. */
+const NOT_COVERED = [codeOf("spectrum"), codeOf("footprint")];
+
+/** Catalogue fluxes of bands that the spectrum does not cover take their place, with their errors and states. */
+function addJoined({ instrument }: Pipeline, known: Known, { flux, error, state, cause }: Observation): void {
+  instrument.bands.forEach(({ name }, j) => {
+    const found = known[name];
+    if (found === undefined || !NOT_COVERED.includes(cause[j])) return;
+    flux[j] = found.value;
+    error[j] = found.error > 0 ? found.error : Number.NaN;
+    state[j] = found.state;
+    cause[j] = 0;
+  });
+}
+
+/** Draws a redshift at which the spectrum still covers enough bands, and moves it there. */
+function drawMoved(
+  pipeline: Pipeline,
+  pixels: Pixels,
+  scale: number,
+  z: number,
+  least: number,
+  rng: Rng,
+): { readonly redshift: number; readonly photometry: Photometry } | undefined {
+  const [low, high] = pipeline.options.observed.moveRedshift ?? [z, z];
+  for (let attempt = 0; attempt < MOVE_ATTEMPTS; attempt++) {
+    const redshift = low + (high - low) * rng.uniform();
+    const photometry = photometryOf(pipeline, moveRedshift(pixels, z, redshift), scale);
+    if (photometry.covered >= least) return { redshift, photometry };
+  }
+  return undefined;
+}
+
+function labelsOf({ labelNames }: Pipeline, known: Known, redshift: number | undefined): number[] {
+  return labelNames.map((name) => {
+    if (name === "z") return redshift ?? Number.NaN;
+    const found = known[name.replace(/_err$/, "")];
+    if (found === undefined) return Number.NaN;
+    return name.endsWith("_err") ? (found.error > 0 ? found.error : Number.NaN) : found.value;
+  });
+}
+
+/** Rows of one spectrum; a string says why there is none. */
+function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string {
+  const { options, survey, instrument, tally } = pipeline;
+  const { warning } = spectrum;
+  if (warning !== undefined && warnings[warning].isHopeless) return warning;
+  const known = knowledgeOf(pipeline, spectrum);
+  const z = known.z?.value;
+  if (z === undefined && options.observed.requireRedshift) return warning ?? "no redshift";
+  const { moveRedshift: range, rescale } = options.observed;
+  if (range !== undefined && !(z !== undefined && z > 0)) return "no redshift to move it from";
+  const pixels = repair(spectrum);
+  const own = photometryOf(pipeline, pixels, 1);
+  if (own.covered === 0) return "no coverage of any band";
+  let scale = 1;
+  if (rescale !== undefined) {
+    const total = totalFlux(pipeline, spectrum, known);
+    scale = (total ?? Number.NaN) / own.flux[pipeline.reference];
+    if (!(scale > 0 && Number.isFinite(scale))) return `no total flux or no coverage in ${rescale}`;
+    tally.rescaled.push(scale);
+  }
+  const rng = createRng(`${options.seed}:spectrum:${spectrum.id}`);
+  const pointing = rng.integer(options.pointings);
+  const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
+  const unmoved = { redshift: z, photometry: photometryOf(pipeline, pixels, scale) };
+  const rows: Row[] = [];
+  for (let draw = 0; draw < options.draws; draw++) {
+    const moved =
+      range === undefined || z === undefined
+        ? unmoved
+        : drawMoved(pipeline, pixels, scale, z, LEAST_COVERED * own.covered, rng);
+    if (moved === undefined) return `no coverage at z ${range?.join(" - ")}`;
+    const { flux, error } = moved.photometry;
+    const observation = observe(instrument, flux, pointing, rng, {
+      error,
+      reference: pipeline.reference,
+      ...(moved.redshift === undefined ? {} : { redshift: moved.redshift }),
+      ...(known.LOGM === undefined ? {} : { logMass: known.LOGM.value }),
     });
-    yield tableOf(rows, instrument, survey, SPECTRUM_LABELS);
+    if (moved === unmoved) addJoined(pipeline, known, observation);
+    const labels = labelsOf(pipeline, known, moved.redshift);
+    rows.push({ objectId: `${spectrum.id}-${draw}`, parentId: spectrum.id, tile, observation, labels });
+  }
+  return rows;
+}
+
+/**
+ * Photometry of observed spectra as the survey would see it, one batch per spectrum that can be used: the survey's noise
+ * added, the spectrum's own error propagated into `<BAND>_err`, bands that it does not cover not observed (NaN). Paths
+ * are files, folders and patterns. Labels: z, and rest-frame EWs with errors where the file has them, and what the
+ * tables of `labels` know; the rest is NaN. `tally` counts what became of the spectra.
+ * @throws UserError for a path without spectra, a file of another kind, a table that cannot be read.
+ */
+export async function* simulateFromSpectra(
+  paths: readonly string[],
+  request: SpectraRequest,
+  tally: Tally = createTally(),
+): AsyncGenerator<Table, void, undefined> {
+  const pipeline = await createPipeline(request, tally);
+  for (const path of expandPaths(paths)) {
+    for await (const spectrum of readSpectra(path)) {
+      tally.spectra += 1;
+      const rows = rowsOf(pipeline, spectrum);
+      if (typeof rows === "string") count(tally.skipped, rows);
+      else {
+        tally.rows += rows.length;
+        yield tableOf(rows, pipeline.instrument, pipeline.survey, pipeline.labelNames);
+      }
+    }
+    tally.files += 1;
   }
 }

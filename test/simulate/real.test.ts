@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
@@ -7,13 +7,10 @@ import { createRng } from "../../src/random.ts";
 import { BLOCK_SIZE, createSimulation, LABELS, simulateBlock } from "../../src/simulate/block.ts";
 import { GRID_SIZE, gridWavelength } from "../../src/simulate/grid.ts";
 import { simulationOptions } from "../../src/simulate/options.ts";
-import { createPassband, createPassbands, magnitudeOfFlux, readCurve } from "../../src/simulate/passband.ts";
-import { drawGalaxy } from "../../src/simulate/population.ts";
-import { type ObservedSpectrum, readSdssSpectrum } from "../../src/simulate/sdss.ts";
-import { integrate, simulateFromSpectra } from "../../src/simulate/spectra.ts";
+import { createPassbands } from "../../src/simulate/passband.ts";
+import { integrate } from "../../src/simulate/resample.ts";
+import type { Pixels } from "../../src/simulate/spectrum.ts";
 import { createStellarModel } from "../../src/simulate/stars.ts";
-import { createPhotometer } from "../../src/simulate/photometer.ts";
-import { createSpectrum, createTemplates, mixOf, synthesise } from "../../src/simulate/synthesis.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 
 const data = process.env.CALEIDO_TEST_DATA ?? join(import.meta.dirname, "../../../shared/data");
@@ -28,43 +25,6 @@ const rms = (values: readonly number[]): number => Math.sqrt(values.reduce((sum,
 const quantile = (values: readonly number[], q: number): number =>
   values.toSorted((a, b) => a - b)[Math.floor(q * (values.length - 1))];
 
-withData("sdss-spectra")("SDSS spectra", () => {
-  const files = existsSync(at("sdss-spectra"))
-    ? readdirSync(at("sdss-spectra")).filter((file) => file.endsWith(".fits"))
-    : [];
-
-  test.each(files)("%s: synthetic g, r, i equal the catalogue's", async (file) => {
-    const spectrum = await readSdssSpectrum(at(`sdss-spectra/${file}`));
-    ["g", "r", "i"].forEach((name, j) => {
-      const band = createPassband(name, readCurve(at(`filters/SLOAN_SDSS.${name}.dat`)));
-      const measured = integrate(spectrum, band);
-      const synthetic = magnitudeOfFlux((measured?.flux ?? Number.NaN) * 1e-17, band.pivot);
-      const catalogue = 22.5 - 2.5 * Math.log10(spectrum.spectroFlux?.[j + 1] ?? Number.NaN);
-      // faint BOSS spectra have larger errors of their own
-      expect(Math.abs(synthetic - catalogue), name).toBeLessThan(catalogue > 21 ? 0.03 : 0.01);
-    });
-  });
-
-  test("J-PAS rows: covered bands only, rest-frame EWs, draws of one parent", async () => {
-    const paths = files.map((file) => at(`sdss-spectra/${file}`));
-    const first = paths.find((path) => path.includes("0285-51930")) ?? paths[0];
-    const options = { survey, draws: 3, missingFraction: 0, filters: at("filters") };
-    for await (const table of simulateFromSpectra([first], options)) {
-      const get = (name: string): number => Number(table.columns.find((column) => column.name === name)?.data[0]);
-      expect(table.rowCount).toBe(3);
-      expect(get("z")).toBeCloseTo(0.09484, 4);
-      expect(get("HALPHA_EW")).toBeCloseTo(7.48 / 1.09484, 1);
-      expect(get("uJAVA")).toBeNaN(); // the spectrum begins at 3801 A
-      expect(get("FUV")).toBeNaN();
-      expect(get("J1007")).toBeNaN();
-      expect(get("LOGM")).toBeNaN();
-      expect(get("J0620") / get("J0620_err")).toBeGreaterThan(20);
-      const ab = magnitudeOfFlux(get("rSDSS") * 1e-19, 6245);
-      expect(Math.abs(ab - (22.5 - 2.5 * Math.log10(42.68)))).toBeLessThan(0.15);
-    }
-  });
-});
-
 withData("miuscat-ssp")("the analytic stellar continuum against MIUSCAT", () => {
   test("colours relative to i, D4000 and M/L_i from 0.05 to 13 Gyr at three metallicities", async () => {
     const file = await openFits(at("miuscat-ssp/MIUSCAT_BaSTI_ku_1.30_fits-thin.fits"));
@@ -73,18 +33,14 @@ withData("miuscat-ssp")("the analytic stellar continuum against MIUSCAT", () => 
     const passbands = realPassbands().filter(({ name }) => /^J0[3-9]|iSDSS/.test(name));
     const iBand = passbands.findIndex(({ name }) => name === "iSDSS");
     const grid = Float64Array.from({ length: GRID_SIZE }, (_, k) => gridWavelength(k));
-    const spectrum = (wavelength: Float64Array, flux: Float64Array): ObservedSpectrum => ({
-      id: "",
+    const spectrum = (wavelength: Float64Array, flux: Float64Array): Pixels => ({
       wavelength,
       flux,
       ivar: new Float64Array(flux.length).fill(1),
-      redshift: 0,
-      widths: {},
-      spectroFlux: undefined,
     });
-    const magnitudes = (one: ObservedSpectrum): number[] =>
+    const magnitudes = (one: Pixels): number[] =>
       passbands.map((band) => -2.5 * Math.log10(integrate(one, band)?.flux ?? Number.NaN));
-    const breakOf = ({ wavelength, flux }: ObservedSpectrum): number => {
+    const breakOf = ({ wavelength, flux }: Pixels): number => {
       const sums = [0, 0, 0, 0];
       wavelength.forEach((x, i) => {
         const side = x > 3850 && x < 3950 ? 0 : x > 4000 && x < 4100 ? 2 : undefined;
@@ -118,40 +74,6 @@ withData("miuscat-ssp")("the analytic stellar continuum against MIUSCAT", () => 
     expect(rms(colours)).toBeLessThan(0.03);
     expect(rms(breaks)).toBeLessThan(0.04);
     expect(Math.max(...light.map(Math.abs))).toBeLessThan(0.1);
-  });
-});
-
-withData("filters")("parametric passbands against the real curves", () => {
-  test("of several filter systems in one folder, the one with most of the survey's bands is taken", () => {
-    const real = realPassbands();
-    bands.forEach(({ name, band }, j) => expect(Math.abs(real[j].pivot / band.pivot - 1), name).toBeLessThan(1e-3));
-    const other = createPassbands(bands, at("filters"), "OAJ_JPLUS");
-    const j = bands.findIndex(({ name }) => name === "J0660");
-    expect(Math.abs(other[j].pivot - real[j].pivot)).toBeGreaterThan(1);
-  });
-
-  test("narrow-band magnitudes of galaxies at z 0 - 0.8, lines included", () => {
-    const [parametric, real] = [createPassbands(bands), realPassbands()];
-    const templates = createTemplates(0.85);
-    const work = createSpectrum();
-    const rng = createRng("passbands");
-    const photometers = [parametric, real].map((set) => createPhotometer(set, templates));
-    const differences = bands.map((): number[] => []);
-    for (let i = 0; i < 120; i++) {
-      const z = 0.002 + 0.8 * rng.uniform();
-      const galaxy = drawGalaxy(rng, z, 9 + 2 * rng.uniform());
-      const mix = mixOf(galaxy);
-      const [one, two] = photometers.map((photometer) => {
-        synthesise(work, templates, galaxy, mix, 0, GRID_SIZE);
-        return photometer.fluxes(work, z);
-      });
-      one.forEach((flux, j) => differences[j].push(-2.5 * Math.log10(flux / two[j])));
-    }
-    bands.forEach(({ name, band }, j) => {
-      if (band.group !== "narrow") return;
-      // J0760 has a telluric notch that two edges cannot describe
-      expect(rms(differences[j]), name).toBeLessThan(name === "J0760" ? 0.03 : 0.01);
-    });
   });
 });
 

@@ -1,0 +1,149 @@
+import { existsSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { UserError } from "../errors.ts";
+import { type FitsFile, openFits } from "../io/fits.ts";
+import type { Column } from "../io/table.ts";
+import { numbers, type ObservedSpectrum, type Pixels, readColumns, type Warning } from "./spectrum.ts";
+
+const CAMERAS = ["B", "R", "Z"] as const;
+/** Pixels of two cameras are one where their wavelengths differ by less [Angstrom]; DESI's grids agree exactly. */
+const SAME = 0.01;
+/** Imaging fluxes of the Legacy Surveys [nanomaggies], by pivot wavelength of the DECam filters [Angstrom]. */
+const TOTALS = [
+  [4770, "FLUX_G"],
+  [6371, "FLUX_R"],
+  [9156, "FLUX_Z"],
+] as const;
+
+/** Spectra of one camera: [nSpectrum, nPixel] row-major. */
+interface Camera {
+  readonly wavelength: ArrayLike<number>;
+  readonly flux: ArrayLike<number>;
+  readonly ivar: ArrayLike<number>;
+  readonly mask: ArrayLike<number> | undefined;
+}
+
+async function readCamera(file: FitsFile, camera: string, count: number): Promise<Camera | undefined> {
+  const named = (part: string) => file.hdus.find(({ name }) => name.toUpperCase() === `${camera}_${part}`);
+  const units = ["WAVELENGTH", "FLUX", "IVAR"].map(named);
+  if (units.every((unit) => unit === undefined)) return undefined;
+  const images = await Promise.all(["WAVELENGTH", "FLUX", "IVAR"].map((part) => file.hdu(`${camera}_${part}`).image()));
+  const mask = await named("MASK")?.image();
+  const width = images[0].data.length;
+  for (const { data } of [images[1], images[2], ...(mask === undefined ? [] : [mask])]) {
+    if (data.length === count * width) continue;
+    throw new UserError(
+      `${file.path}: camera ${camera}: ${data.length} pixels, expected ${count} spectra of ${width} (FIBERMAP, ${camera}_WAVELENGTH)`,
+    );
+  }
+  return { wavelength: images[0].data, flux: images[1].data, ivar: images[2].data, mask: mask?.data };
+}
+
+/** One spectrum from its cameras: where two overlap, the mean of their fluxes weighted by inverse variance. */
+export function joinCameras(cameras: readonly Pixels[]): Pixels {
+  const order = cameras
+    .flatMap(({ wavelength }, camera) => Array.from(wavelength, (lambda, pixel) => ({ lambda, camera, pixel })))
+    .sort((a, b) => a.lambda - b.lambda);
+  const wavelength: number[] = [];
+  const flux: number[] = [];
+  const ivar: number[] = [];
+  for (const { lambda, camera, pixel } of order) {
+    const [f, weight] = [cameras[camera].flux[pixel], cameras[camera].ivar[pixel]];
+    const last = wavelength.length - 1;
+    if (last < 0 || lambda - wavelength[last] >= SAME) {
+      wavelength.push(lambda);
+      flux.push(f);
+      ivar.push(weight);
+    } else if (weight > 0) {
+      const total = ivar[last] + weight;
+      flux[last] = (ivar[last] * flux[last] + weight * f) / total;
+      ivar[last] = total;
+    }
+  }
+  return {
+    wavelength: Float64Array.from(wavelength),
+    flux: Float64Array.from(flux),
+    ivar: Float64Array.from(ivar),
+  };
+}
+
+interface Redshift {
+  readonly z: number;
+  readonly warning: number;
+  readonly type: string;
+}
+
+const textOf = (column: Column | undefined, row: number): string => String(column?.data[row] ?? "").trim();
+
+/** Redshifts by TARGETID from the `redrock-*.fits` beside a `coadd-*.fits`; none where there is no such file. */
+async function readRedshifts(path: string): Promise<Map<string, Redshift>> {
+  const beside = join(dirname(path), basename(path).replace(/^coadd-/, "redrock-"));
+  if (beside === path || !existsSync(beside)) return new Map();
+  const file = await openFits(beside);
+  try {
+    const columns = await readColumns(beside, file.hdu("REDSHIFTS"), ["TARGETID", "Z", "ZWARN", "SPECTYPE"]);
+    const [z, warning] = ["Z", "ZWARN"].map((name) => numbers(columns, name));
+    return new Map(
+      z.map((value, row) => {
+        const type = textOf(columns.get("SPECTYPE"), row);
+        return [textOf(columns.get("TARGETID"), row), { z: value, warning: warning[row], type }];
+      }),
+    );
+  } finally {
+    await file.close();
+  }
+}
+
+function warningOf(type: string, id: string, fibreStatus: number, redshift: Redshift | undefined): Warning | undefined {
+  if (type === "SKY" || id.startsWith("-")) return "sky fibre";
+  if (fibreStatus !== 0) return "fibre flagged";
+  if (redshift === undefined) return "no redshift";
+  if (redshift.warning !== 0 || !Number.isFinite(redshift.z)) return "redshift warning";
+  return redshift.type === "STAR" ? "star" : undefined;
+}
+
+/**
+ * DESI `coadd-*.fits`: images [nSpectrum, nPixel] of the cameras B, R, Z and the FIBERMAP; redshifts from the
+ * `redrock-*.fits` of the same name in the same folder. MASK other than 0 makes a pixel unusable.
+ */
+export async function* readDesi(file: FitsFile): AsyncGenerator<ObservedSpectrum, void, undefined> {
+  const { path } = file;
+  const fibres = await readColumns(
+    path,
+    file.hdu("FIBERMAP"),
+    ["TARGETID"],
+    ["OBJTYPE", "COADD_FIBERSTATUS", ...TOTALS.map(([, name]) => name)],
+  );
+  const count = fibres.get("TARGETID")?.data.length ?? 0;
+  const status = numbers(fibres, "COADD_FIBERSTATUS");
+  const cameras: Camera[] = [];
+  for (const camera of CAMERAS) {
+    const read = await readCamera(file, camera, count);
+    if (read !== undefined) cameras.push(read);
+  }
+  const redshifts = await readRedshifts(path);
+  const totals = TOTALS.map(([pivot, name]) => [pivot, numbers(fibres, name)] as const);
+  for (let row = 0; row < count; row++) {
+    const id = textOf(fibres.get("TARGETID"), row);
+    const redshift = redshifts.get(id);
+    const warning = warningOf(textOf(fibres.get("OBJTYPE"), row), id, status[row] ?? 0, redshift);
+    const pixels = cameras.map(({ wavelength, flux, ivar, mask }): Pixels => {
+      const n = wavelength.length;
+      const at = (values: ArrayLike<number>, i: number): number => values[row * n + i];
+      const indices = Float64Array.from({ length: n }, (_, i) => i);
+      return {
+        wavelength: Float64Array.from(wavelength),
+        flux: indices.map((i) => at(flux, i)),
+        ivar: indices.map((i) => (mask === undefined || at(mask, i) === 0 ? at(ivar, i) : 0)),
+      };
+    });
+    yield {
+      id,
+      ...joinCameras(pixels),
+      redshift: warning === undefined ? redshift?.z : undefined,
+      ...(warning === undefined ? {} : { warning }),
+      widths: {},
+      totals: totals.flatMap(([pivot, fluxes]) => (fluxes[row] > 0 ? [[pivot, fluxes[row]] as const] : [])),
+    };
+  }
+}

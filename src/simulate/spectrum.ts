@@ -1,0 +1,75 @@
+import { UserError } from "../errors.ts";
+import type { FitsHdu } from "../io/fits.ts";
+import type { Column, Table } from "../io/table.ts";
+import type { ewLabels } from "./lines.ts";
+
+/** Pixels of a spectrum. */
+export interface Pixels {
+  /** Vacuum wavelength, increasing [Angstrom]. */
+  readonly wavelength: Float64Array;
+  /** [1e-17 erg/s/cm2/A] */
+  readonly flux: Float64Array;
+  /** Inverse variance of `flux`; 0 = pixel not usable. */
+  readonly ivar: Float64Array;
+}
+
+/** An observed spectrum with what its own file says. */
+export interface ObservedSpectrum extends Pixels {
+  /** As catalogues name it: `{PLATE}-{MJD}-{FIBERID}` of SDSS, `{TARGETID}` of DESI. */
+  readonly id: string;
+  /** Undefined where there is none, or the pipeline warns about it: `warning` says which. */
+  readonly redshift: number | undefined;
+  /** Why it should not be taken for a galaxy of that redshift. */
+  readonly warning?: Warning;
+  /** Rest-frame EW and its error [Angstrom]; only the lines that were measured. */
+  readonly widths: Readonly<Partial<Record<keyof typeof ewLabels, readonly [number, number]>>>;
+  /** Total flux of its imaging [nanomaggies] by pivot wavelength [Angstrom]. */
+  readonly totals: readonly (readonly [number, number])[];
+}
+
+/** What keeps a spectrum out. `hopeless` ones are no galaxies; others come in when a catalogue knows their redshift. */
+export const warnings = {
+  "sky fibre": { isHopeless: true },
+  star: { isHopeless: true },
+  "fibre flagged": { isHopeless: true },
+  "redshift warning": { isHopeless: false },
+  "no redshift": { isHopeless: false },
+} satisfies Record<string, { readonly isHopeless: boolean }>;
+export type Warning = keyof typeof warnings;
+
+/**
+ * Columns of a table unit by their names in upper case; the file may spell them in lower case. Those of `optional` that
+ * it doesn't have are left out.
+ * @throws UserError naming a column that is missing.
+ */
+export async function readColumns(
+  path: string,
+  hdu: FitsHdu,
+  wanted: readonly string[],
+  optional: readonly string[] = [],
+): Promise<Map<string, Column>> {
+  const source = await hdu.table();
+  const found = new Map<string, string>();
+  for (const one of [...wanted, ...optional]) {
+    const name = source.schema.find((column) => column.name.toUpperCase() === one)?.name;
+    if (name !== undefined) found.set(one, name);
+    else if (wanted.includes(one)) {
+      throw new UserError(`${path}: FITS unit ${hdu.index} has no column ${one}, expected a file of spectra`);
+    }
+  }
+  const tables: Table[] = [];
+  for await (const table of source.batches({ columns: [...found.values()], batchRows: 1 << 20 })) tables.push(table);
+  if (tables.length !== 1) throw new UserError(`${path}: FITS unit ${hdu.index} has no rows, or too many for one file`);
+  const columns = new Map(tables[0].columns.map((column) => [column.name, column]));
+  return new Map(
+    [...found].flatMap(([one, name]) => {
+      const column = columns.get(name);
+      return column === undefined ? [] : [[one, column] as const];
+    }),
+  );
+}
+
+/** A column as numbers; empty where the table has none. */
+export function numbers(columns: Map<string, Column>, name: string): number[] {
+  return Array.from((columns.get(name)?.data ?? []) as ArrayLike<number | bigint | string>, Number);
+}

@@ -1,0 +1,259 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { openFits } from "../../src/io/fits.ts";
+import type { Column, Table } from "../../src/io/table.ts";
+import { createRng } from "../../src/random.ts";
+import { luminosityDistance } from "../../src/simulate/cosmology.ts";
+import { joinCameras } from "../../src/simulate/desi.ts";
+import { readJoined } from "../../src/simulate/joined.ts";
+import { createPassband, magnitudeOfFlux, readCurve } from "../../src/simulate/passband.ts";
+import { integrate, moveRedshift, repair } from "../../src/simulate/resample.ts";
+import { createTally, formatTally, simulateFromSpectra } from "../../src/simulate/spectra.ts";
+import type { ObservedSpectrum, Pixels } from "../../src/simulate/spectrum.ts";
+import { expandPaths, readSpectra } from "../../src/simulate/spectrum-files.ts";
+import { State } from "../../src/survey/field.ts";
+import { loadSurvey } from "../../src/survey/survey.ts";
+import { at, withData } from "./data.ts";
+
+const survey = loadSurvey("minijpas");
+const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
+const quiet = { noiseScale: 0, calibrationFloor: 0, zeroPointScale: 0, missingFraction: 0 } as const;
+
+async function all(path: string): Promise<ObservedSpectrum[]> {
+  const spectra: ObservedSpectrum[] = [];
+  for await (const spectrum of readSpectra(path)) spectra.push(spectrum);
+  return spectra;
+}
+
+async function collect(batches: AsyncIterable<Table>): Promise<Map<string, (number | string)[]>> {
+  const columns = new Map<string, (number | string)[]>();
+  const add = ({ name, data }: Column): void => {
+    columns.set(name, [...(columns.get(name) ?? []), ...Array.from(data as ArrayLike<number | string>)]);
+  };
+  for await (const { columns: batch } of batches) for (const column of batch) add(column);
+  return columns;
+}
+
+const numbers = (columns: Map<string, (number | string)[]>, name: string): number[] =>
+  (columns.get(name) ?? []).map(Number);
+
+describe("resampling", () => {
+  const band = createPassband("triangle", { range: [5000, 5100], transmission: (x) => 50 - Math.abs(x - 5050) });
+  const wavelength = Float64Array.from({ length: 400 }, (_, i) => 4900 + i);
+
+  test("propagated errors are those of many noisy copies", () => {
+    const rng = createRng("copies");
+    const sigma = wavelength.map((lambda) => 0.5 + (lambda - 4900) / 200);
+    const ivar = sigma.map((s, i) => (i % 23 === 0 ? 0 : 1 / (s * s)));
+    const stated = integrate(repair({ wavelength, flux: wavelength.map(() => 3), ivar }), band);
+    expect(stated?.flux).toBeCloseTo(3, 10);
+    const n = 1500;
+    let square = 0;
+    for (let k = 0; k < n; k++) {
+      const flux = sigma.map((s, i) => (ivar[i] > 0 ? 3 + s * rng.normal() : 1e6));
+      square += ((integrate(repair({ wavelength, flux, ivar }), band)?.flux ?? Number.NaN) - 3) ** 2 / n;
+    }
+    // interpolated pixels repeat their neighbours' noise: 3 %
+    expect(Math.abs(Math.sqrt(square) / (stated?.error ?? 0) - 1)).toBeLessThan(0.06);
+  });
+
+  test("a band that is not covered, or falls on bad pixels, is not observed", () => {
+    const flux = wavelength.map(() => 1);
+    const ivar = wavelength.map(() => 1);
+    expect(integrate({ wavelength: wavelength.slice(150), flux, ivar }, band)).toBeUndefined();
+    const bad = ivar.map((one, i) => (i > 100 && i < 130 ? 0 : one));
+    expect(integrate(repair({ wavelength, flux, ivar: bad }), band)).toBeUndefined();
+    expect(
+      integrate(repair({ wavelength, flux, ivar: ivar.map((one, i) => (i === 150 ? 0 : one)) }), band),
+    ).toBeDefined();
+  });
+
+  test("cameras: the overlap is the mean weighted by inverse variance", () => {
+    const one = {
+      wavelength: Float64Array.of(1, 2, 3),
+      flux: Float64Array.of(5, 5, 1),
+      ivar: Float64Array.of(1, 1, 3),
+    };
+    const two = { wavelength: Float64Array.of(3.001, 4), flux: Float64Array.of(5, 7), ivar: Float64Array.of(1, 0) };
+    const joined = joinCameras([one, two]);
+    expect([...joined.wavelength]).toEqual([1, 2, 3, 4]);
+    expect([...joined.flux]).toEqual([5, 5, 2, 7]);
+    expect([...joined.ivar]).toEqual([1, 1, 4, 0]);
+  });
+
+  test("moved in redshift: luminosity, rest-frame EW and S/N stay", () => {
+    const [from, to] = [0.1, 0.25];
+    const line = (5050 / 1.1) * (1 + from);
+    const flux = wavelength.map((x) => 2 + 10 * Math.exp(-0.5 * ((x - line) / 4) ** 2));
+    const pixels = { wavelength, flux, ivar: wavelength.map(() => 4) };
+    const moved = moveRedshift(pixels, from, to);
+    const power = ({ wavelength: x, flux: f }: Pixels): number =>
+      f.reduce((sum, v, i) => sum + v * ((x[i + 1] ?? x[i]) - x[i]), 0);
+    expect(power(moved) / power(pixels)).toBeCloseTo((luminosityDistance(from) / luminosityDistance(to)) ** 2, 10);
+    const width = ({ wavelength: x, flux: f }: Pixels, z: number): number =>
+      f.reduce((sum, v, i) => sum + (v / f[0] - 1) * ((x[i + 1] ?? x[i]) - x[i]), 0) / (1 + z);
+    expect(width(moved, to)).toBeCloseTo(width(pixels, from), 8);
+    moved.flux.forEach((f, i) => expect(f * Math.sqrt(moved.ivar[i])).toBeCloseTo(flux[i] * 2, 8));
+  });
+});
+
+describe("paths", () => {
+  test("files, folders and patterns; what has no spectra is one clear error", () => {
+    const folder = mkdtempSync(join(tmpdir(), "caleido-paths-"));
+    mkdirSync(join(folder, "a"));
+    for (const name of ["spec-1.fits", "spec-2.fits.gz", "coadd-x.fits", "redrock-x.fits", "notes.txt"]) {
+      writeFileSync(join(folder, "a", name), "");
+    }
+    const names = (paths: string[]): string[] => expandPaths(paths).map((path) => path.slice(folder.length + 1));
+    expect(names([join(folder, "a")])).toEqual(["a/coadd-x.fits", "a/spec-1.fits", "a/spec-2.fits.gz"]);
+    expect(names([join(folder, "*", "spec-?.fits")])).toEqual(["a/spec-1.fits"]);
+    expect(names([join(folder, "a"), join(folder, "a", "spec-1.fits")])).toHaveLength(3);
+    expect(() => expandPaths([join(folder, "b-*")])).toThrow(/b-\*: no such file; expected spectra/);
+    expect(() => expandPaths([folder])).toThrow(/no file of spectra in this folder/);
+  });
+});
+
+withData("desi-spectra", "filters")("DESI spectra", () => {
+  const coadd = at("desi-spectra/coadd-4-80613-thru20210324.fits");
+
+  test("coadds with redrock beside them; without, sky and flagged fibres are told apart", async () => {
+    const [galaxy] = await all(coadd);
+    expect(galaxy.id).toBe("39633345008634465");
+    expect(galaxy.redshift).toBeCloseTo(0.36874355, 8);
+    expect(galaxy.wavelength[0]).toBeCloseTo(3600, 6);
+    expect(galaxy.wavelength.at(-1)).toBeCloseTo(9824, 6);
+    // 0.8 Angstrom throughout: the overlaps of the cameras are joined
+    galaxy.wavelength.forEach((x, i) => {
+      if (i > 0) expect(x - galaxy.wavelength[i - 1]).toBeCloseTo(0.8, 4);
+    });
+    const others = await all(at("desi-spectra/coadd-sv3-dark-26065.fits"));
+    expect(others.map(({ warning }) => warning)).toEqual([
+      "sky fibre",
+      "sky fibre",
+      "no redshift",
+      "sky fibre",
+      "no redshift",
+    ]);
+    await expect(all(at("desi-spectra/stack-LRG.fits"))).rejects.toThrow(
+      /stack of many objects' spectra.*expected one of DESI/,
+    );
+  });
+
+  test("synthetic g and r lie between the fibre's flux and the galaxy's", async () => {
+    const [galaxy] = await all(coadd);
+    // FIBERFLUX_G, _R and FLUX_G, _R of the FIBERMAP [nanomaggies], other filters than SDSS's by 0.05 mag
+    const imaging = { g: [1.904, 3.237], r: [3.499, 5.947] } as const;
+    for (const [name, [fibre, total]] of Object.entries(imaging)) {
+      const band = createPassband(name, readCurve(at(`filters/SLOAN_SDSS.${name}.dat`)));
+      const measured = integrate(repair(galaxy), band);
+      const flux = 10 ** (0.4 * (22.5 - magnitudeOfFlux((measured?.flux ?? Number.NaN) * 1e-17, band.pivot)));
+      expect(flux / fibre, name).toBeGreaterThan(0.8);
+      expect(flux / total, name).toBeLessThan(1.1);
+    }
+  });
+
+  test("counts say what was skipped and why", async () => {
+    const tally = createTally();
+    const rows = await collect(
+      simulateFromSpectra([at("desi-spectra/coadd-*.fits")], { survey, filters: at("filters") }, tally),
+    );
+    expect(new Set(rows.get("parent_id"))).toEqual(new Set(["39633345008634465", "39089837499744649"]));
+    expect(tally.spectra).toBe(12);
+    expect(formatTally(tally)).toEqual([
+      "12 spectra read, 2 used, 2 rows",
+      expect.stringMatching(/^6 skipped: sky fibre$/),
+      expect.stringMatching(/^3 skipped: no redshift$/),
+      expect.stringMatching(/^1 skipped: fibre flagged$/),
+    ]);
+  });
+
+  test("labels and GALEX fluxes are joined by id; total fluxes rescale; moved draws keep mass and EWs", async () => {
+    const path = join(mkdtempSync(join(tmpdir(), "caleido-labels-")), "labels.csv");
+    const header = "object_id,z,LOGM,LOGM_err,HALPHA_EW,rSDSS,rSDSS_err,FUV,FUV_err,FUV_state,NUV,NUV_err,NUV_state";
+    writeFileSync(
+      path,
+      `${header}\n39633345008634465,0.5,10.25,0.1,12.5,90,3,40,20,3,200,20,1\n7,0.1,9,0.1,1,1,1,1,1,1,1,1,1\n`,
+    );
+    const reading = { units: [{ column: "*", unit: "survey" }] };
+    const request = { survey, filters: at("filters"), ...quiet, labels: [{ path, survey, reading }] };
+    const tally = createTally();
+    const columns = await collect(simulateFromSpectra([coadd], { ...request, observed: { rescale: "rSDSS" } }, tally));
+    const get = (name: string): number => numbers(columns, name)[0];
+    expect(get("z")).toBeCloseTo(0.36874, 5); // the spectrum's own, not the table's
+    expect([get("LOGM"), get("HALPHA_EW")]).toEqual([10.25, 12.5]);
+    expect(get("LOGM_err")).toBeCloseTo(0.1, 6);
+    expect(get("rSDSS")).toBeCloseTo(90, 3);
+    expect([get("FUV"), get("FUV_err"), get("FUV_state")]).toEqual([40, 20, State.nonDetection]);
+    expect([get("NUV"), get("NUV_err"), get("NUV_state")]).toEqual([200, 20, State.measured]);
+    expect(tally.joined.get(path)).toBe(1);
+    expect(tally.rescaled).toHaveLength(1);
+
+    const moved = await collect(
+      simulateFromSpectra([coadd], { ...request, draws: 6, observed: { moveRedshift: [0.2, 0.3] } }),
+    );
+    const z = numbers(moved, "z");
+    expect(z).toHaveLength(6);
+    expect(new Set(z).size).toBe(6);
+    expect(new Set(moved.get("parent_id")).size).toBe(1);
+    for (const one of z) expect(one > 0.2 && one < 0.3).toBe(true);
+    expect(new Set(numbers(moved, "LOGM"))).toEqual(new Set([10.25]));
+    expect(numbers(moved, "NUV").every(Number.isNaN)).toBe(true);
+  });
+
+  test("a redshift that only the catalogue knows brings a spectrum in", async () => {
+    const path = join(mkdtempSync(join(tmpdir(), "caleido-z-")), "z.csv");
+    writeFileSync(path, "object_id,z\n39627866878511337,0.81\n");
+    const spectra = [at("desi-spectra/coadd-sv3-dark-26065.fits")];
+    const tally = createTally();
+    const rows = await collect(simulateFromSpectra(spectra, { survey, labels: [{ path, survey }] }, tally));
+    expect(rows.get("parent_id")).toEqual(["39627866878511337"]);
+    expect(numbers(rows, "z")[0]).toBeCloseTo(0.81, 6);
+    const joined = await readJoined({ path, survey }, survey.fluxUnit);
+    expect([joined.fields, joined.of("nobody")]).toEqual([["z"], undefined]);
+  });
+});
+
+withData("sdss-spectra", "filters")("SDSS spectra", () => {
+  const files = existsSync(at("sdss-spectra"))
+    ? readdirSync(at("sdss-spectra")).filter((file) => file.endsWith(".fits"))
+    : [];
+
+  test.each(files)("%s: synthetic g, r, i equal the catalogue's", async (file) => {
+    const [spectrum] = await all(at(`sdss-spectra/${file}`));
+    const fits = await openFits(at(`sdss-spectra/${file}`));
+    const source = await fits.hdus[2].table();
+    const name = source.schema.find((column) => column.name.toUpperCase() === "SPECTROFLUX")?.name ?? "";
+    let fluxes: number[] = [];
+    for await (const { columns } of source.batches({ columns: [name] })) fluxes = Array.from(columns[0].data, Number);
+    await fits.close();
+    ["g", "r", "i"].forEach((letter, j) => {
+      const band = createPassband(letter, readCurve(at(`filters/SLOAN_SDSS.${letter}.dat`)));
+      const measured = integrate(repair(spectrum), band);
+      const synthetic = magnitudeOfFlux((measured?.flux ?? Number.NaN) * 1e-17, band.pivot);
+      const catalogue = 22.5 - 2.5 * Math.log10(fluxes[j + 1]);
+      // faint BOSS spectra have larger errors of their own
+      expect(Math.abs(synthetic - catalogue), letter).toBeLessThan(catalogue > 21 ? 0.03 : 0.01);
+    });
+  });
+
+  test("J-PAS rows: covered bands only, rest-frame EWs, draws of one parent", async () => {
+    const path = at("sdss-spectra/spec-0285-51930-0184.fits");
+    const options = { survey, draws: 3, missingFraction: 0, filters: at("filters") };
+    const columns = await collect(simulateFromSpectra([path], options));
+    const get = (name: string): number => numbers(columns, name)[0];
+    expect(columns.get("parent_id")).toEqual(["285-51930-184", "285-51930-184", "285-51930-184"]);
+    expect(get("z")).toBeCloseTo(0.09484, 4);
+    expect(get("HALPHA_EW")).toBeCloseTo(7.48 / 1.09484, 1);
+    for (const name of ["uJAVA", "FUV", "J1007", "LOGM"]) expect(get(name), name).toBeNaN(); // it begins at 3801 A
+    expect(get("missing_spectrum") + get("missing_footprint")).toBe(
+      bands.filter(({ name }) => Number.isNaN(get(name))).length,
+    );
+    expect(get("J0620") / get("J0620_err")).toBeGreaterThan(20);
+    // flux calibration is worst at the end of the spectrum
+    expect(get("J0390_err") / get("J0390")).toBeGreaterThan(0.05);
+    const ab = magnitudeOfFlux(get("rSDSS") * 1e-19, 6245);
+    expect(Math.abs(ab - (22.5 - 2.5 * Math.log10(42.68)))).toBeLessThan(0.15);
+  });
+});
