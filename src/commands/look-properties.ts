@@ -2,7 +2,9 @@ import { dividingLine, ionisationFractions, kauffmann2003, kewley2001 } from "..
 import { axisLabel } from "../report/axis.ts";
 import { figures } from "../report/figures.ts";
 import { completeMass, ksDistance, quantile, sortFinite } from "../report/statistics.ts";
+import type { ReportTable } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
+import type { Field } from "../survey/field.ts";
 import { percent } from "./look-bands.ts";
 import {
   axisOf,
@@ -219,22 +221,58 @@ export function widthFigures(sample: Sample, others: readonly Sample[]): Figure[
       const all = other === undefined ? undefined : valuesOf(other, field.name);
       const real = all === undefined ? undefined : pick(all, slice!.otherRows);
       if (other !== undefined && real === undefined) return [];
-      const above = (widths: Float64Array): Float64Array => widths.filter((width) => width > LEAST_WIDTH);
-      const title = real === undefined ? {} : { title: `KS ${ksDistance(above(values), above(real)).toFixed(3)}` };
+      const distance = real === undefined ? 0 : ksDistance(compared(field, values), compared(field, real));
+      const title = real === undefined ? {} : { title: `KS ${distance.toFixed(3)}` };
       const series = [{ label, values }, ...(real === undefined ? [] : [{ label: otherLabel, values: real }])];
       const axis = { ...axisOf(field), scale: "log" as const, domain: widthDomain([values, real ?? []]) };
       return [{ axis, series, ...title }];
     });
-    const compared =
+    const told =
       other === undefined
         ? ""
         : ` Above each panel, the Kolmogorov–Smirnov distance of the widths above ${LEAST_WIDTH} Å. ${slice!.words} Luminosities are not matched (simulate with the other sample's magnitude limit for that), and widths of ${other.label} carry their noise.`;
     return figures.histogram.draw({
       panels,
       bins: 45,
-      caption: `Rest-frame equivalent widths in emission, each of unit area along the logarithmic axis; widths that are not positive are left out.${compared}`,
+      caption: `Rest-frame equivalent widths in emission, each of unit area along the logarithmic axis; widths that are not positive are left out.${told}`,
     });
   });
+}
+
+/** The values of a property that a Kolmogorov-Smirnov distance is of. */
+function compared({ kind }: Field, values: Float64Array): Float64Array {
+  return kind === "ew" ? values.filter((width) => width > LEAST_WIDTH) : values;
+}
+
+/** Median and 16-84 % of the properties that two samples share, at the same redshifts, and their distance. */
+export function comparisonTable(sample: Sample, other: Sample): ReportTable[] {
+  const { labels, rows, otherRows, words } = comparable(sample, other);
+  const interval = (values: Float64Array) => {
+    const sorted = sortFinite(values);
+    return { value: quantile(sorted, 0.5), low: quantile(sorted, 0.16), high: quantile(sorted, 0.84) };
+  };
+  const shared = sample.survey.fields.flatMap((field) => {
+    const [own, real] = [sample, other].map((one) =>
+      field.band === undefined ? valuesOf(one, field.name) : undefined,
+    );
+    if (own === undefined || real === undefined) return [];
+    const [a, b] = [compared(field, pick(own, rows)), compared(field, pick(real, otherRows))];
+    return [[field.name, field.unit, interval(a), interval(b), ksDistance(a, b)]];
+  });
+  if (shared.length === 0) return [];
+  return [
+    {
+      title: `Beside ${other.label}: median and 16–84 %. ${words} Widths above ${LEAST_WIDTH} Å.`,
+      columns: [
+        { label: "property" },
+        { label: "unit" },
+        { label: labels[0] },
+        { label: labels[1] },
+        { label: "Kolmogorov–Smirnov distance", decimals: 3 },
+      ],
+      rows: shared,
+    },
+  ];
 }
 
 /** From a tenth of an Angstrom, below which no spectrum tells a line from noise, to the strongest lines. */

@@ -12,6 +12,7 @@ import { depthFigure, noiseFigure, percent, photometryFigure, statesFigure } fro
 import {
   bptFigures,
   colourFigures,
+  comparisonTable,
   type Limit,
   massRedshiftFigure,
   propertyFigures,
@@ -98,7 +99,7 @@ interface Section extends ReportSection {
 }
 
 function sectionsOf({ sample, others, reading, selection = "", limit }: LookRequest): Section[] {
-  const tables = contentTables(sample, reading);
+  const tables = [...contentTables(sample, reading), ...others.flatMap((other) => comparisonTable(sample, other))];
   const all: Section[] = [
     { heading: "What is in the table", tables, drawn: named("states", statesFigure(sample)) },
     {
