@@ -1,5 +1,6 @@
 import { UserError } from "../errors.ts";
 import { openBytes } from "./bytes.ts";
+import type { ByteSource } from "./bytes.ts";
 import { giveBackThread, takeThread } from "./hdf5-thread.ts";
 import type { Hdf5Thread } from "./hdf5-thread.ts";
 import type { Hdf5Answer, Hdf5Request } from "./hdf5-worker.ts";
@@ -31,6 +32,23 @@ async function ask<K extends Hdf5Answer["kind"]>(
   }
 }
 
+/** Where the end of the file stands in the superblock of each version (HDF5 File Format Specification 3.0, section II.A). */
+const END_OFFSETS: readonly number[] = [40, 44, 28, 28];
+
+/** Refuses a file shorter than its superblock says, without troubling the library. */
+async function checkEnd(source: ByteSource): Promise<void> {
+  const { path, size } = source;
+  const head = Buffer.from(await source.read(0, Math.min(64, size), "HDF5 superblock"));
+  const version = head[8] ?? 255;
+  const offsetBytes = head[version < 2 ? 13 : 9];
+  if (head.length < 64 || !(version in END_OFFSETS)) {
+    throw new UserError(`${path}: HDF5: no superblock of version 0 to 3 at its beginning`);
+  }
+  if (offsetBytes !== 8) return;
+  const end = Number(head.readBigUInt64LE(END_OFFSETS[version]));
+  if (end > size) throw new UserError(`${path}: HDF5: truncated: it promises ${end} bytes and ends at ${size}`);
+}
+
 /**
  * Opens an HDF5 file: see `findTable` for which of its datasets are the table. Rows are read by slices, in a thread.
  * @throws UserError for a file that is damaged, holds no table or several, or is compressed by a plug-in.
@@ -38,7 +56,11 @@ async function ask<K extends Hdf5Answer["kind"]>(
 export async function openHdf5(path: string): Promise<TableSource> {
   const source = await openBytes(path);
   const { size } = source;
-  await source.close();
+  try {
+    await checkEnd(source);
+  } finally {
+    await source.close();
+  }
   const limit = LIMIT_MS + Math.ceil(size / LIMIT_BYTES_PER_MS);
   const thread = await takeThread();
   const { schema, rowCount, metadata, costs } = await ask(path, thread, { kind: "open", path, size }, limit, "opened");

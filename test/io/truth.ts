@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
 import { readAll } from "../../src/io/columns.ts";
 import type { Column, Table, TableSource } from "../../src/io/table.ts";
 
@@ -26,9 +27,18 @@ export function readTruth(name: string): Truth {
   return JSON.parse(readFileSync(golden(`${name}.json`), "utf8")) as Truth;
 }
 
+const folders: string[] = [];
+
+/** A folder of its own, removed after the tests of the file that asked for it. */
 export function scratch(): string {
-  return mkdtempSync(join(tmpdir(), "caleido-io-"));
+  const folder = mkdtempSync(join(tmpdir(), "caleido-io-"));
+  folders.push(folder);
+  return folder;
 }
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
 
 function toValue(value: number | bigint | string): Value {
   if (typeof value === "bigint") return String(value);
