@@ -14,14 +14,15 @@ export interface ReportArguments extends ReadArguments {
   readonly besideSurvey: readonly string[];
 }
 
-const REPORT = "What is shown:";
+const READ = "How tables are read:";
+const SHOWN = "What is shown:";
 
-export function reportOptions(yargs: Argv): Argv {
+export function reportOptions(yargs: Argv, group: string): Argv {
   return readOptions(yargs)
-    .group(["layout", "unit", "relative-error"], "How tables are read:")
-    .option("figures", { group: REPORT, type: "string", describe: "folder that also gets every figure as PNG" })
+    .group(["layout", "unit", "relative-error"], READ)
+    .option("figures", { group, type: "string", describe: "folder that also gets every figure as PNG" })
     .option("beside", {
-      group: REPORT,
+      group,
       type: "string",
       array: true,
       nargs: 1,
@@ -29,7 +30,7 @@ export function reportOptions(yargs: Argv): Argv {
       describe: "table of real galaxies to show beside; may be repeated",
     })
     .option("beside-survey", {
-      group: REPORT,
+      group,
       type: "string",
       array: true,
       nargs: 1,
@@ -59,9 +60,15 @@ export const lookCommand = defineCommand<Arguments>({
         .option("survey", {
           type: "string",
           default: "minijpas",
+          group: READ,
           describe: "survey file: a name of `caleido datasets`, or a path",
         })
-        .option("out", { type: "string", describe: "page to write (default: <table>.look.html in this folder)" }),
+        .option("out", {
+          group: SHOWN,
+          type: "string",
+          describe: "page to write (default: <table>.look.html in this folder)",
+        }),
+      SHOWN,
     )
       .example("$0 look observed.fits", "missing bands, S/N and depth of a catalogue")
       .example("$0 look sims.parquet --beside observed.fits", "simulations beside observations"),

@@ -1,5 +1,9 @@
 import type { Argv, Options } from "yargs";
+import { UserError } from "../errors.ts";
+import type { LabelTable } from "../simulate/joined.ts";
 import type { SimulationInput } from "../simulate/options.ts";
+import { loadSurvey } from "../survey/survey.ts";
+import { type ReadArguments, readOptionsOf } from "./shared.ts";
 
 /** Places in the options of a simulation: `n`, `selection.faint`, ... */
 type PathOf<T> = {
@@ -15,19 +19,30 @@ interface Flag extends Options {
   readonly to: PathOf<SimulationInput>;
 }
 
-export const SAMPLE = "What is simulated:";
+const SAMPLE = "What is simulated:";
+const SPECTRA = "Observed spectra instead of models:";
 const INSTRUMENT = "How it is observed:";
 
 /** Every simulation option that the command line has; adding one is one row. */
 const flags: Readonly<Record<string, Flag>> = {
   n: { to: "n", group: SAMPLE, type: "number", default: 20_000, describe: "number of galaxies" },
+  band: {
+    to: "selection.band",
+    group: SAMPLE,
+    type: "string",
+    default: "rSDSS",
+    describe: "band of the magnitude limits, as the survey file calls it",
+  },
   faint: {
     to: "selection.faint",
     group: SAMPLE,
     type: "number",
     default: 22.5,
-    describe: "magnitude limit, r band [AB mag]",
+    describe: "faintest magnitude without noise [AB mag]",
   },
+  bright: { to: "selection.bright", group: SAMPLE, type: "number", describe: "brightest one; default: 14 [AB mag]" },
+  "min-z": { to: "redshift.min", group: SAMPLE, type: "number", describe: "lowest redshift; default: 0.005" },
+  "max-z": { to: "redshift.max", group: SAMPLE, type: "number", describe: "highest redshift; default: 1.2" },
   "median-z": {
     to: "redshift.median",
     group: SAMPLE,
@@ -91,17 +106,17 @@ const flags: Readonly<Record<string, Flag>> = {
   },
   rescale: {
     to: "observed.rescale",
-    group: INSTRUMENT,
+    group: SPECTRA,
     type: "string",
-    describe: "observed spectra: scale them to the total flux in this band, of --labels or of their own imaging",
+    describe: "scale them to the total flux in this band, of --labels or of their own imaging",
   },
   "move-redshift": {
     to: "observed.moveRedshift",
-    group: INSTRUMENT,
+    group: SPECTRA,
     type: "number",
     nargs: 2,
     array: true,
-    describe: "observed spectra: move every draw to a redshift between these two",
+    describe: "move every draw to a redshift between these two",
   },
   "zero-point-scale": {
     to: "zeroPointScale",
@@ -119,8 +134,62 @@ const flags: Readonly<Record<string, Flag>> = {
   workers: { to: "workers", type: "number", default: 2, describe: "threads; the result doesn't depend on it" },
 };
 
+/** What else tells a simulation where galaxies come from. */
+const sources: Readonly<Record<string, Options>> = {
+  survey: {
+    group: SAMPLE,
+    type: "string",
+    default: "minijpas",
+    describe: "survey file: a name of `caleido datasets`, or a path",
+  },
+  spectra: {
+    group: SPECTRA,
+    type: "string",
+    array: true,
+    describe: "SDSS spec-*.fits, DESI coadd-*.fits (redrock beside), folders of them",
+  },
+  labels: {
+    group: SPECTRA,
+    type: "string",
+    array: true,
+    describe: "catalogues joined to the spectra by id: labels, fluxes of other bands (GALEX)",
+  },
+  "labels-survey": {
+    group: SPECTRA,
+    type: "string",
+    array: true,
+    describe: "survey file that reads them (sdss-spectra, desi, gswlc): one for all, or one each",
+  },
+};
+
+/** What {@link sources} give, as the verb sees it. */
+export interface SourceArguments extends ReadArguments {
+  readonly survey: string;
+  readonly spectra: readonly string[] | undefined;
+  readonly labels: readonly string[] | undefined;
+  readonly labelsSurvey: readonly string[] | undefined;
+}
+
 export function simulationFlags(yargs: Argv): Argv {
-  return yargs.options(flags);
+  const { survey, ...spectra } = sources;
+  return yargs.options({ survey, ...flags, ...spectra });
+}
+
+/** Observed spectra and the tables of labels with the surveys that read them; nothing where models are simulated. */
+export function observedSpectra(args: SourceArguments): { spectra?: readonly string[]; labels?: LabelTable[] } {
+  const { labels = [], labelsSurvey = [], spectra, survey } = args;
+  if (spectra === undefined) {
+    if (labels.length === 0) return {};
+    throw new UserError("--labels: joined to observed spectra, expected --spectra with it");
+  }
+  if (labelsSurvey.length > 1 && labelsSurvey.length !== labels.length) {
+    throw new UserError(
+      `--labels-survey: ${labelsSurvey.length} surveys for ${labels.length} tables of labels, expected one, or one each`,
+    );
+  }
+  const reading = readOptionsOf(args);
+  const surveyOf = (i: number) => loadSurvey(labelsSurvey[i] ?? labelsSurvey[0] ?? survey);
+  return { spectra, labels: labels.map((path, i) => ({ path, survey: surveyOf(i), reading })) };
 }
 
 /** The flag that sets an option, for messages: `selection.faint` -> `--faint`. Options without a flag keep their name. */

@@ -13,8 +13,8 @@ import { loadSurvey } from "../survey/survey.ts";
 import { type ReportArguments, reportOptions, reportPath } from "./look.ts";
 import { readBeside } from "./look-report.ts";
 import { createSampler } from "./look-sample.ts";
-import { defineCommand, readOptionsOf } from "./shared.ts";
-import { flagOf, SAMPLE, simulationFlags, simulationInput } from "./simulate-options.ts";
+import { defineCommand } from "./shared.ts";
+import { flagOf, observedSpectra, simulationFlags, simulationInput, type SourceArguments } from "./simulate-options.ts";
 import { writeSimulationReport } from "./simulate-report.ts";
 import { progressBar, say } from "./terminal.ts";
 
@@ -64,80 +64,43 @@ export async function runSimulate(request: SimulateRequest, watch?: (table: Tabl
   return done;
 }
 
-/** Tables of labels with the surveys that read them. */
-function labelTables(args: Arguments): LabelTable[] {
-  const { labels = [], labelsSurvey = [], spectra, survey } = args;
-  if (labels.length > 0 && spectra === undefined) {
-    throw new UserError("--labels: joined to observed spectra, expected --spectra with it");
-  }
-  if (labelsSurvey.length > 1 && labelsSurvey.length !== labels.length) {
-    throw new UserError(
-      `--labels-survey: ${labelsSurvey.length} surveys for ${labels.length} tables of labels, expected one, or one each`,
-    );
-  }
-  const reading = readOptionsOf(args);
-  return labels.map((path, i) => ({ path, survey: loadSurvey(labelsSurvey[i] ?? labelsSurvey[0] ?? survey), reading }));
-}
-
-interface Arguments extends ReportArguments, Record<string, unknown> {
-  readonly survey: string;
+interface Arguments extends SourceArguments, ReportArguments, Record<string, unknown> {
   readonly out: string;
-  readonly spectra: readonly string[] | undefined;
-  readonly labels: readonly string[] | undefined;
-  readonly labelsSurvey: readonly string[] | undefined;
   readonly report: boolean;
 }
+
+const WRITTEN = "What is written:";
 
 export const simulateCommand = defineCommand<Arguments>({
   command: "simulate",
   describe: "simulate a survey: galaxies with photometry, noise and labels, and a page that shows them",
   builder: (yargs) =>
     reportOptions(
-      simulationFlags(
-        yargs
-          .option("survey", {
-            group: SAMPLE,
-            type: "string",
-            default: "minijpas",
-            describe: "survey file: a name of `caleido datasets`, or a path",
-          })
-          .option("spectra", {
-            group: SAMPLE,
-            type: "string",
-            array: true,
-            describe:
-              "observed spectra instead of models: SDSS spec-*.fits, DESI coadd-*.fits (redrock beside), folders",
-          })
-          .option("labels", {
-            group: SAMPLE,
-            type: "string",
-            array: true,
-            describe: "catalogues joined to the spectra by id: labels, fluxes of other bands (GALEX)",
-          })
-          .option("labels-survey", {
-            group: SAMPLE,
-            type: "string",
-            array: true,
-            describe: "survey file that reads them (sdss-spectra, desi, gswlc): one for all, or one each",
-          }),
-      ),
+      simulationFlags(yargs)
+        .option("out", {
+          group: WRITTEN,
+          type: "string",
+          demandOption: true,
+          describe: "table to write: .parquet, .fits, .csv, .arrow, .vot",
+        })
+        .option("report", {
+          group: WRITTEN,
+          type: "boolean",
+          default: true,
+          describe: "also a page of figures, beside the table; --no-report: don't",
+        }),
+      WRITTEN,
     )
-      .option("out", { type: "string", demandOption: true, describe: "table to write: .parquet, .fits, .csv, .arrow" })
-      .option("report", {
-        type: "boolean",
-        default: true,
-        describe: "write a page of figures beside the table; --no-report: don't",
-      })
       .example("$0 simulate --n 20000 --out sims.parquet", "twenty thousand miniJPAS galaxies, and sims.html")
-      .example("$0 simulate --spectra spec-*.fits --filters filters --out real.parquet", "real spectra seen by J-PAS")
+      .example("$0 simulate --spectra spec-*.fits --filters curves --out real.parquet", "real spectra seen by J-PAS")
       .example("$0 simulate --out sims.parquet --beside observed.fits", "with real galaxies beside in every figure"),
   handler: async (args) => {
     const { survey: surveyName, out, spectra, report } = args;
     const simulation = simulationInput(args);
     const options = parseOptions(simulation, flagOf);
     const survey = loadSurvey(surveyName);
-    const labels = labelTables(args);
-    const label = "simulated";
+    const observed = observedSpectra(args);
+    const label = spectra === undefined ? "simulated" : "observed spectra";
     if (!report && (args.figures !== undefined || args.beside.length > 0)) {
       throw new UserError(
         `--${args.figures === undefined ? "beside" : "figures"}: there are no figures with --no-report`,
@@ -147,7 +110,6 @@ export const simulateCommand = defineCommand<Arguments>({
     const others = report ? await readBeside(args, label) : [];
     const sampler = report ? createSampler(label, survey, String(options.seed)) : undefined;
     const start = performance.now();
-    const observed = spectra === undefined ? {} : { spectra, labels };
     const request = { survey: surveyName, out, ...simulation, ...observed };
     const rows = await runSimulate(request, (table) => sampler?.addTable(table));
     const seconds = (performance.now() - start) / 1000;

@@ -53,7 +53,11 @@ export function checkSelection(survey: Survey, options: SimulationOptions): numb
     );
   }
   const { min, max } = options.redshift;
-  if (min >= max) throw new UserError(`simulate: redshift min ${min} is not below max ${max}`);
+  if (min >= max) throw new UserError(`simulate: the lowest redshift, ${min}, is not below the highest, ${max}`);
+  const { band, bright, faint } = options.selection;
+  if (bright >= faint) {
+    throw new UserError(`simulate: the limits in ${band} leave nothing: brightest ${bright}, faintest ${faint} AB mag`);
+  }
   return index;
 }
 
