@@ -2,12 +2,9 @@ import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Column, Table } from "../../src/io/table.ts";
 import { createRng } from "../../src/random.ts";
-import { createSimulation } from "../../src/simulate/block.ts";
 import { simulateBuiltin } from "../../src/simulate/builtin.ts";
 import { GRID_SIZE, gridIndex } from "../../src/simulate/grid.ts";
 import { LINE_NAMES, lines } from "../../src/simulate/lines.ts";
-import { createInstrument, observe, sigmaOf } from "../../src/simulate/noise.ts";
-import { simulationOptions } from "../../src/simulate/options.ts";
 import { createPassband } from "../../src/simulate/passband.ts";
 import { drawGalaxy } from "../../src/simulate/population.ts";
 import { createPhotometer } from "../../src/simulate/photometer.ts";
@@ -174,53 +171,5 @@ describe("spectra", () => {
     expect(old[Math.floor(gridIndex(905))]).toBe(0);
     expect(d4000(old)).toBeGreaterThan(1.7);
     expect(d4000(young)).toBeLessThan(1.15);
-  });
-});
-
-describe("noise", () => {
-  const options = simulationOptions.parse({ missingFraction: 0, uvCoverage: 1, zeroPointScale: 0 });
-  const simulation = createSimulation(survey, simulationOptions.parse({ redshift: { max: 0.1 } }));
-  const pivots = simulation.instrument.bands.map(({ pivot }) => pivot);
-  const instrument = createInstrument(survey, pivots, options);
-
-  test("pulls have zero mean and unit variance in every band", () => {
-    const truth = new Float64Array(pivots.length).fill(300);
-    const rng = createRng("pulls");
-    const n = 4000;
-    const sums = pivots.map(() => [0, 0]);
-    for (let i = 0; i < n; i++) {
-      const { flux, error } = observe(instrument, truth, i % 4, rng);
-      flux.forEach((value, j) => {
-        const pull = (value - truth[j]) / error[j];
-        sums[j][0] += pull / n;
-        sums[j][1] += (pull * pull) / n;
-      });
-    }
-    for (const [mean, square] of sums) {
-      expect(Math.abs(mean)).toBeLessThan(4.5 / Math.sqrt(n));
-      expect(Math.abs(square - 1)).toBeLessThan(4.5 * Math.sqrt(2 / n));
-    }
-  });
-
-  test("a source at the tile's depth has S/N 5 from the sky alone", () => {
-    for (const band of instrument.bands) {
-      band.band.depth.forEach((depth, tile) => {
-        const flux = ((10 ** (-0.4 * (depth + 48.6)) * 2.99792458e18) / band.pivot ** 2) * 1e19;
-        expect(flux / sigmaOf(band, tile, 0, 0)).toBeCloseTo(5, 6);
-        expect(sigmaOf(band, tile, flux, 0)).toBeGreaterThan(sigmaOf(band, tile, 0, 0));
-      });
-    }
-  });
-
-  test("band offsets have the stated rms and shift every object alike", () => {
-    const shifted = createInstrument(survey, pivots, { ...options, offsets: { rms: 0.06, seed: 1 } });
-    const offsets = shifted.bands.map(({ offset }) => offset);
-    const rms = Math.sqrt(offsets.reduce((sum, x) => sum + x * x, 0) / offsets.length);
-    expect(Math.abs(rms - 0.06)).toBeLessThan(0.02);
-    const truth = new Float64Array(pivots.length).fill(300);
-    const [plain, moved] = [instrument, shifted].map((one) => observe(one, truth, 0, createRng("same")));
-    offsets.forEach((offset, j) => {
-      expect(-2.5 * Math.log10(moved.flux[j] / plain.flux[j])).toBeCloseTo(offset, 3);
-    });
   });
 });
