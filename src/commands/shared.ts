@@ -45,12 +45,23 @@ function checkValues(args: Readonly<Record<string, unknown>>, yargs: Argv): true
   return true;
 }
 
+/** What yargs says over several lines, or in its own words, as a line. */
+function plainUsage(message: string): string {
+  const [, name, given, choices] = /Argument: (.+), Given: (.+), Choices: (.+)/.exec(message) ?? [];
+  if (name !== undefined) return `--${name}: ${given} is not one of ${choices}`;
+  const words = /^Not enough non-option arguments: got (\d+), need at least (\d+)/.exec(message);
+  return words === null
+    ? message
+    : `expected ${words[2]} ${words[2] === "1" ? "argument" : "arguments"}, got ${words[1]}`;
+}
+
 /** What yargs says of a command line, with the nearest right name of a verb or an option. */
 export function explainUsage(message: string, words: readonly string[], verbs: readonly string[], yargs: Argv): string {
   const verb = verbs.includes(words[0]) ? words[0] : undefined;
   const unknown = /^Unknown arguments?: ([^,]+)/.exec(message)?.[1];
   if (unknown === undefined) {
-    return verb === undefined ? message : `${verb}: ${message}; caleido ${verb} --help explains`;
+    const told = plainUsage(message);
+    return verb === undefined ? told : `${verb}: ${told}; caleido ${verb} --help explains`;
   }
   if (words.some((word) => word.split("=")[0] === `--${unknown}`)) {
     const help = verb === undefined ? "caleido --help" : `caleido ${verb} --help`;

@@ -172,7 +172,7 @@ export interface SourceArguments extends ReadArguments {
 
 export function simulationFlags(yargs: Argv): Argv {
   const { survey, ...spectra } = sources;
-  return yargs.options({ survey, ...flags, ...spectra });
+  return yargs.options({ survey, ...spectra, ...flags });
 }
 
 /** Observed spectra and the tables of labels with the surveys that read them; nothing where models are simulated. */

@@ -55,6 +55,10 @@ describe("simulate and look", () => {
     expect(page).toContain("2 redshifts");
   });
 
+  it("looks at one table", async () => {
+    expectMistake(await caleido(["look"], newFolder("none")), /look: expected 1 argument, got 0/);
+  });
+
   it.each([
     ["a table that is not there", ["--beside", "none.csv"], /none\.csv/],
     ["an unknown survey", ["--beside", "z.csv", "--beside-survey", "minijaps"], /"minijaps".*minijpas/],
@@ -64,6 +68,9 @@ describe("simulate and look", () => {
       ["--beside", "z.csv", "--beside-survey", "minijpas", "--beside-survey", "minijpas"],
       /--beside-survey: given 2 times.*once for each of the 1 table/,
     ],
+    ["an unknown choice", ["--non-detections", "guess"], /--non-detections: "guess" is not one of "forced", "limit"/],
+    ["limits that leave nothing", ["--bright", "23"], /limits in rSDSS leave nothing: brightest 23, faintest 22\.5/],
+    ["a value out of range, by the name of its flag", ["--missing-fraction", "2"], /--missing-fraction: .*<=1/],
     ["figures without a page", ["--no-report", "--figures", "png"], /--figures: .*--no-report/],
   ])("refuse %s before they simulate", async (_, options, says) => {
     const folder = newFolder("refuse");
