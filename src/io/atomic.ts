@@ -1,5 +1,7 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync, statSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { UserError } from "../errors.ts";
 import { explainFileError } from "./bytes.ts";
 
 /** Signal listeners made here, so that one can tell whether anybody else wants to handle the signal. */
@@ -27,6 +29,18 @@ function guard(temporary: string): () => void {
   };
 }
 
+/** Runs `use` with a temporary name beside `path`, whose file is gone afterwards, also when the process is interrupted. */
+export async function withTemporary<T>(path: string, use: (temporary: string) => Promise<T>): Promise<T> {
+  const temporary = `${path}.${process.pid}-${process.hrtime.bigint().toString(36)}.tmp`;
+  const lift = guard(temporary);
+  try {
+    return await use(temporary);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+    lift();
+  }
+}
+
 /**
  * Runs `write` with a temporary name beside `path`; when it succeeds, flushes the file to disk and renames it to
  * `path`, so that no half-written file ever takes the final name. On any error, or when the process is interrupted,
@@ -34,31 +48,47 @@ function guard(temporary: string): () => void {
  * @throws UserError when the disk is full, the folder is missing or may not be written to.
  */
 export async function atomically<T>(path: string, write: (temporary: string) => Promise<T>): Promise<T> {
-  const temporary = `${path}.${process.pid}-${process.hrtime.bigint().toString(36)}.tmp`;
-  const lift = guard(temporary);
   try {
-    const result = await write(temporary);
-    const handle = await open(temporary, "r+");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-    return result;
+    return await withTemporary(path, async (temporary) => {
+      const result = await write(temporary);
+      const handle = await open(temporary, "r+");
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, path);
+      return result;
+    });
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
     throw explainFileError(error, path, "written");
-  } finally {
-    lift();
   }
 }
 
-/** Makes a folder and those above it. @throws UserError when a file stands where a folder is needed, or permission is missing. */
-export function makeFolder(path: string): void {
+function isFolder(path: string): boolean {
   try {
-    mkdirSync(path, { recursive: true });
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Makes a folder and those above it, one by one: Node's own recursion never ends where a file system (such as /proc)
+ * says that what was to be made does not exist.
+ * @throws UserError when a file stands where a folder is needed, permission is missing, or no folder can be made there.
+ */
+export function makeFolder(path: string): void {
+  if (isFolder(path)) return;
+  try {
+    const above = dirname(path);
+    if (above !== path) makeFolder(above);
+    mkdirSync(path);
   } catch (error) {
+    if (isFolder(path)) return;
+    if (error instanceof UserError) throw error;
+    const isImpossible = error instanceof Error && "code" in error && error.code === "ENOENT";
+    if (isImpossible) throw new UserError(`${path}: cannot be written: no folder can be made there (ENOENT)`);
     throw explainFileError(error, path, "written");
   }
 }

@@ -1,9 +1,11 @@
-import { existsSync, statSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
 import { UserError } from "../errors.ts";
 import { writeArrow } from "./arrow-write.ts";
 import { openArrow } from "./arrow.ts";
-import { atomically } from "./atomic.ts";
+import { atomically, withTemporary } from "./atomic.ts";
 import { readHead } from "./bytes.ts";
 import { openCsv, writeCsv } from "./csv.ts";
 import { openFitsTable } from "./fits.ts";
@@ -146,19 +148,38 @@ async function* checked(header: TableHeader, batches: AsyncIterable<Table>): Asy
 }
 
 /**
- * Writes a table in the format of the path's extension, under a temporary name until it is whole.
- * @throws UserError for an unknown extension, a format that is only read, a full disk.
+ * Makes sure that a table can be written to a path, as far as its name says: for commands to call before the work.
+ * @throws UserError for an unknown extension, a format that is only read, a folder.
+ */
+export function checkWritable(path: string): void {
+  writerOf(path);
+}
+
+function writerOf(path: string): NonNullable<Format["write"]> {
+  const { write, name } = formatOf(path);
+  if (!write) throw new UserError(`${path}: ${name} files are only read; write one of ${writable().join(", ")}`);
+  return write;
+}
+
+/**
+ * Writes a table in the format of the path's extension (`.gz` after it compresses), under a temporary name until it is
+ * whole. @throws UserError for an unknown extension, a format that is only read, a full disk.
  */
 export async function writeTable(
   path: string,
   header: TableHeader,
   batches: AsyncIterable<Table> | Iterable<Table>,
 ): Promise<void> {
-  const { write, name } = formatOf(path);
-  if (!write) throw new UserError(`${path}: ${name} files are only read; write one of ${writable().join(", ")}`);
-  if (path.toLowerCase().endsWith(".gz"))
-    throw new UserError(`${path}: compressed output is not written; drop the .gz`);
-  await atomically(path, async (temporary) => write(temporary, header, checked(header, toAsync(batches))));
+  const write = writerOf(path);
+  const rows = checked(header, toAsync(batches));
+  await atomically(path, async (temporary) => {
+    if (!path.toLowerCase().endsWith(".gz")) return write(temporary, header, rows);
+    // Writers go back to fill in their headers, so that only a whole file can be compressed.
+    return withTemporary(temporary, async (plain) => {
+      await write(plain, header, rows);
+      await pipeline(createReadStream(plain), createGzip(), createWriteStream(temporary));
+    });
+  });
 }
 
 function writable(): string[] {

@@ -1,22 +1,33 @@
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { readAll, sliceTable } from "../../src/io/columns.ts";
 import { openFits } from "../../src/io/fits.ts";
-import { formats, openTable, writeTable } from "../../src/io/formats.ts";
+import { checkWritable, formats, openTable, writeTable } from "../../src/io/formats.ts";
 import type { Format, Table } from "../../src/io/table.ts";
 import { columnTruth, everyType, golden, headerOf, readTruth, scratch, tableTruth, truthOf } from "./truth.ts";
+import type { TruthColumn } from "./truth.ts";
 
 const all: readonly Format[] = Object.values(formats);
 const written = all.filter((format) => format.write !== undefined);
+
+/** Where a standard has a spelling of its own for units, that is what is written. */
+const spellings: Readonly<Record<string, string>> = {};
+
+/** The truth about `everyType` written in a format. */
+function writtenTruth({ name }: Format): Record<string, TruthColumn> {
+  const { flux, ...others } = tableTruth(everyType());
+  const unit = spellings[name] ?? flux.unit;
+  return { ...others, flux: { ...flux, ...(unit === undefined ? {} : { unit }) } };
+}
 
 describe.each(written.map((format) => [format.name, format] as const))("%s", (_, format) => {
   const extension = format.extensions[0];
 
   it("gives back the same table, however it is cut into batches", async () => {
     const table = everyType();
-    const truth = tableTruth(table);
+    const truth = writtenTruth(format);
     for (const cut of [4, 3, 1]) {
       const path = join(scratch(), `same${extension}`);
       const batches: Table[] = [];
@@ -47,6 +58,18 @@ describe.each(written.map((format) => [format.name, format] as const))("%s", (_,
     expect(source.schema.map((column) => column.name)).toEqual(everyType().columns.map((column) => column.name));
     expect((await readAll(source)).rowCount).toBe(0);
     await source.close();
+  });
+
+  it.runIf(format.extensions.some((one) => one.endsWith(".gz")))("compresses where the name asks for it", async () => {
+    const folder = scratch();
+    for (const name of format.extensions.filter((one) => one.endsWith(".gz"))) {
+      const path = join(folder, `packed${name}`);
+      await writeTable(path, headerOf(everyType()), [everyType()]);
+      expect([...readFileSync(path).subarray(0, 2)]).toEqual([0x1f, 0x8b]);
+      expect(await truthOf(await openTable(path))).toEqual(writtenTruth(format));
+      rmSync(path);
+    }
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it("leaves nothing behind when writing fails", async () => {
@@ -138,6 +161,17 @@ describe("files that other programs wrote", () => {
 });
 
 describe("a wrong name or place", () => {
+  it("is told before any work", () => {
+    for (const { name, extensions, write } of all) {
+      const path = `answers${extensions[0]}`;
+      if (write) expect(() => checkWritable(path)).not.toThrow();
+      else
+        expect(() => checkWritable(path)).toThrow(new RegExp(`${name} files are only read; write one of \\.parquet, `));
+    }
+    expect(() => checkWritable("answers.dat")).toThrow(/answers\.dat: unknown table format "\.dat"/);
+    expect(() => checkWritable(scratch())).toThrow(/is a folder/);
+  });
+
   it("is one line that says what was expected", async () => {
     const folder = scratch();
     await expect(openTable(join(folder, "none.fits"))).rejects.toThrow(/none\.fits: cannot be read: no such file/);
