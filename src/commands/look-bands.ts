@@ -185,7 +185,12 @@ export function photometryFigure(sample: Sample): Figure[] {
   const bands = bandsOf(sample);
   if (reference === undefined || bands.length < 3) return [];
   const magnitudes = magnitudesOf(sample, reference);
-  const rows = Array.from(magnitudes.keys()).filter((row) => Number.isFinite(magnitudes[row]));
+  // of several noise realisations of a galaxy, the first
+  const { parentId } = sample.catalog;
+  const first = new Map(Array.from(parentId, (id, row) => [id, row] as const).reverse());
+  const rows = Array.from(magnitudes.keys()).filter(
+    (row) => Number.isFinite(magnitudes[row]) && first.get(parentId[row]) === row,
+  );
   rows.sort((a, b) => magnitudes[a] - magnitudes[b]);
   if (rows.length === 0) return [];
   const levels = [0.02, 0.15, 0.35, 0.55, 0.75, 0.95];

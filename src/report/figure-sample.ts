@@ -199,7 +199,7 @@ function completePairs({ label, x, y }: Curve): Curve {
 function contourMarks(at: readonly [number, number][], x: AxisScale, y: AxisScale): Plot.Markish[] {
   if (at.length < LEAST_CONTOURED) return [];
   // fewer points need a wider kernel, or every one of them gets a contour of its own
-  const sigma = Math.min(2.5, Math.max(1.1, 2 * (1000 / at.length) ** (1 / 6)));
+  const sigma = Math.min(2.5, Math.max(1.1, 1.4 * (1000 / at.length) ** (1 / 6)));
   const density = smoothCounts(at, { x: x.domain, y: y.domain }, CELLS, sigma);
   const thresholds = enclosingLevels(density, ENCLOSED).sort((a, b) => a - b);
   return [
