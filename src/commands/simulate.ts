@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { UserError } from "../errors.ts";
 import { makeFolder } from "../io/atomic.ts";
 import { schemaOf } from "../io/columns.ts";
-import { writeTable } from "../io/formats.ts";
+import { checkWritable, writeTable } from "../io/formats.ts";
 import type { Table } from "../io/table.ts";
 import { simulateBuiltin } from "../simulate/builtin.ts";
 import { parseOptions, type SimulationInput } from "../simulate/options.ts";
@@ -99,6 +99,7 @@ export const simulateCommand = defineCommand<Arguments>({
     const simulation = simulationInput(args);
     const options = parseOptions(simulation, flagOf);
     const survey = loadSurvey(surveyName);
+    checkWritable(out);
     const observed = observedSpectra(args);
     const label = spectra === undefined ? "simulated" : "observed spectra";
     if (!report && (args.figures !== undefined || args.beside.length > 0)) {
@@ -106,7 +107,7 @@ export const simulateCommand = defineCommand<Arguments>({
         `--${args.figures === undefined ? "beside" : "figures"}: there are no figures with --no-report`,
       );
     }
-    // what stands beside is read first: a mistake there must not cost a simulation
+    // mistakes must not cost a simulation: what stands beside is read before
     const others = report ? await readBeside(args, label) : [];
     const sampler = report ? createSampler(label, survey, String(options.seed)) : undefined;
     const start = performance.now();
