@@ -14,6 +14,7 @@ import { createSpectrum, createTemplates, METALLICITIES, mixOf, synthesise } fro
 import { equivalentWidths } from "../../src/simulate/widths.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { at, withData } from "./data.ts";
+import { fastSpecFitFactor } from "./fastspecfit.ts";
 import { ksDistance, quantile, spearman } from "./statistics.ts";
 
 const lineNames = {
@@ -148,7 +149,7 @@ withData("desi-bgs-ew")("emission lines against DESI BGS at matched luminosity a
       LABEL_NAMES.map((label) => {
         const errorOf = createErrors(desi.widths[label], desi.errors[label], label.startsWith("H") ? 0.4 : 0);
         const values = matched.map((j) => {
-          const truth = simulation.widths[label][j];
+          const truth = simulation.widths[label][j] * fastSpecFitFactor[label];
           const error = errorOf(truth, rng);
           return { value: truth + error * rng.normal(), error };
         });
@@ -259,7 +260,9 @@ withData("ecalifa")("labels against eCALIFA, galaxies of the same masses", () =>
     };
   }
 
-  function simulateLabels({ z, mass }: Record<string, number[]>): Record<string, number[]> {
+  /** Three galaxies for each. */
+  function simulateLabels(truth: Record<string, number[]>): Record<string, number[]> {
+    const [z, mass] = [truth.z, truth.mass].map((values) => [...values, ...values, ...values]);
     const [rng, work, templates] = [createRng("ecalifa"), createSpectrum(), createTemplates(0.1)];
     const [from, to] = [Math.floor(gridIndex(3600)), Math.ceil(gridIndex(6800))];
     const rows = z.map((redshift, i) => {
