@@ -1,0 +1,150 @@
+import { describe, expect, it } from "vitest";
+import type { Column, Table } from "../../src/io/table.ts";
+import { State } from "../../src/survey/field.ts";
+import { toCatalog } from "../../src/survey/read.ts";
+import { loadSurvey, type Survey } from "../../src/survey/survey.ts";
+
+const minijpas = loadSurvey("minijpas");
+const j = minijpas.fields.findIndex(({ name }) => name === "J0378");
+const z = minijpas.fields.findIndex(({ name }) => name === "z");
+
+/** The survey with one layout: a band's flux `f`, error `e`, flags `q`; a redshift `w` with error `v`; row flags `r`. */
+function surveyWith(errorKind: "absolute" | "relative" | "ivar"): Survey {
+  const flags = [{ column: "q", bits: { 4: "bad" }, values: {}, harmless: { 1: "fine" } }];
+  const layout = {
+    name: "test",
+    title: "test",
+    notes: [],
+    onRequest: false,
+    objectId: "{id}",
+    bands: [
+      { value: "f", error: "e", errorKind, only: ["J0378"], aliases: {}, flags, unit: "1e-19 erg/s/cm2/A", state: "s" },
+    ],
+    properties: {
+      z: {
+        value: "w",
+        error: "v",
+        errorKind: "absolute" as const,
+        transform: "identity" as const,
+        factor: 1,
+        offset: 0,
+        flags: [],
+      },
+    },
+    flags: [{ column: "r", bits: {}, values: { "1": "not reliable", BAD: "bad row" }, harmless: {} }],
+    magic: [99, -99],
+  };
+  return { ...minijpas, layouts: [layout] };
+}
+
+interface Row {
+  readonly f?: number;
+  readonly e?: number;
+  readonly s?: number;
+  readonly q?: number;
+  readonly w?: number;
+  readonly v?: number;
+  readonly r?: string;
+}
+
+function read(
+  kind: "absolute" | "relative" | "ivar",
+  row: Row,
+): { band: number[]; label: number[]; reasons: Record<string, number> } {
+  const column = (name: string, value: number): Column => ({
+    name,
+    type: "float64",
+    width: 1,
+    data: Float64Array.of(value),
+  });
+  const { f = 10, e = 2, s, q = 0, w = 0.5, v = 0.1, r = "0" } = row;
+  const columns: Column[] = [
+    { name: "id", type: "string", width: 1, data: ["a"] },
+    ...[column("f", f), column("e", e), column("q", q), column("w", w), column("v", v)],
+    { name: "r", type: "string", width: 1, data: [r] },
+    ...(s === undefined ? [] : [column("s", s)]),
+  ];
+  const table: Table = { rowCount: 1, columns, metadata: {} };
+  const { catalog, report } = toCatalog(table, surveyWith(kind));
+  const cell = (at: number): number[] => [catalog.value[at], catalog.error[at], catalog.state[at]];
+  return {
+    band: cell(j),
+    label: cell(z),
+    reasons: Object.fromEntries([...report.reasons].map(([reason, { count }]) => [reason, count])),
+  };
+}
+
+const nothing = [0, 0, State.notObserved];
+const { measured, upperLimit, nonDetection } = State;
+
+describe("numbers that are none become states, and are counted", () => {
+  it.each<[string, "absolute" | "relative" | "ivar", Row, number[], string | undefined]>([
+    ["a measurement", "absolute", {}, [10, 2, measured], undefined],
+    ["a negative flux", "absolute", { f: -3 }, [-3, 2, measured], undefined],
+    ["a missing flux", "absolute", { f: NaN }, nothing, undefined],
+    ["a missing flux said to be measured", "absolute", { f: NaN, s: 1 }, nothing, "value missing"],
+    ["a magic flux", "absolute", { f: 99 }, nothing, "magic value"],
+    ["an infinite flux", "absolute", { f: -Infinity }, nothing, "value infinite"],
+    ["an absurd flux", "absolute", { f: 1e12 }, nothing, "outside the possible range of J0378"],
+    ["no error", "absolute", { e: NaN }, nothing, "error missing"],
+    ["a magic error", "absolute", { e: -99 }, nothing, "error is a magic value"],
+    ["an infinite error", "absolute", { e: Infinity }, nothing, "error infinite"],
+    ["a negative error", "absolute", { e: -2 }, nothing, "error negative"],
+    ["an error of zero", "absolute", { e: 0 }, nothing, "error zero"],
+    ["an error that underflows", "absolute", { e: 1e-60 }, nothing, "error zero"],
+    ["a relative error", "relative", { e: 0.2 }, [10, 2, measured], undefined],
+    [
+      "a relative error of a negative flux, either sign",
+      "relative",
+      { f: -10, e: -0.2 },
+      [-10, 2, measured],
+      undefined,
+    ],
+    ["a negative relative error of a positive flux", "relative", { e: -0.2 }, nothing, "error negative"],
+    ["a relative error of nothing", "relative", { f: 0, e: 0.2 }, nothing, "error zero"],
+    ["an inverse variance", "ivar", { e: 0.25 }, [10, 2, measured], undefined],
+    ["an inverse variance of zero", "ivar", { e: 0 }, nothing, "error zero"],
+    ["a negative inverse variance", "ivar", { e: -1 }, nothing, "error negative"],
+    ["an infinite inverse variance", "ivar", { e: Infinity }, nothing, "error infinite"],
+    ["a bad flag", "absolute", { q: 5 }, nothing, "flag 4: bad"],
+    ["a harmless flag", "absolute", { q: 3 }, [10, 2, measured], undefined],
+    ["a flag beyond 32 bits", "absolute", { q: 2 ** 40 + 4 }, nothing, "flag 4: bad"],
+    ["a missing flag", "absolute", { q: NaN }, [10, 2, measured], undefined],
+    ["an upper limit without error", "absolute", { e: NaN, s: upperLimit }, [10, 0, upperLimit], undefined],
+    ["a non-detection", "absolute", { s: nonDetection }, [10, 2, nonDetection], undefined],
+    ["a non-detection without error", "absolute", { e: 0, s: nonDetection }, nothing, "error zero"],
+    ["not observed, whatever stands there", "absolute", { f: 5, s: 0 }, nothing, undefined],
+    ["a state that is none", "absolute", { s: 7 }, nothing, "unknown state code"],
+  ])("%s (%s)", (_, kind, row, band, reason) => {
+    const found = read(kind, row);
+    expect(found.band.map(Math.fround)).toEqual(band.map(Math.fround));
+    expect(found.reasons).toEqual(reason === undefined ? {} : { [reason]: 1 });
+    expect(found.label).toEqual([0.5, Math.fround(0.1), measured]);
+  });
+
+  it.each<[string, Row, number[], string | undefined]>([
+    ["magic", { w: -99 }, nothing, "magic value"],
+    ["impossible", { w: 50 }, nothing, "outside the possible range of z"],
+    ["infinite", { w: Infinity }, nothing, "value infinite"],
+    ["without error", { v: NaN }, [0.5, 0, measured], undefined],
+    ["with a negative error", { v: -1 }, [0.5, 0, measured], "label kept without its error: error negative"],
+    ["with a magic error", { v: 99 }, [0.5, 0, measured], "label kept without its error: error is a magic value"],
+    ["with an infinite error", { v: Infinity }, [0.5, 0, measured], "label kept without its error: error infinite"],
+    ["with an error of zero", { v: 0 }, [0.5, 0, measured], "label kept without its error: error zero"],
+  ])("a label that is %s", (_, row, label, reason) => {
+    const found = read("absolute", row);
+    expect(found.label.map(Math.fround)).toEqual(label.map(Math.fround));
+    expect(found.reasons).toEqual(reason === undefined ? {} : { [reason]: 1 });
+  });
+
+  it("a row that its flags rule out", () => {
+    for (const [r, reason] of [
+      ["1", "r 1: not reliable"],
+      ["BAD  ", "r BAD: bad row"],
+    ]) {
+      const found = read("absolute", { r });
+      expect([found.band, found.label]).toEqual([nothing, nothing]);
+      expect(found.reasons).toEqual({ [reason]: 2 });
+    }
+  });
+});
