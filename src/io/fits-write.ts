@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { BLOCK, formatCard, formatHeader, formatLongString } from "./fits-header.ts";
 import type { Column, ColumnSchema, ColumnType, Table, TableHeader } from "./table.ts";
+import { fitsUnit } from "./unit-text.ts";
 
 /** TFORM code, bytes per element, and the blank written for a missing row (TNULL) of each column type. */
 const FORMS: Readonly<Record<ColumnType, { code: string; bytes: number; blank?: bigint }>> = {
@@ -60,7 +61,7 @@ function tableCards(header: TableHeader, slots: readonly Slot[], stride: number,
     if (blank !== undefined && schema.width === 1 && (schema.type !== "uint8" || schema.nullable)) {
       cards.push(formatCard(`TNULL${n}`, blank));
     }
-    if (schema.unit) cards.push(...formatLongString(`TUNIT${n}`, schema.unit));
+    if (schema.unit) cards.push(...formatLongString(`TUNIT${n}`, fitsUnit(schema.unit)));
     if (schema.description) cards.push(...formatLongString(`TCOMM${n}`, schema.description));
   }
   let odd = 0;

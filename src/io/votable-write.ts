@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { UserError } from "../errors.ts";
 import type { Column, ColumnSchema, ColumnType, Table, TableHeader } from "./table.ts";
+import { voUnit } from "./unit-text.ts";
 
 /** Datatype of each column type. Strings are UTF-16, so that every character survives. */
 const DATATYPES: Readonly<Record<ColumnType, { datatype: string; bytes: number }>> = {
@@ -33,7 +34,7 @@ function escape(text: string): string {
 function formatField({ name, type, width, unit, description }: ColumnSchema): string {
   const { datatype } = DATATYPES[type];
   const size = type === "string" ? ' arraysize="*"' : width === 1 ? "" : ` arraysize="${width}"`;
-  const shownUnit = unit ? ` unit="${escape(unit)}"` : "";
+  const shownUnit = unit ? ` unit="${escape(voUnit(unit))}"` : "";
   const start = `<FIELD name="${escape(name)}" datatype="${datatype}"${size}${shownUnit}`;
   return description ? `${start}>\n<DESCRIPTION>${escape(description)}</DESCRIPTION>\n</FIELD>` : `${start}/>`;
 }

@@ -13,7 +13,10 @@ const all: readonly Format[] = Object.values(formats);
 const written = all.filter((format) => format.write !== undefined);
 
 /** Where a standard has a spelling of its own for units, that is what is written. */
-const spellings: Readonly<Record<string, string>> = {};
+const spellings: Readonly<Record<string, string>> = {
+  fits: "10**-19 erg s-1 cm-2 Angstrom-1",
+  votable: "1e-19erg.s**-1.cm**-2.Angstrom**-1",
+};
 
 /** The truth about `everyType` written in a format. */
 function writtenTruth({ name }: Format): Record<string, TruthColumn> {

@@ -1,0 +1,44 @@
+/** A unit of the kind `1e-19 erg/s/cm2/A` or `mag`: a factor, and units with powers, no brackets. */
+const FACTOR = /^\s*(?:10(?:\*\*|\^)\(?([+-]?\d+)\)?|1[eE]([+-]?\d+))[\s*.]*/;
+const TERM = /^([*./\s]*)([a-zA-Z]+)(?:(?:\*\*|\^)?(?:([+-]?\d+)|\(([+-]?\d+)\)))?/;
+
+/** Angstrom as tables have it. In the standards a lone A is the ampere, which no table of galaxies measures. */
+const ANGSTROM = /^(A|AA|Ang|[aA]ngstroms?)$/;
+
+interface Unit {
+  /** Power of ten; 0 for none. */
+  readonly decade: number;
+  readonly terms: readonly (readonly [name: string, power: number])[];
+}
+
+function parse(text: string): Unit | undefined {
+  const factor = FACTOR.exec(text);
+  const decade = Number(factor?.[1] ?? factor?.[2] ?? 0);
+  const terms: [string, number][] = [];
+  let rest = text.slice(factor?.[0].length ?? 0);
+  while (rest.trim() !== "") {
+    const term = TERM.exec(rest);
+    if (!term) return undefined;
+    const [whole, before, name, plain, bracketed] = term;
+    const sign = before.includes("/") ? -1 : 1;
+    terms.push([ANGSTROM.test(name) ? "Angstrom" : name, sign * Number(plain ?? bracketed ?? 1)]);
+    rest = rest.slice(whole.length);
+  }
+  return terms.length === 0 ? undefined : { decade, terms };
+}
+
+/** The unit as the FITS Standard spells it (section 4.3): `10**-19 erg s-1 cm-2 Angstrom-1`; others stay as they are. */
+export function fitsUnit(text: string): string {
+  const unit = parse(text);
+  if (!unit) return text;
+  const terms = unit.terms.map(([name, power]) => (power === 1 ? name : `${name}${power}`));
+  return [...(unit.decade === 0 ? [] : [`10**${unit.decade}`]), ...terms].join(" ");
+}
+
+/** The unit as VOUnits 1.0 spells it, which VOTable 1.4 asks for: `1e-19erg.s**-1.cm**-2.Angstrom**-1`. */
+export function voUnit(text: string): string {
+  const unit = parse(text);
+  if (!unit) return text;
+  const terms = unit.terms.map(([name, power]) => (power === 1 ? name : `${name}**${power}`));
+  return `${unit.decade === 0 ? "" : `1e${unit.decade}`}${terms.join(".")}`;
+}
