@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { Engine } from "../engine/contract.ts";
-import { UserError } from "../errors.ts";
 import {
   type BaselineName,
   predictBaselines,
@@ -16,9 +15,8 @@ import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { type ReportSection, renderReport } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { readWholeCatalog } from "../survey/read.ts";
-import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
-import type { Survey } from "../survey/survey.ts";
+import type { BindOptions } from "../survey/bind-fields.ts";
+import { type SplitName, splitNames } from "../survey/split.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
@@ -32,13 +30,25 @@ import {
   sedFigure,
   shownMetrics,
 } from "./evaluate-report.ts";
-import { defineCommand, type EngineArguments, engineOf, engineOptions, flagsOf, surveyOf } from "./shared.ts";
+import {
+  defineCommand,
+  type EngineArguments,
+  engineOf,
+  engineOptions,
+  flagsOf,
+  type ReadArguments,
+  readOptions,
+  readOptionsOf,
+  surveyOf,
+} from "./shared.ts";
+import { readPart } from "./training-tables.ts";
 import { number, printTable, progressBar, say } from "./terminal.ts";
 
 export interface EvaluateRequest {
   readonly engine: Engine;
   readonly checkpoint: string;
   readonly table: string;
+  readonly reading?: BindOptions;
   /** Part of the table, split by parent as in training; `all` for a table the network never saw. */
   readonly part: SplitName | "all";
   /** Table whose training part baselines learn from; none without it. */
@@ -119,18 +129,6 @@ function thin(rows: Int32Array, most: number): Int32Array {
   return Int32Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]);
 }
 
-async function readPart(
-  path: string,
-  part: SplitName | "all",
-  fieldsFrom: Survey,
-): Promise<{ catalog: Catalog; rows: Int32Array }> {
-  const { catalog } = await readWholeCatalog(path, fieldsFrom);
-  const rows =
-    part === "all" ? Int32Array.from({ length: catalog.rowCount }, (_, i) => i) : splitByParent(catalog.parentId)[part];
-  if (rows.length === 0) throw new UserError(`${path}: no rows in part "${part}"; --part all uses every row`);
-  return { catalog, rows };
-}
-
 /** What every question of one evaluation shares. */
 interface Session {
   readonly request: EvaluateRequest;
@@ -209,7 +207,7 @@ async function describeAnswers(
 export async function runEvaluate(request: EvaluateRequest): Promise<Evaluation> {
   const checkpoint = loadCheckpoint(request.checkpoint);
   const survey = surveyOf(checkpoint);
-  const { catalog, rows } = await readPart(request.table, request.part, survey);
+  const { catalog, rows } = await readPart(request.table, request.part, survey, request.reading);
   const predictor = createPredictor(request.engine, checkpoint);
   const standard = standardQuestions(predictor.coder);
   const bar = progressBar("evaluating", standard.length);
@@ -218,7 +216,10 @@ export async function runEvaluate(request: EvaluateRequest): Promise<Evaluation>
     request,
     predictor,
     test: { catalog, rows: thin(rows, request.mostRows) },
-    learn: request.baselineTable === undefined ? undefined : await readPart(request.baselineTable, "train", survey),
+    learn:
+      request.baselineTable === undefined
+        ? undefined
+        : await readPart(request.baselineTable, "train", survey, request.reading),
     say: (message) => bar.update(done, message),
   };
   const questions: Record<string, QuestionResult> = {};
@@ -292,7 +293,7 @@ export function printScores(evaluation: Evaluation, coderFields: readonly string
   );
 }
 
-interface Arguments extends EngineArguments {
+interface Arguments extends EngineArguments, ReadArguments {
   table: string;
   checkpoint: string;
   part: SplitName | "all";
@@ -310,8 +311,8 @@ export const evaluateCommand = defineCommand<Arguments>({
   command: "evaluate <table>",
   describe: "score a network on held-out galaxies beside baselines; writes metrics.json and report.html",
   builder: (yargs) =>
-    engineOptions(yargs)
-      .positional("table", { type: "string", describe: "table with truths" })
+    readOptions(engineOptions(yargs))
+      .positional("table", { type: "string", describe: "table with truths, or a prepared folder" })
       .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
       .option("part", {
         choices: [...splitNames, "all"],
@@ -337,6 +338,7 @@ export const evaluateCommand = defineCommand<Arguments>({
       engine: await engineOf(args),
       checkpoint: args.checkpoint,
       table: args.table,
+      reading: readOptionsOf(args),
       part: args.part,
       methods: args.methods,
       baselineFields: HEADLINE,

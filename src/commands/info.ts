@@ -35,7 +35,7 @@ function showCheckpoint(path: string): void {
       ["step", `${config.step} of ${config.training.steps}`],
       ["validation loss [nats]", validation === undefined ? "" : number(validation)],
       ["zero-points learned", config.isCalibrated ? "yes" : "no"],
-      ["trained on", Object.keys(config.data).join("\n")],
+      ["trained on", config.data.map(({ path, role }) => (role === "train" ? path : `${path} (${role})`)).join("\n")],
       ["Caleido", config.caleidoVersion],
     ],
   );

@@ -3,7 +3,7 @@ import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { makeFolder } from "../io/atomic.ts";
 import { schemaOf } from "../io/columns.ts";
-import { writeTable } from "../io/formats.ts";
+import { checkWritable, writeTable } from "../io/formats.ts";
 import type { Column, Table } from "../io/table.ts";
 import { createPredictor, type Predictor } from "../inference/predict.ts";
 import { type PdfOptions, pdfColumns, summaryColumns } from "../inference/answers.ts";
@@ -142,6 +142,7 @@ export async function runQuery(request: QueryRequest): Promise<number> {
   if ((request.table === undefined) === (request.values === undefined)) {
     throw new UserError("query: expected either a table or --set FIELD=value, not both or neither");
   }
+  if (request.out !== undefined) checkWritable(request.out);
   checkWhole("--samples", request.samples, 0);
   if (request.pdf !== undefined) checkWhole("--pdf-points", request.pdf.points, 2);
   const checkpoint = loadCheckpoint(request.checkpoint);
@@ -208,7 +209,7 @@ export const queryCommand = defineCommand<Arguments>({
   describe: "ask for any fields of galaxies from any others",
   builder: (yargs) =>
     readOptions(engineOptions(yargs))
-      .positional("table", { type: "string", describe: "table of galaxies: .parquet, .fits, .csv, .arrow" })
+      .positional("table", { type: "string", describe: "table of galaxies: .parquet, .fits, .csv, .arrow, .vot, .h5" })
       .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
       .option("given", {
         type: "string",
@@ -220,7 +221,7 @@ export const queryCommand = defineCommand<Arguments>({
         array: true,
         describe: "values of one galaxy instead of a table: FIELD=value or FIELD=value+-error",
       })
-      .option("out", { type: "string", describe: "table to write: .parquet, .csv, .fits, .arrow" })
+      .option("out", { type: "string", describe: "table to write: .parquet, .csv, .fits, .arrow, .vot" })
       .option("samples", { type: "number", default: 0, describe: "joint samples per galaxy, as <FIELD>_samples" })
       .option("pdf", {
         type: "boolean",

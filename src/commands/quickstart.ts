@@ -18,7 +18,7 @@ import { runQuery } from "./query.ts";
 import { defineCommand, type EngineArguments, engineOf, engineOptions } from "./shared.ts";
 import { runSimulate } from "./simulate.ts";
 import { duration, heading, number, printTable, say } from "./terminal.ts";
-import { runAdapt, runPretrain } from "./train.ts";
+import { runAdapt, runPretrain } from "./train-run.ts";
 
 /** Sizes of the quickstart; the tests run a smaller one. */
 export interface QuickstartSize {

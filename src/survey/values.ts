@@ -27,7 +27,6 @@ export function catalogFromValues(settings: readonly string[], survey: Survey): 
     }
     const field = fields[j];
     if (state[j] !== State.notObserved) throw new UserError(`--set ${setting}: ${name} is given twice`);
-    if (state[j] !== State.notObserved) throw new UserError(`--set ${setting}: ${name} is given twice`);
     const parts = text.split("+-");
     const [x, sigma] = parts.map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
     const unit = field.unit === "" ? "" : ` ${field.unit}`;

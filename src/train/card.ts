@@ -5,7 +5,7 @@ import type { CheckpointConfig } from "./checkpoint.ts";
 export function modelCard(config: CheckpointConfig, layout: Layout, validation: number): string {
   const bands = config.fields.filter((field) => field.band !== undefined);
   const properties = config.fields.filter((field) => field.band === undefined);
-  const data = Object.entries(config.data).map(([path, hash]) => `- \`${path}\` (SHA-256 ${hash})`);
+  const data = config.data.map(({ path, role, sha256 }) => `- \`${path}\` (${role}, SHA-256 ${sha256})`);
   return `---
 library_name: caleido
 tags: [astronomy, galaxies, photometric-redshift, foundation-model]

@@ -12,9 +12,29 @@ import { type SubsetConfig, subsetSchema } from "../tokens/subset.ts";
 import { createFieldCoder, type Standardisation } from "../tokens/standardise.ts";
 import { transforms } from "../tokens/transform.ts";
 import { checkTokenizerJson, writeTokenizerJson } from "../tokens/vocabulary.ts";
+import { type AdaptConfig, adaptSchema } from "./adapt.ts";
 import { migrateConfig } from "./migrations.ts";
 import { type OptimiserConfig, optimiserSchema } from "./optimiser.ts";
 import { type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
+
+/** What a table of a run is for; unknown: an adaptation by a version that did not record it. */
+const roleSchema = z.enum(["train", "source", "unlabelled", "labelled", "unknown"]);
+
+const tableSchema = z.object({
+  path: z.string(),
+  /** SHA-256 of the file, or of a prepared folder's manifest. */
+  sha256: z.string(),
+  role: roleSchema,
+  /** How its columns were to be read, where that was said. */
+  reading: z
+    .object({
+      layout: z.string().optional(),
+      relativeError: z.number().optional(),
+      units: z.array(z.object({ column: z.string(), unit: z.string() })).optional(),
+    })
+    .optional(),
+});
+export type TableRecord = z.output<typeof tableSchema>;
 
 /** What `config.json` holds: enough to rebuild the network and to continue the run. */
 export interface CheckpointConfig {
@@ -32,8 +52,10 @@ export interface CheckpointConfig {
   readonly isCalibrated: boolean;
   /** Patterns of parameters that this run keeps fixed. */
   readonly freeze: readonly string[];
-  /** SHA-256 of every table that was trained on. */
-  readonly data: Readonly<Record<string, string>>;
+  /** Present in a run that adapts: the weights of its tables and the rates. */
+  readonly adapt?: AdaptConfig | undefined;
+  /** Every table of the run. */
+  readonly data: readonly TableRecord[];
 }
 
 /** A recipe's `training:` section. */
@@ -87,7 +109,8 @@ const configSchema = z
     step: z.int().min(0),
     isCalibrated: z.boolean(),
     freeze: z.array(z.string()),
-    data: z.record(z.string(), z.string()),
+    adapt: adaptSchema.unwrap().optional(),
+    data: z.array(tableSchema),
   })
   .refine(({ fields, standardisation }) => standardisation.fields.length === fields.length, {
     path: ["standardisation", "fields"],

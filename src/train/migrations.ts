@@ -2,10 +2,22 @@ import { UserError } from "../errors.ts";
 import type { CheckpointConfig } from "./checkpoint.ts";
 
 /** Version of `config.json` that this code writes. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
+
+type Migration = (config: Record<string, unknown>) => Record<string, unknown>;
+
+/** Version 1 had hashes by path: what each table was for is known only where all were simply trained on. */
+const tablesWithRoles: Migration = (config) => ({
+  ...config,
+  data: Object.entries((config.data ?? {}) as Record<string, unknown>).map(([path, sha256]) => ({
+    path,
+    sha256,
+    role: config.isCalibrated === true ? "unknown" : "train",
+  })),
+});
 
 /** From version n to n + 1, by n. Old checkpoints pass through every step that is missing. */
-const migrations: Readonly<Record<number, (config: Record<string, unknown>) => Record<string, unknown>>> = {};
+const migrations: Readonly<Record<number, Migration>> = { 1: tablesWithRoles };
 
 /** @throws UserError for a file that isn't a checkpoint's, or a version this code doesn't know. */
 export function migrateConfig(parsed: unknown, path: string): CheckpointConfig {

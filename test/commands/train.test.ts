@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { splitNames } from "../../src/survey/split.ts";
 import { listSurveys } from "../../src/survey/survey.ts";
 import {
   caleido,
@@ -76,7 +75,11 @@ describe("training", () => {
     await succeed(["adapt", "--init", shared.run, ...tables, ...few, ...ENGINE, "--out", "adapted"], folder);
     const { isCalibrated, data } = json(folder, "adapted", "checkpoint", "config.json");
     expect(isCalibrated).toBe(true);
-    expect(Object.keys(data as object).sort()).toEqual([shared.simulations, "target.parquet"].sort());
+    expect((data as { path: string; role: string }[]).map(({ path, role }) => [path, role])).toEqual([
+      [shared.simulations, "source"],
+      ["target.parquet", "unlabelled"],
+      ["target.parquet", "labelled"],
+    ]);
     const { stdout } = await succeed(["info", "adapted"], folder);
     expect(stdout).toMatch(/learned zero-point correction \[mag\]/);
     expect(stdout).toMatch(/J0660.*-?\d\.\d{3}/);
@@ -84,6 +87,46 @@ describe("training", () => {
     await succeed(asked, folder);
     expect((await readTable(join(folder, "z.csv"))).numbers("z_median").every(Number.isFinite)).toBe(true);
   }, 120_000);
+});
+
+describe("a stopped run goes on to the same bits", () => {
+  /** Stops a run after its first logged step. */
+  async function stop(args: readonly string[], out: string): Promise<void> {
+    const { child, end } = await start([...args, "--out", out], folder);
+    const log = join(folder, out, "log.jsonl");
+    while ((!existsSync(log) || readFileSync(log, "utf8") === "") && child.exitCode === null) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    child.kill("SIGINT");
+    expectMistake(await end, new RegExp(`continue with caleido \\w+ --resume ${out}`));
+  }
+  const weights = (out: string): Buffer => readFileSync(join(folder, out, "checkpoint", "model.safetensors"));
+  const few = ["--set", "training.steps=60", "training.batch=16", "training.checkpointEvery=1000"];
+
+  test("adapt, with its tables in their roles", async () => {
+    const target = ["simulate", "--n", "300", "--seed", "again", "--offset-rms", "0.07"];
+    await succeed([...target, "--out", "again.parquet"], folder);
+    const tables = ["--source", shared.simulations, "--unlabelled", "again.parquet", "--labelled", "again.parquet"];
+    const args = ["adapt", "--init", shared.run, ...tables, ...few, ...ENGINE];
+    await succeed([...args, "--out", "adapt-whole"], folder);
+    await stop(args, "adapt-cut");
+    expectMistake(
+      await caleido(["pretrain", "--resume", "adapt-cut", ...ENGINE], folder),
+      /caleido adapt --resume adapt-cut/,
+    );
+    await succeed(["adapt", "--resume", "adapt-cut", ...ENGINE], folder);
+    expect(weights("adapt-cut").equals(weights("adapt-whole"))).toBe(true);
+  }, 240_000);
+
+  test("finetune, with what it froze", async () => {
+    const args = ["finetune", shared.simulations, "--init", shared.run, ...few, "--freeze", "query.*", ...ENGINE];
+    await succeed([...args, "--out", "fine-whole"], folder);
+    await stop(args, "fine-cut");
+    await succeed(["finetune", "--resume", "fine-cut", ...ENGINE], folder);
+    expect(weights("fine-cut").equals(weights("fine-whole"))).toBe(true);
+    expectMistake(await caleido(["finetune", shared.simulations, ...ENGINE], folder), /init/);
+    expectMistake(await caleido(["adapt", "--init", shared.run, ...ENGINE], folder), /source/);
+  }, 240_000);
 });
 
 describe.concurrent("looking at things", () => {
@@ -138,25 +181,5 @@ describe.concurrent("looking at things", () => {
     const labels = await succeed(["datasets", "sdss-spectra"], folder);
     expect(labels.stdout).toMatch(/LOGM .*LGM_TOT_P50 .*\(LGM_TOT_P84 - LGM_TOT_P16\) \/ 2/);
     expect(labels.stdout).toContain("-(OII_3726_EQW + OII_3729_EQW)");
-  });
-
-  test("prepare splits a table by parent and loses no row", async ({ expect }) => {
-    await succeed(["simulate", "--n", "60", "--draws", "3", "--out", "draws.fits"], folder);
-    await succeed(["prepare", "draws.fits", "--out", "parts"], folder);
-    const parents = new Map<string, string>();
-    let rows = 0;
-    for (const part of splitNames) {
-      const path = join(folder, "parts", `${part}.parquet`);
-      if (!existsSync(path)) continue;
-      const table = await readTable(path);
-      rows += table.rowCount;
-      expect(table.metadata).toMatchObject({ part });
-      for (const parent of table.texts("parent_id")) {
-        expect(parents.get(parent) ?? part).toBe(part);
-        parents.set(parent, part);
-      }
-    }
-    expect(rows).toBe(180);
-    expect(parents.size).toBe(60);
   });
 });

@@ -55,7 +55,7 @@ export function startCheckpoint(catalog: Catalog, settings: RunSettings = {}): C
     step: 0,
     isCalibrated: settings.isCalibrated ?? false,
     freeze: [],
-    data: {},
+    data: [],
   };
   const layout = createLayout(parameterSpecs(config.model, createFieldCoder(fields, config.standardisation)));
   return { config, layout, state: initialState(initialise(layout, createRng(`${config.training.seed}:init`))) };

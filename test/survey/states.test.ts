@@ -60,7 +60,11 @@ function read(
   const { f = 10, e = 2, s, q = 0, w = 0.5, v = 0.1, r = "0" } = row;
   const columns: Column[] = [
     { name: "id", type: "string", width: 1, data: ["a"] },
-    ...[column("f", f), column("e", e), column("q", q), column("w", w), column("v", v)],
+    column("f", f),
+    column("e", e),
+    column("q", q),
+    column("w", w),
+    column("v", v),
     { name: "r", type: "string", width: 1, data: [r] },
     ...(s === undefined ? [] : [column("s", s)]),
   ];

@@ -191,6 +191,16 @@ describe("a checkpoint", () => {
     expectOneLine(folder, /model\.safetensors: tensor .* ends at byte/);
   });
 
+  it("of version 1, which had hashes by path, gets roles where they are known", () => {
+    const table = { path: "a.fits", sha256: "00ff" };
+    edit((config) => Object.assign(config, { formatVersion: 1, data: { "a.fits": "00ff" } }));
+    expect(loadCheckpoint(folder).config).toMatchObject({ formatVersion: 2, data: [{ ...table, role: "train" }] });
+    edit((config) => Object.assign(config, { isCalibrated: true }));
+    expect(loadCheckpoint(folder).config.data).toEqual([{ ...table, role: "unknown" }]);
+    edit((config) => Object.assign(config, { formatVersion: 2, data: [{ ...table, role: "teacher" }] }));
+    expectOneLine(folder, /config\.json: damaged at "data\.0\.role"/);
+  });
+
   it("of a newer or an unknown format says which", () => {
     edit((config) => (config["formatVersion"] = 99));
     expectOneLine(folder, /config\.json: format version 99 is newer than this Caleido/);

@@ -1,0 +1,254 @@
+import type { Engine } from "../engine/contract.ts";
+import { UserError } from "../errors.ts";
+import { exportNetwork } from "../inference/predict.ts";
+import { createLayout, initialise } from "../model/parameters.ts";
+import { parameterSpecs } from "../model/transformer.ts";
+import { createRng } from "../random.ts";
+import type { Recipe } from "../recipe.ts";
+import type { BindOptions } from "../survey/bind-fields.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { loadSurvey, type Survey } from "../survey/survey.ts";
+import type { RowSource } from "../tokens/batch.ts";
+import { createFieldCoder, fitStandardisation } from "../tokens/standardise.ts";
+import { adaptRates, freezeRates } from "../train/adapt.ts";
+import { modelCard } from "../train/card.ts";
+import { type Checkpoint, type CheckpointConfig, initialState, loadCheckpoint } from "../train/checkpoint.ts";
+import { FORMAT_VERSION } from "../train/migrations.ts";
+import { claimRunFolder, runTraining } from "../train/run.ts";
+import { version } from "../version.ts";
+import { interruptSignal, surveyOf } from "./shared.ts";
+import { counted, duration, number, progressBar, say } from "./terminal.ts";
+import { readTrainingTable, type TableWish, type TrainingTable } from "./training-tables.ts";
+
+async function readTables(wishes: readonly TableWish[], survey: Survey): Promise<TrainingTable[]> {
+  const tables: TrainingTable[] = [];
+  for (const wish of wishes) tables.push(await readTrainingTable(wish, survey));
+  return tables;
+}
+
+/** An untrained network for these tables: standardisation from the first one's training rows. */
+function startRun(recipe: Recipe, survey: Survey, tables: readonly TrainingTable[]): Checkpoint {
+  const source = tables[0];
+  const config: CheckpointConfig = {
+    formatVersion: FORMAT_VERSION,
+    caleidoVersion: version,
+    survey: survey.name,
+    fields: survey.fields,
+    standardisation: source.standardisation ?? fitStandardisation(source.catalog, source.rows.train),
+    model: recipe.model,
+    optimiser: recipe.optimiser,
+    subsets: recipe.subsets,
+    training: recipe.training,
+    step: 0,
+    isCalibrated: false,
+    freeze: [],
+    data: tables.map(({ record }) => record),
+  };
+  const layout = createLayout(parameterSpecs(config.model, createFieldCoder(config.fields, config.standardisation)));
+  return { config, layout, state: initialState(initialise(layout, createRng(`${recipe.training.seed}:init`))) };
+}
+
+/** The same network with another recipe's training and a fresh optimiser. */
+function restart(init: Checkpoint, recipe: Recipe, changes: Partial<CheckpointConfig>): Checkpoint {
+  const { optimiser, subsets, training } = recipe;
+  return {
+    config: { ...init.config, optimiser, subsets, training, step: 0, ...changes },
+    layout: init.layout,
+    state: initialState(init.state.average.slice()),
+  };
+}
+
+/** The verb that makes, and resumes, such a run. */
+const verbOf = ({ adapt, data }: Pick<CheckpointConfig, "adapt" | "data">): string =>
+  adapt !== undefined || data.some(({ role }) => role === "unknown") ? "adapt" : "pretrain";
+
+interface TrainRequest {
+  readonly engine: Engine;
+  readonly folder: string;
+  readonly start: Checkpoint;
+  readonly sources: readonly RowSource[];
+  readonly validation: readonly RowSource[];
+  readonly rateScale: Float32Array | undefined;
+}
+
+/** Trains with a progress bar; Ctrl-C saves and says how to go on. Returns the trained checkpoint. */
+async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
+  const { engine, folder, start } = request;
+  const { training } = start.config;
+  const verb = `caleido ${verbOf(start.config)}`;
+  const bar = progressBar("training", training.steps);
+  const { signal, release } = interruptSignal(() => say("\n  stopping after this step; Ctrl-C again to give up"));
+  let validation = "";
+  try {
+    const { state, isInterrupted } = await runTraining(
+      {
+        engine,
+        folder,
+        coder: createFieldCoder(start.config.fields, start.config.standardisation),
+        sources: request.sources,
+        validation: request.validation,
+        ...(request.rateScale === undefined ? {} : { rateScale: request.rateScale }),
+        signal,
+        finalFiles: async (state, loss) => {
+          const onnx = await exportNetwork(engine, { ...start, state });
+          const card = { "README.md": modelCard(start.config, start.layout, loss) };
+          return onnx === undefined ? card : { ...card, "model.onnx": onnx };
+        },
+        onProgress: ({ step, loss, validation: measured, galaxiesPerSecond, secondsLeft }) => {
+          if (measured !== undefined) validation = ` | validation ${measured.toFixed(3)}`;
+          const rate = `${Math.round(galaxiesPerSecond)} galaxies/s | ${duration(secondsLeft)} left`;
+          bar.update(step, `| loss ${loss.toFixed(3)}${validation} | ${rate}`);
+        },
+      },
+      start,
+    );
+    if (isInterrupted) {
+      throw new UserError(
+        `stopped at step ${state.step} of ${training.steps}; continue with ${verb} --resume ${folder}`,
+      );
+    }
+    return { ...start, config: { ...start.config, step: state.step }, state };
+  } finally {
+    bar.stop();
+    release();
+  }
+}
+
+/** The same photometry without labels: what a survey without spectra looks like. */
+function withoutLabels(catalog: Catalog): Catalog {
+  const n = catalog.fields.length;
+  const state = catalog.state.slice();
+  catalog.fields.forEach((field, j) => {
+    if (field.band === undefined) for (let i = 0; i < catalog.rowCount; i++) state[i * n + j] = 0;
+  });
+  return { ...catalog, state };
+}
+
+/** Rows of one part of a run's tables, weighted by their roles: a pure function of the configuration and the tables. */
+function sourcesOf(
+  config: CheckpointConfig,
+  tables: readonly TrainingTable[],
+  part: "train" | "validation",
+): RowSource[] {
+  const { adapt, isCalibrated } = config;
+  const sources = tables.flatMap(({ record: { role }, catalog, rows }): RowSource[] => {
+    const of = { catalog, rows: rows[part], weight: rows[part].length, isCalibrated, hasLabels: true };
+    if (adapt === undefined) return [of];
+    const isTraining = part === "train";
+    if (role === "source") return isTraining ? [{ ...of, weight: adapt.replay, isCalibrated: false }] : [];
+    const weight = isTraining ? (role === "labelled" ? adapt.labelled : adapt.unlabelled) : 1;
+    if (role === "labelled") return [{ ...of, weight }];
+    return [{ ...of, catalog: withoutLabels(catalog), weight, hasLabels: false }];
+  });
+  return adapt === undefined ? sources : sources.filter(({ rows, weight }) => rows.length > 0 && weight > 0);
+}
+
+/** Trains from `start` on what its configuration says of its tables. */
+function trainOn(
+  engine: Engine,
+  folder: string,
+  start: Checkpoint,
+  tables: readonly TrainingTable[],
+): Promise<Checkpoint> {
+  const { config, layout } = start;
+  return trainWithProgress({
+    engine,
+    folder,
+    start,
+    sources: sourcesOf(config, tables, "train"),
+    validation: sourcesOf(config, tables, "validation"),
+    rateScale: config.adapt === undefined ? freezeRates(layout, config.freeze) : adaptRates(layout, config.adapt),
+  });
+}
+
+export interface PretrainRequest {
+  readonly engine: Engine;
+  readonly data: readonly string[];
+  readonly reading?: BindOptions;
+  readonly recipe: Recipe;
+  readonly out: string;
+}
+
+const trainWishes = ({ data, reading }: PretrainRequest): TableWish[] =>
+  data.map((path) => ({ path, role: "train", reading }));
+
+export async function runPretrain(request: PretrainRequest): Promise<Checkpoint> {
+  const { engine, recipe, out } = request;
+  claimRunFolder(out);
+  const survey = loadSurvey(recipe.survey);
+  const tables = await readTables(trainWishes(request), survey);
+  const start = startRun(recipe, survey, tables);
+  const galaxies = tables.reduce((sum, { rows }) => sum + rows.train.length, 0);
+  const size = `${number(start.layout.total / 1e6)} M parameters`;
+  say(`  ${counted(galaxies, "galaxy", "galaxies")} to train on, ${size}, ${engine.name}`);
+  return trainOn(engine, out, start, tables);
+}
+
+/**
+ * Continues an interrupted run from its newest checkpoint, on the tables that it recorded, each in its role.
+ * @throws UserError when a table changed, the run is complete or of another verb.
+ */
+export async function resumeRun(engine: Engine, folder: string, verb: "pretrain" | "adapt"): Promise<Checkpoint> {
+  const start = loadCheckpoint(folder);
+  const { config, state } = start;
+  const own = verbOf(config);
+  if (own !== verb) throw new UserError(`${folder}: not such a run; caleido ${own} --resume ${folder} continues it`);
+  if (config.data.some(({ role }) => role === "unknown")) {
+    throw new UserError(
+      `${folder}: adapted by a version that did not record what each table was for; expected a new run of caleido adapt`,
+    );
+  }
+  if (state.step >= config.training.steps) throw new UserError(`${folder}: the run is complete, nothing to resume`);
+  const tables = await readTables(config.data as readonly TableWish[], surveyOf(start));
+  for (const [i, { record }] of tables.entries()) {
+    const { sha256 } = config.data[i];
+    if (record.sha256 !== sha256) {
+      throw new UserError(`${record.path}: changed since the run began; expected SHA-256 ${sha256}`);
+    }
+  }
+  say(`  resuming at step ${state.step} of ${config.training.steps}`);
+  return trainOn(engine, folder, start, tables);
+}
+
+export interface FinetuneRequest extends PretrainRequest {
+  readonly init: string;
+  readonly freeze: readonly string[];
+}
+
+export async function runFinetune(request: FinetuneRequest): Promise<Checkpoint> {
+  const { engine, recipe, out, init, freeze } = request;
+  claimRunFolder(out);
+  const source = loadCheckpoint(init);
+  const tables = await readTables(trainWishes(request), surveyOf(source));
+  const data = tables.map(({ record }) => record);
+  return trainOn(engine, out, restart(source, recipe, { freeze, data, adapt: undefined }), tables);
+}
+
+export interface AdaptRequest {
+  readonly engine: Engine;
+  readonly init: string;
+  /** Simulations of the source, replayed so that nothing is forgotten. */
+  readonly source: string;
+  /** Target rows; labels in them are ignored unless the table is `labelled`. */
+  readonly unlabelled: string;
+  readonly labelled?: string;
+  /** How the target's tables are to be read. */
+  readonly reading?: BindOptions;
+  readonly recipe: Recipe;
+  readonly out: string;
+}
+
+export async function runAdapt(request: AdaptRequest): Promise<Checkpoint> {
+  const { engine, init, recipe, out, reading, labelled } = request;
+  claimRunFolder(out);
+  const source = loadCheckpoint(init);
+  const wishes: TableWish[] = [
+    { path: request.source, role: "source" },
+    { path: request.unlabelled, role: "unlabelled", reading },
+    ...(labelled === undefined ? [] : [{ path: labelled, role: "labelled" as const, reading }]),
+  ];
+  const tables = await readTables(wishes, surveyOf(source));
+  const data = tables.map(({ record }) => record);
+  const start = restart(source, recipe, { isCalibrated: true, freeze: [], adapt: recipe.adapt, data });
+  return trainOn(engine, out, start, tables);
+}
