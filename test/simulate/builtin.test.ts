@@ -87,7 +87,7 @@ describe("simulateBuiltin", () => {
   test("an unknown selection band and an empty range are the user's mistakes", async () => {
     const run = (input: object): Promise<unknown> => collect(simulateBuiltin({ survey, n: 1, ...input }));
     await expect(run({ selection: { band: "zSDSS" } })).rejects.toThrow(/selection band "zSDSS" is not in survey/);
-    await expect(run({ redshift: { min: 0.5, max: 0.4 } })).rejects.toThrow(/not below max/);
+    await expect(run({ redshift: { min: 0.5, max: 0.4 } })).rejects.toThrow(/lowest redshift, 0.5, is not below/);
     await expect(run({ draws: 0 })).rejects.toThrow(/option draws/);
     await expect(run({ filters: "/nowhere" })).rejects.toThrow(/\/nowhere: cannot be read/);
   });
