@@ -110,6 +110,13 @@ const flags: Readonly<Record<string, Flag>> = {
     type: "string",
     describe: "scale them to the total flux in this band, of --labels or of their own imaging",
   },
+  "require-redshift": {
+    to: "observed.requireRedshift",
+    group: INSTRUMENT,
+    type: "boolean",
+    default: true,
+    describe: "observed spectra: leave out those without a trusted redshift; --no-require-redshift: keep them",
+  },
   "move-redshift": {
     to: "observed.moveRedshift",
     group: SPECTRA,

@@ -187,7 +187,7 @@ export function createPassbands(
   if (folder === undefined) return bands.map(({ name, band }) => createPassband(name, parametricCurve(band)));
   let files: string[];
   try {
-    files = readdirSync(folder).filter((file) => /\.(dat|txt|ascii|tab)$/.test(file));
+    files = readdirSync(folder).filter((file) => /\.(dat|txt|ascii|tab|csv|res)$/.test(file));
   } catch {
     throw new UserError(`${folder}: cannot be read, expected a folder of two-column transmission curves`);
   }

@@ -22,7 +22,7 @@ const NANOMAGGY = 22.5;
 /** A total flux of the file's own imaging stands for a band whose pivot differs by less than this fraction. */
 const SAME_BAND = 0.05;
 /** Flux calibration is this much worse at the ends of a spectrum, and falls off over this length [Angstrom]. */
-const [END_ERROR, END_LENGTH] = [4, 150];
+const [END_ERROR, END_LENGTH] = [4, 250];
 /** Redshifts are drawn this often for a spectrum before none of the range counts as covered. */
 const MOVE_ATTEMPTS = 30;
 /** A moved spectrum must still cover this part of the bands that it covered. */

@@ -107,7 +107,7 @@ const mistakes: readonly (readonly [name: string, args: () => string[], ...says:
   [
     "spectrum that is another table",
     () => ["simulate", "--spectra", "whole.fits", "--out", "a.csv"],
-    /expected an SDSS spec/,
+    /expected one of DESI coadd.*SDSS/,
   ],
   ["no table", () => query("nowhere.parquet"), /nowhere\.parquet: .*no such file/],
   ["folder as table", () => query("folder.csv"), /folder\.csv: is a folder, expected a file/],
