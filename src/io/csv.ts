@@ -10,7 +10,7 @@ const MISSING = new Set(["", "nan", "null", "none", "na", "n/a", "--", "-", "mas
 const WHOLE = /^[+-]?\d+$/;
 const REAL = /^[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?$|^[+-]?inf(inity)?$/i;
 const LOGICAL: Readonly<Record<string, number>> = { true: 1, false: 0, t: 1, f: 0 };
-/** Whole numbers beyond this do not fit a double exactly: identifiers, kept as int64. */
+/** Whole numbers from here on may not fit a double exactly: identifiers, kept as int64. */
 const EXACT = 2 ** 53;
 
 function isMissing(cell: string): boolean {
@@ -34,7 +34,7 @@ function inferColumn(cells: readonly string[]): { type: ColumnType; width: numbe
   const present = cells.filter((cell) => !isMissing(cell));
   if (present.length === 0) return { type: "float64", width: 1 };
   if (present.every((cell) => WHOLE.test(cell))) {
-    return { type: present.some((cell) => Math.abs(Number(cell)) > EXACT) ? "int64" : "float64", width: 1 };
+    return { type: present.some((cell) => Math.abs(Number(cell)) >= EXACT) ? "int64" : "float64", width: 1 };
   }
   if (present.every((cell) => REAL.test(cell))) return { type: "float64", width: 1 };
   if (present.every((cell) => cell.toLowerCase() in LOGICAL)) return { type: "uint8", width: 1 };
@@ -87,7 +87,7 @@ function parseNumber(cell: string): number {
 function isPlainNumber(cell: string): boolean {
   const first = cell.charCodeAt(0);
   const isDecimal = (first >= 48 && first <= 57) || first === 45 || first === 46;
-  return isDecimal && cell.length <= 16 && cell.charCodeAt(1) !== 120 && Number.isFinite(Number(cell));
+  return isDecimal && cell.length <= 15 && cell.charCodeAt(1) !== 120 && Number.isFinite(Number(cell));
 }
 
 const INTEGER_LIMITS: Partial<Record<ColumnType, readonly [number, number]>> = {
@@ -132,7 +132,7 @@ function parseColumn(schema: ColumnSchema, cells: readonly string[], where: (i: 
       if (!isNumber(cell) && !(type === "uint8" && isLogical)) throw wrong(i, cell, "a number");
       const value = parseNumber(cell);
       if (!limits) {
-        if (value > EXACT && WHOLE.test(cell) && type === "float64" && cell.length > 16) {
+        if (Math.abs(value) >= EXACT && WHOLE.test(cell) && type === "float64" && cell.length >= 16) {
           throw wrong(
             i,
             cell,

@@ -120,7 +120,7 @@ export function describeColumns(path: string, header: FitsHeader): FitsColumn[] 
     const isComplex = form.code === "C" || form.code === "M";
     const width = form.code === "A" ? strings.count : form.repeat * (isComplex ? 2 : 1);
     const unit = header.text(`TUNIT${n}`)?.trim();
-    const description = header.text(`TCOMM${n}`)?.trim();
+    const description = header.text(`TCOMM${n}`)?.trim() || (isComplex ? "pairs of real and imaginary part" : "");
     const byteLength = form.descriptor
       ? (form.descriptor === "P" ? 8 : 16) * form.repeat
       : form.code === "X"

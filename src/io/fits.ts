@@ -190,6 +190,12 @@ async function openTableUnit(source: ByteSource, unit: Unit, index: number): Pro
   if (header.text("XTENSION") !== "BINTABLE") {
     throw new UserError(`${source.path}: FITS unit ${index} is not a binary table`);
   }
+  const packed = ["ZTABLE", "ZIMAGE"].find((key) => header.get(key) === true);
+  if (packed !== undefined) {
+    throw new UserError(
+      `${source.path}: FITS unit ${index} is compressed inside (${packed}), expected a plain table; unpack it with funpack`,
+    );
+  }
   const described = describeColumns(source.path, header);
   const columns = (await measureVariable(source, unit, described)).filter((column) => column.schema.width > 0);
   const stride = header.integer("NAXIS1", 0);

@@ -93,7 +93,8 @@ export function describeField(
   const isPadded = count === undefined || (blank !== undefined && width !== 1);
   const isWhole = !isString && type !== "float32" && type !== "float64";
   const unit = attributes["unit"]?.trim();
-  const description = notes.description.trim() || attributes["ucd"]?.trim();
+  const told = notes.description.trim() || attributes["ucd"]?.trim();
+  const description = told || (pairs === 2 ? "pairs of real and imaginary part" : "");
   const schema: ColumnSchema = {
     name: notes.name,
     type: isWhole && isPadded ? "float64" : type,
