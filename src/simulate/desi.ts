@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
-import { type FitsFile, openFits } from "../io/fits.ts";
+import { type FitsFile, type FitsImage, openFits } from "../io/fits.ts";
 import type { Column } from "../io/table.ts";
 import { numbers, type ObservedSpectrum, type Pixels, readColumns, type Warning } from "./spectrum.ts";
 
@@ -17,10 +17,10 @@ const TOTALS = [
 
 /** Spectra of one camera: [nSpectrum, nPixel] row-major. */
 interface Camera {
-  readonly wavelength: ArrayLike<number>;
-  readonly flux: ArrayLike<number>;
-  readonly ivar: ArrayLike<number>;
-  readonly mask: ArrayLike<number> | undefined;
+  readonly wavelength: FitsImage["data"];
+  readonly flux: FitsImage["data"];
+  readonly ivar: FitsImage["data"];
+  readonly mask: FitsImage["data"] | undefined;
 }
 
 async function readCamera(file: FitsFile, camera: string, count: number): Promise<Camera | undefined> {
@@ -39,32 +39,40 @@ async function readCamera(file: FitsFile, camera: string, count: number): Promis
   return { wavelength: images[0].data, flux: images[1].data, ivar: images[2].data, mask: mask?.data };
 }
 
-/** One spectrum from its cameras: where two overlap, the mean of their fluxes weighted by inverse variance. */
-export function joinCameras(cameras: readonly Pixels[]): Pixels {
-  const order = cameras
-    .flatMap(({ wavelength }, camera) => Array.from(wavelength, (lambda, pixel) => ({ lambda, camera, pixel })))
+/** Where the pixels of each camera go in the joined spectrum: the same for all spectra of a file. */
+interface JoinPlan {
+  readonly wavelength: Float64Array;
+  /** Place of every pixel of a camera. [nCamera][nPixel] */
+  readonly places: readonly Int32Array[];
+}
+
+export function planJoin(wavelengths: readonly ArrayLike<number>[]): JoinPlan {
+  const places = wavelengths.map(({ length }) => new Int32Array(length));
+  const order = wavelengths
+    .flatMap((one, camera) => Array.from(one, (lambda, pixel) => ({ lambda, camera, pixel })))
     .sort((a, b) => a.lambda - b.lambda);
-  const wavelength: number[] = [];
-  const flux: number[] = [];
-  const ivar: number[] = [];
+  const joined: number[] = [];
   for (const { lambda, camera, pixel } of order) {
-    const [f, weight] = [cameras[camera].flux[pixel], cameras[camera].ivar[pixel]];
-    const last = wavelength.length - 1;
-    if (last < 0 || lambda - wavelength[last] >= SAME) {
-      wavelength.push(lambda);
-      flux.push(f);
-      ivar.push(weight);
-    } else if (weight > 0) {
-      const total = ivar[last] + weight;
-      flux[last] = (ivar[last] * flux[last] + weight * f) / total;
-      ivar[last] = total;
-    }
+    if (joined.length === 0 || lambda - joined[joined.length - 1] >= SAME) joined.push(lambda);
+    places[camera][pixel] = joined.length - 1;
   }
-  return {
-    wavelength: Float64Array.from(wavelength),
-    flux: Float64Array.from(flux),
-    ivar: Float64Array.from(ivar),
-  };
+  return { wavelength: Float64Array.from(joined), places };
+}
+
+/** One spectrum from its cameras: where two overlap, the mean of their fluxes weighted by inverse variance. */
+export function joinCameras(plan: JoinPlan, cameras: readonly Pick<Pixels, "flux" | "ivar">[]): Pixels {
+  const { wavelength, places } = plan;
+  const flux = new Float64Array(wavelength.length).fill(Number.NaN);
+  const ivar = new Float64Array(wavelength.length);
+  cameras.forEach((camera, c) => {
+    places[c].forEach((at, i) => {
+      const weight = camera.ivar[i];
+      if (ivar[at] === 0) flux[at] = weight > 0 || Number.isNaN(flux[at]) ? camera.flux[i] : flux[at];
+      else if (weight > 0) flux[at] += ((camera.flux[i] - flux[at]) * weight) / (ivar[at] + weight);
+      if (weight > 0) ivar[at] += weight;
+    });
+  });
+  return { wavelength, flux, ivar };
 }
 
 interface Redshift {
@@ -121,25 +129,24 @@ export async function* readDesi(file: FitsFile): AsyncGenerator<ObservedSpectrum
     const read = await readCamera(file, camera, count);
     if (read !== undefined) cameras.push(read);
   }
+  const plan = planJoin(cameras.map(({ wavelength }) => wavelength));
   const redshifts = await readRedshifts(path);
   const totals = TOTALS.map(([pivot, name]) => [pivot, numbers(fibres, name)] as const);
   for (let row = 0; row < count; row++) {
     const id = textOf(fibres.get("TARGETID"), row);
     const redshift = redshifts.get(id);
     const warning = warningOf(textOf(fibres.get("OBJTYPE"), row), id, status[row] ?? 0, redshift);
-    const pixels = cameras.map(({ wavelength, flux, ivar, mask }): Pixels => {
-      const n = wavelength.length;
-      const at = (values: ArrayLike<number>, i: number): number => values[row * n + i];
-      const indices = Float64Array.from({ length: n }, (_, i) => i);
+    const pixels = cameras.map(({ wavelength, flux, ivar, mask }) => {
+      const [from, to] = [row * wavelength.length, (row + 1) * wavelength.length];
+      const bad = mask?.subarray(from, to);
       return {
-        wavelength: Float64Array.from(wavelength),
-        flux: indices.map((i) => at(flux, i)),
-        ivar: indices.map((i) => (mask === undefined || at(mask, i) === 0 ? at(ivar, i) : 0)),
+        flux: Float64Array.from(flux.subarray(from, to)),
+        ivar: Float64Array.from(ivar.subarray(from, to), (one, i) => (bad === undefined || bad[i] === 0 ? one : 0)),
       };
     });
     yield {
       id,
-      ...joinCameras(pixels),
+      ...joinCameras(plan, pixels),
       redshift: warning === undefined ? redshift?.z : undefined,
       ...(warning === undefined ? {} : { warning }),
       widths: {},

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { FitsFile } from "../io/fits.ts";
 import type { Column } from "../io/table.ts";
 import type { ewLabels } from "./lines.ts";
@@ -36,6 +37,14 @@ function readWidths(columns: Map<string, Column>, z: number): ObservedSpectrum["
   return widths;
 }
 
+/** `{PLATE}-{MJD}-{FIBERID}` of the table, or of the file's name; else the name itself. */
+function idOf(path: string, object: Map<string, Column>): string {
+  const name = basename(path).replace(/\.fits?(\.gz)?$/, "");
+  const named = /^spec-(\d+)-(\d+)-(\d+)$/.exec(name)?.slice(1).map(Number);
+  const told = ["PLATE", "MJD", "FIBERID"].flatMap((column) => numbers(object, column).slice(0, 1));
+  return told.length === 3 ? told.join("-") : (named?.join("-") ?? name);
+}
+
 /** What the class and the warnings of the pipeline mean for a galaxy survey. */
 function warningOf(object: Map<string, Column>): Warning | undefined {
   const warning = numbers(object, "ZWARNING")[0];
@@ -52,12 +61,7 @@ function warningOf(object: Map<string, Column>): Warning | undefined {
 export async function* readSdss(file: FitsFile): AsyncGenerator<ObservedSpectrum, void, undefined> {
   const { hdus, path } = file;
   const coadd = await readColumns(path, hdus[1], ["FLUX", "LOGLAM", "IVAR"]);
-  const object = await readColumns(
-    path,
-    hdus[2],
-    ["Z", "ZWARNING", "PLATE", "MJD", "FIBERID"],
-    ["CLASS", "SPECTROFLUX", ...TOTALS],
-  );
+  const object = await readColumns(path, hdus[2], ["Z", "ZWARNING"], ["PLATE", "MJD", "FIBERID", "CLASS", ...TOTALS]);
   const z = numbers(object, "Z")[0];
   const warning = warningOf(object);
   const lineUnit = hdus[3]?.kind === "table" ? hdus[3] : undefined;
@@ -67,7 +71,7 @@ export async function* readSdss(file: FitsFile): AsyncGenerator<ObservedSpectrum
       : readWidths(await readColumns(path, lineUnit, ["LINEWAVE", "LINEEW", "LINEEW_ERR"]), z);
   const totals = TOTALS.map((name) => numbers(object, name)).find((fluxes) => fluxes.some((flux) => flux > 0)) ?? [];
   yield {
-    id: ["PLATE", "MJD", "FIBERID"].map((name) => numbers(object, name)[0]).join("-"),
+    id: idOf(path, object),
     wavelength: Float64Array.from(numbers(coadd, "LOGLAM"), (x) => 10 ** x),
     flux: Float64Array.from(numbers(coadd, "FLUX")),
     ivar: Float64Array.from(numbers(coadd, "IVAR")),

@@ -6,7 +6,7 @@ import { openFits } from "../../src/io/fits.ts";
 import type { Column, Table } from "../../src/io/table.ts";
 import { createRng } from "../../src/random.ts";
 import { luminosityDistance } from "../../src/simulate/cosmology.ts";
-import { joinCameras } from "../../src/simulate/desi.ts";
+import { joinCameras, planJoin } from "../../src/simulate/desi.ts";
 import { readJoined } from "../../src/simulate/joined.ts";
 import { createPassband, magnitudeOfFlux, readCurve } from "../../src/simulate/passband.ts";
 import { integrate, moveRedshift, repair } from "../../src/simulate/resample.ts";
@@ -71,16 +71,17 @@ describe("resampling", () => {
   });
 
   test("cameras: the overlap is the mean weighted by inverse variance", () => {
-    const one = {
-      wavelength: Float64Array.of(1, 2, 3),
-      flux: Float64Array.of(5, 5, 1),
-      ivar: Float64Array.of(1, 1, 3),
-    };
-    const two = { wavelength: Float64Array.of(3.001, 4), flux: Float64Array.of(5, 7), ivar: Float64Array.of(1, 0) };
-    const joined = joinCameras([one, two]);
+    const plan = planJoin([
+      [1, 2, 3],
+      [2.001, 3.001, 4],
+    ]);
+    const joined = joinCameras(plan, [
+      { flux: Float64Array.of(5, 6, 1), ivar: Float64Array.of(1, 0, 3) },
+      { flux: Float64Array.of(8, 5, 7), ivar: Float64Array.of(2, 1, 0) },
+    ]);
     expect([...joined.wavelength]).toEqual([1, 2, 3, 4]);
-    expect([...joined.flux]).toEqual([5, 5, 2, 7]);
-    expect([...joined.ivar]).toEqual([1, 1, 4, 0]);
+    expect([...joined.flux]).toEqual([5, 8, 2, 7]);
+    expect([...joined.ivar]).toEqual([1, 2, 4, 0]);
   });
 
   test("moved in redshift: luminosity, rest-frame EW and S/N stay", () => {
