@@ -142,7 +142,7 @@ export interface Fixture {
 /** Shared by all tests of a run; nobody writes into it. */
 export async function fixture(): Promise<Fixture> {
   const folder = await once("fixture", async (inside) => {
-    await succeed(["simulate", "--n", "1500", "--seed", "fixture", "--out", "sims.parquet"], inside);
+    await succeed(["simulate", "--n", "1500", "--seed", "fixture", "--no-report", "--out", "sims.parquet"], inside);
     await succeed(
       ["pretrain", "sims.parquet", "--out", "run", ...TINY, "training.steps=150", "training.batch=64"],
       inside,
