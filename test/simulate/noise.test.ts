@@ -81,6 +81,23 @@ describe("noise", () => {
     }
   });
 
+  test("photons of the ultraviolet are counted as GALEX counts them", () => {
+    // one count per second at AB 18.82 (FUV) and 20.08 (NUV): Morrissey et al. 2007, ApJS 173, 682, table 1
+    for (const [name, zeroPoint] of [
+      ["FUV", 18.82],
+      ["NUV", 20.08],
+    ] as const) {
+      const band = instrument.bands.find((one) => one.name === name);
+      const flux = fluxOfMagnitude(zeroPoint, band?.pivot ?? 0) / 1e-19;
+      const exposures = band?.collector?.layers?.map(({ exposure }) => exposure) ?? [];
+      expect(exposures).toHaveLength(2);
+      exposures.forEach((exposure, layer) => {
+        const rate = (flux * (band?.gain[layer] ?? 0)) / exposure;
+        expect(Math.abs(Math.log(rate)), name).toBeLessThan(0.25);
+      });
+    }
+  });
+
   test("band offsets have the stated rms and shift every object alike", () => {
     const shifted = make({ zeroPointScale: 0, offsets: { rms: 0.06, seed: 1 } });
     const offsets = shifted.bands.map(({ offset }) => offset);
