@@ -31,20 +31,22 @@ export interface TableWish {
 export async function readTrainingTable(wish: TableWish, survey: Survey): Promise<TrainingTable> {
   const { path, role, reading = {} } = wish;
   const manifest = readManifest(path);
-  const sha256 = await hashFile(manifest === undefined ? path : manifestPath(path));
-  const record = { path, sha256, role, ...(Object.keys(reading).length === 0 ? {} : { reading }) } as TableRecord;
+  const recordOf = async (file: string): Promise<TableRecord> => {
+    const said = Object.keys(reading).length === 0 ? {} : { reading };
+    return { path, sha256: await hashFile(file), role, ...said } as TableRecord;
+  };
   if (manifest === undefined) {
     const { catalog, report } = await readWholeCatalog(path, survey, reading);
     for (const line of report) say(`  ${line}`);
     const rows = splitByParent(catalog.parentId);
     if (rows.train.length === 0) throw new UserError(`${path}: no rows to train on; expected a table of galaxies`);
-    return { record, catalog, rows };
+    return { record: await recordOf(path), catalog, rows };
   }
   const { catalog, rows } = await readParts(path, manifest, survey, ["train", "validation"]);
   if (rows.train.length === 0) throw new UserError(`${path}: no rows to train on; expected a table of galaxies`);
   say(`  ${path}: ${counted(rows.train.length, "prepared training row")}`);
   const { sample: _, ...standardisation } = manifest.standardisation;
-  return { record, catalog, rows, standardisation };
+  return { record: await recordOf(manifestPath(path)), catalog, rows, standardisation };
 }
 
 /** Rows of one part of a table or a prepared folder, or all of them. @throws UserError where there are none. */

@@ -72,7 +72,9 @@ function bestFits(fits: readonly Fit[]): Layout[] {
     keep(some, (fit) => fit.bands),
     (fit) => (fit.bands > 0 ? 0 : fit.properties),
   );
-  return keep(fullest, (fit) => fit.details).map(({ layout }) => layout);
+  const best = keep(fullest, (fit) => fit.details).map(({ layout }) => layout);
+  // Columns named exactly as the fields are our own, whatever else they resemble.
+  return best.includes(ownLayout) ? [ownLayout] : best;
 }
 
 function describeLayout(layout: Layout, survey: Survey): string {
