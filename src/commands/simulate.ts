@@ -39,6 +39,7 @@ export async function runSimulate(request: SimulateRequest, watch?: (table: Tabl
       : simulateFromSpectra(files, { survey, ...options, ...(labels === undefined ? {} : { labels }) }, tally);
   const first = await batches.next();
   if (first.done === true) throw new UserError(`nothing was simulated: ${formatTally(tally).join("; ")}`);
+  if (files === undefined && options.ssp !== undefined) say(`stars: ${first.value.metadata?.stars}`);
   const bar = progressBar("simulating", total);
   const start = performance.now();
   let done = 0;
