@@ -35,8 +35,8 @@ export interface Tally {
   spectra: number;
   rows: number;
   readonly skipped: Map<string, number>;
-  /** Objects found in each table of labels, by path. */
-  readonly joined: Map<string, number>;
+  /** Tables of labels: the fields that they fill, and how many of the spectra they know. */
+  readonly joined: Map<string, { readonly fields: readonly string[]; count: number }>;
   /** Total flux over the spectrum's own, of every rescaled spectrum. */
   readonly rescaled: number[];
 }
@@ -59,7 +59,7 @@ export function formatTally(tally: Tally): string[] {
   return [
     `${tally.spectra} spectra read, ${tally.spectra - skipped} used, ${tally.rows} rows`,
     ...[...tally.skipped].sort((a, b) => b[1] - a[1]).map(([reason, n]) => `${n} skipped: ${reason}`),
-    ...[...tally.joined].map(([path, n]) => `${n} joined with ${path}`),
+    ...[...tally.joined].map(([path, { fields, count: n }]) => `${n} joined with ${path}: ${fields.join(", ")}`),
     ...(ratios.length === 0
       ? []
       : [`${ratios.length} rescaled to total fluxes, by ${ratios[ratios.length >> 1].toPrecision(3)} in the median`]),
@@ -98,7 +98,11 @@ async function createPipeline({ survey, labels, ...input }: SpectraRequest, tall
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
   const tables: Joined[] = [];
-  for (const one of labels ?? []) tables.push(await readJoined(one, survey.fluxUnit));
+  for (const one of labels ?? []) {
+    const table = await readJoined(one, survey.fluxUnit);
+    tables.push(table);
+    tally.joined.set(table.path, { fields: table.fields, count: 0 });
+  }
   const joined = tables.flatMap(({ fields }) => fields);
   const properties = survey.fields.filter(({ band }) => band === undefined).map(({ name }) => name);
   const names = [...LABELS, ...properties.filter((name) => joined.includes(name) && !LABELS.some((l) => l === name))];
@@ -131,7 +135,8 @@ function knowledgeOf({ tables, tally }: Pipeline, spectrum: ObservedSpectrum): K
   for (const table of tables) {
     const found = table.of(spectrum.id);
     if (found === undefined) continue;
-    count(tally.joined, table.path);
+    const seen = tally.joined.get(table.path);
+    if (seen !== undefined) seen.count += 1;
     // the rounded value of a float column must not hide the pipeline's own redshift
     const { z: redshift, ...rest } = found;
     Object.assign(known, rest, known.z === undefined && redshift !== undefined ? { z: redshift } : {});
@@ -179,9 +184,11 @@ const NOT_COVERED = [codeOf("spectrum"), codeOf("footprint")];
 
 /** Catalogue fluxes of bands that the spectrum does not cover take their place, with their errors and states. */
 function addJoined({ instrument }: Pipeline, known: Known, { flux, error, state, cause }: Observation): void {
-  instrument.bands.forEach(({ name }, j) => {
+  instrument.bands.forEach(({ name, hasState }, j) => {
     const found = known[name];
     if (found === undefined || !NOT_COVERED.includes(cause[j])) return;
+    // a band without a state column can only tell what is measured
+    if (!hasState && found.state !== State.measured) return;
     flux[j] = found.value;
     error[j] = found.error > 0 ? found.error : Number.NaN;
     state[j] = found.state;

@@ -188,7 +188,8 @@ withData("desi-spectra", "filters")("DESI spectra", () => {
     expect(get("rSDSS")).toBeCloseTo(90, 3);
     expect([get("FUV"), get("FUV_err"), get("FUV_state")]).toEqual([40, 20, State.nonDetection]);
     expect([get("NUV"), get("NUV_err"), get("NUV_state")]).toEqual([200, 20, State.measured]);
-    expect(tally.joined.get(path)).toBe(1);
+    expect(tally.joined.get(path)?.count).toBe(1);
+    expect(formatTally(tally)[1]).toBe(`1 joined with ${path}: rSDSS, FUV, NUV, z, LOGM, HALPHA_EW`);
     expect(tally.rescaled).toHaveLength(1);
 
     const moved = await collect(
