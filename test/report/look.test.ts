@@ -7,6 +7,7 @@ import {
   significantValues,
   valuesOf,
 } from "../../src/commands/look-columns.ts";
+import { comparisonTable, widthFigures } from "../../src/commands/look-properties.ts";
 import { createSampler, type Sample } from "../../src/commands/look-sample.ts";
 import type { Column, Table } from "../../src/io/table.ts";
 import { createRng } from "../../src/random.ts";
@@ -101,6 +102,43 @@ describe("a sample of a table", () => {
 
   test("keeps all rows that fit, in order", () => {
     expect(sampleOf([0.3, 0.1, 0.2]).catalog.objectId).toEqual(["g0", "g1", "g2"]);
+  });
+});
+
+describe("two samples side by side", () => {
+  const widths = (factor: number, label: string): Sample => {
+    const n = 2000;
+    const columns: Column[] = [
+      { name: "object_id", type: "string", width: 1, data: Array.from({ length: n }, (_, i) => String(i)) },
+      float(
+        "z",
+        Array.from({ length: n }, (_, i) => 0.1 + (0.1 * ((7 * i) % n)) / n),
+      ),
+      // log-uniform over a decade
+      float(
+        "HALPHA_EW",
+        Array.from({ length: n }, (_, i) => factor * 10 ** (1 + (i + 0.5) / n)),
+        "Angstrom",
+      ),
+    ];
+    const sampler = createSampler(label, survey, "1");
+    sampler.addTable({ rowCount: n, columns, metadata: {} });
+    return sampler.finish();
+  };
+
+  test("widths a factor 10^0.2 apart over a decade are 0.2 apart in the cumulative distribution", () => {
+    const [table] = comparisonTable(widths(1, "one"), widths(10 ** 0.2, "other"));
+    const [z, halpha] = table.rows;
+    expect([z[0], halpha[0]]).toEqual(["z", "HALPHA_EW"]);
+    expect(z[4]).toBe(0);
+    expect(Math.abs(Number(halpha[4]) - 0.2)).toBeLessThan(0.01);
+    const [own, other] = [halpha[2], halpha[3]] as { value: number; low: number; high: number }[];
+    expect(Math.abs(Math.log10(own.value) - 1.5)).toBeLessThan(0.01);
+    expect(Math.abs(Math.log10(other.value / own.value) - 0.2)).toBeLessThan(0.01);
+    expect(Math.abs(Math.log10(own.high / own.low) - 0.68)).toBeLessThan(0.02);
+    const [figure] = widthFigures(widths(1, "one"), [widths(10 ** 0.2, "other")]);
+    expect(figure.svg).toMatch(/KS 0\.(19|20)\d/);
+    expect(figure.svg).toContain("other, z 0.1");
   });
 });
 
