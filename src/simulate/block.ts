@@ -156,8 +156,10 @@ export function simulateBlock(simulation: Simulation, block: number, count = BLO
     const { fluxes, labels } = drawParent(simulation, work, pointing, rng);
     const parentId = `${options.seed}-${block * BLOCK_SIZE + i}`;
     const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
+    // a stream of its own: the same galaxies however they are observed
+    const noise = createRng(`${parentId}:noise`);
     for (let draw = 0; draw < options.draws; draw++) {
-      const observation = observe(instrument, fluxes, pointing, rng, { redshift: labels[0], logMass: labels[1] });
+      const observation = observe(instrument, fluxes, pointing, noise, { redshift: labels[0], logMass: labels[1] });
       rows.push({ objectId: `${parentId}-${draw}`, parentId, tile, observation, labels });
     }
   }
