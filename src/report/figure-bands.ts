@@ -115,7 +115,7 @@ const STATE_COLORS = [theme.blue, theme.sky, theme.yellow, theme.grid];
 
 /** How many of a band's values are measured, limits, not detected or missing. */
 export function drawBandStates({ bands, states, caption }: BandStatesData): Figure {
-  const pitch = bands.length > 70 ? 700 / bands.length : 10;
+  const pitch = Math.min(10, 830 / bands.length); // px; a name needs 9
   const width = Math.max(360, theme.gutter + pitch * bands.length + 14);
   const x: AxisScale = {
     label: "band, by wavelength",
@@ -135,7 +135,7 @@ export function drawBandStates({ bands, states, caption }: BandStatesData): Figu
     const fill = STATE_COLORS[s % STATE_COLORS.length];
     return Plot.rect(rows, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill, inset: 0.4, clip: true });
   });
-  const every = Math.ceil(10 / pitch);
+  const every = Math.ceil(9 / pitch);
   const names = bands.flatMap((name, i) => (i % every === 0 ? [{ name, x: i }] : []));
   const labels = Plot.text(names, {
     x: "x",
