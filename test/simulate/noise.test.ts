@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { createRng } from "../../src/random.ts";
+import { createSimulation, simulateBlock } from "../../src/simulate/block.ts";
 import { drawHalfLight, enclosedFlux } from "../../src/simulate/aperture.ts";
 import { codeOf, MECHANISMS } from "../../src/simulate/missing.ts";
 import { createInstrument, type Instrument, observe, sigmaOf } from "../../src/simulate/noise.ts";
@@ -269,6 +270,24 @@ describe("apertures", () => {
     const wide = make({ aperture: { diameter: 6 } });
     expect(sigmaOf(wide.bands[5], 0, 0, 0) / sigmaOf(make().bands[5], 0, 0, 0)).toBeCloseTo(2, 10);
   });
+});
+
+test("the same galaxies however they are observed; labels stay those of the whole galaxy", () => {
+  const look = (input: SimulationInput): Map<string, number[]> => {
+    const table = simulateBlock(
+      createSimulation(survey, simulationOptions.parse({ redshift: { max: 0.3 }, ...input })),
+      0,
+      30,
+    );
+    return new Map(table.columns.map(({ name, data }) => [name, Array.from(data as ArrayLike<number>, Number)]));
+  };
+  const [total, inside] = [look({ missingFraction: 0 }), look({ missingFraction: 0.2, aperture: { diameter: 3 } })];
+  for (const name of ["z", "LOGM", "HALPHA_EW"]) expect(inside.get(name), name).toEqual(total.get(name));
+  const ratio = (inside.get("rSDSS") ?? [])
+    .map((flux, i) => flux / (total.get("rSDSS")?.[i] ?? 1))
+    .filter(Number.isFinite);
+  expect(mean(ratio)).toBeGreaterThan(0.4);
+  expect(mean(ratio)).toBeLessThan(0.95);
 });
 
 withData("survey-depths")("survey files against the archive's tables", () => {
