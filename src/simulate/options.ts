@@ -109,7 +109,9 @@ export const simulationOptions = z.strictObject({
         .number()
         .positive()
         .optional()
-        .describe("fluxes are those within this aperture [arcsec]; without it total fluxes. Labels are always total"),
+        .describe(
+          "fluxes are those within this aperture [arcsec]; without it total fluxes, with the noise of 3 arcsec. Labels are always total",
+        ),
       seeing: z
         .enum(["matched", "own"])
         .default("matched")

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { type FitsFile, openFits } from "../io/fits.ts";
 import { readDesi } from "./desi.ts";
@@ -83,7 +83,8 @@ function matches(pattern: string): string[] {
 }
 
 /**
- * Files with spectra: files as they are, of folders those with names of spectra (`spec-*.fits`, `coadd-*.fits`), and what
+ * Files with spectra: files as they are, of folders (and those in them) what is named like spectra (`spec-*.fits`,
+ * `coadd-*.fits`), and what
  * patterns with `*` and `?` match, where the shell left them alone.
  * @throws UserError for a path or pattern without a file.
  */
@@ -94,7 +95,9 @@ export function expandPaths(paths: readonly string[]): string[] {
     const places = stat ? [path] : /[*?]/.test(path) ? matches(path) : [];
     const found = places.flatMap((place) => {
       if (!statOf(place)?.isDirectory()) return [place];
-      const names = readdirSync(place).filter((name) => SPECTRUM_NAME.test(name));
+      const names = readdirSync(place, { recursive: true, encoding: "utf8" }).filter((name) =>
+        SPECTRUM_NAME.test(basename(name)),
+      );
       return names.sort().map((name) => join(place, name));
     });
     if (found.length > 0) return found;

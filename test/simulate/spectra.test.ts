@@ -111,8 +111,10 @@ describe("paths", () => {
     expect(names([join(folder, "a")])).toEqual(["a/coadd-x.fits", "a/spec-1.fits", "a/spec-2.fits.gz"]);
     expect(names([join(folder, "*", "spec-?.fits")])).toEqual(["a/spec-1.fits"]);
     expect(names([join(folder, "a"), join(folder, "a", "spec-1.fits")])).toHaveLength(3);
+    expect(names([folder])).toHaveLength(3);
     expect(() => expandPaths([join(folder, "b-*")])).toThrow(/b-\*: no such file; expected spectra/);
-    expect(() => expandPaths([folder])).toThrow(/no file of spectra in this folder/);
+    mkdirSync(join(folder, "empty"));
+    expect(() => expandPaths([join(folder, "empty")])).toThrow(/no file of spectra in this folder/);
   });
 });
 
