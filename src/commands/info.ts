@@ -2,10 +2,11 @@ import { existsSync, statSync } from "node:fs";
 import { UserError } from "../errors.ts";
 import { openTable } from "../io/formats.ts";
 import { parameterIn } from "../model/parameters.ts";
+import { isPrepared, type Manifest, readManifest } from "../survey/prepared.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import { defineCommand } from "./shared.ts";
-import { number, printTable, say } from "./terminal.ts";
+import { counted, number, printTable, say } from "./terminal.ts";
 
 async function showTable(path: string): Promise<void> {
   const source = await openTable(path);
@@ -19,6 +20,29 @@ async function showTable(path: string): Promise<void> {
   } finally {
     await source.close();
   }
+}
+
+function showPrepared(path: string, manifest: Manifest): void {
+  const { survey, sources, split, parts, droppedRows, droppedValues, caleidoVersion } = manifest;
+  const tiles = split.by === "tile" ? `: ${split.heldOutTiles.length} of ${split.tiles} held out for test` : "";
+  const dropped = [
+    ...Object.entries(droppedRows).map(([reason, count]) => `${counted(count, "row")} ${reason}`),
+    ...Object.entries(droppedValues).map(([reason, { count }]) => `${counted(count, "value")}: ${reason}`),
+  ];
+  printTable(
+    ["prepared tables", path],
+    [
+      ["survey", survey],
+      ["sources", sources.map((one) => `${one.path} (${one.layout}, ${counted(one.rows, "row")})`).join("\n")],
+      ["split", `by ${split.by}${tiles}`],
+      ...Object.entries(parts).map(([part, { rows, shards }]) => [
+        part,
+        `${counted(rows, "row")} in ${counted(shards, "shard")}`,
+      ]),
+      ["not used", dropped.join("\n")],
+      ["Caleido", caleidoVersion],
+    ],
+  );
 }
 
 function showCheckpoint(path: string): void {
@@ -53,11 +77,14 @@ function showCheckpoint(path: string): void {
 
 export const infoCommand = defineCommand<{ path: string }>({
   command: "info <path>",
-  describe: "show what a table or a checkpoint holds",
-  builder: (yargs) => yargs.positional("path", { type: "string", describe: "table, checkpoint or run folder" }),
+  describe: "show what a table, prepared tables or a checkpoint hold",
+  builder: (yargs) =>
+    yargs.positional("path", { type: "string", describe: "table, prepared folder, checkpoint or run folder" }),
   handler: async ({ path }) => {
     if (!existsSync(path)) throw new UserError(`${path}: no such file or folder; expected a table or a checkpoint`);
-    if (statSync(path).isDirectory()) showCheckpoint(path);
+    const manifest = isPrepared(path) ? readManifest(path) : undefined;
+    if (manifest !== undefined) showPrepared(path, manifest);
+    else if (statSync(path).isDirectory()) showCheckpoint(path);
     else await showTable(path);
   },
 });

@@ -58,31 +58,40 @@ function claimFolder(out: string): void {
   for (const name of readdirSync(out).filter((each) => SHARD_PATTERN.test(each))) rmSync(join(out, name));
 }
 
-/** How rows are told apart into parts; undefined split: by parent. */
-async function splitTiles(
-  sources: readonly Source[],
-  request: PrepareRequest,
-): Promise<[TileSplit | undefined, number]> {
-  if (request.split === "parent") return [undefined, 0];
+interface Tiles {
+  /** How rows are told apart into parts; undefined: by parent. */
+  readonly split: TileSplit | undefined;
+  readonly count: number;
+  /** Rows that were counted on the way. */
+  readonly rows: number | undefined;
+}
+
+const noTiles: Tiles = { split: undefined, count: 0, rows: undefined };
+
+async function splitTiles(sources: readonly Source[], request: PrepareRequest): Promise<Tiles> {
+  if (request.split === "parent") return noTiles;
   const bare = sources.find(({ binding }) => binding.tile === undefined);
   if (bare) {
-    if (request.split === undefined) return [undefined, 0];
+    if (request.split === undefined) return noTiles;
     throw new UserError(
       `${bare.path}: layout "${bare.binding.layout.name}" finds no tile in it; expected --split parent`,
     );
   }
   const tiles = surveyTiles();
+  let rows = 0;
   for (const { path, binding } of sources) {
     for await (const { parentId, tile } of readTiles(path, binding)) {
-      for (let i = 0; i < tile.length; i++)
+      rows += tile.length;
+      for (let i = 0; i < tile.length; i++) {
         tiles.add(binding.parentId === undefined ? undefined : parentId[i], tile[i]);
+      }
     }
   }
   const isEnough = tiles.tileCount >= (request.split === "tile" ? 2 : FEWEST_TILES);
   if (!isEnough && request.split === "tile") {
     throw new UserError(`--split tile: all rows are in one tile; expected at least 2, or --split parent`);
   }
-  return [isEnough ? tiles.heldOut(undefined, request.seed) : undefined, tiles.tileCount];
+  return { split: isEnough ? tiles.heldOut(undefined, request.seed) : undefined, count: tiles.tileCount, rows };
 }
 
 /** Fields that get an error or a state column: those that any table has one for. */
@@ -148,9 +157,10 @@ async function sortTables(
   survey: Survey,
   reading: BindOptions,
   sorter: Sorter,
+  rowCount: number | undefined,
 ): Promise<{ report: ReadReport; rows: readonly number[] }> {
   const known = sources.map(({ rowCount }) => rowCount);
-  const total = known.every((count) => count !== undefined) ? known.reduce((sum, count) => sum + count, 0) : undefined;
+  const total = known.every((count) => count !== undefined) ? known.reduce((sum, count) => sum + count, 0) : rowCount;
   const bar = progressBar("preparing", total);
   const start = performance.now();
   let report: ReadReport | undefined;
@@ -203,9 +213,9 @@ export async function runPrepare(request: PrepareRequest): Promise<Manifest["par
     sources.push({ path, ...(await outlineTable(path, survey, request.reading)) });
   }
   claimFolder(out);
-  const [tiles, tileCount] = await splitTiles(sources, request);
+  const { split: tiles, count: tileCount, rows: rowCount } = await splitTiles(sources, request);
   const sorter = createSorter(request, survey, sources, tiles);
-  const { report, rows } = await sortTables(sources, survey, request.reading, sorter);
+  const { report, rows } = await sortTables(sources, survey, request.reading, sorter, rowCount);
   const parts = {} as Record<SplitName, { shards: number; rows: number }>;
   for (const part of splitNames) parts[part] = await sorter.writers[part].finish();
   sayDropped(report, sorter.droppedRows);

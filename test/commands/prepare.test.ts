@@ -159,6 +159,9 @@ describe.concurrent("prepare", () => {
       [join("many", "b.csv"), 30],
     ]);
     expect(droppedValues["error negative"].count).toBe(2);
+    const { stdout } = await succeed(["info", "both"], folder);
+    expect(stdout).toMatch(/a\.csv \(caleido, 30 rows\)/);
+    expect(stdout).toMatch(/2 values: error negative/);
     mkdirSync(join(folder, "none"));
     expectMistake(await caleido(["prepare", "none", "--out", "x"], folder), /none: a folder without tables/);
   });

@@ -126,6 +126,12 @@ describe("labels of SDSS galaxies", () => {
     expectCell(catalog, 0, "AV", 0.3, 0.1);
     expect(cell(catalog, 0, "LOGSFR")).toEqual(nothing);
     expect(cell(catalog, 1, "LOGM")).toEqual(nothing);
+    const joined = read("gswlc", tableOf({ ...row, fuv_mag: 20, fuv_magerr: 0.1, nuv_mag: -999, nuv_magerr: -999 }));
+    expect(joined.report.layout).toBe("gswlc-galex");
+    expectCell(joined.catalog, 0, "LOGM", 10.5, 0.04);
+    const fuv = flux(20, pivotOf("gswlc", "FUV"));
+    expectCell(joined.catalog, 0, "FUV", fuv, 0.1 * 0.4 * Math.LN10 * fuv);
+    expect(cell(joined.catalog, 0, "NUV")).toEqual(nothing);
   });
 });
 
