@@ -207,8 +207,19 @@ export async function openCsv(path: string): Promise<TableSource> {
   return { path, format: "csv", schema, rowCount: undefined, metadata, batches, close: async () => {} };
 }
 
-/** A short decimal that reads back as the same single-precision number: 7 digits where they do, else 9. */
+const POWERS = Array.from({ length: 15 }, (_, k) => 10 ** k);
+
+/** A short decimal that reads back as the same single-precision number: 7 to 9 digits. */
 function shortFloat(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e-5 && size < 1e6) {
+    // A whole number over a power of ten is the double nearest to that decimal, so that its text is the decimal itself.
+    const decade = 6 - Math.floor(Math.log10(size));
+    for (let k = decade; k < decade + 3; k++) {
+      const short = Math.round(value * POWERS[k]) / POWERS[k];
+      if (Math.fround(short) === value) return String(short);
+    }
+  }
   const short = Number(value.toPrecision(7));
   return String(Math.fround(short) === value ? short : Number(value.toPrecision(9)));
 }

@@ -11,7 +11,7 @@ import type { ReadOptions, Table, TableSource } from "./table.ts";
 const BATCH_BYTES = 64 * 2 ** 20;
 
 /** A damaged file can make the library loop; a whole one is read faster than this. */
-const LIMIT_MS = 1500;
+const LIMIT_MS = 1000;
 const LIMIT_BYTES_PER_MS = 2000;
 
 /** An answer of the wanted kind. Whatever goes wrong is the file's fault, and ends the thread. */

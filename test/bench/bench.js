@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { engineSection } from "./engine.js";
+import { formatsSection } from "./formats.js";
 import { prepareSection } from "./prepare.js";
 import { simulatorSection } from "./simulator.js";
 
@@ -10,7 +11,12 @@ import { simulatorSection } from "./simulator.js";
  * `npm run bench [section ...]`: measures what speed claims rest on, prints tables and writes runs/bench.json.
  * A section is one row below: a function that returns tables of named columns.
  */
-const sections = { engine: engineSection, prepare: prepareSection, simulator: simulatorSection };
+const sections = {
+  engine: engineSection,
+  prepare: prepareSection,
+  simulator: simulatorSection,
+  formats: formatsSection,
+};
 
 const print = ({ title, note, rows }) => {
   console.log(`\n${title}`);

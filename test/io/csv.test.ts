@@ -1,9 +1,10 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readAll } from "../../src/io/columns.ts";
-import { openTable } from "../../src/io/formats.ts";
-import type { Column } from "../../src/io/table.ts";
+import { openTable, writeTable } from "../../src/io/formats.ts";
+import type { Column, Table } from "../../src/io/table.ts";
+import { createRng } from "../../src/random.ts";
 import { scratch } from "./truth.ts";
 
 const BANDS = 60;
@@ -70,5 +71,27 @@ describe("CSV of a CEFCA archive", () => {
     const filters = await readAll(await openTable(join(depths, "minijpas.Filter.csv")), { columns: ["name"] });
     expect(filters.rowCount).toBe(60);
     expect(filters.columns[0].data.slice(0, 2)).toEqual(["uJAVA", "J0378"]);
+  });
+});
+
+describe("CSV output", () => {
+  it("writes single-precision numbers with 9 digits at most that read back bit by bit", async () => {
+    const rng = createRng("digits");
+    const bits = Uint32Array.from({ length: 20_000 }, () => rng.integer(2 ** 32));
+    const any = new Float32Array(bits.buffer).filter((value) => !Number.isNaN(value));
+    const usual = Float32Array.from({ length: 20_000 }, () => 10 ** (14 * rng.uniform() - 7) * (rng.uniform() - 0.5));
+    for (const data of [any, usual, Float32Array.of(0.1, 1e6, 999999.94, 1e-5, 16777216, 123456.7, -0.3, 5e-45)]) {
+      const path = join(scratch(), "digits.csv");
+      const table: Table = {
+        rowCount: data.length,
+        columns: [{ name: "x", type: "float32", width: 1, data }],
+        metadata: {},
+      };
+      await writeTable(path, { schema: table.columns, metadata: {} }, [table]);
+      const back = await readAll(await openTable(path));
+      expect(back.columns[0].data).toEqual(data.map((value) => value + 0));
+      const digits = readFileSync(path, "utf8").split("\n").slice(2, -1);
+      expect(digits.every((text) => text.replace(/e.*|\D/g, "").replace(/^0+|0+$/g, "").length <= 9)).toBe(true);
+    }
   });
 });
