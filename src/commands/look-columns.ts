@@ -34,6 +34,14 @@ export function significantValues(sample: Sample, name: string, least: number): 
   return values.map((value, i) => (value > least * errors[i] ? value : Number.NaN));
 }
 
+/** Median of `least` sigma over the values of a field that have an error; 0 where errors are unknown. */
+export function detectionLimit(sample: Sample, name: string, least: number): number {
+  const j = fieldIndex(sample, name);
+  if (j < 0) return 0;
+  const errors = sortFinite(column(sample, j, (at) => sample.catalog.error[at] || Number.NaN));
+  return errors.length === 0 ? 0 : least * quantile(errors, 0.5);
+}
+
 /** Flux over error of band `j`, of all rows where it has both (also non-detections). */
 export function signalToNoise({ catalog }: Sample, row: number, j: number): number {
   const at = row * catalog.fields.length + j;
@@ -132,4 +140,26 @@ export function comparable(sample: Sample, other: Sample): Slice {
 
 export function pick(values: Float64Array, rows: readonly number[]): Float64Array {
   return Float64Array.from(rows, (row) => values[row]);
+}
+
+interface Points {
+  readonly label: string;
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+}
+
+/** A sample and another, in the rows and under the labels of a slice. */
+export function cutPair(samples: readonly Points[], { labels, rows, otherRows }: Slice): Points[] {
+  return samples.map(({ x, y }, i) => {
+    const chosen = i === 0 ? rows : otherRows;
+    return { label: labels[i], x: pick(x, chosen), y: pick(y, chosen) };
+  });
+}
+
+/** Smallest width whose distribution is compared [Angstrom]: below, real catalogues hold mostly noise. */
+export const LEAST_WIDTH = 1;
+
+/** The values of a property that a Kolmogorov-Smirnov distance is of. */
+export function compared({ kind }: Field, values: Float64Array): Float64Array {
+  return kind === "ew" ? values.filter((width) => width > LEAST_WIDTH) : values;
 }

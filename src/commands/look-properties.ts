@@ -1,25 +1,24 @@
-import { dividingLine, ionisationFractions, kauffmann2003, kewley2001 } from "../report/bpt.ts";
 import { axisLabel } from "../report/axis.ts";
 import { figures } from "../report/figures.ts";
 import { completeMass, ksDistance, quantile, sortFinite } from "../report/statistics.ts";
 import type { ReportTable } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
-import type { Field } from "../survey/field.ts";
 import { percent } from "./look-bands.ts";
 import {
   axisOf,
   bandNear,
   comparable,
+  compared,
+  cutPair,
   fieldIndex,
+  LEAST_WIDTH,
   magnitudesOf,
   pick,
-  significantValues,
-  type Slice,
   valuesOf,
 } from "./look-columns.ts";
 import type { Sample } from "./look-sample.ts";
 
-/** What a report shows of redshifts, colours, lines and other properties, beside other samples where there are any. */
+/** What a report shows of redshifts, colours and other properties, beside other samples where there are any. */
 
 /** A magnitude limit in one band, where it is known. */
 export interface Limit {
@@ -96,20 +95,6 @@ function planeFigure(sample: Sample, others: readonly Sample[], { x, y, notice }
       caption: `${axisLabel(yAxis)} against ${axisLabel(xAxis)}. ${notice} ${slice?.words ?? ""}`.trim(),
     }),
   ];
-}
-
-interface Points {
-  readonly label: string;
-  readonly x: Float64Array;
-  readonly y: Float64Array;
-}
-
-/** A sample and another, in the rows and under the labels of a slice. */
-function cutPair(samples: readonly Points[], { labels, rows, otherRows }: Slice): Points[] {
-  return samples.map(({ x, y }, i) => {
-    const chosen = i === 0 ? rows : otherRows;
-    return { label: labels[i], x: pick(x, chosen), y: pick(y, chosen) };
-  });
 }
 
 export function propertyFigures(sample: Sample, others: readonly Sample[]): (readonly [name: string, Figure])[] {
@@ -204,46 +189,6 @@ export function colourFigures(sample: Sample, others: readonly Sample[]): (reado
   });
 }
 
-/** Smallest width whose distribution is compared [Angstrom]: below, real catalogues hold mostly noise. */
-const LEAST_WIDTH = 1;
-
-/** Distributions of equivalent widths: one figure of the sample, or one beside each other sample with lines. */
-export function widthFigures(sample: Sample, others: readonly Sample[]): Figure[] {
-  const lines = sample.survey.fields.filter(({ kind, name }) => kind === "ew" && valuesOf(sample, name) !== undefined);
-  if (lines.length === 0) return [];
-  const beside = others.filter((other) => lines.some(({ name }) => valuesOf(other, name) !== undefined));
-  return (beside.length > 0 ? beside : [undefined]).map((other) => {
-    const slice = other === undefined ? undefined : comparable(sample, other);
-    const [label, otherLabel] = slice?.labels ?? [sample.label, ""];
-    const panels = lines.flatMap((field) => {
-      const own = valuesOf(sample, field.name)!;
-      const values = slice === undefined ? own : pick(own, slice.rows);
-      const all = other === undefined ? undefined : valuesOf(other, field.name);
-      const real = all === undefined ? undefined : pick(all, slice!.otherRows);
-      if (other !== undefined && real === undefined) return [];
-      const distance = real === undefined ? 0 : ksDistance(compared(field, values), compared(field, real));
-      const title = real === undefined ? {} : { title: `KS ${distance.toFixed(3)}` };
-      const series = [{ label, values }, ...(real === undefined ? [] : [{ label: otherLabel, values: real }])];
-      const axis = { ...axisOf(field), scale: "log" as const, domain: widthDomain([values, real ?? []]) };
-      return [{ axis, series, ...title }];
-    });
-    const told =
-      other === undefined
-        ? ""
-        : ` Above each panel, the Kolmogorov–Smirnov distance of the widths above ${LEAST_WIDTH} Å. ${slice!.words} Luminosities are not matched (simulate with the other sample's magnitude limit for that), and widths of ${other.label} carry their noise.`;
-    return figures.histogram.draw({
-      panels,
-      bins: 45,
-      caption: `Rest-frame equivalent widths in emission, each of unit area along the logarithmic axis; widths that are not positive are left out.${told}`,
-    });
-  });
-}
-
-/** The values of a property that a Kolmogorov-Smirnov distance is of. */
-function compared({ kind }: Field, values: Float64Array): Float64Array {
-  return kind === "ew" ? values.filter((width) => width > LEAST_WIDTH) : values;
-}
-
 /** Median and 16-84 % of the properties that two samples share, at the same redshifts, and their distance. */
 export function comparisonTable(sample: Sample, other: Sample): ReportTable[] {
   const { labels, rows, otherRows, words } = comparable(sample, other);
@@ -273,62 +218,6 @@ export function comparisonTable(sample: Sample, other: Sample): ReportTable[] {
       rows: shared,
     },
   ];
-}
-
-/** From a tenth of an Angstrom, below which no spectrum tells a line from noise, to the strongest lines. */
-function widthDomain(samples: readonly ArrayLike<number>[]): [number, number] {
-  return [0.1, Math.max(10, ...samples.map((widths) => 1.2 * (quantile(sortFinite(widths), 0.998) || 0)))];
-}
-
-const BPT = [
-  ["NII6584_EW", "HALPHA_EW"],
-  ["OIII5007_EW", "HBETA_EW"],
-] as const;
-
-/** log ratios of equivalent widths, all four of which must be positive and, where errors are known, above 3 sigma. */
-function ratiosOf(sample: Sample): { x: Float64Array; y: Float64Array } | undefined {
-  const ratio = ([upper, lower]: readonly [string, string]): Float64Array | undefined => {
-    const [a, b] = [significantValues(sample, upper, 3), significantValues(sample, lower, 3)];
-    return a?.map((width, i) => (width > 0 && b![i] > 0 ? Math.log10(width / b![i]) : Number.NaN));
-  };
-  const needs = BPT.flat().every((name) => valuesOf(sample, name) !== undefined);
-  if (!needs) return undefined;
-  const [x, y] = BPT.map(ratio);
-  return x === undefined || y === undefined ? undefined : { x, y };
-}
-
-/** Line ratios and what ionises the gas; beside each other sample that has the lines. */
-export function bptFigures(sample: Sample, others: readonly Sample[]): Figure[] {
-  const own = ratiosOf(sample);
-  if (own === undefined) return [];
-  const real = others.flatMap((other) => {
-    const ratios = ratiosOf(other);
-    return ratios === undefined ? [] : [{ other, ratios }];
-  });
-  return (real.length > 0 ? real : [undefined]).map((beside) => {
-    const slice = beside === undefined ? undefined : comparable(sample, beside.other);
-    const both = [own, ...(beside === undefined ? [] : [beside.ratios])].map((ratios) => ({
-      label: sample.label,
-      ...ratios,
-    }));
-    const samples = slice === undefined ? both : cutPair(both, slice);
-    const told = samples.map(({ label, x, y }) => {
-      const { count, fractions } = ionisationFractions(x, y);
-      const parts = Object.entries(fractions).map(([kind, fraction]) => `${percent(fraction)} ${kind}`);
-      return `${label} (${count.toLocaleString("en-US")} with all four lines): ${parts.join(", ")}`;
-    });
-    return figures.scatter.draw({
-      xAxis: { label: "log [NII]6584 / Hα", domain: [-2, 0.8] },
-      yAxis: { label: "log [OIII]5007 / Hβ", domain: [-1.4, 1.4] },
-      samples,
-      lines: [
-        { label: "Kauffmann et al. 2003", ...dividingLine(kauffmann2003) },
-        { label: "Kewley et al. 2001", ...dividingLine(kewley2001) },
-      ],
-      caption:
-        `Line ratios from equivalent widths (each pair shares its continuum), all four lines in emission and above 3σ where errors are known. ${told.join("; ")}. ${slice?.words ?? ""}`.trim(),
-    });
-  });
 }
 
 /** Quantiles of every property, for the table of the report. */

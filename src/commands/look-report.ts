@@ -9,8 +9,8 @@ import { readCatalog } from "../survey/read.ts";
 import { addReport, type ReadReport } from "../survey/report.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { depthFigure, noiseFigure, percent, photometryFigure, statesFigure } from "./look-bands.ts";
+import { bptFigures, widthFigures } from "./look-lines.ts";
 import {
-  bptFigures,
   colourFigures,
   comparisonTable,
   type Limit,
@@ -18,7 +18,6 @@ import {
   propertyFigures,
   propertyRows,
   redshiftFigure,
-  widthFigures,
 } from "./look-properties.ts";
 import { createSampler, mechanismOf, type Sample } from "./look-sample.ts";
 import { type ReadArguments, readOptionsOf } from "./shared.ts";

@@ -7,7 +7,8 @@ import {
   significantValues,
   valuesOf,
 } from "../../src/commands/look-columns.ts";
-import { comparisonTable, widthFigures } from "../../src/commands/look-properties.ts";
+import { bptFigures, widthFigures } from "../../src/commands/look-lines.ts";
+import { comparisonTable } from "../../src/commands/look-properties.ts";
 import { createSampler, type Sample } from "../../src/commands/look-sample.ts";
 import type { Column, Table } from "../../src/io/table.ts";
 import { createRng } from "../../src/random.ts";
@@ -139,6 +140,49 @@ describe("two samples side by side", () => {
     const [figure] = widthFigures(widths(1, "one"), [widths(10 ** 0.2, "other")]);
     expect(figure.svg).toMatch(/KS 0\.(19|20)\d/);
     expect(figure.svg).toContain("other, z 0.1");
+  });
+});
+
+describe("line ratios beside a survey with errors", () => {
+  const lines = ["HALPHA_EW", "HBETA_EW", "OIII5007_EW", "NII6584_EW"];
+  /** Half of the galaxies have strong lines and lie among the star-forming, half weak ones among the active. */
+  const sampleWith = (label: string, error: number): Sample => {
+    const n = 1000;
+    const strengths = { HALPHA_EW: 1, HBETA_EW: 1, OIII5007_EW: 0.5, NII6584_EW: 0.3 } as Record<string, number>;
+    const widthOf = (name: string, i: number): number =>
+      i % 2 === 0 ? 30 * strengths[name] : ["HALPHA_EW", "HBETA_EW"].includes(name) ? 1 : 4;
+    const columns: Column[] = [
+      { name: "object_id", type: "string", width: 1, data: Array.from({ length: n }, (_, i) => String(i)) },
+      ...lines.flatMap((name) => [
+        float(
+          name,
+          Array.from({ length: n }, (_, i) => widthOf(name, i)),
+          "Angstrom",
+        ),
+        float(
+          `${name}_err`,
+          Array.from({ length: n }, () => error),
+          "Angstrom",
+        ),
+      ]),
+    ];
+    const sampler = createSampler(label, survey, "1");
+    sampler.addTable({ rowCount: n, columns, metadata: {} });
+    return sampler.finish();
+  };
+
+  test("weak lines that a simulation knows and nobody would see are left out of the comparison", () => {
+    const simulated = sampleWith("simulated", Number.NaN);
+    expect(bptFigures(simulated, [])[0].caption).toContain("simulated (1,000 with all four lines): 50 % star-forming");
+    const [{ caption }] = bptFigures(simulated, [sampleWith("real", 0.5)]);
+    expect(caption).toContain("simulated (500 with all four lines): 100 % star-forming, 0 % composite, 0 % active");
+    expect(caption).toContain("real (500 with all four lines): 100 % star-forming");
+    expect(caption).toContain("above the median 3σ limits of real, 1.5, 1.5, 1.5, 1.5 Å");
+  });
+  test("samples that both have errors are taken as they are", () => {
+    const [{ caption }] = bptFigures(sampleWith("deep", 0.1), [sampleWith("real", 0.5)]);
+    expect(caption).toContain("deep (1,000 with all four lines): 50 % star-forming, 0 % composite, 50 % active");
+    expect(caption).not.toContain("limits");
   });
 });
 
