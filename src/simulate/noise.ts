@@ -236,14 +236,17 @@ export function observe(
   });
   instrument.losses.draw(pointing, rng, cause);
   const inside = apertureFactors(instrument, truth, pointing % instrument.tileCount, rng, target);
-  const shape = instrument.smooth.map(() => rng.normal());
+  const smooth = new Float64Array(bands.length);
+  for (const column of instrument.smooth) {
+    const deviate = rng.normal();
+    for (let j = 0; j < smooth.length; j++) smooth[j] += column[j] * deviate;
+  }
   bands.forEach((band, j) => {
     if (cause[j] > 0) return;
     const at = pointing * bands.length + j;
     const expected = truth[j] * (inside?.[j] ?? 1);
     const sigma = sigmaOf(band, parts[at], expected, options.calibrationFloor);
-    const smooth = instrument.smooth.reduce((sum, column, k) => sum + column[j] * shape[k], 0);
-    const factor = instrument.zeroPoints[at] * Math.exp(smooth);
+    const factor = instrument.zeroPoints[at] * Math.exp(smooth[j]);
     flux[j] = drawFlux(band, parts[at], expected, options.calibrationFloor, rng) * factor;
     error[j] = Math.hypot(sigma, (target.error?.[j] ?? 0) * (inside?.[j] ?? 1)) * factor;
     state[j] = State.measured;

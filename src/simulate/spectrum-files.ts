@@ -84,8 +84,7 @@ function matches(pattern: string): string[] {
 
 /**
  * Files with spectra: files as they are, of folders (and those in them) what is named like spectra (`spec-*.fits`,
- * `coadd-*.fits`), and what
- * patterns with `*` and `?` match, where the shell left them alone.
+ * `coadd-*.fits`), and what patterns with `*` and `?` match, where the shell left them alone.
  * @throws UserError for a path or pattern without a file.
  */
 export function expandPaths(paths: readonly string[]): string[] {
