@@ -10,7 +10,7 @@ import { createForeground, type Foreground } from "./foreground.ts";
 import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
 import { drawGalaxy, drawRedshift, type Galaxy } from "./population.ts";
 import { type Row, tableOf } from "./rows.ts";
-import { createPhotometer, type Photometer } from "./photometer.ts";
+import { createPhotometer, lastIndex, type Photometer } from "./photometer.ts";
 import { createSpectrum, createTemplates, mixOf, type StellarMix, synthesise, type Templates } from "./synthesis.ts";
 import { createSelection, type Selection } from "./selection.ts";
 import { createGridModel, type SspGrid } from "./ssp.ts";
@@ -67,7 +67,7 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
   const stars = grid === undefined ? createStellarModel() : createGridModel(grid);
-  const templates = createTemplates(options.redshift.max, { ...options.physics, stars });
+  const templates = createTemplates(options.redshift.max, { ...options.physics, stars, to: lastIndex(passbands) });
   return {
     survey,
     options,

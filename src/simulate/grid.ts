@@ -4,8 +4,8 @@
  */
 export const LOG_STEP = 5e-4;
 const LOG_START = Math.log(880);
-/** 880 - 11,900 Angstrom. */
-export const GRID_SIZE = 5210;
+/** 880 - 55,000 Angstrom: stars without the dust emission that takes over beyond. */
+export const GRID_SIZE = 8272;
 
 /** Fractional index of a wavelength [Angstrom]. */
 export function gridIndex(wavelength: number): number {

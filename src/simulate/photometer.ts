@@ -8,7 +8,7 @@ import { IGM_STEP, LYMAN_ALPHA_INDEX, LYMAN_LIMIT_INDEX, type Spectrum, type Tem
 export interface Photometer {
   /**
    * Noise-free mean flux densities [1e-19 erg/s/cm2/A] of a galaxy of redshift z, behind Milky Way dust of A(V) `av`
-   * (default 0). [nBand]
+   * (default 0); NaN in bands that reach beyond the grid, where dust would shine. [nBand]
    */
   fluxes(spectrum: Spectrum, z: number, av?: number): Float64Array;
   /** Grid indices needed at redshift z: [from, to). */
@@ -25,9 +25,16 @@ const lineIndices = lineWavelengths.map(gridIndex);
 /** Rest-frame wavelengths that equivalent widths need [Angstrom]. */
 const LABEL_RANGE = [3600, 6700] as const;
 
+/** Grid index from which on templates are not needed, at any redshift, for these bands and the labels. */
+export function lastIndex(bands: readonly Passband[]): number {
+  const ends = bands.map(({ first, weights }) => first + weights.length).filter((end) => end <= GRID_SIZE);
+  return Math.min(GRID_SIZE, Math.max(...ends, Math.ceil(gridIndex(LABEL_RANGE[1]))) + 2);
+}
+
 export function createPhotometer(bands: readonly Passband[], templates: Templates): Photometer {
   const first = Math.min(...bands.map((band) => band.first));
   const last = Math.max(...bands.map((band) => band.first + band.weights.length));
+  const end = lastIndex(bands);
   const observed = new Float64Array(last - first + 1);
   const milkyWay = Float64Array.from({ length: Math.ceil(observed.length / STRIDE) + 1 }, (_, j) =>
     cardelli(gridWavelength(first + j * STRIDE)),
@@ -46,7 +53,7 @@ export function createPhotometer(bands: readonly Passband[], templates: Template
     const shift = Math.log1p(z) / LOG_STEP;
     return [
       Math.max(LYMAN_LIMIT_INDEX, Math.min(Math.floor(first - shift) - 2, Math.floor(gridIndex(LABEL_RANGE[0])))),
-      Math.min(GRID_SIZE, Math.max(Math.ceil(last - shift) + 2, Math.ceil(gridIndex(LABEL_RANGE[1])))),
+      Math.min(end, Math.max(Math.ceil(last - shift) + 2, Math.ceil(gridIndex(LABEL_RANGE[1])))),
     ];
   };
   return {
@@ -77,6 +84,7 @@ export function createPhotometer(bands: readonly Passband[], templates: Template
       const spread = spectrum.sigmaLines / KM_S_PER_STEP;
       const scale = 1 / (luminosityArea(z) * FLUX_UNIT);
       return Float64Array.from(bands, (band) => {
+        if (band.first + band.weights.length - shift > GRID_SIZE) return Number.NaN;
         const offset = band.first - first;
         let sum = 0;
         for (let j = 0; j < band.weights.length; j++) sum += band.weights[j] * observed[offset + j];

@@ -58,7 +58,7 @@ function mainSequence(logMass: number, z: number): number {
 function drawBurst(rng: Rng): History["burst"] {
   const duration = 0.04 * 10 ** (0.8 * rng.uniform());
   const time = 0.01 + 0.5 * rng.uniform();
-  const fraction = 10 ** (-2.7 + 1.4 * rng.uniform()) * Math.min(1, time / duration);
+  const fraction = 10 ** (-2.7 + 1.3 * rng.uniform()) * Math.min(1, time / duration);
   return { time, duration: Math.min(duration, time), fraction };
 }
 
@@ -68,7 +68,9 @@ function drawHistory(rng: Rng, logMass: number, z: number, isQuenched: boolean):
   let start = age * clamp(early + (isQuenched ? 0.17 : 0.22) * rng.normal(), 0.2, 0.97);
   // specific rate [1/Gyr] of the smooth history, per formed mass (about 0.6 survives)
   const spread = 0.16 + 0.08 * logistic((9.3 - logMass) / 0.3);
-  let logRate = mainSequence(logMass, z) - logMass + 9 - 0.24 + spread * rng.normal();
+  // tilted by what eCALIFA's rates and DESI's Halpha ask for
+  const tilt = 0.1 * clamp(logMass - 9.9, -1, 1.2);
+  let logRate = mainSequence(logMass, z) + tilt - logMass + 9 - 0.24 + spread * rng.normal();
   let [truncation, truncationTime] = [1, 0];
   if (isQuenched) {
     if (rng.uniform() < 0.15) {
@@ -131,7 +133,7 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics:
   // what gas is left in quenched galaxies sits in dust: their Balmer decrements are not those of their stars
   const avGas = Math.min((avStars / 0.44 + (isQuenched ? 0.5 : 0.06)) * Math.exp(0.25 * rng.normal()), 8);
   const oxygen = 0.01 + oxygenAbundance(logMass, mainSequence(logMass, redshift)) + 0.09 * rng.normal();
-  const nitrogen = -0.01 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2);
+  const nitrogen = -0.02 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2);
   const ionisation = -0.35 * (oxygen - 8.6) + 0.12 * rng.normal() + 0.3 * Math.log10(1 + redshift);
   const hasNucleus = rng.uniform() < 0.48 * logistic((logMass - 10.45) / 0.25);
   const hardness = clamp(0.25 + 0.35 * Math.abs(rng.normal()), 0, 1);
@@ -151,7 +153,7 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics:
     sigmaGas: physics.velocityDispersion ? sigmaGas : 0,
     history,
     gas: {
-      young: { gas: starFormingGas(oxygen, ionisation, nitrogen), strength: 10 ** (-0.06 + 0.14 * rng.normal()) },
+      young: { gas: starFormingGas(oxygen, ionisation, nitrogen), strength: 10 ** (-0.05 + 0.14 * rng.normal()) },
       old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.38 * 10 ** (0.4 * rng.normal()) },
       nucleus: hasNucleus
         ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.85 + hardness + 0.5 * rng.normal() }

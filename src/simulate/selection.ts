@@ -2,7 +2,7 @@ import { UserError } from "../errors.ts";
 import type { Rng } from "../random.ts";
 import { luminosityArea } from "./cosmology.ts";
 import { kriekConroy } from "./dust.ts";
-import { GRID_SIZE, LOG_STEP } from "./grid.ts";
+import { LOG_STEP } from "./grid.ts";
 import type { SimulationOptions } from "./options.ts";
 import { magnitudeOfFlux, type Passband } from "./passband.ts";
 import { createProposal, type Galaxy, type RedshiftMass } from "./population.ts";
@@ -32,7 +32,7 @@ function tabulate(band: Passband, templates: Templates, max: number): Float64Arr
       let sum = 0;
       for (let j = 0; j < band.weights.length; j++) {
         const k = j + band.first - shift;
-        if (k >= 0 && k < GRID_SIZE) sum += band.weights[j] * spectrum[k];
+        if (k >= 0 && k < spectrum.length) sum += band.weights[j] * spectrum[k];
       }
       return sum / (1 + i * STEP);
     });

@@ -111,18 +111,57 @@ function extendUltraviolet(ln: Float64Array, blends: Float64Array, logAge: numbe
   }
 }
 
-/** Continues redward of the fit with the mean slope between 8200 and 9300 A, kept between -3.5 and -0.8. */
-function extendInfrared(ln: Float64Array): void {
+/**
+ * Colours (Vega) that anchor the infrared, solar metallicity, against log10(age/Gyr): rounded from single-burst tracks
+ * (Bruzual & Charlot 2003) and the colours of old galaxies; Rayleigh-Jeans beyond 3.4 micron. Good to about 0.15 mag for
+ * old populations and 0.3 mag below 1 Gyr, where red supergiants and thermally pulsing giants shine.
+ */
+const infrared = {
+  logAge: [-1.4, -1, -0.5, 0, 0.3, 0.7, 1, 1.13],
+  vMinusK: [1.6, 1.65, 2, 2.6, 2.8, 3.05, 3.2, 3.3],
+  jMinusK: [0.75, 0.72, 0.78, 0.92, 0.92, 0.88, 0.86, 0.87],
+  hMinusK: [0.17, 0.17, 0.2, 0.27, 0.26, 0.23, 0.21, 0.21],
+};
+/** AB magnitude of Vega in V, J, H, K and at 3.4 and 4.6 micron (Blanton & Roweis 2007, AJ 133, 734; WISE supplement). */
+const vegaAB = { V: 0.02, J: 0.91, H: 1.39, K: 1.85, W1: 2.699, W2: 3.339 };
+const K_MINUS_W1 = 0.1;
+const W1_MINUS_W2 = -0.03;
+
+/** ln L at the infrared anchors [wavelength in Angstrom, ln L], in order, from ln L at 5500 A. */
+function infraredAnchors(logAge: number, metallicity: number, lnAt5500: number): [number, number][] {
+  const at = (colours: readonly number[]): number => interpolate(logAge, infrared.logAge, colours);
+  const reddening = metallicity * (logAge < -0.5 ? 0.3 : Math.min(0.75, 0.3 + 0.45 * (logAge + 0.5)));
+  const k = -(at(infrared.vMinusK) + reddening) + vegaAB.K;
+  const magnitudes: readonly (readonly [number, number])[] = [
+    [12_350, k + at(infrared.jMinusK) + 0.15 * metallicity + vegaAB.J - vegaAB.K],
+    [16_500, k + at(infrared.hMinusK) + vegaAB.H - vegaAB.K],
+    [21_600, k],
+    [33_700, k - K_MINUS_W1 + vegaAB.W1 - vegaAB.K],
+    [46_200, k - K_MINUS_W1 - W1_MINUS_W2 + vegaAB.W2 - vegaAB.K],
+  ];
+  // magnitudes relative to V; f_nu to f_lambda
+  return magnitudes.map(([lambda, magnitude]) => [
+    lambda,
+    lnAt5500 - LN_PER_MAG * (magnitude - vegaAB.V) - 2 * Math.log(lambda / 5500),
+  ]);
+}
+
+/** Continues redward of the fit through the infrared anchors, straight in ln lambda between them. */
+function extendInfrared(ln: Float64Array, logAge: number, metallicity: number): void {
   const edge = Math.round(gridIndex(REDDEST_FITTED));
-  const mean = (low: number, high: number): number => {
-    const [from, to] = [Math.round(gridIndex(low)), Math.round(gridIndex(high))];
-    return ln.subarray(from, to).reduce((sum, value) => sum + value, 0) / (to - from);
-  };
-  const fitted = (mean(9150, 9400) - mean(8050, 8350)) / Math.log(9275 / 8200);
-  const slope = Math.min(-0.8, Math.max(-3.5, fitted));
-  const level = mean(9250, 9400);
-  const from = Math.log(9325);
-  for (let k = edge; k < GRID_SIZE; k++) ln[k] = level + slope * (Math.log(gridWavelength(k)) - from);
+  const from = Math.round(gridIndex(9250));
+  const level = ln.subarray(from, edge).reduce((sum, value) => sum + value, 0) / (edge - from);
+  const anchors: [number, number][] = [
+    [9325, level],
+    ...infraredAnchors(logAge, metallicity, ln[Math.round(gridIndex(5500))]),
+  ];
+  const [xs, ys] = [anchors.map(([lambda]) => Math.log(lambda)), anchors.map(([, value]) => value)];
+  const last = xs.length - 1;
+  for (let k = edge; k < GRID_SIZE; k++) {
+    const x = Math.log(gridWavelength(k));
+    // Rayleigh-Jeans beyond the last anchor
+    ln[k] = interpolate(x, xs, ys) - 4 * Math.max(0, x - xs[last]);
+  }
 }
 
 export interface StellarModel {
@@ -203,11 +242,13 @@ export function createStellarModel(): StellarModel {
         }
       }
       if (metallicity < POOREST_FITTED) extrapolate(ln, slope, metallicity, basis);
-      extendInfrared(ln);
+      extendInfrared(ln, a, metallicity);
       if (ageGyr < YOUNGEST_FITTED) {
         const brightness = interpolate(ageGyr, young.age, young.brightness);
         const tilt = interpolate(ageGyr, young.age, young.slope);
-        for (let k = 0; k < GRID_SIZE; k++) ln[k] += brightness - tilt * Math.log(gridWavelength(k) / 5500);
+        for (let k = 0; k < GRID_SIZE; k++) {
+          ln[k] += brightness - tilt * Math.log(Math.min(gridWavelength(k), REDDEST_FITTED) / 5500);
+        }
       }
       extendUltraviolet(ln, blends, Math.log10(ageGyr), metallicity);
       return ln;

@@ -27,7 +27,7 @@ export const IGM_STEP = 0.025;
 const STRIDE = 8;
 
 export interface Templates {
-  /** [nMetallicity][nAge] luminosity per wavelength of one Msun formed [erg/s/A], on the grid. */
+  /** [nMetallicity][nAge] luminosity per wavelength of one Msun formed [erg/s/A], on the grid, up to the end that was asked for. */
   readonly spectra: readonly (readonly Float32Array[])[];
   /** At every STRIDEth grid point: Calzetti's curve, bump profile and ln(lambda / 5500 A). */
   readonly dust: Readonly<Record<"base" | "bump" | "lnLambda" | "gas", Float64Array>>;
@@ -40,22 +40,25 @@ export interface Templates {
 export interface TemplateParts {
   readonly stars?: StellarModel;
   readonly nebularContinuum?: boolean;
+  /** Grid index from which no band needs the spectra; the whole grid by default. */
+  readonly to?: number;
 }
 
 /** Mean spectra of the age bins at the metallicity nodes; attenuation, nebular and IGM tables. */
 export function createTemplates(maxRedshift: number, parts: TemplateParts = {}): Templates {
   const model = parts.stars ?? createStellarModel();
+  const size = Math.min(parts.to ?? GRID_SIZE, GRID_SIZE);
   const spectra = METALLICITIES.map((metallicity) =>
     Array.from({ length: N_AGE }, (_, i) => {
       const low = Math.max(AGE_EDGES[i], 0.001);
       const ratio = AGE_EDGES[i + 1] / low;
-      const mean = new Float32Array(GRID_SIZE);
+      const mean = new Float32Array(size);
       // three ages, uniform in log age, weighted by the time they stand for
       const ages = [1 / 6, 3 / 6, 5 / 6].map((f) => low * ratio ** f);
       const total = ages.reduce((sum, age) => sum + age, 0);
       for (const age of ages) {
         const ln = model.burst(age, metallicity);
-        for (let k = LYMAN_LIMIT_INDEX; k < GRID_SIZE; k++) mean[k] += (age / total) * Math.exp(ln[k]);
+        for (let k = LYMAN_LIMIT_INDEX; k < size; k++) mean[k] += (age / total) * Math.exp(ln[k]);
       }
       return mean;
     }),

@@ -6,8 +6,8 @@ import { GRID_SIZE, gridIndex, gridWavelength, LOG_STEP } from "../../src/simula
 import { ewLabels, LINE_NAMES, lines } from "../../src/simulate/lines.ts";
 import { nebularContinuum } from "../../src/simulate/nebular.ts";
 import { simulationOptions } from "../../src/simulate/options.ts";
-import { createPassband, createPassbands, lineDensity } from "../../src/simulate/passband.ts";
-import { createPhotometer } from "../../src/simulate/photometer.ts";
+import { createPassband, createPassbands, lineDensity, magnitudeOfFlux } from "../../src/simulate/passband.ts";
+import { createPhotometer, lastIndex } from "../../src/simulate/photometer.ts";
 import { drawGalaxy, type Galaxy } from "../../src/simulate/population.ts";
 import { enrichedMetallicities, formedMass, N_AGE } from "../../src/simulate/sfh.ts";
 import {
@@ -243,6 +243,50 @@ describe("velocity dispersion", () => {
       );
     expect(Math.abs(at(10.26) / 117.5 - 1)).toBeLessThan(0.1);
     expect(at(11.2) / at(10.26)).toBeCloseTo(10 ** (0.293 * 0.94), 0);
+  });
+});
+
+describe("infrared", () => {
+  const bands = createPassbands(bandsOf("infrared"));
+  const vega: Record<string, number> = { J: 0.91, H: 1.39, Ks: 1.85, W1: 2.699, W2: 3.339 };
+
+  test("an old, dustless galaxy has the colours of ellipticals: J - H 0.7, H - K 0.2 (Persson et al. 1979), W1 - W2 about 0", () => {
+    const [drawn] = drawMany(1, 0.01, "infrared");
+    const history = {
+      ...drawn.history,
+      start: 12,
+      startOverTau: 40,
+      truncation: 1,
+      truncationTime: 0,
+      burst: undefined,
+    };
+    render({ ...drawn, history, logZ: 0, avStars: 0 });
+    const fluxes = createPhotometer(bands, templates).fluxes(work, 0.005);
+    const magnitude = (name: string): number => {
+      const j = bands.findIndex((band) => band.name === name);
+      return magnitudeOfFlux(fluxes[j] * 1e-19, bands[j].pivot) - vega[name];
+    };
+    expect(Math.abs(magnitude("J") - magnitude("H") - 0.7)).toBeLessThan(0.1);
+    expect(Math.abs(magnitude("H") - magnitude("Ks") - 0.21)).toBeLessThan(0.1);
+    expect(Math.abs(magnitude("W1") - magnitude("W2"))).toBeLessThan(0.1);
+  });
+
+  test("bands where dust shines are not observed, those that redshift brings onto the grid are", () => {
+    const fluxes = (z: number): Map<string, number> => {
+      render(drawMany(1, z, "wise")[0]);
+      const found = createPhotometer(bands, templates).fluxes(work, z);
+      return new Map(bands.map(({ name }, j) => [name, found[j]]));
+    };
+    for (const z of [0.01, 1]) {
+      for (const name of ["W3", "W4"]) expect(fluxes(z).get(name), name).toBeNaN();
+      for (const name of ["J", "H", "Ks", "W1"]) expect(fluxes(z).get(name), name).toBeGreaterThan(0);
+    }
+    expect(fluxes(1).get("W2")).toBeGreaterThan(0);
+  });
+
+  test("templates of an optical survey end where its bands do", () => {
+    expect(lastIndex(bands)).toBeGreaterThan(gridIndex(38_000));
+    expect(lastIndex(createPassbands(bandsOf("minijpas")))).toBeLessThan(gridIndex(12_500));
   });
 });
 

@@ -70,7 +70,7 @@ function simulateSample(): Sample {
     foreground: { ebv: 0 },
   });
   const simulation = createSimulation(survey, options);
-  const tables = Array.from({ length: 16 }, (_, block) => simulateBlock(simulation, block));
+  const tables = Array.from({ length: 24 }, (_, block) => simulateBlock(simulation, block));
   const column = (name: string): number[] =>
     tables.flatMap((table) => Array.from(table.columns.find((one) => one.name === name)?.data as Float32Array));
   const bands = simulation.instrument.bands.filter(({ band }) => band.group === "narrow");
