@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { exportNetwork } from "../inference/predict.ts";
@@ -32,7 +33,8 @@ function startRun(recipe: Recipe, survey: Survey, tables: readonly TrainingTable
   const config: CheckpointConfig = {
     formatVersion: FORMAT_VERSION,
     caleidoVersion: version,
-    survey: survey.name,
+    // a survey file of the user's own is found again by its path
+    survey: survey.name === recipe.survey ? survey.name : resolve(survey.path),
     fields: survey.fields,
     standardisation: source.standardisation ?? fitStandardisation(source.catalog, source.rows.train),
     model: recipe.model,
