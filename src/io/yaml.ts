@@ -67,6 +67,8 @@ export interface YamlDocument<T> {
   readonly value: T;
   /** `file:line:column` of the node at `path` (or of its nearest ancestor). */
   where(this: void, path: Path): string;
+  /** The same text against another schema. @throws UserError as parsing does. */
+  check<S extends z.ZodType>(this: void, schema: S): z.output<S>;
 }
 
 /**
@@ -88,15 +90,16 @@ export function parseYaml<S extends z.ZodType>(text: string, name: string, schem
   } catch (error) {
     throw new UserError(`${name}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const result = schema.safeParse(plain, { reportInput: true });
-  if (!result.success) {
+  const check = <T extends z.ZodType>(wanted: T): z.output<T> => {
+    const result = wanted.safeParse(plain, { reportInput: true });
+    if (result.success) return result.data;
     // A mistyped key is two issues, unknown and missing: the unknown one is the one to name.
     const { issues } = result.error;
     const issue = issues.find((one) => one.code === "unrecognized_keys") ?? issues[0];
-    const { message, key } = describe(schema, issue);
+    const { message, key } = describe(wanted, issue);
     throw new UserError(`${position(offsetAt(doc, issue.path, key))}: ${message}`);
-  }
-  return { value: result.data, where: (path) => position(offsetAt(doc, path)) };
+  };
+  return { value: check(schema), where: (path) => position(offsetAt(doc, path)), check };
 }
 
 /** Reads and checks a YAML file: see {@link parseYaml}. @throws UserError also when the file cannot be read. */

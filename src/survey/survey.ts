@@ -142,7 +142,8 @@ function readSurveyFile(path: string, children: readonly string[]): WholeFile {
     throw new UserError(`${raw.where(["extends"])}: extends itself (${[...children, path].join(" > ")})`);
   }
   // Checked by itself first, so that a slip is told at its line; then as a whole, inherited rows included.
-  const { where } = readYaml(path, isHeir ? heirSchema : surveySchema);
+  const { where } = raw;
+  raw.check(isHeir ? heirSchema : surveySchema);
   const place: WholeFile["where"] = (list, name, key) => {
     const rows = (raw.value[list] ?? []) as readonly { readonly name: string }[];
     const i = rows.findLastIndex((row) => row.name === name);
