@@ -14,7 +14,12 @@ export function gridIndex(wavelength: number): number {
 
 /** Wavelength [Angstrom] of an index; the index may lie outside the grid (observed frame). */
 export function gridWavelength(index: number): number {
-  return Math.exp(LOG_START + index * LOG_STEP);
+  return Math.exp(gridLog(index));
+}
+
+/** ln of the wavelength of an index. */
+export function gridLog(index: number): number {
+  return LOG_START + index * LOG_STEP;
 }
 
 /** A function of wavelength on the grid. [GRID_SIZE] */

@@ -34,8 +34,19 @@ interface Level {
   readonly weight: number;
 }
 
-/** Shells above this are an unresolved continuum of their own: no edge in the wavelength range. */
-const LAST_SHELL = 40;
+/**
+ * Higher shells have their edges beyond 13 micron and differ only in the 1 / n^3 of their strength: one stands for all.
+ */
+const LAST_SHELL = 12;
+const HIGH_SHELL = 16;
+/** Sum of 1 / n^3 over n > LAST_SHELL (Euler - Maclaurin), in units of that of HIGH_SHELL. */
+const HIGH_WEIGHT = HIGH_SHELL ** 3 / (2 * (LAST_SHELL + 0.5) ** 2);
+
+const shells = (from: number, weight: number): Level[] => [
+  ...Array.from({ length: LAST_SHELL + 1 - from }, (_, i) => ({ n: from + i, energy: 1 / (from + i) ** 2, weight })),
+  { n: HIGH_SHELL, energy: 1 / HIGH_SHELL ** 2, weight: weight * HIGH_WEIGHT },
+];
+
 /** Helium's n = 2 terms 2 3P, 2 1P, 2 3S, 2 1S: edge [Angstrom] and share of the shell's statistical weight. */
 const heliumTerms = [
   [3422.3, 9 / 16],
@@ -45,8 +56,8 @@ const heliumTerms = [
 ] as const;
 
 const levels: readonly Level[] = [
-  ...Array.from({ length: LAST_SHELL - 1 }, (_, i) => ({ n: i + 2, energy: 1 / (i + 2) ** 2, weight: 1 })),
-  ...Array.from({ length: LAST_SHELL - 2 }, (_, i) => ({ n: i + 3, energy: 1 / (i + 3) ** 2, weight: HELIUM })),
+  ...shells(2, 1),
+  ...shells(3, HELIUM),
   ...heliumTerms.map(([edge, share]) => ({
     n: 2,
     energy: (LIGHT * 1e8) / edge / RYDBERG,

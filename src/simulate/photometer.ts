@@ -40,10 +40,11 @@ export function createPhotometer(bands: readonly Passband[], templates: Template
     cardelli(gridWavelength(first + j * STRIDE)),
   );
   const extinguish = (av: number): void => {
-    let next = 10 ** (-0.4 * av * milkyWay[0]);
+    const perK = -0.4 * Math.LN10 * av;
+    let next = Math.exp(perK * milkyWay[0]);
     for (let j = 0; j * STRIDE < observed.length; j++) {
       const here = next;
-      next = 10 ** (-0.4 * av * milkyWay[j + 1]);
+      next = Math.exp(perK * milkyWay[j + 1]);
       const slope = (next - here) / STRIDE;
       const end = Math.min((j + 1) * STRIDE, observed.length);
       for (let k = j * STRIDE, factor = here; k < end; k++, factor += slope) observed[k] *= factor;

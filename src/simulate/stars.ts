@@ -1,4 +1,4 @@
-import { GRID_SIZE, gridIndex, gridWavelength, onGrid } from "./grid.ts";
+import { GRID_SIZE, gridIndex, gridLog, gridWavelength, onGrid } from "./grid.ts";
 import { STELLAR_SHAPES } from "./stellar-shapes.ts";
 import { interpolate } from "./special.ts";
 
@@ -106,7 +106,7 @@ function extendUltraviolet(ln: Float64Array, blends: Float64Array, logAge: numbe
   const slopes = [(lnNuv - lnFuv) / (xs[1] - xs[0]), (ln[EDGE] - lnNuv) / (xs[2] - xs[1])] as const;
   const ageing = Math.min(1, Math.max(0, (logAge + 1) / 1.5)) * Math.max(0.3, 1 + 0.7 * metallicity);
   for (let k = 0; k < EDGE; k++) {
-    const x = Math.log(gridWavelength(k));
+    const x = gridLog(k);
     ln[k] = lnNuv + (x - xs[1]) * (x < xs[1] ? slopes[0] : slopes[1]) - ageing * blends[k];
   }
 }
@@ -158,7 +158,7 @@ function extendInfrared(ln: Float64Array, logAge: number, metallicity: number): 
   const [xs, ys] = [anchors.map(([lambda]) => Math.log(lambda)), anchors.map(([, value]) => value)];
   const last = xs.length - 1;
   for (let k = edge; k < GRID_SIZE; k++) {
-    const x = Math.log(gridWavelength(k));
+    const x = gridLog(k);
     // Rayleigh-Jeans beyond the last anchor
     ln[k] = interpolate(x, xs, ys) - 4 * Math.max(0, x - xs[last]);
   }
@@ -169,8 +169,11 @@ export interface StellarModel {
   burst(this: void, ageGyr: number, metallicity: number): Float64Array;
 }
 
-/** Orthonormal 1 and x (x = ln lambda) over 3600 - 9300 A: the part of a spectrum that is extrapolated in metallicity. */
-function smoothBasis(): { from: number; rows: Float64Array[] } {
+/**
+ * Orthonormal 1 and x (x = ln lambda) over 3600 - 9300 A: the part of a spectrum that is extrapolated in metallicity;
+ * `kept` is how much of the features beside it follows.
+ */
+function smoothBasis(): { from: number; rows: Float64Array[]; kept: Float64Array } {
   const [from, to] = [Math.round(gridIndex(3600)), Math.round(gridIndex(9300))];
   const rows: Float64Array[] = [];
   for (let power = 0; power < 2; power++) {
@@ -182,7 +185,11 @@ function smoothBasis(): { from: number; rows: Float64Array[] } {
     const norm = Math.hypot(...row);
     rows.push(row.map((value) => value / norm));
   }
-  return { from, rows };
+  const kept = rows[0].map((_, i) => {
+    const lambda = gridWavelength(from + i);
+    return Math.min(1, Math.max(0, (FEATURE_FADE[1] - lambda) / (FEATURE_FADE[1] - FEATURE_FADE[0])));
+  });
+  return { from, rows, kept };
 }
 
 /** How far, in dex, spectral features follow metallicity below the fit; they fade instead of growing without end. */
@@ -198,16 +205,14 @@ function extrapolate(
   ln: Float64Array,
   slope: Float64Array,
   metallicity: number,
-  { from, rows }: ReturnType<typeof smoothBasis>,
+  { from, rows, kept }: ReturnType<typeof smoothBasis>,
 ): void {
   const below = metallicity - POOREST_FITTED;
   const reached = -FEATURE_REACH * (1 - Math.exp(below / FEATURE_REACH));
   const amplitudes = rows.map((row) => row.reduce((sum, value, i) => sum + value * slope[from + i], 0));
   for (let i = 0; i < rows[0].length; i++) {
     const smooth = amplitudes[0] * rows[0][i] + amplitudes[1] * rows[1][i];
-    const lambda = gridWavelength(from + i);
-    const kept = Math.min(1, Math.max(0, (FEATURE_FADE[1] - lambda) / (FEATURE_FADE[1] - FEATURE_FADE[0])));
-    ln[from + i] += below * smooth + reached * kept * (slope[from + i] - smooth);
+    ln[from + i] += below * smooth + reached * kept[i] * (slope[from + i] - smooth);
   }
   // beyond the basis: as at its ends
   const [first, last] = [from, from + rows[0].length - 1];
@@ -247,7 +252,7 @@ export function createStellarModel(): StellarModel {
         const brightness = interpolate(ageGyr, young.age, young.brightness);
         const tilt = interpolate(ageGyr, young.age, young.slope);
         for (let k = 0; k < GRID_SIZE; k++) {
-          ln[k] += brightness - tilt * Math.log(Math.min(gridWavelength(k), REDDEST_FITTED) / 5500);
+          ln[k] += brightness - tilt * (Math.min(gridLog(k), Math.log(REDDEST_FITTED)) - Math.log(5500));
         }
       }
       extendUltraviolet(ln, blends, Math.log10(ageGyr), metallicity);

@@ -1,5 +1,5 @@
 import { bumpProfile, calzetti, cardelli } from "./dust.ts";
-import { GRID_SIZE, gridIndex, gridWavelength, LOG_STEP, onGrid } from "./grid.ts";
+import { GRID_SIZE, gridIndex, gridWavelength, LOG_STEP } from "./grid.ts";
 import { igmTransmission } from "./igm.ts";
 import { addLines, HALPHA_TO_HBETA, LINE_NAMES } from "./lines.ts";
 import { nebularContinuum } from "./nebular.ts";
@@ -31,7 +31,7 @@ export interface Templates {
   readonly spectra: readonly (readonly Float32Array[])[];
   /** At every STRIDEth grid point: Calzetti's curve, bump profile and ln(lambda / 5500 A). */
   readonly dust: Readonly<Record<"base" | "bump" | "lnLambda" | "gas", Float64Array>>;
-  /** Continuum of a nebula with an Hbeta luminosity of 1 [1/Angstrom]; undefined where it is left out. [GRID_SIZE] */
+  /** Continuum of a nebula with an Hbeta luminosity of 1 [1/Angstrom]; undefined where it is left out; as long as they. */
   readonly nebular: Float64Array | undefined;
   /** Transmission of the intergalactic medium blueward of Lyman alpha at z = i IGM_STEP. */
   readonly igm: readonly Float32Array[];
@@ -42,6 +42,10 @@ export interface TemplateParts {
   readonly nebularContinuum?: boolean;
   /** Grid index from which no band needs the spectra; the whole grid by default. */
   readonly to?: number;
+}
+
+function nebularOnGrid(size: number): Float64Array {
+  return Float64Array.from({ length: size }, (_, k) => nebularContinuum(gridWavelength(k)).total);
 }
 
 /** Mean spectra of the age bins at the metallicity nodes; attenuation, nebular and IGM tables. */
@@ -78,7 +82,7 @@ export function createTemplates(maxRedshift: number, parts: TemplateParts = {}):
       lnLambda: atStrides((lambda) => Math.log(lambda / 5500)),
       gas: atStrides(cardelli),
     },
-    nebular: parts.nebularContinuum === false ? undefined : onGrid((lambda) => nebularContinuum(lambda).total),
+    nebular: parts.nebularContinuum === false ? undefined : nebularOnGrid(size),
     igm,
   };
 }
