@@ -198,7 +198,8 @@ export function drawPhotometry({ fluxUnit, objects, caption }: PhotometryData): 
   const top = legend.height + 4;
   const pieces = shown.map(({ title, bands }, i): Piece => {
     const x = wavelengthAxis(bands.flatMap((band) => [...band.edges]));
-    const reliable = bands.filter((band) => band.flux > 2 * band.fluxError);
+    // the axis is for what is seen well: a shallow band's noise may run out of the panel
+    const reliable = bands.filter((band) => band.state === "measured" && band.flux > 5 * band.fluxError);
     const ends = (reliable.length > 0 ? reliable : bands).flatMap((b) => [b.flux - b.fluxError, b.flux + b.fluxError]);
     const y = fitAxis({ label: "flux", unit: fluxUnit }, [], [0, ...ends]);
     const svg = drawPanel({ width, height, x: sparseTicks(x, 6, 0.05), y, title, marks: photometryMarks(bands, x, y) });
