@@ -78,15 +78,18 @@ async function splitTiles(sources: readonly Source[], request: PrepareRequest): 
     );
   }
   const tiles = surveyTiles();
+  const bar = progressBar("looking at tiles", undefined);
   let rows = 0;
   for (const { path, binding } of sources) {
     for await (const { parentId, tile } of readTiles(path, binding)) {
       rows += tile.length;
+      bar.update(rows, `| ${rows.toLocaleString("en-US")} rows`);
       for (let i = 0; i < tile.length; i++) {
         tiles.add(binding.parentId === undefined ? undefined : parentId[i], tile[i]);
       }
     }
   }
+  bar.stop();
   const isEnough = tiles.tileCount >= (request.split === "tile" ? 2 : FEWEST_TILES);
   if (!isEnough && request.split === "tile") {
     throw new UserError(`--split tile: all rows are in one tile; expected at least 2, or --split parent`);

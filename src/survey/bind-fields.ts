@@ -108,6 +108,21 @@ function conversionOf(
   );
 }
 
+/** @throws UserError for an absolute error whose unit is said, and isn't that of its value. */
+function checkErrorUnit({ path, options }: Context, value: ColumnSchema, error: ColumnSchema, field: Field): void {
+  // What the user says of values holds for their errors.
+  if (statedUnit(options, value.name, false) !== undefined) return;
+  const stated = options.units?.findLast(({ column }) => column === error.name)?.unit;
+  const [own, other] = [value.unit ?? "", stated === "survey" ? field.unit : (stated ?? error.unit ?? "")];
+  if (other === "" || own === "" || own === other) return;
+  const [of, like] = [own, other].map((unit) => convertUnit(unit, field.unit, field.band));
+  if (of && like && of.kind === like.kind && Math.abs(of.factor / like.factor - 1) < 1e-6) return;
+  throw new UserError(
+    `${path}: column "${error.name}" is in "${other}", "${value.name}" in "${own}": expected an error in the unit of ` +
+      `its value; state the right one with --unit "${error.name}=${own}"`,
+  );
+}
+
 function numeric(path: string, column: ColumnSchema, element: number): Place {
   if (column.type === "string") {
     throw new UserError(`${path}: column "${column.name}" holds text, expected numbers`);
@@ -185,6 +200,7 @@ export function bindBand(context: Context, index: number): FieldBinding | undefi
       `${path}: column "${error.name}" has ${error.width} elements, "${value.name}" has ${value.width}`,
     );
   }
+  if (error && columns.errorKind === "absolute") checkErrorUnit(context, value, error, field);
   const reference = find(columns.times, name);
   if (columns.times !== undefined && !reference) {
     throw new UserError(
@@ -233,6 +249,9 @@ export function bindProperty(context: Context, index: number): FieldBinding | un
   const values = parts.flatMap((column) => (column?.width === 1 ? [column] : []));
   if (values.length < parts.length || (!told && values[0].name !== field.name)) return undefined;
   const state = told ? undefined : find(`${field.name}_state`, field.name);
+  const error = find(told ? (told.sum ? undefined : told.error) : `${field.name}_err`, field.name);
+  const isPlain = (told?.transform ?? "identity") === "identity" && (told?.errorKind ?? "absolute") === "absolute";
+  if (error && isPlain) checkErrorUnit(context, values[0], error, field);
   return {
     field: index,
     value: values.map((column) => numeric(path, column, 0)),

@@ -301,6 +301,27 @@ describe("Caleido's own columns", () => {
     expect(() => read(undefined, ["J0378", "furlong"], ["*", "survey"])).toThrow(/unit "furlong" does not convert/);
   });
 
+  it("have errors in the unit of their values, or it is an error", () => {
+    const pair = (unit: string, other: string, names = ["J0378", "J0378_err"]): (() => number) => {
+      const columns = [unit, other].map((one, i): Column => ({
+        name: names[i],
+        type: "float32",
+        width: 1,
+        data: Float32Array.of(12 - 10 * i),
+        unit: one,
+      }));
+      return () => cell(toCatalog({ rowCount: 1, columns, metadata: {} }, survey).catalog, 0, names[0]).error;
+    };
+    expect(pair("1e-17 erg/s/cm2/A", "1e-17 erg s-1 cm-2 Angstrom-1")()).toBe(200);
+    expect(pair("ABmag", "mag")()).toBeGreaterThan(0);
+    expect(pair("1e-17 erg/s/cm2/A", "1e-19 erg/s/cm2/A")).toThrow(
+      /column "J0378_err" is in "1e-19 erg.*", "J0378" in "1e-17 erg.*": expected an error in the unit of its value/,
+    );
+    expect(pair("1e-17 erg/s/cm2/A", "mag")).toThrow(/expected an error in the unit of its value/);
+    expect(pair("Gyr", "Gyr", ["AGE", "AGE_err"])()).toBe(2);
+    expect(pair("Gyr", "Myr", ["AGE", "AGE_err"])).toThrow(/column "AGE_err" is in "Myr"/);
+  });
+
   it("magnitudes become fluxes", () => {
     const float = (name: string, value: number, unit?: string): Column => ({
       name,
