@@ -49,7 +49,8 @@ function readString(type: Hdf5Type, view: DataView, heap: Uint8Array, at: number
 }
 
 /** Decodes one column from `rowCount` rows as they lie in memory. */
-export function decodeSlot({ schema, dataset, offset, type }: Hdf5Slot, view: DataView, heap: Uint8Array): Column {
+export function decodeSlot(slot: Hdf5Slot, view: DataView, heap: Uint8Array): Column {
+  const { schema, dataset, offset, type } = slot;
   const stride = dataset.rowBytes;
   const rowCount = view.byteLength / stride;
   const { width } = schema;
@@ -70,7 +71,24 @@ export function decodeSlot({ schema, dataset, offset, type }: Hdf5Slot, view: Da
       for (let k = 0; k < width; k++) data[row * width + k] = readNumber(view, at + k * bytes, isLittleEndian);
     }
   }
-  return { ...schema, data };
+  return applyMask({ ...schema, data }, slot, view);
+}
+
+/** Marks what a mask beside the values says is missing. */
+function applyMask(column: Column, { dataset, mask }: Hdf5Slot, view: DataView): Column {
+  if (!mask) return column;
+  const { data, width } = column;
+  const rowCount = data.length / width;
+  const isFloat = data instanceof Float32Array || data instanceof Float64Array;
+  const isValid = new Uint8Array(rowCount).fill(1);
+  for (let row = 0; row < rowCount; row++) {
+    for (let k = 0; k < mask.count; k++) {
+      if (view.getUint8(row * dataset.rowBytes + mask.offset + k) === 0) continue;
+      if (isFloat && k < width) data[row * width + k] = NaN;
+      else isValid[row] = 0;
+    }
+  }
+  return isFloat ? column : { ...column, isValid };
 }
 
 /** A small dataset of strings (or whole numbers), such as the names of a data frame's columns. */

@@ -1,6 +1,7 @@
 import { schemaOf, uniqueNames } from "./columns.ts";
 import { Hdf5Damage } from "./hdf5-file.ts";
 import type { Hdf5Dataset, Hdf5File, Hdf5Type } from "./hdf5-file.ts";
+import { ASTROPY_NOTES, joinAstropyNotes } from "./hdf5-astropy.ts";
 import { readTexts } from "./hdf5-decode.ts";
 import type { ColumnSchema, ColumnType } from "./table.ts";
 
@@ -10,6 +11,8 @@ export interface Hdf5Slot {
   readonly dataset: Hdf5Dataset;
   readonly offset: number;
   readonly type: Hdf5Type;
+  /** Bytes beside it that say which elements are missing: not 0. */
+  readonly mask?: { readonly offset: number; readonly count: number };
 }
 
 export interface Hdf5Layout {
@@ -158,9 +161,10 @@ function findCandidates(file: Hdf5File): Candidate[] {
   }
   const plain = new Map<number, Hdf5Slot[]>();
   for (const dataset of file.datasets) {
-    const isHidden =
-      hidden.some((prefix) => dataset.path.startsWith(prefix)) || dataset.path.includes(".__table_column_meta__");
-    if (!isHidden) plain.set(dataset.shape[0], [...(plain.get(dataset.shape[0]) ?? []), ...plainSlots(dataset)]);
+    const isHidden = hidden.some((prefix) => dataset.path.startsWith(prefix)) || dataset.path.endsWith(ASTROPY_NOTES);
+    if (isHidden) continue;
+    const slots = joinAstropyNotes(file, dataset, plainSlots(dataset));
+    plain.set(dataset.shape[0], [...(plain.get(dataset.shape[0]) ?? []), ...slots]);
   }
   const others = [...plain].map(([rowCount, slots]): Candidate => {
     const [first] = slots;

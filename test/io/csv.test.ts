@@ -46,7 +46,9 @@ describe("CSV of a CEFCA archive", () => {
       expect(rowCount).toBe(4);
       const aperture = named(columns, "FLUX_APER_3_0");
       expect([aperture.type, aperture.width]).toEqual(["float64", BANDS]);
-      const rows = [0, 2, 3].map((row) => [...(aperture.data as Float64Array).slice(row * BANDS, (row + 1) * BANDS)]);
+      const rows = [0, 2, 3].map((row) =>
+        Array.from((aperture.data as Float64Array).subarray(row * BANDS, (row + 1) * BANDS)),
+      );
       expect(rows).toEqual(flux);
       const empty = (aperture.data as Float64Array).subarray(BANDS, 2 * BANDS);
       expect(empty.every(Number.isNaN)).toBe(true);

@@ -74,6 +74,7 @@ async function originals(): Promise<{ name: string; bytes: Buffer }[]> {
     "kinds.h5",
     "frame_fixed.h5",
     "frame_table.h5",
+    "astropy.h5",
   ];
   for (const name of others) files.push({ name, bytes: readFileSync(golden(name)) });
   return files;

@@ -141,6 +141,12 @@ describe("files that other programs wrote", () => {
     }
   });
 
+  it("HDF5 by astropy, with its units and masks", async () => {
+    const source = await openTable(golden("astropy.h5"));
+    expect(source.schema[1].description).toBe("a flux");
+    expect(await truthOf(source)).toEqual(readTruth("astropy.h5").columns);
+  });
+
   it.each(["fixed", "table"])("HDF5 by pandas, layout %s", async (layout) => {
     const source = await openTable(golden(`frame_${layout}.h5`));
     const { columns } = readTruth("frames");

@@ -6,6 +6,7 @@ The tests read the files and compare them with the truth beside them; Python is 
     python make_golden.py votable   (astropy)
     python make_golden.py arrow     (pyarrow)
     python make_golden.py hdf5      (h5py)
+    python make_golden.py astropy_hdf5  (astropy, h5py)
     python make_golden.py frames    (pandas, PyTables)
 """
 import gzip
@@ -341,6 +342,19 @@ def make_hdf5():
                  "left out": "/again, /outside, /scalar, /other, /records/z"})
 
 
+def make_astropy_hdf5():
+    from astropy.table import MaskedColumn, Table
+
+    table = Table()
+    table["id"] = np.array([1, 2**60 + 1, -3])
+    table["flux"] = MaskedColumn(np.array([0.1, 7, 3e8], "f4"), mask=[False, True, False], description="a flux")
+    table["flux"].unit = "erg / (Angstrom s cm2)"
+    table["n"] = MaskedColumn(np.array([1, 2, 3], "i4"), mask=[False, True, False])
+    table["name"] = ["a", "bcd", ""]
+    table.write("astropy.h5", path="catalogue", serialize_meta=True, overwrite=True)
+    truth("astropy.h5", small_truth("erg / (Angstrom s cm2)"))
+
+
 def make_frames():
     """The photo-z challenge's way: a data frame under the key `data`, in both layouts that pandas has."""
     import pandas as pd
@@ -361,5 +375,6 @@ def make_frames():
 
 
 if __name__ == "__main__":
-    makers = {"fits": make_fits, "spectra": make_spectra, "votable": make_votable, "arrow": make_arrow, "hdf5": make_hdf5, "frames": make_frames}
+    makers = {"fits": make_fits, "spectra": make_spectra, "votable": make_votable, "arrow": make_arrow,
+              "hdf5": make_hdf5, "astropy_hdf5": make_astropy_hdf5, "frames": make_frames}
     makers[sys.argv[1]]()
