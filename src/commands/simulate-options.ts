@@ -62,7 +62,14 @@ const flags: Readonly<Record<string, Flag>> = {
     group: SAMPLE,
     type: "number",
     default: 0.02,
-    describe: "Milky Way E(B-V) in front of the galaxies, median; the table is not corrected for it",
+    describe: "Milky Way E(B-V) in front of the galaxies, median",
+  },
+  "correct-extinction": {
+    to: "foreground.correct",
+    group: SAMPLE,
+    type: "boolean",
+    default: false,
+    describe: "correct the fluxes for it with a dust map that errs by 10 %",
   },
   draws: { to: "draws", group: INSTRUMENT, type: "number", default: 1, describe: "noise realisations per galaxy" },
   filters: {

@@ -76,6 +76,13 @@ describe("dust and intergalactic medium", () => {
     expect(igmTransmission(700 * 4.5, 3.5)).toBeLessThan(igmTransmission(1000 * 4.5, 3.5) / 4);
   });
 
+  test("the local forest: mean decrement 0.016 (1 + z)^1.01 at z 0.5 - 1.2 (Kirkman et al. 2007, MNRAS 376, 1227)", () => {
+    for (const z of [0.5, 0.8, 1.2]) {
+      const decrement = 1 - igmTransmission(1215 * (1 + z), z);
+      expect(Math.abs(decrement - 0.016 * (1 + z) ** 1.01)).toBeLessThan(0.02);
+    }
+  });
+
   test("erf", () => {
     for (const [x, y] of [
       [0, 0],
