@@ -9,11 +9,12 @@ const MAX_FIELDS = 100_000;
 const MESSAGE = { headerType: 1, header: 2, bodyLength: 3 };
 const SCHEMA = { fields: 1, metadata: 2 };
 const FIELD = { name: 0, children: 5, metadata: 6 };
-const BATCH = { length: 0, nodes: 1, buffers: 2 };
+const BATCH = { length: 0, nodes: 1, buffers: 2, compression: 3 };
 const DICTIONARY = { data: 1 };
 const HEADER_TYPES = { schema: 1, dictionary: 2, batch: 3 };
 
 class Damage extends Error {}
+class Compressed extends Error {}
 
 /** Place of a slot of the table at `table`; 0 when the slot is absent. Reads past the end throw a RangeError. */
 function slot(view: DataView, table: number, index: number): number {
@@ -52,6 +53,7 @@ function checkFields(view: DataView, table: number, index: number, depth: number
 
 function checkBatch(view: DataView, table: number, bodyLength: number): void {
   const place = slot(view, table, BATCH.length);
+  if (slot(view, table, BATCH.compression) !== 0) throw new Compressed();
   const rows = place === 0 ? 0 : Number(view.getBigInt64(place, true));
   const nodes = vector(view, table, BATCH.nodes, 16);
   const buffers = vector(view, table, BATCH.buffers, 16);
@@ -128,6 +130,11 @@ export async function* readMessages(source: ByteSource, start: number): AsyncGen
     try {
       bodyLength = checkMessage(new DataView(header.buffer));
     } catch (error) {
+      if (error instanceof Compressed) {
+        throw new UserError(
+          `${source.path}: compressed Arrow data are not read; save it uncompressed (pyarrow: compression="uncompressed") or as Parquet`,
+        );
+      }
       if (error instanceof Damage || error instanceof RangeError) throw damaged(error.message);
       throw error;
     }

@@ -99,7 +99,7 @@ export async function openTable(path: string): Promise<TableSource> {
   if (!format.isLike(head)) {
     const other = all.find((one) => one.isLike(head));
     const seen = other ? `it looks like ${other.name}` : "its first bytes are of no known format";
-    throw new UserError(`${path}: not a ${format.name} file as its name says: ${seen}`);
+    throw new UserError(`${path}: no ${format.name} file as its name says: ${seen}`);
   }
   const opened = await format.open(path);
   if (opened.schema.length === 0) {

@@ -116,6 +116,11 @@ describe("files that other programs wrote", () => {
     expect(source.metadata).toMatchObject(metadata ?? {});
   });
 
+  it("Arrow by pyarrow, compressed, is refused with what to do", async () => {
+    const reading = openTable(golden("pyarrow_lz4.arrow")).then(readAll);
+    await expect(reading).rejects.toThrow(/pyarrow_lz4\.arrow: compressed Arrow data are not read; save it/);
+  });
+
   it.each(["small.fits", "small.fits.gz"])("%s by astropy", async (name) => {
     expect(await truthOf(await openTable(golden(name)))).toEqual(readTruth("small").columns);
   });
@@ -194,7 +199,7 @@ describe("a wrong name or place", () => {
       await expect(openTable(empty)).rejects.toThrow(new RegExp(`empty file, expected a ${name} table`));
       const other = join(folder, `other${extensions[0]}`);
       writeFileSync(other, Buffer.from("\x89\x00\x01\x02not a table".repeat(20), "latin1"));
-      await expect(openTable(other)).rejects.toThrow(new RegExp(`not a ${name} file as its name says`));
+      await expect(openTable(other)).rejects.toThrow(new RegExp(`no ${name} file as its name says`));
     }
     writeFileSync(join(folder, "mine.fits"), "PAR1 and so on");
     await expect(openTable(join(folder, "mine.fits"))).rejects.toThrow(/it looks like parquet/);

@@ -202,6 +202,7 @@ def make_arrow():
         pq.write_table(data, f"pyarrow_{codec}.parquet", compression=codec, row_group_size=2)
     pq.write_table(data, "pyarrow_v1.parquet", compression="snappy", version="1.0", data_page_version="2.0")
     feather.write_feather(data, "pyarrow.arrow", compression="uncompressed", chunksize=2)
+    feather.write_feather(data, "pyarrow_lz4.arrow", compression="lz4", chunksize=2)
     columns = small_truth("erg / (s cm2 Angstrom)")
     columns["bands"] = column("float32", 3, [1, 2, 3, 4, 5, 6, 7, 8, 9])
     columns["list"] = column("float64", 2, [1.5, 2.5, None, None, 3.5, None])
