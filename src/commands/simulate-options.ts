@@ -119,10 +119,10 @@ const flags: Readonly<Record<string, Flag>> = {
   },
   "require-redshift": {
     to: "observed.requireRedshift",
-    group: INSTRUMENT,
+    group: SPECTRA,
     type: "boolean",
     default: true,
-    describe: "observed spectra: leave out those without a trusted redshift; --no-require-redshift: keep them",
+    describe: "leave out those without a trusted redshift; --no-require-redshift: keep them",
   },
   "move-redshift": {
     to: "observed.moveRedshift",

@@ -1,11 +1,22 @@
 import type { Rng } from "../random.ts";
 import type { SimulationOptions } from "./options.ts";
 
-/** Why a band of an object has no flux. The place in this list + 1 is its code; 0 = it has one. */
-export const MECHANISMS = ["spectrum", "footprint", "edge", "star", "neighbour", "artefact", "faint"] as const;
-type Mechanism = (typeof MECHANISMS)[number];
+/** Why a band of an object has no flux. */
+const mechanisms = {
+  spectrum: "the spectrum does not reach it",
+  footprint: "outside the sky of the instrument's layers",
+  edge: "near the edge of the tile",
+  star: "halo of a bright star",
+  neighbour: "blended with a neighbour",
+  artefact: "cosmic ray, satellite, bad pixels",
+  faint: "below the detection limit",
+};
+type Mechanism = keyof typeof mechanisms;
 
-export const codeOf = (mechanism: Mechanism): number => MECHANISMS.indexOf(mechanism) + 1;
+/** Mechanisms with what they mean. The place in this list + 1 is a mechanism's code; 0 = the band has a flux. */
+export const MECHANISMS = Object.entries(mechanisms) as readonly (readonly [Mechanism, string])[];
+
+export const codeOf = (mechanism: Mechanism): number => MECHANISMS.findIndex(([name]) => name === mechanism) + 1;
 
 /** What the mechanisms need to know of a band. */
 export interface ExposedBand {

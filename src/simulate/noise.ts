@@ -12,7 +12,7 @@ import { FLUX_UNIT, fluxOfMagnitude, magnitudeOfFlux } from "./passband.ts";
 const PLANCK_LIGHT = 1.98644586e-8; // erg Angstrom
 /** Aperture of the depths in the survey files [arcsec]. */
 const DEPTH_APERTURE = 3;
-/** Photo-electrons up to which counts are drawn from Poisson's distribution; above it is Gaussian to 2 % in skewness. */
+/** Photo-electrons up to which counts are drawn from Poisson's distribution; above, Gaussian (skewness below 0.2, and the sky adds to it). */
 const FEW_PHOTONS = 30;
 
 export interface ObservedBand extends ExposedBand {

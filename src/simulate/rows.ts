@@ -51,9 +51,10 @@ export function tableOf(
     const unit = survey.fields.find((field) => field.name === base)?.unit ?? "";
     columns.push(float(name, unit, (row) => row.labels[j]));
   });
-  MECHANISMS.forEach((mechanism, m) => {
+  MECHANISMS.forEach(([mechanism, meaning], m) => {
     const data = Uint8Array.from(rows, (row) => row.observation.cause.reduce((n, one) => n + Number(one === m + 1), 0));
-    columns.push({ name: `missing_${mechanism}`, type: "uint8", width: 1, data });
+    const description = `bands of the row without flux: ${meaning}`;
+    columns.push({ name: `missing_${mechanism}`, type: "uint8", width: 1, description, data });
   });
   return { rowCount: rows.length, columns, metadata: { survey: survey.name } };
 }

@@ -152,7 +152,7 @@ describe("missing bands", () => {
   test.each(["edge", "star", "neighbour", "artefact"] as const)("%s costs its fraction of the bands", (mechanism) => {
     const causes = draws({ [mechanism]: 1 });
     expect(Math.abs(mean(causes.map((cause) => lost(cause).length / optical.length)) - 0.1)).toBeLessThan(0.012);
-    expect(new Set(causes.flatMap((cause) => lost(cause).map((j) => MECHANISMS[cause[j] - 1])))).toEqual(
+    expect(new Set(causes.flatMap((cause) => lost(cause).map((j) => MECHANISMS[cause[j] - 1][0])))).toEqual(
       new Set([mechanism]),
     );
     // all but artefacts come in whole runs: far fewer objects than independent bands would touch
