@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadSurvey } from "../../src/survey/survey.ts";
+import { convertUnit } from "../../src/survey/units.ts";
 import { ENGINE, type Fixture, fixture, newFolder, readTable, succeed } from "./cli.ts";
 
 let shared: Fixture;
@@ -27,7 +28,8 @@ describe.concurrent("query", () => {
     const simulated = await readTable(join(folder, table));
     for (const { name, unit, band } of survey.fields) {
       const column = simulated.schema.find((one) => one.name === name)!;
-      expect([name, column.unit ?? ""]).toEqual([name, unit]);
+      // FITS has its own spelling of the same unit
+      expect([name, convertUnit(column.unit ?? "", unit)?.factor]).toEqual([name, expect.closeTo(1, 12)]);
       if (band !== undefined) expect(simulated.schema.map((one) => one.name)).toContain(`${name}_err`);
     }
     const out = `answers-${extension}.${extension}`;

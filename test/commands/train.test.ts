@@ -104,7 +104,7 @@ describe("a stopped run goes on to the same bits", () => {
   const few = ["--set", "training.steps=60", "training.batch=16", "training.checkpointEvery=1000"];
 
   test("adapt, with its tables in their roles", async () => {
-    const target = ["simulate", "--n", "300", "--seed", "again", "--offset-rms", "0.07"];
+    const target = ["simulate", "--n", "300", "--no-report", "--seed", "again", "--offset-rms", "0.07"];
     await succeed([...target, "--out", "again.parquet"], folder);
     const tables = ["--source", shared.simulations, "--unlabelled", "again.parquet", "--labelled", "again.parquet"];
     const args = ["adapt", "--init", shared.run, ...tables, ...few, ...ENGINE];
