@@ -63,7 +63,7 @@ export function integrate(
 
 /**
  * The same galaxy at another redshift: luminosity per rest wavelength kept, so f(lambda') = f(lambda) (d_L / d_L')^2
- * (1 + z) / (1 + z') at lambda' = lambda (1 + z') / (1 + z) (Hogg 1999, astro-ph/9905116, eq. 22). S/N per pixel stays.
+ * (1 + z) / (1 + z') at lambda' = lambda (1 + z') / (1 + z) (Hogg 1999, astro-ph/9905116, section 7). S/N per pixel stays.
  */
 export function moveRedshift(pixels: Pixels, from: number, to: number): Pixels {
   const stretch = (1 + to) / (1 + from);

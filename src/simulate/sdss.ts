@@ -18,7 +18,7 @@ const catalogueLines = {
   OII3727_EW: [3727.1, 3729.9],
 } satisfies Record<keyof typeof ewLabels, readonly number[]>;
 
-/** Pivot wavelengths of u g r i z [Angstrom] (Fukugita et al. 1996, AJ 111, 1748, curves as measured since). */
+/** Effective wavelengths of u g r i z on the SDSS camera [Angstrom]. */
 const PIVOTS = [3551, 4686, 6166, 7480, 8932] as const;
 /** Imaging fluxes [nanomaggies], of the whole galaxy: best first. */
 const TOTALS = ["CMODELFLUX", "MODELFLUX"] as const;

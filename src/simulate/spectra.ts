@@ -4,6 +4,7 @@ import { State } from "../survey/field.ts";
 import type { Survey } from "../survey/survey.ts";
 import { UserError } from "../errors.ts";
 import { LABELS } from "./block.ts";
+import { ageOfUniverse } from "./cosmology.ts";
 import { type Joined, type Known, type LabelTable, readJoined } from "./joined.ts";
 import { ewLabels } from "./lines.ts";
 import { codeOf } from "./missing.ts";
@@ -196,20 +197,21 @@ function addJoined({ instrument }: Pipeline, known: Known, { flux, error, state,
   });
 }
 
-/** Draws a redshift at which the spectrum still covers enough bands, and moves it there. */
+/** Draws a redshift at which the spectrum still covers enough bands and its stars exist already, and moves it there. */
 function drawMoved(
   pipeline: Pipeline,
   pixels: Pixels,
   scale: number,
   z: number,
-  least: number,
+  limits: { readonly covered: number; readonly age: number },
   rng: Rng,
 ): { readonly redshift: number; readonly photometry: Photometry } | undefined {
   const [low, high] = pipeline.options.observed.moveRedshift ?? [z, z];
   for (let attempt = 0; attempt < MOVE_ATTEMPTS; attempt++) {
     const redshift = low + (high - low) * rng.uniform();
+    if (limits.age > ageOfUniverse(redshift)) continue;
     const photometry = photometryOf(pipeline, moveRedshift(pixels, z, redshift), scale);
-    if (photometry.covered >= least) return { redshift, photometry };
+    if (photometry.covered >= limits.covered) return { redshift, photometry };
   }
   return undefined;
 }
@@ -247,13 +249,11 @@ function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string 
   const pointing = rng.integer(options.pointings);
   const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
   const unmoved = { redshift: z, photometry: photometryOf(pipeline, pixels, scale) };
+  const limits = { covered: LEAST_COVERED * own.covered, age: known.AGE?.value ?? 0 };
   const rows: Row[] = [];
   for (let draw = 0; draw < options.draws; draw++) {
-    const moved =
-      range === undefined || z === undefined
-        ? unmoved
-        : drawMoved(pipeline, pixels, scale, z, LEAST_COVERED * own.covered, rng);
-    if (moved === undefined) return `no coverage at z ${range?.join(" - ")}`;
+    const moved = range === undefined || z === undefined ? unmoved : drawMoved(pipeline, pixels, scale, z, limits, rng);
+    if (moved === undefined) return `no coverage at z ${range?.join(" - ")}, or older than the universe there`;
     const { flux, error } = moved.photometry;
     const observation = observe(instrument, flux, pointing, rng, {
       error,

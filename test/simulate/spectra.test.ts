@@ -206,6 +206,22 @@ withData("desi-spectra", "filters")("DESI spectra", () => {
     expect(numbers(moved, "NUV").every(Number.isNaN)).toBe(true);
   });
 
+  test("stars older than the universe at the new redshift, or bands out of reach: not moved", async () => {
+    const path = join(mkdtempSync(join(tmpdir(), "caleido-age-")), "age.csv");
+    writeFileSync(path, "object_id,AGE\n39633345008634465,12\n");
+    const run = async (moveRedshift: [number, number], labels: { path: string; survey: typeof survey }[]) => {
+      const tally = createTally();
+      await collect(simulateFromSpectra([coadd], { survey, labels, observed: { moveRedshift } }, tally));
+      return [tally.rows, [...tally.skipped.keys()].join()] as const;
+    };
+    const reading = { units: [{ column: "*", unit: "survey" }] };
+    const table = { path, survey, reading };
+    expect(await run([0.05, 0.1], [table])).toEqual([1, ""]);
+    expect(await run([0.3, 0.4], [table])).toEqual([0, "no coverage at z 0.3 - 0.4, or older than the universe there"]);
+    expect(await run([0.3, 0.4], [])).toEqual([1, ""]);
+    expect((await run([2, 3], []))[0]).toBe(0);
+  });
+
   test("a redshift that only the catalogue knows brings a spectrum in", async () => {
     const path = join(mkdtempSync(join(tmpdir(), "caleido-z-")), "z.csv");
     writeFileSync(path, "object_id,z\n39627866878511337,0.81\n");
