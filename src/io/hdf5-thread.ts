@@ -16,6 +16,8 @@ export interface Hdf5Thread {
    */
   ask(request: Hdf5Request, limit: number): Promise<Hdf5Answer>;
   end(): Promise<void>;
+  /** Whether it can be asked no more. */
+  readonly hasEnded: () => boolean;
 }
 
 class Hdf5Failure extends Error {}
@@ -70,21 +72,31 @@ async function startThread(): Promise<Hdf5Thread> {
   worker.unref();
   let hasEnded = false;
   worker.on("exit", () => (hasEnded = true));
+  // An error while nobody asks must not end the process.
+  worker.on("error", () => (hasEnded = true));
+  let last: Promise<unknown> = Promise.resolve();
+  const askNow: Hdf5Thread["ask"] = async (request, limit) => {
+    if (hasEnded) throw new Hdf5Failure("the library ended");
+    worker.ref();
+    const watch = watchTime(limit);
+    try {
+      const coming = nextAnswer(worker);
+      worker.postMessage(request, []);
+      const answer = await Promise.race([coming, watch.late]);
+      if (answer.kind === "damage") throw new Hdf5Failure(answer.message);
+      return answer;
+    } finally {
+      watch.stop();
+      worker.unref();
+    }
+  };
   return {
-    async ask(request, limit) {
-      if (hasEnded) throw new Hdf5Failure("the library ended");
-      worker.ref();
-      const watch = watchTime(limit);
-      try {
-        const coming = nextAnswer(worker);
-        worker.postMessage(request, []);
-        const answer = await Promise.race([coming, watch.late]);
-        if (answer.kind === "damage") throw new Hdf5Failure(answer.message);
-        return answer;
-      } finally {
-        watch.stop();
-        worker.unref();
-      }
+    hasEnded: () => hasEnded,
+    ask(request, limit) {
+      // One request at a time: answers carry no number.
+      const turn = last.then(() => askNow(request, limit));
+      last = turn.catch(() => {});
+      return turn;
     },
     async end() {
       hasEnded = true;
@@ -97,9 +109,9 @@ async function startThread(): Promise<Hdf5Thread> {
 let idle: Hdf5Thread | undefined;
 
 export async function takeThread(): Promise<Hdf5Thread> {
-  const thread = idle ?? (await startThread());
+  const waiting = idle;
   idle = undefined;
-  return thread;
+  return waiting && !waiting.hasEnded() ? waiting : startThread();
 }
 
 export async function giveBackThread(thread: Hdf5Thread): Promise<void> {

@@ -3,9 +3,9 @@ import { createGunzip } from "node:zlib";
 import { UserError } from "../errors.ts";
 import { explainFileError } from "./bytes.ts";
 
-/** Streams a text file (`.gz` too) in pieces of about a megabyte. `kind` names what was expected in the errors. */
-export async function* readText(path: string, kind: string, encoding = "utf-8"): AsyncGenerator<string> {
-  const decoder = new TextDecoder(encoding);
+/** Streams a UTF-8 text file (`.gz` too) in pieces of about a megabyte. `kind` names what was expected in the errors. */
+export async function* readText(path: string, kind: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8");
   const file = createReadStream(path, { highWaterMark: 2 ** 20 });
   const isZipped = path.toLowerCase().endsWith(".gz");
   const bytes = isZipped ? file.on("error", (error) => gunzip.destroy(error)).pipe(createGunzip()) : file;
