@@ -10,9 +10,9 @@ const CAMERAS = ["B", "R", "Z"] as const;
 const SAME = 0.01;
 /** Imaging fluxes of the Legacy Surveys [nanomaggies], by pivot wavelength of the DECam filters [Angstrom]. */
 const TOTALS = [
-  [4770, "FLUX_G"],
-  [6371, "FLUX_R"],
-  [9156, "FLUX_Z"],
+  [4808, "FLUX_G"],
+  [6418, "FLUX_R"],
+  [9262, "FLUX_Z"],
 ] as const;
 
 /** Spectra of one camera: [nSpectrum, nPixel] row-major. */
