@@ -13,6 +13,7 @@ const BATCH_BYTES = 64 * 2 ** 20;
 /** A damaged file can make the library loop; a whole one is read faster than this. */
 const LIMIT_MS = 1000;
 const LIMIT_BYTES_PER_MS = 2000;
+const LIMIT_CELLS_PER_MS = 1000;
 
 /** An answer of the wanted kind. Whatever goes wrong is the file's fault, and ends the thread. */
 async function ask<K extends Hdf5Answer["kind"]>(
@@ -71,7 +72,8 @@ export async function openHdf5(path: string): Promise<TableSource> {
     const most = Math.min(options.batchRows ?? DEFAULT_BATCH_ROWS, Math.max(1, Math.floor(BATCH_BYTES / rowBytes)));
     for (let start = 0; start < rowCount; start += most) {
       const end = Math.min(rowCount, start + most);
-      const rows = await ask(path, thread, { kind: "read", columns, start, end }, limit, "rows");
+      const cells = ((end - start) * columns.reduce((sum, i) => sum + schema[i].width, 0)) / LIMIT_CELLS_PER_MS;
+      const rows = await ask(path, thread, { kind: "read", columns, start, end }, limit + cells, "rows");
       yield { rowCount: end - start, columns: rows.columns, metadata };
     }
   }
