@@ -12,7 +12,7 @@ export interface Galaxy {
   readonly logMass: number;
   /** log10 of the stars' mean metal abundance, weighted by mass formed [Zsun]. */
   readonly logZ: number;
-  /** How far the first and last stars lie below and above the mean abundance (`enrichedMetallicities`). */
+  /** How far the first and last stars lie below and above the mean abundance (`enrichedAbundances`). */
   readonly enrichment: number;
   /** V-band attenuation of the stars and extinction of the gas [mag]. */
   readonly avStars: number;

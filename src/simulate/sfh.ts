@@ -39,7 +39,7 @@ export function solveStartOverTau(target: number, start: number): number {
   const rate = (x: number): number => (1 - formedBy(1 - recent, x)) / recent;
   let low = 1e-3;
   let high = 60;
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 28; i++) {
     const middle = (low + high) / 2;
     if (rate(middle) > target) low = middle;
     else high = middle;
@@ -76,20 +76,21 @@ export function survivingFraction(ageGyr: number): number {
 }
 
 /**
- * log10 metallicity of each age bin for a mean abundance 10^logZ, weighted by mass formed: it grows linearly with the mass
- * formed before, from (1 - enrichment) to (1 + enrichment) times the mean. The mean is exact for any history, because
- * the mass-weighted mean of the cumulative fraction is 1/2. [N_AGE]
+ * Metal abundance of each age bin for a given mean, weighted by mass formed: it grows linearly with the mass formed
+ * before, from (1 - enrichment) to (1 + enrichment) times the mean. The mean is exact for any history, because the
+ * mass-weighted mean of the cumulative fraction is 1/2. [N_AGE]
  */
-export function enrichedMetallicities(formed: Float64Array, logZ: number, enrichment: number): Float64Array {
-  const total = formed.reduce((sum, mass) => sum + mass, 0);
-  const logZs = new Float64Array(N_AGE);
+export function enrichedAbundances(formed: Float64Array, mean: number, enrichment: number): Float64Array {
+  let total = 0;
+  for (let i = 0; i < N_AGE; i++) total += formed[i];
+  const abundances = new Float64Array(N_AGE);
   let before = 0;
   for (let i = N_AGE - 1; i >= 0; i--) {
     const middle = (before + formed[i] / 2) / total;
-    logZs[i] = logZ + Math.log10(1 + enrichment * (2 * middle - 1));
+    abundances[i] = mean * (1 + enrichment * (2 * middle - 1));
     before += formed[i];
   }
-  return logZs;
+  return abundances;
 }
 
 export interface HistorySummary {

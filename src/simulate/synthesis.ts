@@ -4,7 +4,7 @@ import { igmTransmission } from "./igm.ts";
 import { addLines, HALPHA_TO_HBETA, LINE_NAMES } from "./lines.ts";
 import { nebularContinuum } from "./nebular.ts";
 import type { Galaxy } from "./population.ts";
-import { AGE_EDGES, enrichedMetallicities, formedMass, N_AGE, summarise } from "./sfh.ts";
+import { AGE_EDGES, enrichedAbundances, formedMass, N_AGE, summarise } from "./sfh.ts";
 import { createStellarModel, type StellarModel } from "./stars.ts";
 
 /** Metallicity nodes of the templates [log10 Zsun]. */
@@ -100,21 +100,28 @@ export interface StellarMix {
   readonly rate: number;
 }
 
-/** Nodes and fractions of metallicities, kept within the range of the templates; and what is left of their mean. */
+const [POOREST, RICHEST] = [METALLICITIES[0], METALLICITIES[METALLICITIES.length - 1]];
+/** Age bins whose light hardly depends on metallicity: they take the nearest node, which saves a template. */
+const NEAREST_BINS = 9;
+
+/** Nodes and fractions of abundances, kept within the range of the templates; and the mean of what they stand for. */
 function placeMetallicities(
   formed: Float64Array,
-  logZs: Float64Array,
+  abundances: Float64Array,
 ): Pick<StellarMix, "nodes" | "fractions" | "logZ"> {
   const nodes = new Uint8Array(N_AGE);
   const fractions = new Float64Array(N_AGE);
   let [metals, mass] = [0, 0];
   for (let i = 0; i < N_AGE; i++) {
-    const logZ = Math.min(Math.max(logZs[i], METALLICITIES[0]), METALLICITIES[METALLICITIES.length - 1]);
+    if (formed[i] === 0) continue;
+    const logZ = Math.min(Math.max(Math.log10(abundances[i]), POOREST), RICHEST);
     let node = 0;
     while (node < METALLICITIES.length - 2 && METALLICITIES[node + 1] <= logZ) node++;
+    const step = METALLICITIES[node + 1] - METALLICITIES[node];
+    const fraction = (logZ - METALLICITIES[node]) / step;
     nodes[i] = node;
-    fractions[i] = (logZ - METALLICITIES[node]) / (METALLICITIES[node + 1] - METALLICITIES[node]);
-    metals += formed[i] * 10 ** logZ;
+    fractions[i] = i < NEAREST_BINS ? Math.round(fraction) : fraction;
+    metals += formed[i] * 10 ** (METALLICITIES[node] + fractions[i] * step);
     mass += formed[i];
   }
   return { nodes, fractions, logZ: Math.log10(metals / mass) };
@@ -125,7 +132,7 @@ export function mixOf(galaxy: Galaxy): StellarMix {
   const { surviving, age, rate } = summarise(formed, galaxy.history.start);
   const scale = 10 ** galaxy.logMass / surviving;
   for (let i = 0; i < N_AGE; i++) formed[i] *= scale;
-  const placed = placeMetallicities(formed, enrichedMetallicities(formed, galaxy.logZ, galaxy.enrichment));
+  const placed = placeMetallicities(formed, enrichedAbundances(formed, 10 ** galaxy.logZ, galaxy.enrichment));
   return { formed, ...placed, age, rate: (rate * scale) / 1e9 };
 }
 
@@ -138,11 +145,13 @@ export interface Spectrum {
   /** Velocity dispersion of the lines [km/s]. */
   sigmaLines: number;
   readonly scratch: Float64Array;
+  /** Dimming at every STRIDEth grid point. */
+  readonly factors: Float64Array;
 }
 
 export function createSpectrum(): Spectrum {
   const [stars, lines, scratch] = [GRID_SIZE, LINE_NAMES.length, GRID_SIZE].map((size) => new Float64Array(size));
-  return { stars, lines, sigmaLines: 0, scratch };
+  return { stars, lines, sigmaLines: 0, scratch, factors: new Float64Array(Math.ceil(GRID_SIZE / STRIDE) + 1) };
 }
 
 function addStars(out: Float64Array, templates: Templates, mix: StellarMix, from: number, to: number): void {
@@ -175,54 +184,42 @@ function addStars(out: Float64Array, templates: Templates, mix: StellarMix, from
   }
 }
 
-/** Calls `each(start, end, factor at start, change per grid point)` on the strides of 10^(-0.4 A(j)) between from and to. */
-function overStrides(
-  magnitudes: (j: number) => number,
-  from: number,
-  to: number,
-  each: (start: number, end: number, factor: number, slope: number) => void,
-): void {
-  const factor = (j: number): number => Math.exp(-0.4 * Math.LN10 * magnitudes(j));
-  const first = Math.floor(from / STRIDE);
-  let next = factor(first);
-  for (let j = first; j * STRIDE < to; j++) {
-    const here = next;
-    next = factor(j + 1);
-    const slope = (next - here) / STRIDE;
-    const start = Math.max(from, j * STRIDE);
-    each(start, Math.min(to, (j + 1) * STRIDE), here + slope * (start - j * STRIDE), slope);
+const PER_MAGNITUDE = -0.4 * Math.LN10;
+
+/** Multiplies by factors known at every STRIDEth grid point. */
+function dim(out: Float64Array, factors: Float64Array, from: number, to: number): void {
+  for (let j = Math.floor(from / STRIDE); j * STRIDE < to; j++) {
+    const slope = (factors[j + 1] - factors[j]) / STRIDE;
+    const end = Math.min(to, (j + 1) * STRIDE);
+    for (let k = Math.max(from, j * STRIDE); k < end; k++) out[k] *= factors[j] + slope * (k - j * STRIDE);
   }
 }
 
-function attenuateStars(out: Float64Array, templates: Templates, galaxy: Galaxy, from: number, to: number): void {
+function attenuateStars(into: Spectrum, templates: Templates, galaxy: Galaxy, from: number, to: number): void {
   const { base, bump, lnLambda } = templates.dust;
   const { avStars, attenuation } = galaxy;
-  const curve = (j: number): number =>
-    avStars * (base[j] + attenuation.bump * bump[j]) * Math.exp(attenuation.slope * lnLambda[j]);
-  overStrides(curve, from, to, (start, end, factor, slope) => {
-    for (let k = start, f = factor; k < end; k++, f += slope) out[k] *= f;
-  });
+  const { factors } = into;
+  const first = Math.floor(from / STRIDE);
+  // a power of lambda is a geometric series on the grid
+  const ratio = Math.exp(attenuation.slope * STRIDE * LOG_STEP);
+  let power = Math.exp(attenuation.slope * lnLambda[first]);
+  for (let j = first; (j - 1) * STRIDE < to; j++, power *= ratio) {
+    factors[j] = Math.exp(PER_MAGNITUDE * avStars * (base[j] + attenuation.bump * bump[j]) * power);
+  }
+  dim(into.stars, factors, from, to);
 }
 
 /** Adds the nebular continuum of an intrinsic Hbeta luminosity, reddened as the lines are. */
-function addNebular(
-  out: Float64Array,
-  templates: Templates,
-  hbeta: number,
-  av: number,
-  from: number,
-  to: number,
-): void {
+function addNebular(into: Spectrum, templates: Templates, hbeta: number, av: number, from: number, to: number): void {
   const { nebular, dust } = templates;
   if (nebular === undefined) return;
-  overStrides(
-    (j) => av * dust.gas[j],
-    from,
-    to,
-    (start, end, factor, slope) => {
-      for (let k = start, f = hbeta * factor; k < end; k++, f += hbeta * slope) out[k] += f * nebular[k];
-    },
-  );
+  const { factors, scratch, stars } = into;
+  for (let j = Math.floor(from / STRIDE); (j - 1) * STRIDE < to; j++) {
+    factors[j] = hbeta * Math.exp(PER_MAGNITUDE * av * dust.gas[j]);
+  }
+  scratch.set(nebular.subarray(from, to), from);
+  dim(scratch, factors, from, to);
+  for (let k = from; k < to; k++) stars[k] += scratch[k];
 }
 
 /** Largest second moment of one three-point pass: beyond 1/2 it would not be positive. */
@@ -269,7 +266,7 @@ export function synthesise(
 ): void {
   addStars(into.stars, templates, mix, from, to);
   broaden(into.stars, into.scratch, galaxy.sigmaStars, from, to);
-  attenuateStars(into.stars, templates, galaxy, from, to);
+  attenuateStars(into, templates, galaxy, from, to);
   const { young, old, nucleus } = galaxy.gas;
   let oldMass = 0;
   for (let i = FIRST_OLD_BIN; i < N_AGE; i++) oldMass += mix.formed[i];
@@ -280,6 +277,6 @@ export function synthesise(
   addLines(into.lines, OLD_HALPHA * oldMass * old.strength, old.gas, galaxy.avGas);
   if (nucleus !== undefined) addLines(into.lines, nuclearHalpha, nucleus.gas, galaxy.avGas);
   // around old stars it would be a thousandth of their light
-  addNebular(into.stars, templates, (youngHalpha + nuclearHalpha) / HALPHA_TO_HBETA, galaxy.avGas, from, to);
+  addNebular(into, templates, (youngHalpha + nuclearHalpha) / HALPHA_TO_HBETA, galaxy.avGas, from, to);
   into.sigmaLines = galaxy.sigmaGas;
 }
