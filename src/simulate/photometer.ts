@@ -31,25 +31,30 @@ export function lastIndex(bands: readonly Passband[]): number {
   return Math.min(GRID_SIZE, Math.max(...ends, Math.ceil(gridIndex(LABEL_RANGE[1]))) + 2);
 }
 
+/** Dims spectra of `size` observed-frame grid points from `first` on by Milky Way dust. */
+function createExtinction(first: number, size: number): (spectrum: Float64Array, av: number) => void {
+  const curve = Float64Array.from({ length: Math.ceil(size / STRIDE) + 1 }, (_, j) =>
+    cardelli(gridWavelength(first + j * STRIDE)),
+  );
+  return (spectrum, av) => {
+    const perK = -0.4 * Math.LN10 * av;
+    let next = Math.exp(perK * curve[0]);
+    for (let j = 0; j * STRIDE < size; j++) {
+      const here = next;
+      next = Math.exp(perK * curve[j + 1]);
+      const slope = (next - here) / STRIDE;
+      const end = Math.min((j + 1) * STRIDE, size);
+      for (let k = j * STRIDE, factor = here; k < end; k++, factor += slope) spectrum[k] *= factor;
+    }
+  };
+}
+
 export function createPhotometer(bands: readonly Passband[], templates: Templates): Photometer {
   const first = Math.min(...bands.map((band) => band.first));
   const last = Math.max(...bands.map((band) => band.first + band.weights.length));
   const end = lastIndex(bands);
   const observed = new Float64Array(last - first + 1);
-  const milkyWay = Float64Array.from({ length: Math.ceil(observed.length / STRIDE) + 1 }, (_, j) =>
-    cardelli(gridWavelength(first + j * STRIDE)),
-  );
-  const extinguish = (av: number): void => {
-    const perK = -0.4 * Math.LN10 * av;
-    let next = Math.exp(perK * milkyWay[0]);
-    for (let j = 0; j * STRIDE < observed.length; j++) {
-      const here = next;
-      next = Math.exp(perK * milkyWay[j + 1]);
-      const slope = (next - here) / STRIDE;
-      const end = Math.min((j + 1) * STRIDE, observed.length);
-      for (let k = j * STRIDE, factor = here; k < end; k++, factor += slope) observed[k] *= factor;
-    }
-  };
+  const extinguish = createExtinction(first, observed.length);
   const extent = (z: number): readonly [number, number] => {
     const shift = Math.log1p(z) / LOG_STEP;
     return [
@@ -77,7 +82,7 @@ export function createPhotometer(bands: readonly Passband[], templates: Template
         const k = j + first - whole;
         observed[j] = (1 - part) * stars[k] + part * stars[k - 1];
       }
-      if (av > 0) extinguish(av);
+      if (av > 0) extinguish(observed, av);
       const lineFluxes = spectrum.lines.map(
         (flux, i) => flux * 10 ** (-0.4 * av * cardelli(lineWavelengths[i] * (1 + z))),
       );

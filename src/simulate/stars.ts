@@ -112,9 +112,10 @@ function extendUltraviolet(ln: Float64Array, blends: Float64Array, logAge: numbe
 }
 
 /**
- * Colours (Vega) that anchor the infrared, solar metallicity, against log10(age/Gyr): rounded from single-burst tracks
- * (Bruzual & Charlot 2003) and the colours of old galaxies; Rayleigh-Jeans beyond 3.4 micron. Good to about 0.15 mag for
- * old populations and 0.3 mag below 1 Gyr, where red supergiants and thermally pulsing giants shine.
+ * Colours (Vega) that anchor the infrared, solar metallicity, against log10(age/Gyr): round values, for old populations
+ * those of elliptical galaxies, for young ones what population models roughly agree on; Rayleigh-Jeans beyond 3.4 micron.
+ * Good to about 0.15 mag for old populations and 0.3 mag below 1 Gyr, where models differ as much; a grid that reaches
+ * into the infrared replaces them.
  */
 const infrared = {
   logAge: [-1.4, -1, -0.5, 0, 0.3, 0.7, 1, 1.13],
