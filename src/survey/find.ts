@@ -15,10 +15,16 @@ export function makeFinder(path: string, schema: readonly ColumnSchema[], isExac
     const lower = column.name.toLowerCase();
     byLower.set(lower, [...(byLower.get(lower) ?? []), column]);
   }
+  // Columns of groups (HDF5) have a path where their last name alone would not tell them apart.
+  const byTail = new Map<string, ColumnSchema[]>();
+  for (const column of schema) {
+    const tail = column.name.slice(column.name.lastIndexOf("/") + 1);
+    if (tail !== column.name) byTail.set(tail, [...(byTail.get(tail) ?? []), column]);
+  }
   const one = (name: string): ColumnSchema | undefined => {
     const exact = byName.get(name);
     if (exact) return exact;
-    const alike = byLower.get(name.toLowerCase()) ?? [];
+    const alike = byLower.get(name.toLowerCase()) ?? byTail.get(name) ?? [];
     if (alike.length > 1) {
       const names = alike.map((column) => column.name).join(", ");
       throw new UserError(`${path}: column "${name}" may be any of ${names}; keep or rename one of them`);

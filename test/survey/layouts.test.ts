@@ -316,6 +316,9 @@ describe("photometric tables", () => {
     expect(() => read("gswlc", tableOf({ logSFR_SED: 1, logSFR: 1 }))).toThrow(
       /columns logSFR_SED, logSFR mean the same \(LOGSFR\)/,
     );
+    expect(() => read("minijpas", tableOf({ "a/z": 0.1, "b/z": 0.2 }))).toThrow(
+      /column "z" may be any of a\/z, b\/z; keep or rename one of them/,
+    );
     expect(() => read("desi", tableOf({ Z: 1 }))).toThrow(
       /several layouts fit its columns: redrock \(Z, ...\), fastspecfit .*--layout/,
     );
