@@ -26,7 +26,7 @@ function showPrepared(path: string, manifest: Manifest): void {
   const { survey, sources, split, parts, droppedRows, droppedValues, caleidoVersion } = manifest;
   const tiles = split.by === "tile" ? `: ${split.heldOutTiles.length} of ${split.tiles} held out for test` : "";
   const dropped = [
-    ...Object.entries(droppedRows).map(([reason, count]) => `${counted(count, "row")} ${reason}`),
+    ...Object.entries(droppedRows).map(([reason, { count }]) => `${counted(count, "row")} ${reason}`),
     ...Object.entries(droppedValues).map(([reason, { count }]) => `${counted(count, "value")}: ${reason}`),
   ];
   printTable(

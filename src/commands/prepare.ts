@@ -19,6 +19,8 @@ import { counted, duration, printTable, progressBar, say } from "./terminal.ts";
 
 /** Training rows that standardisation is fitted on: a random sample of all, drawn while they stream. */
 const SAMPLE_ROWS = 20_000;
+/** Objects named of what was dropped. */
+const EXAMPLES = 3;
 const EMPTY = "without any value";
 const STRADDLES = "whose parent is also in a held-out tile";
 
@@ -110,7 +112,7 @@ function tableColumns(sources: readonly Source[], { fields }: Survey): { hasErro
 interface Sorter {
   readonly writers: Readonly<Record<SplitName, ShardWriter>>;
   readonly sample: RowBuffer;
-  readonly droppedRows: Record<string, number>;
+  readonly droppedRows: Record<string, { count: number; readonly examples: string[] }>;
   add(catalog: Catalog): Promise<void>;
 }
 
@@ -122,9 +124,10 @@ function createSorter(request: PrepareRequest, survey: Survey, sources: readonly
   ) as Record<SplitName, ShardWriter>;
   const sample = createRowBuffer(survey, SAMPLE_ROWS, false);
   const rng = createRng(`${request.seed}:sample`);
-  const droppedRows: Record<string, number> = {};
-  const drop = (reason: string): void => {
-    droppedRows[reason] = (droppedRows[reason] ?? 0) + 1;
+  const droppedRows: Sorter["droppedRows"] = {};
+  const drop = (reason: string, objectId: string): void => {
+    const known = (droppedRows[reason] ??= { count: 0, examples: [] });
+    if (++known.count <= EXAMPLES) known.examples.push(objectId);
   };
   const partOfParent = parentSplit(request.seed);
   let trained = 0;
@@ -141,8 +144,8 @@ function createSorter(request: PrepareRequest, survey: Survey, sources: readonly
       for (let row = 0; row < catalog.rowCount; row++) {
         const parent = catalog.parentId[row];
         const part = tiles ? tiles.partOf(parent, catalog.tile?.[row] ?? "") : partOfParent(parent);
-        if (isEmpty(catalog, row)) drop(EMPTY);
-        else if (part === undefined) drop(STRADDLES);
+        if (isEmpty(catalog, row)) drop(EMPTY, catalog.objectId[row]);
+        else if (part === undefined) drop(STRADDLES, catalog.objectId[row]);
         else {
           // Reservoir sampling (algorithm R of Vitter 1985): every training row is as likely to be in the sample.
           const place = part !== "train" ? Infinity : trained < SAMPLE_ROWS ? trained++ : rng.integer(++trained);
@@ -193,9 +196,12 @@ async function sortTables(
   return { report, rows };
 }
 
-function sayDropped(report: ReadReport, droppedRows: Readonly<Record<string, number>>): void {
+function sayDropped(report: ReadReport, droppedRows: Sorter["droppedRows"]): void {
   for (const line of formatReport(report)) say(`  ${line}`);
-  for (const [reason, count] of Object.entries(droppedRows)) say(`  ${counted(count, "row")} dropped: ${reason}`);
+  for (const [reason, { count, examples }] of Object.entries(droppedRows)) {
+    const more = count > examples.length ? ", ..." : "";
+    say(`  ${counted(count, "row")} dropped: ${reason} (${examples.join(", ")}${more})`);
+  }
   const unused = report.unusedColumns;
   if (unused.length > 0) {
     say(

@@ -15,6 +15,8 @@ const FORMAT_VERSION = 1;
 const momentsSchema = z.object({ mean: z.number(), deviation: z.number().positive() });
 const count = z.int().min(0);
 
+const reasons = z.record(z.string(), z.object({ count, examples: z.array(z.string()) }));
+
 const manifestSchema = z.object({
   formatVersion: z.literal(FORMAT_VERSION),
   caleidoVersion: z.string(),
@@ -27,8 +29,8 @@ const manifestSchema = z.object({
   /** Shards and rows of each part. */
   parts: z.record(z.enum(splitNames), z.object({ shards: count, rows: count })),
   /** Rows, and single values, that were left out, by reason, with examples. */
-  droppedRows: z.record(z.string(), count),
-  droppedValues: z.record(z.string(), z.object({ count, examples: z.array(z.string()) })),
+  droppedRows: reasons,
+  droppedValues: reasons,
   /** Fitted on a seeded random sample of the training rows, of this many. */
   standardisation: z.object({
     sample: count,

@@ -27,7 +27,7 @@ interface Manifest {
   readonly sources: readonly { path: string; sha256: string; layout: string; rows: number }[];
   readonly split: { by: string; tiles: number; heldOutTiles: readonly string[] };
   readonly parts: Readonly<Record<string, { shards: number; rows: number }>>;
-  readonly droppedRows: Readonly<Record<string, number>>;
+  readonly droppedRows: Readonly<Record<string, { count: number; examples: readonly string[] }>>;
   readonly droppedValues: Readonly<Record<string, { count: number; examples: readonly string[] }>>;
   readonly standardisation: { sample: number; fields: readonly { mean: number; deviation: number }[] };
 }
@@ -114,11 +114,11 @@ describe.concurrent("prepare", () => {
     const straddling = rows.filter(
       ([, parent, tile], i) => i !== 7 && !held.has(tile) && heldParents.has(parent),
     ).length;
-    const dropped = droppedRows["whose parent is also in a held-out tile"] ?? 0;
+    const dropped = droppedRows["whose parent is also in a held-out tile"].count;
     expect(dropped).toBe(straddling);
     expect(straddling).toBeGreaterThan(0);
-    expect(droppedRows["without any value"]).toBe(1);
-    expect(stderr).toMatch(/1 row dropped: without any value/);
+    expect(droppedRows["without any value"]).toEqual({ count: 1, examples: ["o7"] });
+    expect(stderr).toMatch(/1 row dropped: without any value \(o7\)/);
     expect(Object.values(parts).reduce((sum, part) => sum + part.rows, 0)).toBe(400 - 1 - straddling);
     const inTest = new Set<string>();
     const elsewhere = new Set<string>();
