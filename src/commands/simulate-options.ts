@@ -115,7 +115,8 @@ const flags: Readonly<Record<string, Flag>> = {
     to: "observed.rescale",
     group: SPECTRA,
     type: "string",
-    describe: "scale them to the total flux in this band, of --labels or of their own imaging",
+    array: true,
+    describe: "scale them to the total fluxes in these bands, of --labels or of their own imaging",
   },
   "require-redshift": {
     to: "observed.requireRedshift",

@@ -156,10 +156,11 @@ export const simulationOptions = z.strictObject({
   observed: z
     .strictObject({
       rescale: z
-        .string()
+        .array(z.string())
+        .min(1)
         .optional()
         .describe(
-          "band whose total flux observed spectra are scaled to: of a joined catalogue, else of their own imaging",
+          "bands whose total fluxes observed spectra are scaled to: of a joined catalogue, else of their own imaging; several also correct the flux calibration",
         ),
       moveRedshift: z
         .tuple([z.number().positive(), z.number().positive()])

@@ -10,18 +10,13 @@ import { ewLabels } from "./lines.ts";
 import { codeOf } from "./missing.ts";
 import { createInstrument, type Instrument, type Observation, observe } from "./noise.ts";
 import { parseOptions, type SimulationInput, type SimulationOptions } from "./options.ts";
-import { createPassbands, fluxOfMagnitude, type Passband } from "./passband.ts";
+import { createPassbands, type Passband } from "./passband.ts";
+import { rescaled, SPECTRUM_UNIT } from "./rescale.ts";
 import { integrate, moveRedshift, repair } from "./resample.ts";
 import { type Row, tableOf } from "./rows.ts";
 import { type ObservedSpectrum, type Pixels, warnings } from "./spectrum.ts";
 import { expandPaths, readSpectra } from "./spectrum-files.ts";
 
-/** 1e-17 erg/s/cm2/A of the spectra in the unit of the tables. */
-const SPECTRUM_UNIT = 100;
-/** Zero-point of nanomaggies [AB mag]. */
-const NANOMAGGY = 22.5;
-/** A total flux of the file's own imaging stands for a band whose pivot differs by less than this fraction. */
-const SAME_BAND = 0.05;
 /** Flux calibration is this much worse at the ends of a spectrum, and falls off over this length [Angstrom]. */
 const [END_ERROR, END_LENGTH] = [4, 250];
 /** Redshifts are drawn this often for a spectrum before none of the range counts as covered. */
@@ -81,16 +76,18 @@ interface Pipeline {
   readonly instrument: Instrument;
   readonly tables: readonly Joined[];
   readonly labelNames: readonly string[];
-  /** Band that spectra are rescaled in, or the one that stands for the galaxy's light. */
+  /** Bands whose total fluxes spectra are scaled to. */
+  readonly rescaleBands: readonly Passband[];
+  /** Band that stands for the galaxy's light. */
   readonly reference: number;
   readonly tally: Tally;
 }
 
-function bandIndex(passbands: readonly Passband[], name: string, option: string): number {
-  const index = passbands.findIndex((band) => band.name === name);
-  if (index >= 0) return index;
+function bandNamed(passbands: readonly Passband[], name: string): Passband {
+  const found = passbands.find((band) => band.name === name);
+  if (found !== undefined) return found;
   throw new UserError(
-    `simulate: ${option} "${name}" is not a band of the survey; expected one of ${passbands.map((band) => band.name).join(", ")}`,
+    `simulate: rescale: "${name}" is not a band of the survey; expected one of ${passbands.map((band) => band.name).join(", ")}`,
   );
 }
 
@@ -108,7 +105,6 @@ async function createPipeline({ survey, labels, ...input }: SpectraRequest, tall
   const properties = survey.fields.filter(({ band }) => band === undefined).map(({ name }) => name);
   const names = [...LABELS, ...properties.filter((name) => joined.includes(name) && !LABELS.some((l) => l === name))];
   const hasError = (name: string): boolean => name in ewLabels || joined.includes(name);
-  const { rescale } = options.observed;
   const r = passbands.findIndex(({ name }) => name === options.selection.band);
   return {
     survey,
@@ -121,7 +117,8 @@ async function createPipeline({ survey, labels, ...input }: SpectraRequest, tall
     ),
     tables,
     labelNames: [...names, ...names.filter(hasError).map((name) => `${name}_err`)],
-    reference: rescale === undefined ? Math.max(0, r) : bandIndex(passbands, rescale, "rescale"),
+    rescaleBands: (options.observed.rescale ?? []).map((name) => bandNamed(passbands, name)),
+    reference: Math.max(0, r),
     tally,
   };
 }
@@ -145,16 +142,6 @@ function knowledgeOf({ tables, tally }: Pipeline, spectrum: ObservedSpectrum): K
   return known;
 }
 
-/** Total flux [1e-19 erg/s/cm2/A] in the reference band: of a catalogue, or of the file's own imaging in a like band. */
-function totalFlux({ passbands, reference }: Pipeline, spectrum: ObservedSpectrum, known: Known): number | undefined {
-  const { name, pivot } = passbands[reference];
-  const joined = known[name];
-  if (joined !== undefined) return joined.state === State.measured && joined.value > 0 ? joined.value : undefined;
-  const off = (at: number): number => Math.abs(at / pivot - 1);
-  const near = spectrum.totals.filter(([at]) => off(at) < SAME_BAND).sort((a, b) => off(a[0]) - off(b[0]))[0];
-  return near === undefined ? undefined : (near[1] * fluxOfMagnitude(NANOMAGGY, pivot)) / 1e-19;
-}
-
 /** Fluxes of a spectrum in the bands [1e-19 erg/s/cm2/A] with the errors of pixels and flux calibration; NaN = not covered. */
 interface Photometry {
   readonly flux: Float64Array;
@@ -162,7 +149,7 @@ interface Photometry {
   readonly covered: number;
 }
 
-function photometryOf({ passbands, options }: Pipeline, pixels: Pixels, scale: number): Photometry {
+function photometryOf({ passbands, options }: Pipeline, pixels: Pixels): Photometry {
   const flux = new Float64Array(passbands.length).fill(Number.NaN);
   const error = new Float64Array(passbands.length);
   const first = pixels.wavelength[pixels.ivar.findIndex((ivar) => ivar > 0)];
@@ -173,8 +160,8 @@ function photometryOf({ passbands, options }: Pipeline, pixels: Pixels, scale: n
     if (measured === undefined) return;
     const toEnd = Math.max(0, Math.min(band.pivot - first, last - band.pivot));
     const calibration = options.observed.calibration * (1 + END_ERROR * Math.exp(-toEnd / END_LENGTH));
-    flux[j] = measured.flux * SPECTRUM_UNIT * scale;
-    error[j] = Math.hypot(measured.error * SPECTRUM_UNIT * scale, calibration * flux[j]);
+    flux[j] = measured.flux * SPECTRUM_UNIT;
+    error[j] = Math.hypot(measured.error * SPECTRUM_UNIT, calibration * flux[j]);
     covered += 1;
   });
   return { flux, error, covered };
@@ -201,7 +188,6 @@ function addJoined({ instrument }: Pipeline, known: Known, { flux, error, state,
 function drawMoved(
   pipeline: Pipeline,
   pixels: Pixels,
-  scale: number,
   z: number,
   limits: { readonly covered: number; readonly age: number },
   rng: Rng,
@@ -210,7 +196,7 @@ function drawMoved(
   for (let attempt = 0; attempt < MOVE_ATTEMPTS; attempt++) {
     const redshift = low + (high - low) * rng.uniform();
     if (limits.age > ageOfUniverse(redshift)) continue;
-    const photometry = photometryOf(pipeline, moveRedshift(pixels, z, redshift), scale);
+    const photometry = photometryOf(pipeline, moveRedshift(pixels, z, redshift));
     if (photometry.covered >= limits.covered) return { redshift, photometry };
   }
   return undefined;
@@ -235,24 +221,23 @@ function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string 
   if (z === undefined && options.observed.requireRedshift) return warning ?? "no redshift";
   const { moveRedshift: range, rescale } = options.observed;
   if (range !== undefined && !(z !== undefined && z > 0)) return "no redshift to move it from";
-  const pixels = repair(spectrum);
-  const own = photometryOf(pipeline, pixels, 1);
-  if (own.covered === 0) return "no coverage of any band";
-  let scale = 1;
+  let pixels = repair(spectrum);
   if (rescale !== undefined) {
-    const total = totalFlux(pipeline, spectrum, known);
-    scale = (total ?? Number.NaN) / own.flux[pipeline.reference];
-    if (!(scale > 0 && Number.isFinite(scale))) return `no total flux or no coverage in ${rescale}`;
-    tally.rescaled.push(scale);
+    const scaled = rescaled(pixels, pipeline.rescaleBands, spectrum, known);
+    if (scaled === undefined) return `no total flux or no coverage in ${rescale.join(", ")}`;
+    pixels = scaled.pixels;
+    tally.rescaled.push(scaled.factors[scaled.factors.length >> 1]);
   }
+  const photometry = photometryOf(pipeline, pixels);
+  if (photometry.covered === 0) return "no coverage of any band";
   const rng = createRng(`${options.seed}:spectrum:${spectrum.id}`);
   const pointing = rng.integer(options.pointings);
   const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
-  const unmoved = { redshift: z, photometry: photometryOf(pipeline, pixels, scale) };
-  const limits = { covered: LEAST_COVERED * own.covered, age: known.AGE?.value ?? 0 };
+  const unmoved = { redshift: z, photometry };
+  const limits = { covered: LEAST_COVERED * photometry.covered, age: known.AGE?.value ?? 0 };
   const rows: Row[] = [];
   for (let draw = 0; draw < options.draws; draw++) {
-    const moved = range === undefined || z === undefined ? unmoved : drawMoved(pipeline, pixels, scale, z, limits, rng);
+    const moved = range === undefined || z === undefined ? unmoved : drawMoved(pipeline, pixels, z, limits, rng);
     if (moved === undefined) return `no coverage at z ${range?.join(" - ")}, or older than the universe there`;
     const { flux, error } = moved.photometry;
     const observation = observe(instrument, flux, pointing, rng, {

@@ -182,7 +182,9 @@ withData("desi-spectra", "filters")("DESI spectra", () => {
     const reading = { units: [{ column: "*", unit: "survey" }] };
     const request = { survey, filters: at("filters"), ...quiet, labels: [{ path, survey, reading }] };
     const tally = createTally();
-    const columns = await collect(simulateFromSpectra([coadd], { ...request, observed: { rescale: "rSDSS" } }, tally));
+    const columns = await collect(
+      simulateFromSpectra([coadd], { ...request, observed: { rescale: ["rSDSS"] } }, tally),
+    );
     const get = (name: string): number => numbers(columns, name)[0];
     expect(get("z")).toBeCloseTo(0.36874, 5); // the spectrum's own, not the table's
     expect([get("LOGM"), get("HALPHA_EW")]).toEqual([10.25, 12.5]);
@@ -193,6 +195,20 @@ withData("desi-spectra", "filters")("DESI spectra", () => {
     expect(tally.joined.get(path)?.count).toBe(1);
     expect(formatTally(tally)[1]).toBe(`1 joined with ${path}: rSDSS, FUV, NUV, z, LOGM, HALPHA_EW`);
     expect(tally.rescaled).toHaveLength(1);
+
+    const three = "object_id,gSDSS,gSDSS_err,rSDSS,rSDSS_err,iSDSS,iSDSS_err\n39633345008634465,70,1,90,1,85,1\n";
+    const warped = join(path, "../three.csv");
+    writeFileSync(warped, three);
+    const bent = await collect(
+      simulateFromSpectra([coadd], {
+        ...request,
+        labels: [{ path: warped, survey, reading }],
+        observed: { rescale: ["rSDSS", "gSDSS", "iSDSS"] },
+      }),
+    );
+    [70, 90, 85].forEach((flux, k) => {
+      expect(numbers(bent, ["gSDSS", "rSDSS", "iSDSS"][k])[0] / flux).toBeCloseTo(1, 3);
+    });
 
     const moved = await collect(
       simulateFromSpectra([coadd], { ...request, draws: 6, observed: { moveRedshift: [0.2, 0.3] } }),

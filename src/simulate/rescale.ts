@@ -1,0 +1,56 @@
+import { State } from "../survey/field.ts";
+import type { Known } from "./joined.ts";
+import { fluxOfMagnitude, type Passband } from "./passband.ts";
+import { integrate } from "./resample.ts";
+import { interpolate } from "./special.ts";
+import type { ObservedSpectrum, Pixels } from "./spectrum.ts";
+
+/** 1e-17 erg/s/cm2/A of the spectra in the unit of the tables. */
+export const SPECTRUM_UNIT = 100;
+/** Zero-point of nanomaggies [AB mag]. */
+const NANOMAGGY = 22.5;
+/** A total flux of the file's own imaging stands for a band whose pivot differs by less than this fraction. */
+const SAME_BAND = 0.05;
+/** With several bands the factor varies within each: repeated until that is in the fluxes too. */
+const ROUNDS = 8;
+
+/** Total flux [1e-19 erg/s/cm2/A] in a band: of a catalogue, or of the file's own imaging in a like band. */
+function totalFlux({ name, pivot }: Passband, spectrum: ObservedSpectrum, known: Known): number | undefined {
+  const joined = known[name];
+  if (joined !== undefined) return joined.state === State.measured ? joined.value : undefined;
+  const off = (at: number): number => Math.abs(at / pivot - 1);
+  const near = spectrum.totals.filter(([at]) => off(at) < SAME_BAND).sort((a, b) => off(a[0]) - off(b[0]))[0];
+  return near === undefined ? undefined : (near[1] * fluxOfMagnitude(NANOMAGGY, pivot)) / 1e-19;
+}
+
+/**
+ * A repaired spectrum with the total fluxes that imaging has in `bands`: one band scales it; of several the factor goes
+ * from one to the next (linear in its logarithm over that of wavelength, constant beyond the outermost), which also
+ * takes out errors of the spectrum's flux calibration. Undefined where a flux is not known, positive and covered.
+ */
+export function rescaled(
+  pixels: Pixels,
+  bands: readonly Passband[],
+  spectrum: ObservedSpectrum,
+  known: Known,
+): { readonly pixels: Pixels; readonly factors: readonly number[] } | undefined {
+  const sorted = [...bands].sort((a, b) => a.pivot - b.pivot);
+  const places = sorted.map(({ pivot }) => Math.log(pivot));
+  const totals = sorted.map((band) => totalFlux(band, spectrum, known) ?? Number.NaN);
+  const logs = sorted.map(() => 0);
+  let scaled = pixels;
+  for (let round = 0; round < (sorted.length > 1 ? ROUNDS : 1); round++) {
+    for (const [j, band] of sorted.entries()) {
+      const ratio = totals[j] / ((integrate(scaled, band)?.flux ?? Number.NaN) * SPECTRUM_UNIT);
+      if (!(ratio > 0 && Number.isFinite(ratio))) return undefined;
+      logs[j] += Math.log(ratio);
+    }
+    const factor = pixels.wavelength.map((lambda) => Math.exp(interpolate(Math.log(lambda), places, logs)));
+    scaled = {
+      wavelength: pixels.wavelength,
+      flux: pixels.flux.map((flux, i) => flux * factor[i]),
+      ivar: pixels.ivar.map((ivar, i) => ivar / factor[i] ** 2),
+    };
+  }
+  return { pixels: scaled, factors: logs.map(Math.exp) };
+}
