@@ -83,11 +83,13 @@ function parseNumber(cell: string): number {
   return lower in LOGICAL ? LOGICAL[lower] : NaN;
 }
 
-/** The common case, told by its first character and length: a decimal number short of the limits of a double. */
-function isPlainNumber(cell: string): boolean {
+/** The common case, told by its first character and length: a decimal number short of the limits of a double. Else NaN. */
+function plainNumber(cell: string): number {
   const first = cell.charCodeAt(0);
   const isDecimal = (first >= 48 && first <= 57) || first === 45 || first === 46;
-  return isDecimal && cell.length <= 15 && cell.charCodeAt(1) !== 120 && Number.isFinite(Number(cell));
+  if (!isDecimal || cell.length > 15 || cell.charCodeAt(1) === 120) return NaN;
+  const value = Number(cell);
+  return Number.isFinite(value) ? value : NaN;
 }
 
 const INTEGER_LIMITS: Partial<Record<ColumnType, readonly [number, number]>> = {
@@ -111,7 +113,9 @@ function parseColumn(schema: ColumnSchema, cells: readonly string[], where: (i: 
   const limits = INTEGER_LIMITS[type];
   for (let i = 0; i < rows; i++) {
     const cell = cells[i];
-    if (width > 1) {
+    const plain = limits || width > 1 || type === "int64" ? NaN : plainNumber(cell);
+    if (!Number.isNaN(plain)) (data as Float64Array)[i] = plain;
+    else if (width > 1) {
       if (isMissing(cell)) (data as Float64Array).fill(NaN, i * width, (i + 1) * width);
       else {
         const tokens = splitArray(cell);
@@ -125,8 +129,6 @@ function parseColumn(schema: ColumnSchema, cells: readonly string[], where: (i: 
       if (WHOLE.test(cell)) (data as BigInt64Array)[i] = BigInt(cell);
       else if (isMissing(cell)) (isValid ??= new Uint8Array(rows).fill(1))[i] = 0;
       else throw wrong(i, cell, "a whole number");
-    } else if (!limits && isPlainNumber(cell)) {
-      (data as Float64Array)[i] = Number(cell);
     } else {
       const isLogical = cell.toLowerCase() in LOGICAL;
       if (!isNumber(cell) && !(type === "uint8" && isLogical)) throw wrong(i, cell, "a number");
@@ -156,6 +158,21 @@ function makeSchema(names: readonly string[], first: readonly string[][], notes:
     const isNullable = type === "uint8" && !told;
     return { name, type, width, ...(unit ? { unit } : {}), ...(isNullable ? { nullable: true } : {}) };
   });
+}
+
+const isInk = (code: number): boolean => code > 32 && code < 127;
+
+/** Cells of the wanted columns, column by column, without blanks around them. */
+function turn(records: readonly string[][], skip: number, wanted: readonly number[]): string[][] {
+  const cells = wanted.map(() => new Array<string>(records.length - skip));
+  for (let i = skip; i < records.length; i++) {
+    const record = records[i];
+    for (let k = 0; k < wanted.length; k++) {
+      const cell = record[wanted[k]];
+      cells[k][i - skip] = isInk(cell.charCodeAt(0)) && isInk(cell.charCodeAt(cell.length - 1)) ? cell : cell.trim();
+    }
+  }
+  return cells;
 }
 
 /** Every record has one cell per column; one empty cell too many (a trailing delimiter) is allowed. */
@@ -193,13 +210,8 @@ export async function openCsv(path: string): Promise<TableSource> {
       isFirst = false;
       checkCells(path, piece, names.length);
       const rows = piece.records.length - skip;
-      const columns = wanted.map((j) =>
-        parseColumn(
-          schema[j],
-          Array.from({ length: rows }, (_, i) => piece.records[i + skip][j].trim()),
-          (i) => `${path}:${piece.lines[i + skip]}`,
-        ),
-      );
+      const cells = turn(piece.records, skip, wanted);
+      const columns = wanted.map((j, k) => parseColumn(schema[j], cells[k], (i) => `${path}:${piece.lines[i + skip]}`));
       const table: Table = { rowCount: rows, columns, metadata };
       for (let row = 0; row < rows; row += most) yield sliceTable(table, row, Math.min(rows, row + most));
     }
