@@ -66,8 +66,9 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
   const selectionBand = checkSelection(survey, options);
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
-  const stars = grid === undefined ? createStellarModel() : createGridModel(grid);
-  const templates = createTemplates(options.redshift.max, { ...options.physics, stars, to: lastIndex(passbands) });
+  const to = lastIndex(passbands);
+  const stars = grid === undefined ? createStellarModel(to) : createGridModel(grid);
+  const templates = createTemplates(options.redshift.max, { ...options.physics, stars, to });
   return {
     survey,
     options,

@@ -113,7 +113,7 @@ export function parametricCurve(band: Pick<Band, "pivot" | "edges" | "rise" | "n
     return Math.sqrt(photons / inverse);
   };
   let [low, high] = [-30, 30];
-  for (let i = 0; i < 30; i++) {
+  for (let i = 0; i < 20; i++) {
     const middle = (low + high) / 2;
     if (pivotOf(middle) < band.pivot) low = middle;
     else high = middle;

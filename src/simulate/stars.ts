@@ -45,6 +45,10 @@ function readShapes(): Shape[] {
     });
 }
 
+function addShape(into: Float64Array, { first, values }: Shape, amplitude: number): void {
+  for (let k = 0; k < values.length; k++) into[first + k] += amplitude * values[k];
+}
+
 function polynomial(coefficients: readonly number[], x: number): number {
   let sum = 0;
   for (let k = coefficients.length - 1; k >= 0; k--) sum = sum * x + coefficients[k];
@@ -148,7 +152,7 @@ function infraredAnchors(logAge: number, metallicity: number, lnAt5500: number):
 }
 
 /** Continues redward of the fit through the infrared anchors, straight in ln lambda between them. */
-function extendInfrared(ln: Float64Array, logAge: number, metallicity: number): void {
+function extendInfrared(ln: Float64Array, logAge: number, metallicity: number, to: number): void {
   const edge = Math.round(gridIndex(REDDEST_FITTED));
   const from = Math.round(gridIndex(9250));
   const level = ln.subarray(from, edge).reduce((sum, value) => sum + value, 0) / (edge - from);
@@ -158,7 +162,7 @@ function extendInfrared(ln: Float64Array, logAge: number, metallicity: number): 
   ];
   const [xs, ys] = [anchors.map(([lambda]) => Math.log(lambda)), anchors.map(([, value]) => value)];
   const last = xs.length - 1;
-  for (let k = edge; k < GRID_SIZE; k++) {
+  for (let k = edge; k < to; k++) {
     const x = gridLog(k);
     // Rayleigh-Jeans beyond the last anchor
     ln[k] = interpolate(x, xs, ys) - 4 * Math.max(0, x - xs[last]);
@@ -225,8 +229,11 @@ function extrapolate(
   for (let k = last + 1; k < GRID_SIZE; k++) ln[k] += red;
 }
 
-/** The built-in single-burst populations: 1 Myr - 14 Gyr, [M/H] -1 - 0.4, extrapolated below the fitted -0.25. */
-export function createStellarModel(): StellarModel {
+/**
+ * The built-in single-burst populations: 1 Myr - 14 Gyr, [M/H] -1 - 0.4, extrapolated below the fitted -0.25. From grid
+ * index `to` on they are not filled in.
+ */
+export function createStellarModel(to = GRID_SIZE): StellarModel {
   const shapes = readShapes();
   const blends = blanketing();
   const basis = smoothBasis();
@@ -237,22 +244,19 @@ export function createStellarModel(): StellarModel {
       const fitted = Math.max(metallicity, POOREST_FITTED);
       const h = Math.max(metallicity - METALLICITY_KNOT, 0);
       const ln = new Float64Array(GRID_SIZE);
-      const slope = new Float64Array(GRID_SIZE);
       for (const shape of shapes) {
-        const change = polynomial(shape.m, a);
-        const amplitude = polynomial(shape.a, a) + fitted * change + h * polynomial(shape.h, a);
-        const { first, values } = shape;
-        for (let k = 0; k < values.length; k++) {
-          ln[first + k] += amplitude * values[k];
-          slope[first + k] += change * values[k];
-        }
+        addShape(ln, shape, polynomial(shape.a, a) + fitted * polynomial(shape.m, a) + h * polynomial(shape.h, a));
       }
-      if (metallicity < POOREST_FITTED) extrapolate(ln, slope, metallicity, basis);
-      extendInfrared(ln, a, metallicity);
+      if (metallicity < POOREST_FITTED) {
+        const slope = new Float64Array(GRID_SIZE);
+        for (const shape of shapes) addShape(slope, shape, polynomial(shape.m, a));
+        extrapolate(ln, slope, metallicity, basis);
+      }
+      extendInfrared(ln, a, metallicity, to);
       if (ageGyr < YOUNGEST_FITTED) {
         const brightness = interpolate(ageGyr, young.age, young.brightness);
         const tilt = interpolate(ageGyr, young.age, young.slope);
-        for (let k = 0; k < GRID_SIZE; k++) {
+        for (let k = 0; k < to; k++) {
           ln[k] += brightness - tilt * (Math.min(gridLog(k), Math.log(REDDEST_FITTED)) - Math.log(5500));
         }
       }

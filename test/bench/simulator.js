@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import { simulateBuiltin } from "../../dist/simulate/builtin.js";
 import { loadSurvey } from "../../dist/survey/survey.js";
 
-const COUNT = Number(process.env.CALEIDO_BENCH_GALAXIES ?? 12_000);
-const REPEATS = 3;
+const COUNT = Number(process.env.CALEIDO_BENCH_GALAXIES ?? 8_000);
+const REPEATS = 2;
 
 const survey = loadSurvey("minijpas");
 
