@@ -329,6 +329,10 @@ withData("ecalifa")("labels against eCALIFA, galaxies of the same masses", () =>
       "A_V - rate": (one) => [one.AV, one.LOGSFR],
       "age - specific rate": (one) => [one.AGE, specific(one)],
       "mass - EW(Halpha)": (one) => [one.mass, one.HALPHA],
+      "mass - rate of star-forming galaxies": (one) => [
+        one.mass,
+        one.LOGSFR.map((rate, i) => (one.HALPHA[i] > Math.log10(6) ? rate : Number.NaN)),
+      ],
     };
     for (const [name, of] of Object.entries(relations)) {
       const [observed, simulated] = [theirs, ours].map((one) => spearman(...of(one)));
