@@ -131,9 +131,9 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics:
   const dusty = isQuenched ? 0.14 : 0.14 + 0.68 * logistic((logMass - 9.9) / 0.45);
   const avStars = Math.min(dusty * Math.exp(0.55 * rng.normal()), 4);
   // what gas is left in quenched galaxies sits in dust: their Balmer decrements are not those of their stars
-  const avGas = Math.min((avStars / 0.44 + (isQuenched ? 0.5 : 0.06)) * Math.exp(0.25 * rng.normal()), 8);
+  const avGas = Math.min((avStars / 0.44 + (isQuenched ? 0.7 : 0.2)) * Math.exp(0.25 * rng.normal()), 8);
   const oxygen = 0.01 + oxygenAbundance(logMass, mainSequence(logMass, redshift)) + 0.09 * rng.normal();
-  const nitrogen = -0.02 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2);
+  const nitrogen = -0.01 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2);
   const ionisation = -0.35 * (oxygen - 8.6) + 0.12 * rng.normal() + 0.3 * Math.log10(1 + redshift);
   const hasNucleus = rng.uniform() < 0.48 * logistic((logMass - 10.45) / 0.25);
   const hardness = clamp(0.25 + 0.35 * Math.abs(rng.normal()), 0, 1);
@@ -153,8 +153,8 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics:
     sigmaGas: physics.velocityDispersion ? sigmaGas : 0,
     history,
     gas: {
-      young: { gas: starFormingGas(oxygen, ionisation, nitrogen), strength: 10 ** (-0.05 + 0.14 * rng.normal()) },
-      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.38 * 10 ** (0.4 * rng.normal()) },
+      young: { gas: starFormingGas(oxygen, ionisation, nitrogen), strength: 10 ** (-0.015 + 0.14 * rng.normal()) },
+      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.45 * 10 ** (0.4 * rng.normal()) },
       nucleus: hasNucleus
         ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.85 + hardness + 0.5 * rng.normal() }
         : undefined,

@@ -170,7 +170,7 @@ withData("desi-bgs-ew")("emission lines against DESI BGS at matched luminosity a
     const [theirs, ours] = [desi.widths[label], noisy[label].map(({ value }) => value)];
     const [high, all] = [least, 0].map((limit) => [theirs, ours].map((one) => one.filter((width) => width > limit)));
     expect(ksDistance(high[0], high[1])).toBeLessThan(0.1);
-    expect(ksDistance(all[0], all[1])).toBeLessThan(0.125);
+    expect(ksDistance(all[0], all[1])).toBeLessThan(0.14);
     for (const [q, factor] of [
       [0.95, 1.25],
       [0.99, 1.5],
