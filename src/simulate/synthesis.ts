@@ -145,13 +145,11 @@ export interface Spectrum {
   /** Velocity dispersion of the lines [km/s]. */
   sigmaLines: number;
   readonly scratch: Float64Array;
-  /** Dimming at every STRIDEth grid point. */
-  readonly factors: Float64Array;
 }
 
 export function createSpectrum(): Spectrum {
   const [stars, lines, scratch] = [GRID_SIZE, LINE_NAMES.length, GRID_SIZE].map((size) => new Float64Array(size));
-  return { stars, lines, sigmaLines: 0, scratch, factors: new Float64Array(Math.ceil(GRID_SIZE / STRIDE) + 1) };
+  return { stars, lines, sigmaLines: 0, scratch };
 }
 
 function addStars(out: Float64Array, templates: Templates, mix: StellarMix, from: number, to: number): void {
@@ -186,40 +184,45 @@ function addStars(out: Float64Array, templates: Templates, mix: StellarMix, from
 
 const PER_MAGNITUDE = -0.4 * Math.LN10;
 
-/** Multiplies by factors known at every STRIDEth grid point. */
-function dim(out: Float64Array, factors: Float64Array, from: number, to: number): void {
-  for (let j = Math.floor(from / STRIDE); j * STRIDE < to; j++) {
-    const slope = (factors[j + 1] - factors[j]) / STRIDE;
-    const end = Math.min(to, (j + 1) * STRIDE);
-    for (let k = Math.max(from, j * STRIDE); k < end; k++) out[k] *= factors[j] + slope * (k - j * STRIDE);
-  }
-}
-
-function attenuateStars(into: Spectrum, templates: Templates, galaxy: Galaxy, from: number, to: number): void {
+function attenuateStars(out: Float64Array, templates: Templates, galaxy: Galaxy, from: number, to: number): void {
   const { base, bump, lnLambda } = templates.dust;
   const { avStars, attenuation } = galaxy;
-  const { factors } = into;
   const first = Math.floor(from / STRIDE);
   // a power of lambda is a geometric series on the grid
   const ratio = Math.exp(attenuation.slope * STRIDE * LOG_STEP);
   let power = Math.exp(attenuation.slope * lnLambda[first]);
-  for (let j = first; (j - 1) * STRIDE < to; j++, power *= ratio) {
-    factors[j] = Math.exp(PER_MAGNITUDE * avStars * (base[j] + attenuation.bump * bump[j]) * power);
+  const factor = (j: number): number =>
+    Math.exp(PER_MAGNITUDE * avStars * (base[j] + attenuation.bump * bump[j]) * power);
+  let next = factor(first);
+  for (let j = first; j * STRIDE < to; j++) {
+    const here = next;
+    power *= ratio;
+    next = factor(j + 1);
+    const slope = (next - here) / STRIDE;
+    const end = Math.min(to, (j + 1) * STRIDE);
+    for (let k = Math.max(from, j * STRIDE); k < end; k++) out[k] *= here + slope * (k - j * STRIDE);
   }
-  dim(into.stars, factors, from, to);
 }
 
 /** Adds the nebular continuum of an intrinsic Hbeta luminosity, reddened as the lines are. */
-function addNebular(into: Spectrum, templates: Templates, hbeta: number, av: number, from: number, to: number): void {
+function addNebular(
+  out: Float64Array,
+  templates: Templates,
+  hbeta: number,
+  av: number,
+  from: number,
+  to: number,
+): void {
   const { nebular, dust } = templates;
   if (nebular === undefined) return;
-  const { factors, scratch, stars } = into;
-  for (let j = Math.floor(from / STRIDE); (j - 1) * STRIDE < to; j++) {
-    factors[j] = hbeta * Math.exp(PER_MAGNITUDE * av * dust.gas[j]);
+  let next = hbeta * Math.exp(PER_MAGNITUDE * av * dust.gas[Math.floor(from / STRIDE)]);
+  for (let j = Math.floor(from / STRIDE); j * STRIDE < to; j++) {
+    const here = next;
+    next = hbeta * Math.exp(PER_MAGNITUDE * av * dust.gas[j + 1]);
+    const slope = (next - here) / STRIDE;
+    const end = Math.min(to, (j + 1) * STRIDE);
+    for (let k = Math.max(from, j * STRIDE); k < end; k++) out[k] += nebular[k] * (here + slope * (k - j * STRIDE));
   }
-  scratch.set(nebular.subarray(from, to), from);
-  dim(scratch, factors, from, to);
-  for (let k = from; k < to; k++) stars[k] += scratch[k];
 }
 
 /** Largest second moment of one three-point pass: beyond 1/2 it would not be positive. */
@@ -266,7 +269,7 @@ export function synthesise(
 ): void {
   addStars(into.stars, templates, mix, from, to);
   broaden(into.stars, into.scratch, galaxy.sigmaStars, from, to);
-  attenuateStars(into, templates, galaxy, from, to);
+  attenuateStars(into.stars, templates, galaxy, from, to);
   const { young, old, nucleus } = galaxy.gas;
   let oldMass = 0;
   for (let i = FIRST_OLD_BIN; i < N_AGE; i++) oldMass += mix.formed[i];
@@ -277,6 +280,6 @@ export function synthesise(
   addLines(into.lines, OLD_HALPHA * oldMass * old.strength, old.gas, galaxy.avGas);
   if (nucleus !== undefined) addLines(into.lines, nuclearHalpha, nucleus.gas, galaxy.avGas);
   // around old stars it would be a thousandth of their light
-  addNebular(into, templates, (youngHalpha + nuclearHalpha) / HALPHA_TO_HBETA, galaxy.avGas, from, to);
+  addNebular(into.stars, templates, (youngHalpha + nuclearHalpha) / HALPHA_TO_HBETA, galaxy.avGas, from, to);
   into.sigmaLines = galaxy.sigmaGas;
 }
