@@ -3,7 +3,11 @@ import { type BandColumns, type FlagRule, type Layout, namesFor, type PropertyCo
 import { listSurveys, loadSurvey, type Survey } from "../survey/survey.ts";
 import { depthFlux } from "../tokens/transform.ts";
 import { defineCommand } from "./shared.ts";
-import { heading, number, printTable, say } from "./terminal.ts";
+import { number, printTable } from "./terminal.ts";
+
+// What this verb says is its result: all of it goes to stdout.
+const say = (text: string): void => console.log(text);
+const heading = (text: string): void => say(`\n${text}`);
 
 const listOf = (names: string | readonly string[]): string => (typeof names === "string" ? names : names.join(" or "));
 

@@ -85,7 +85,7 @@ export const lookCommand = defineCommand<Arguments>({
       ["table", args.table],
       ["layout", reading.layout],
       ...(reading.emptyRows > 0
-        ? [["rows without any value", reading.emptyRows.toLocaleString("en-US")] as const]
+        ? [["rows empty in the table", reading.emptyRows.toLocaleString("en-US")] as const]
         : []),
     ] as const;
     const { figures } = args;

@@ -21,7 +21,7 @@ import { counted, duration, printTable, progressBar, say } from "./terminal.ts";
 const SAMPLE_ROWS = 20_000;
 /** Objects named of what was dropped. */
 const EXAMPLES = 3;
-const EMPTY = "without any value";
+const EMPTY = "without any usable value";
 const STRADDLES = "whose parent is also in a held-out tile";
 
 export interface PrepareRequest {

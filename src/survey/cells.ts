@@ -171,8 +171,10 @@ export function readField(
     const error = Math.fround(sigma);
     const isUsable = error > 0 && error < Infinity;
     const state = told ?? State.measured;
-    if (isBand && !isUsable && state !== State.upperLimit) {
-      sink.reject(row, wrong ?? "error zero", x, errors?.[row]);
+    // An inverse variance of zero says that nothing was measured: a label beside it is filler, not a zero.
+    const isFiller = kind === "ivar" && e === 0;
+    if ((isBand || isFiller) && !isUsable && state !== State.upperLimit) {
+      sink.reject(row, isBand ? (wrong ?? "error zero") : "inverse variance zero", x, errors?.[row]);
       continue;
     }
     // A label without a stated error is as it should be; one with an odd error is counted.

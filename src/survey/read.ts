@@ -38,6 +38,9 @@ function readIds(
   });
 }
 
+/** A number in a message: single precision has no more digits to tell. */
+const shortly = (x: number): string => String(Number(x.toPrecision(7)));
+
 /** Turns the columns of a table that `binding` names into a catalogue. `firstRow` rows came before, in messages. */
 function bindRows(
   table: Table,
@@ -61,8 +64,10 @@ function bindRows(
     const field = fields[bound.field];
     const reject = (row: number, reason: string, stored: number, sigma: number | undefined): void => {
       isRejected[row] = 1;
-      const shown = sigma === undefined ? "" : `, error ${sigma}`;
-      countReason(report, reason, () => `row ${firstRow + row + 1}, ${field.name}: ${stored}${shown}`);
+      countReason(report, reason, () => {
+        const shown = sigma === undefined ? "" : `, error ${shortly(sigma)}`;
+        return `row ${firstRow + row + 1}, ${field.name}: ${shortly(stored)}${shown}`;
+      });
     };
     const sink = { fieldCount: fields.length, value, error, state, reject };
     report.usedCount += readField(columns, rowCount, bound, field, cells, sink);

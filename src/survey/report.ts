@@ -50,10 +50,10 @@ export function addReport(total: ReadReport, part: ReadReport): void {
 export function formatReport(report: ReadReport): string[] {
   const counted = (n: number, word: string): string => `${n.toLocaleString("en-US")} ${word}${n === 1 ? "" : "s"}`;
   const lines = [`${counted(report.rowCount, "row")}, ${counted(report.usedCount, "value")} (layout ${report.layout})`];
-  if (report.emptyRows > 0) lines.push(`${counted(report.emptyRows, "row")} without any value`);
+  if (report.emptyRows > 0) lines.push(`${counted(report.emptyRows, "row")} empty in the table`);
   for (const [reason, { count, examples }] of [...report.reasons].sort((a, b) => b[1].count - a[1].count)) {
     const what = reason.startsWith(LABEL_KEPT)
-      ? `${counted(count, "label")} ${reason.slice("label ".length)}`
+      ? `${counted(count, "label")} kept without ${count === 1 ? "its error" : "their errors"}: ${reason.slice(LABEL_KEPT.length)}`
       : `${counted(count, "value")} not used: ${reason}`;
     lines.push(`${what} (${examples.join("; ")}${count > examples.length ? "; ..." : ""})`);
   }

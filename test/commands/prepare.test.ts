@@ -117,8 +117,8 @@ describe.concurrent("prepare", () => {
     const dropped = droppedRows["whose parent is also in a held-out tile"].count;
     expect(dropped).toBe(straddling);
     expect(straddling).toBeGreaterThan(0);
-    expect(droppedRows["without any value"]).toEqual({ count: 1, examples: ["o7"] });
-    expect(stderr).toMatch(/1 row dropped: without any value \(o7\)/);
+    expect(droppedRows["without any usable value"]).toEqual({ count: 1, examples: ["o7"] });
+    expect(stderr).toMatch(/1 row dropped: without any usable value \(o7\)/);
     expect(Object.values(parts).reduce((sum, part) => sum + part.rows, 0)).toBe(400 - 1 - straddling);
     const inTest = new Set<string>();
     const elsewhere = new Set<string>();

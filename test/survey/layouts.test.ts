@@ -149,7 +149,7 @@ describe("labels of DESI galaxies", () => {
         AGE: [3, "Gyr"],
         HALPHA_EW: [20, "Angstrom"],
         HALPHA_EW_IVAR: [4, "1 / Angstrom2"],
-        HBETA_EW: [5, "Angstrom"],
+        HBETA_EW: [0, "Angstrom"], // not measured: filler
         HBETA_EW_IVAR: [0, "1 / Angstrom2"],
         OII_3726_EW: [3, "Angstrom"],
         OII_3726_EW_IVAR: [4, ""],
@@ -163,7 +163,7 @@ describe("labels of DESI galaxies", () => {
     expectCell(catalog, 0, "LOGM", 10 + h, 0);
     expectCell(catalog, 0, "LOGSFR", Math.log10(2) + h, 0);
     expectCell(catalog, 0, "HALPHA_EW", 20, 0.5);
-    expectCell(catalog, 0, "HBETA_EW", 5, 0);
+    expect(cell(catalog, 0, "HBETA_EW")).toEqual([0, 0, State.notObserved]);
     expectCell(catalog, 0, "OII3727_EW", 7, Math.sqrt(1 / 4 + 1));
   });
 

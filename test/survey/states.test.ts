@@ -50,6 +50,7 @@ interface Row {
 function read(
   kind: "absolute" | "relative" | "ivar",
   row: Row,
+  survey = surveyWith(kind),
 ): { band: number[]; label: number[]; reasons: Record<string, number> } {
   const column = (name: string, value: number): Column => ({
     name,
@@ -69,7 +70,7 @@ function read(
     ...(s === undefined ? [] : [column("s", s)]),
   ];
   const table: Table = { rowCount: 1, columns, metadata: {} };
-  const { catalog, report } = toCatalog(table, surveyWith(kind));
+  const { catalog, report } = toCatalog(table, survey);
   const cell = (at: number): number[] => [catalog.value[at], catalog.error[at], catalog.state[at]];
   return {
     band: cell(j),
@@ -139,6 +140,16 @@ describe("numbers that are none become states, and are counted", () => {
     const found = read("absolute", row);
     expect(found.label.map(Math.fround)).toEqual(label.map(Math.fround));
     expect(found.reasons).toEqual(reason === undefined ? {} : { [reason]: 1 });
+  });
+
+  it("a label whose inverse variance is zero is filler", () => {
+    const survey = surveyWith("ivar");
+    const [layout] = survey.layouts;
+    const z = { ...layout.properties["z"], errorKind: "ivar" as const };
+    const told = { ...survey, layouts: [{ ...layout, properties: { ...layout.properties, z } }] };
+    expect(read("ivar", { v: 4 }, told).label).toEqual([0.5, 0.5, measured]);
+    const { label, reasons } = read("ivar", { w: 0, v: 0 }, told);
+    expect([label, reasons]).toEqual([nothing, { "inverse variance zero": 1 }]);
   });
 
   it("a row that its flags rule out", () => {
