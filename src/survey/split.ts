@@ -11,7 +11,7 @@ export type SplitFractions = Readonly<Record<SplitName, number>>;
 const DEFAULT_FRACTIONS: SplitFractions = { train: 0.8, validation: 0.05, calibration: 0.05, test: 0.1 };
 
 /** FNV-1a over the UTF-16 units, then the finaliser of MurmurHash3 (Appleby 2011): 32 well-mixed bits. */
-export function hashText(text: string, seed: number): number {
+function hashText(text: string, seed: number): number {
   let h = 0x811c9dc5 ^ seed;
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
