@@ -5,7 +5,7 @@ import { formatReport } from "../survey/report.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import { readBeside, readSample, writeLook } from "./look-report.ts";
 import { defineCommand, type ReadArguments, readOptions, readOptionsOf } from "./shared.ts";
-import { say } from "./terminal.ts";
+import { counted, say } from "./terminal.ts";
 
 /** Options of every report on a table. */
 export interface ReportArguments extends ReadArguments {
@@ -98,6 +98,6 @@ export const lookCommand = defineCommand<Arguments>({
       out,
       ...(figures === undefined ? {} : { figures }),
     });
-    say(`${out}: ${count} figures`);
+    say(`${out}: ${counted(count, "figure")}`);
   },
 });

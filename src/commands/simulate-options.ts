@@ -42,7 +42,7 @@ const flags: Readonly<Record<string, Flag>> = {
   },
   bright: { to: "selection.bright", group: SAMPLE, type: "number", describe: "brightest one; default: 14 [AB mag]" },
   "min-z": { to: "redshift.min", group: SAMPLE, type: "number", describe: "lowest redshift; default: 0.005" },
-  "max-z": { to: "redshift.max", group: SAMPLE, type: "number", describe: "highest redshift; default: 1.2" },
+  "max-z": { to: "redshift.max", group: SAMPLE, type: "number", describe: "highest redshift, up to 1.5; default: 1.2" },
   "median-z": {
     to: "redshift.median",
     group: SAMPLE,
@@ -83,7 +83,7 @@ const flags: Readonly<Record<string, Flag>> = {
     group: INSTRUMENT,
     type: "number",
     default: 1,
-    describe: "multiplies the survey's noise",
+    describe: "multiplies the photon noise; a floor of 1 % stays",
   },
   aperture: {
     to: "aperture.diameter",
@@ -190,9 +190,31 @@ export function simulationFlags(yargs: Argv): Argv {
   return yargs.options({ survey, ...spectra, ...flags });
 }
 
+/** Options of the sample that observed spectra heed too. */
+const ANY_SOURCE: readonly string[] = ["band", "seed"];
+
+/** @throws UserError for an option that the source of the galaxies would not heed. */
+function checkSource(args: SourceArguments & Readonly<Record<string, unknown>>): void {
+  const isObserved = args.spectra !== undefined;
+  const idle = Object.entries(flags).find(
+    ([name, { group, default: normal }]) =>
+      group === (isObserved ? SAMPLE : SPECTRA) && !ANY_SOURCE.includes(name) && args[name] !== normal,
+  );
+  if (idle === undefined) return;
+  throw new UserError(
+    isObserved
+      ? `--${idle[0]}: of simulated galaxies, expected without --spectra`
+      : `--${idle[0]}: of observed spectra, expected --spectra with it`,
+  );
+}
+
 /** Observed spectra and the tables of labels with the surveys that read them; nothing where models are simulated. */
-export function observedSpectra(args: SourceArguments): { spectra?: readonly string[]; labels?: LabelTable[] } {
+export function observedSpectra(args: SourceArguments & Readonly<Record<string, unknown>>): {
+  spectra?: readonly string[];
+  labels?: LabelTable[];
+} {
   const { labels = [], labelsSurvey = [], spectra, survey } = args;
+  checkSource(args);
   if (spectra === undefined) {
     if (labels.length === 0) return {};
     throw new UserError("--labels: joined to observed spectra, expected --spectra with it");

@@ -16,7 +16,7 @@ import { createSampler } from "./look-sample.ts";
 import { defineCommand } from "./shared.ts";
 import { flagOf, observedSpectra, simulationFlags, simulationInput, type SourceArguments } from "./simulate-options.ts";
 import { writeSimulationReport } from "./simulate-report.ts";
-import { progressBar, say } from "./terminal.ts";
+import { counted, progressBar, say } from "./terminal.ts";
 
 export interface SimulateRequest extends SimulationInput {
   readonly survey: string;
@@ -43,7 +43,7 @@ export async function runSimulate(request: SimulateRequest, watch?: (table: Tabl
   const bar = progressBar("simulating", total);
   const start = performance.now();
   let done = 0;
-  async function* counted(): AsyncGenerator<Table> {
+  async function* shown(): AsyncGenerator<Table> {
     for (let next = first; next.done !== true; next = await batches.next()) {
       watch?.(next.value);
       yield next.value;
@@ -57,7 +57,7 @@ export async function runSimulate(request: SimulateRequest, watch?: (table: Tabl
   makeFolder(dirname(out));
   const metadata = { creator: "caleido simulate", survey: survey.name, ...first.value.metadata };
   try {
-    await writeTable(out, { schema: first.value.columns.map(schemaOf), metadata }, counted());
+    await writeTable(out, { schema: first.value.columns.map(schemaOf), metadata }, shown());
   } finally {
     bar.stop();
   }
@@ -115,7 +115,7 @@ export const simulateCommand = defineCommand<Arguments>({
     const request = { survey: surveyName, out, ...simulation, ...observed };
     const rows = await runSimulate(request, (table) => sampler?.addTable(table));
     const seconds = (performance.now() - start) / 1000;
-    say(`${out}: ${rows} rows`);
+    say(`${out}: ${counted(rows, "row")}`);
     if (sampler === undefined) return;
     const { figures } = args;
     const page = reportPath(out);
@@ -129,6 +129,6 @@ export const simulateCommand = defineCommand<Arguments>({
       out: page,
       ...(figures === undefined ? {} : { figures }),
     });
-    say(`${page}: ${count} figures`);
+    say(`${page}: ${counted(count, "figure")}`);
   },
 });

@@ -90,6 +90,16 @@ const mistakes: readonly (readonly [name: string, args: () => string[], ...says:
   ["n below zero", () => ["simulate", "--n", "-5", "--out", "a.csv"], /--n: .*>0/],
   ["n zero", () => ["simulate", "--n", "0", "--out", "a.csv"], /--n: .*>0/],
   ["n no number", () => ["simulate", "--n", "abc", "--out", "a.csv"], /--n: expected a number/],
+  [
+    "option of models beside spectra",
+    () => ["simulate", "--spectra", "whole.fits", "--faint", "20", "--out", "a.csv"],
+    /--faint: .*without --spectra/,
+  ],
+  [
+    "option of spectra without them",
+    () => ["simulate", "--rescale", "rSDSS", "--out", "a.csv"],
+    /--rescale: .*expected --spectra/,
+  ],
   ["unknown survey", () => ["simulate", "--survey", "minijaps", "--out", "a.csv"], /"minijaps".*minijpas/],
   ["unknown extension", () => ["simulate", "--n", "5", "--out", "a.xyz"], /a\.xyz: .*"\.xyz".*\.parquet/],
   [
