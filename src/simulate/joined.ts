@@ -18,6 +18,8 @@ export type Known = Readonly<Record<string, { readonly value: number; readonly e
 export interface Joined {
   readonly path: string;
   readonly fields: readonly string[];
+  /** An id of its own, for messages. */
+  readonly example: string;
   /** Undefined for an object that it doesn't have. */
   of(this: void, id: string): Known | undefined;
 }
@@ -48,6 +50,7 @@ export async function readJoined({ path, survey, reading }: LabelTable, fluxUnit
   return {
     path,
     fields: filled.map(({ field }) => field.name),
+    example: rowOf.keys().next().value ?? "",
     of(id) {
       const row = rowOf.get(id);
       if (row === undefined) return undefined;

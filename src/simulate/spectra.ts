@@ -31,8 +31,8 @@ export interface Tally {
   spectra: number;
   rows: number;
   readonly skipped: Map<string, number>;
-  /** Tables of labels: the fields that they fill, and how many of the spectra they know. */
-  readonly joined: Map<string, { readonly fields: readonly string[]; count: number }>;
+  /** Tables of labels: the fields that they fill, how many of the spectra they know, and ids of both that differ. */
+  readonly joined: Map<string, { readonly fields: readonly string[]; count: number; unlike?: string }>;
   /** Total flux over the spectrum's own, of every rescaled spectrum. */
   readonly rescaled: number[];
 }
@@ -55,7 +55,11 @@ export function formatTally(tally: Tally): string[] {
   return [
     `${tally.spectra} spectra read, ${tally.spectra - skipped} used, ${tally.rows} rows`,
     ...[...tally.skipped].sort((a, b) => b[1] - a[1]).map(([reason, n]) => `${n} skipped: ${reason}`),
-    ...[...tally.joined].map(([path, { fields, count: n }]) => `${n} joined with ${path}: ${fields.join(", ")}`),
+    ...[...tally.joined].map(([path, { fields, count: n, unlike }]) =>
+      n > 0 || unlike === undefined
+        ? `${n} joined with ${path}: ${fields.join(", ")}`
+        : `0 joined with ${path}: ${unlike}; is it read by the right survey?`,
+    ),
     ...(ratios.length === 0
       ? []
       : [`${ratios.length} rescaled to total fluxes, by ${ratios[ratios.length >> 1].toPrecision(3)} in the median`]),
@@ -132,8 +136,11 @@ function knowledgeOf({ tables, tally }: Pipeline, spectrum: ObservedSpectrum): K
   }
   for (const table of tables) {
     const found = table.of(spectrum.id);
-    if (found === undefined) continue;
     const seen = tally.joined.get(table.path);
+    if (seen !== undefined && found === undefined) {
+      seen.unlike ??= `its ids are like ${table.example}, those of spectra like ${spectrum.id}`;
+    }
+    if (found === undefined) continue;
     if (seen !== undefined) seen.count += 1;
     // the rounded value of a float column must not hide the pipeline's own redshift
     const { z: redshift, ...rest } = found;

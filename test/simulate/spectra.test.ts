@@ -195,6 +195,11 @@ withData("desi-spectra", "filters")("DESI spectra", () => {
     expect(tally.joined.get(path)?.count).toBe(1);
     expect(formatTally(tally)[1]).toBe(`1 joined with ${path}: rSDSS, FUV, NUV, z, LOGM, HALPHA_EW`);
     expect(tally.rescaled).toHaveLength(1);
+    const alien = join(path, "../alien.csv");
+    writeFileSync(alien, "object_id,LOGM\nNGC1,10\n");
+    const none = createTally();
+    await collect(simulateFromSpectra([coadd], { ...request, labels: [{ path: alien, survey }] }, none));
+    expect(formatTally(none)[1]).toMatch(/^0 joined with .* like NGC1, those of spectra like 39633345008634465;/);
 
     const three = "object_id,gSDSS,gSDSS_err,rSDSS,rSDSS_err,iSDSS,iSDSS_err\n39633345008634465,70,1,90,1,85,1\n";
     const warped = join(path, "../three.csv");
