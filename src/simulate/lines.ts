@@ -78,14 +78,15 @@ export function starFormingGas(oxygen: number, ionisation: number, nitrogen = 0)
 
 /**
  * Gas ionised by an active nucleus or by old stars: `hardness` 0 (LINER, evolved stars) ... 1 (Seyfert); typical ratios
- * of the two branches of the BPT plane (Kewley et al. 2006, MNRAS 372, 961, fig. 1 - 4).
+ * of the two branches of the BPT plane (Kewley et al. 2006, MNRAS 372, 961, fig. 1 - 4); [OII] of old stars' gas is as
+ * strong as DESI's galaxies of weak Halpha ask for.
  */
 export function activeGas(hardness: number, spread: number): Gas {
   return {
     oxygen: 8.8,
-    r3: 0.42 + 0.43 * hardness + 0.5 * spread,
+    r3: 0.55 + 0.35 * hardness + 0.5 * spread,
     n2: 0.2 - 0.22 * hardness + 0.3 * spread,
-    r2: 0.95 - 0.5 * hardness + 0.3 * spread,
+    r2: 1.2 - 0.75 * hardness + 0.3 * spread,
     s2: -0.05 - 0.25 * hardness,
     oxygenI: 0.17 - 0.08 * hardness,
   };
