@@ -6,7 +6,7 @@ import { schemaOf } from "../io/columns.ts";
 import { checkWritable, writeTable } from "../io/formats.ts";
 import type { Column, Table } from "../io/table.ts";
 import { createPredictor, type Predictor } from "../inference/predict.ts";
-import { type PdfOptions, pdfColumns, summaryColumns } from "../inference/answers.ts";
+import { explain, type PdfOptions, pdfColumns, summaryColumns } from "../inference/answers.ts";
 import { sampleJoint } from "../inference/sampling.ts";
 import { createRng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
@@ -67,7 +67,9 @@ async function sampleColumns(
   }
   return wanted.map((j, w) => {
     const { name, unit } = catalog.fields[j];
-    return { name: `${name}_samples`, type: "float32", width: draws, data: data[w], ...(unit === "" ? {} : { unit }) };
+    const description = explain(catalog.fields[j], "joint samples of the posterior");
+    const base = { name: `${name}_samples`, type: "float32", width: draws, data: data[w], description } as const;
+    return unit === "" ? base : { ...base, unit };
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Column } from "../io/table.ts";
+import type { Field } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { mixtureLogDensity, mixtureQuantiles } from "../model/mixture.ts";
 import type { Answers } from "./predict.ts";
@@ -20,15 +21,19 @@ const meanings: Record<(typeof summaryNames)[number] | (typeof redshiftSummaryNa
   odds: "probability within 0.03 (1 + z) of the peak",
 };
 
+/** What a column of answers is, for its header: `log10 stellar mass [Msun]: mean of the posterior`. */
+export const explain = ({ description }: Pick<Field, "description">, what: string): string => `${description}: ${what}`;
+
 /** Summary columns `<FIELD>_mean ...` of every wanted field (and `z_mode`, `z_odds`). */
 export function summaryColumns(coder: FieldCoder, answers: Answers, wanted: readonly number[]): Column[] {
   const n = answers.scales.length;
   return wanted.flatMap((j, w) => {
     const field = coder.fields[j];
     const names = field.kind === "redshift" ? [...summaryNames, ...redshiftSummaryNames] : [...summaryNames];
-    const columns = names.map((name) =>
-      floatColumn(`${field.name}_${name}`, new Float32Array(n), 1, name === "odds" ? "" : field.unit, meanings[name]),
-    );
+    const columns = names.map((name) => {
+      const unit = name === "odds" ? "" : field.unit;
+      return floatColumn(`${field.name}_${name}`, new Float32Array(n), 1, unit, explain(field, meanings[name]));
+    });
     for (let i = 0; i < n; i++) {
       const summary = summarise(answers.mixtures, i * wanted.length + w, coder, j, answers.scales[i]);
       names.forEach((name, c) => ((columns[c].data as Float32Array)[i] = summary[name]!));
@@ -76,8 +81,8 @@ export function pdfColumns(
     }
     const inverse = field.unit === "" ? "" : `1 / (${field.unit})`;
     return [
-      floatColumn(`${field.name}_grid`, grid, points, field.unit, "grid of the density"),
-      floatColumn(`${field.name}_pdf`, density, points, inverse, "posterior density on the grid"),
+      floatColumn(`${field.name}_grid`, grid, points, field.unit, explain(field, "grid of the density")),
+      floatColumn(`${field.name}_pdf`, density, points, inverse, explain(field, "posterior density on the grid")),
     ];
   });
 }

@@ -11,7 +11,15 @@ interface Unit {
   readonly terms: readonly (readonly [name: string, power: number])[];
 }
 
+/** `1 / (unit)`: the unit of a density. */
+const RECIPROCAL = /^1 \/ \((.+)\)$/;
+
 function parse(text: string): Unit | undefined {
+  const inner = RECIPROCAL.exec(text)?.[1];
+  if (inner !== undefined) {
+    const unit = parse(inner);
+    return unit && { decade: -unit.decade, terms: unit.terms.map(([name, power]) => [name, -power] as const) };
+  }
   const factor = FACTOR.exec(text);
   const decade = Number(factor?.[1] ?? factor?.[2] ?? 0);
   const terms: [string, number][] = [];
