@@ -29,6 +29,8 @@ export interface FieldBinding {
   /** As many as values, or the 16 and 84 % quantiles when `errorKind` is `interval`. */
   readonly error: readonly Place[];
   readonly errorKind: "absolute" | "relative" | "ivar" | "interval";
+  /** An absolute error times this is in the unit of its value. */
+  readonly errorScale: number;
   readonly state: Place | undefined;
   /** Value and error are multiplied by what stands here. */
   readonly times: Place | undefined;
@@ -108,18 +110,24 @@ function conversionOf(
   );
 }
 
-/** @throws UserError for an absolute error whose unit is said, and isn't that of its value. */
-function checkErrorUnit({ path, options }: Context, value: ColumnSchema, error: ColumnSchema, field: Field): void {
+/**
+ * What turns an absolute error's unit into that of its value.
+ * @throws UserError for units that differ by more than a factor: no error of magnitudes in nanojansky.
+ */
+function errorScaleOf({ path, options }: Context, value: ColumnSchema, error: ColumnSchema, field: Field): number {
   // What the user says of values holds for their errors.
-  if (statedUnit(options, value.name, false) !== undefined) return;
+  if (statedUnit(options, value.name, false) !== undefined) return 1;
   const stated = options.units?.findLast(({ column }) => column === error.name)?.unit;
   const [own, other] = [value.unit ?? "", stated === "survey" ? field.unit : (stated ?? error.unit ?? "")];
-  if (other === "" || own === "" || own === other) return;
+  if (other === "" || own === "" || own === other) return 1;
   const [of, like] = [own, other].map((unit) => convertUnit(unit, field.unit, field.band));
-  if (of && like && of.kind === like.kind && Math.abs(of.factor / like.factor - 1) < 1e-6) return;
+  if (of && like && of.kind === like.kind) {
+    const ratio = like.factor / of.factor;
+    if (of.kind === "factor" || Math.abs(ratio - 1) < 1e-6) return ratio;
+  }
   throw new UserError(
-    `${path}: column "${error.name}" is in "${other}", "${value.name}" in "${own}": expected an error in the unit of ` +
-      `its value; state the right one with --unit "${error.name}=${own}"`,
+    `${path}: column "${error.name}" is in "${other}", "${value.name}" in "${own}": expected an error in a unit that ` +
+      `converts to that of its value; state the right one with --unit "${error.name}=${own}"`,
   );
 }
 
@@ -200,7 +208,7 @@ export function bindBand(context: Context, index: number): FieldBinding | undefi
       `${path}: column "${error.name}" has ${error.width} elements, "${value.name}" has ${value.width}`,
     );
   }
-  if (error && columns.errorKind === "absolute") checkErrorUnit(context, value, error, field);
+  const isPlain = error !== undefined && columns.errorKind === "absolute";
   const reference = find(columns.times, name);
   if (columns.times !== undefined && !reference) {
     throw new UserError(
@@ -213,6 +221,7 @@ export function bindBand(context: Context, index: number): FieldBinding | undefi
     value: [numeric(path, value, element)],
     error: error ? [numeric(path, error, element)] : [],
     errorKind: columns.errorKind,
+    errorScale: isPlain ? errorScaleOf(context, value, error, field) : 1,
     state: state && numeric(path, state, state.width > 1 ? element : 0),
     times: reference && numeric(path, reference, 0),
     flags: bindFlags(context, columns.flags, name, element),
@@ -251,12 +260,12 @@ export function bindProperty(context: Context, index: number): FieldBinding | un
   const state = told ? undefined : find(`${field.name}_state`, field.name);
   const error = find(told ? (told.sum ? undefined : told.error) : `${field.name}_err`, field.name);
   const isPlain = (told?.transform ?? "identity") === "identity" && (told?.errorKind ?? "absolute") === "absolute";
-  if (error && isPlain) checkErrorUnit(context, values[0], error, field);
   return {
     field: index,
     value: values.map((column) => numeric(path, column, 0)),
     error: errorPlaces(context, told, field),
     errorKind: told?.interval ? "interval" : (told?.errorKind ?? "absolute"),
+    errorScale: error && isPlain ? errorScaleOf(context, values[0], error, field) : 1,
     state: state && numeric(path, state, 0),
     times: undefined,
     flags: told ? bindFlags(context, told.flags, field.name, 0) : [],

@@ -96,11 +96,18 @@ function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Sur
     const names = layouts.map((layout) => layout.name);
     throw new UserError(`unknown layout "${wanted}"${didYouMean(wanted, names)}: expected one of ${names.join(", ")}`);
   }
-  const candidates = bestFits(
-    layouts
-      .filter(({ onRequest }) => !onRequest)
-      .map((layout) => fitOf({ path, find: makeFinder(path, schema, layout === ownLayout), layout, survey, options })),
-  );
+  const fitting = (told: BindOptions): Layout[] =>
+    bestFits(
+      layouts
+        .filter(({ onRequest }) => !onRequest)
+        .map((layout) => {
+          const find = makeFinder(path, schema, layout === ownLayout);
+          return fitOf({ path, find, layout, survey, options: told });
+        }),
+    );
+  const complete = fitting(options);
+  // One that would fit but for its errors: binding it says which they are.
+  const candidates = complete.length > 0 ? complete : fitting({ ...options, relativeError: 1 });
   if (candidates.length === 1) return candidates[0];
   const list = (some: readonly Layout[]): string => some.map((layout) => describeLayout(layout, survey)).join(", ");
   if (candidates.length > 1) {

@@ -145,6 +145,7 @@ export function readField(
   const isMagic = (x: number): boolean => magic.includes(x);
   const { values, errors, states, references, flags } = gather(columns, rowCount, binding, isMagic);
   const { conversion, errorKind } = binding;
+  const scale = errors === undefined ? 1 : binding.errorScale;
   const [low, high] = field.range;
   const isBand = field.band !== undefined;
   let used = 0;
@@ -167,7 +168,8 @@ export function readField(
     const e = errors === undefined ? Math.abs(x) * relativeError : errors[row];
     const kind = errors === undefined ? "absolute" : errorKind;
     const wrong = errorProblem(kind, x, e, errors !== undefined && isMagic(e));
-    const sigma = wrong === undefined ? convertError(conversion, x * reference, sigmaOf(kind, x, e) * reference) : 0;
+    const sigma =
+      wrong === undefined ? convertError(conversion, x * reference, sigmaOf(kind, x, e) * scale * reference) : 0;
     const error = Math.fround(sigma);
     const isUsable = error > 0 && error < Infinity;
     const state = told ?? State.measured;

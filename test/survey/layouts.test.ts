@@ -175,6 +175,11 @@ describe("labels of DESI galaxies", () => {
     expect([...report.reasons.keys()]).toEqual(["flag 4: chi2 too close to the second best", "SPECTYPE STAR: a star"]);
   });
 
+  it("a layout that fits but for its errors names them", () => {
+    const table = tableOf({ TARGETID: 39, FLUX_G: 10 });
+    expect(() => read("legacy", table)).toThrow(/"FLUX_G" has no error column, expected FLUX_IVAR_G.*--relative-error/);
+  });
+
   it("Legacy Surveys: nanomaggies with inverse variances", () => {
     const table = tableOf({
       TARGETID: 39,
