@@ -121,7 +121,8 @@ function errorScaleOf({ path, options }: Context, value: ColumnSchema, error: Co
   const [own, other] = [value.unit ?? "", stated === "survey" ? field.unit : (stated ?? error.unit ?? "")];
   if (other === "" || own === "" || own === other) return 1;
   const [of, like] = [own, other].map((unit) => convertUnit(unit, field.unit, field.band));
-  if (of && like && of.kind === like.kind) {
+  if (!of) return 1; // the value's own unit is the trouble, and is told so
+  if (like && of.kind === like.kind) {
     const ratio = like.factor / of.factor;
     if (of.kind === "factor" || Math.abs(ratio - 1) < 1e-6) return ratio;
   }

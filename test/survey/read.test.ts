@@ -319,6 +319,7 @@ describe("Caleido's own columns", () => {
     expect(pair("1e-17 erg/s/cm2/A", "mag")).toThrow(
       /column "J0378_err" is in "mag", "J0378" in "1e-17 erg.*": expected an error in a unit that converts to that of its value/,
     );
+    expect(pair("K", "1e-17 erg/s/cm2/A")).toThrow(/column "J0378": unit "K" does not convert/);
     expect(pair("Gyr", "Gyr", ["AGE", "AGE_err"])()).toBe(2);
     expect(pair("Gyr", "Myr", ["AGE", "AGE_err"])()).toBeCloseTo(0.002, 8);
   });
