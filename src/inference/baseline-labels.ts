@@ -1,6 +1,17 @@
 import type { Mixtures } from "../model/mixture.ts";
 import { quantileOfSorted } from "./metrics.ts";
 
+/** What a baseline learns from: complete feature rows and the labels of one field. */
+export interface TrainingSet {
+  /** [n, featureCount], finite (missing values filled by whoever builds the features). */
+  readonly x: Float32Array;
+  readonly featureCount: number;
+  /** [n] Label, finite; the answers are in its unit. */
+  readonly y: Float32Array;
+  /** [n] Parent galaxy: held-out parts are drawn by parent. Every row is its own parent when absent. */
+  readonly parent?: ArrayLike<string | number>;
+}
+
 /** Kernels on a few labels end too early: this much of the weight goes into one Gaussian ... */
 export const TAIL_WEIGHT = 0.02;
 /** ... this many times as wide as their spread. */

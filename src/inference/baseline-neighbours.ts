@@ -2,7 +2,7 @@ import { shuffleInPlace } from "../random.ts";
 import type { Rng } from "../random.ts";
 import { fitStandardiser, gramMatrix, leadingDirections, project, standardise } from "./baseline-matrix.ts";
 import { TAIL_STRETCH, TAIL_WEIGHT, leastWidth } from "./baseline-labels.ts";
-import type { TrainingSet } from "./baselines.ts";
+import type { TrainingSet } from "./baseline-labels.ts";
 import { crpsFromMixture } from "./metrics-score.ts";
 import type { Mixtures } from "../model/mixture.ts";
 

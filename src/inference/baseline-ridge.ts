@@ -9,7 +9,7 @@ import {
   traceOfInverse,
   transposeTimes,
 } from "./baseline-matrix.ts";
-import type { TrainingSet } from "./baselines.ts";
+import type { TrainingSet } from "./baseline-labels.ts";
 import { leastWidth } from "./baseline-labels.ts";
 import type { Mixtures } from "../model/mixture.ts";
 

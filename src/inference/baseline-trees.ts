@@ -2,7 +2,7 @@ import { shuffleInPlace } from "../random.ts";
 import type { Rng } from "../random.ts";
 import { TAIL_STRETCH, TAIL_WEIGHT, leastWidth, smoothedLabels } from "./baseline-labels.ts";
 import { splitByParent } from "./baseline-neighbours.ts";
-import type { TrainingSet } from "./baselines.ts";
+import type { TrainingSet } from "./baseline-labels.ts";
 import { mixtureMoments } from "../model/mixture.ts";
 import type { Mixtures } from "../model/mixture.ts";
 

@@ -4,19 +4,9 @@ import { fitNeighbours } from "./baseline-neighbours.ts";
 import { fitNetwork } from "./baseline-network.ts";
 import { fitRidge } from "./baseline-ridge.ts";
 import { smoothedLabels } from "./baseline-labels.ts";
+import type { TrainingSet } from "./baseline-labels.ts";
 import { fitTrees } from "./baseline-trees.ts";
 import type { Mixtures } from "../model/mixture.ts";
-
-/** What a baseline learns from: complete feature rows and the labels of one field. */
-export interface TrainingSet {
-  /** [n, featureCount], finite (missing values filled by whoever builds the features). */
-  readonly x: Float32Array;
-  readonly featureCount: number;
-  /** [n] Label, finite; the answers are in its unit. */
-  readonly y: Float32Array;
-  /** [n] Parent galaxy: held-out parts are drawn by parent. Every row is its own parent when absent. */
-  readonly parent?: ArrayLike<string | number>;
-}
 
 export interface BaselineContext {
   readonly rng: Rng;

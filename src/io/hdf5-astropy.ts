@@ -1,8 +1,8 @@
 import { parseDocument } from "yaml";
 import { z } from "zod";
 import { readTexts } from "./hdf5-decode.ts";
+import type { Hdf5Slot } from "./hdf5-decode.ts";
 import type { Hdf5Dataset, Hdf5File } from "./hdf5-file.ts";
-import type { Hdf5Slot } from "./hdf5-layout.ts";
 
 /** Behind a table that astropy wrote with `serialize_meta`, a dataset of lines of YAML describes its columns. */
 export const ASTROPY_NOTES = ".__table_column_meta__";

@@ -1,8 +1,17 @@
 import { allocate } from "./columns.ts";
 import { Hdf5Damage } from "./hdf5-file.ts";
 import type { Hdf5Dataset, Hdf5File, Hdf5Type } from "./hdf5-file.ts";
-import type { Hdf5Slot } from "./hdf5-layout.ts";
-import type { Column } from "./table.ts";
+import type { Column, ColumnSchema } from "./table.ts";
+
+/** Where the values of a column lie: `type.count` elements from `offset` on, in every row of a dataset. */
+export interface Hdf5Slot {
+  readonly schema: ColumnSchema;
+  readonly dataset: Hdf5Dataset;
+  readonly offset: number;
+  readonly type: Hdf5Type;
+  /** Bytes beside it that say which elements are missing: not 0. */
+  readonly mask?: { readonly offset: number; readonly count: number };
+}
 
 const utf8 = new TextDecoder();
 

@@ -3,17 +3,8 @@ import { Hdf5Damage } from "./hdf5-file.ts";
 import type { Hdf5Dataset, Hdf5File, Hdf5Type } from "./hdf5-file.ts";
 import { ASTROPY_NOTES, joinAstropyNotes } from "./hdf5-astropy.ts";
 import { readTexts } from "./hdf5-decode.ts";
+import type { Hdf5Slot } from "./hdf5-decode.ts";
 import type { ColumnSchema, ColumnType } from "./table.ts";
-
-/** Where the values of a column lie: `type.count` elements from `offset` on, in every row of a dataset. */
-export interface Hdf5Slot {
-  readonly schema: ColumnSchema;
-  readonly dataset: Hdf5Dataset;
-  readonly offset: number;
-  readonly type: Hdf5Type;
-  /** Bytes beside it that say which elements are missing: not 0. */
-  readonly mask?: { readonly offset: number; readonly count: number };
-}
 
 export interface Hdf5Layout {
   readonly slots: readonly Hdf5Slot[];

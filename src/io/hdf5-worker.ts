@@ -1,9 +1,10 @@
 import { parentPort } from "node:worker_threads";
 import { decodeSlot } from "./hdf5-decode.ts";
+import type { Hdf5Slot } from "./hdf5-decode.ts";
 import { Hdf5Damage, loadLibrary, openHdf5File } from "./hdf5-file.ts";
 import type { Hdf5File } from "./hdf5-file.ts";
 import { findTable } from "./hdf5-layout.ts";
-import type { Hdf5Layout, Hdf5Slot } from "./hdf5-layout.ts";
+import type { Hdf5Layout } from "./hdf5-layout.ts";
 import type { Column, ColumnSchema } from "./table.ts";
 
 /** What the thread is asked for. One file is open at a time. */

@@ -122,9 +122,9 @@ const configSchema = z
   });
 
 /** @throws UserError naming the first key of `config.json` that is missing or isn't what it should be. */
-function checkConfig(config: CheckpointConfig, path: string): CheckpointConfig {
+function checkConfig(config: Record<string, unknown>, path: string): CheckpointConfig {
   const { success, data, error } = configSchema.safeParse(config);
-  if (success) return { ...config, ...data } as CheckpointConfig;
+  if (success) return { ...config, ...data } as unknown as CheckpointConfig;
   const { path: key, message } = error.issues[0];
   throw new UserError(`${path}: damaged at "${key.map(String).join(".")}": ${message}`);
 }

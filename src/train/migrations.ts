@@ -1,5 +1,4 @@
 import { UserError } from "../errors.ts";
-import type { CheckpointConfig } from "./checkpoint.ts";
 
 /** Version of `config.json` that this code writes. */
 export const FORMAT_VERSION = 2;
@@ -19,8 +18,8 @@ const tablesWithRoles: Migration = (config) => ({
 /** From version n to n + 1, by n. Old checkpoints pass through every step that is missing. */
 const migrations: Readonly<Record<number, Migration>> = { 1: tablesWithRoles };
 
-/** @throws UserError for a file that isn't a checkpoint's, or a version this code doesn't know. */
-export function migrateConfig(parsed: unknown, path: string): CheckpointConfig {
+/** The configuration as this version writes it, unchecked beyond that. @throws UserError for a file that isn't a checkpoint's, or a version this code doesn't know. */
+export function migrateConfig(parsed: unknown, path: string): Record<string, unknown> {
   let config = parsed as Record<string, unknown>;
   const isObject = typeof config === "object" && config !== null;
   if (!isObject || typeof config.formatVersion !== "number" || !("model" in config) || !("fields" in config)) {
@@ -36,5 +35,5 @@ export function migrateConfig(parsed: unknown, path: string): CheckpointConfig {
       `${path}: format version ${String(config.formatVersion)} is newer than this Caleido (${FORMAT_VERSION})`,
     );
   }
-  return config as unknown as CheckpointConfig;
+  return config;
 }

@@ -9,7 +9,8 @@ import {
   traceOfInverse,
 } from "../../src/inference/baseline-matrix.ts";
 import { baselines } from "../../src/inference/baselines.ts";
-import type { Baseline, BaselineName, TrainingSet } from "../../src/inference/baselines.ts";
+import type { TrainingSet } from "../../src/inference/baseline-labels.ts";
+import type { Baseline, BaselineName } from "../../src/inference/baselines.ts";
 import { scoreMixtures } from "../../src/inference/metrics-score.ts";
 import { scoreField } from "../../src/inference/metrics.ts";
 import type { FieldScore } from "../../src/inference/metrics.ts";
