@@ -55,11 +55,12 @@ function bindRows(
   const value = new Float32Array(rowCount * fields.length);
   const error = new Float32Array(rowCount * fields.length);
   const state = new Uint8Array(rowCount * fields.length);
-  const report = createReport(binding.layout.name, binding.unused);
+  const { layout, unused } = binding;
+  const report = createReport(layout.name, unused, binding.objectId === undefined ? layout.objectId : undefined);
   report.rowCount = rowCount;
   const isRejected = new Uint8Array(rowCount);
   const rowFlags = binding.flags.length > 0 ? readFlags(columns, binding.flags, rowCount) : undefined;
-  const cells = { magic: binding.layout.magic, relativeError: options.relativeError ?? 0, rowFlags };
+  const cells = { magic: layout.magic, relativeError: options.relativeError ?? 0, rowFlags };
   for (const bound of binding.fields) {
     const field = fields[bound.field];
     const reject = (row: number, reason: string, stored: number, sigma: number | undefined): void => {

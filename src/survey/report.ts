@@ -18,12 +18,15 @@ export interface ReadReport {
   readonly reasons: Map<string, Reason>;
   /** Columns of the table that nothing was taken from. */
   readonly unusedColumns: readonly string[];
+  /** What ids are made of, where the table doesn't have it: rows are numbered then. */
+  readonly missingId?: string;
 }
 
 const EXAMPLES = 3;
 
-export function createReport(layout: string, unusedColumns: readonly string[]): ReadReport {
-  return { layout, rowCount: 0, usedCount: 0, emptyRows: 0, reasons: new Map(), unusedColumns };
+export function createReport(layout: string, unusedColumns: readonly string[], missingId?: string): ReadReport {
+  const id = missingId === undefined ? {} : { missingId };
+  return { layout, rowCount: 0, usedCount: 0, emptyRows: 0, reasons: new Map(), unusedColumns, ...id };
 }
 
 export function countReason(report: ReadReport, reason: string, example: () => string): void {
@@ -50,6 +53,7 @@ export function addReport(total: ReadReport, part: ReadReport): void {
 export function formatReport(report: ReadReport): string[] {
   const counted = (n: number, word: string): string => `${n.toLocaleString("en-US")} ${word}${n === 1 ? "" : "s"}`;
   const lines = [`${counted(report.rowCount, "row")}, ${counted(report.usedCount, "value")} (layout ${report.layout})`];
+  if (report.missingId !== undefined) lines.push(`no ids (${report.missingId}): rows are numbered in their place`);
   if (report.emptyRows > 0) lines.push(`${counted(report.emptyRows, "row")} empty in the table`);
   for (const [reason, { count, examples }] of [...report.reasons].sort((a, b) => b[1].count - a[1].count)) {
     const what = reason.startsWith(LABEL_KEPT)

@@ -7,6 +7,7 @@ import type { Catalog } from "../../src/survey/catalog.ts";
 import { State } from "../../src/survey/field.ts";
 import { readWholeCatalog, toCatalog } from "../../src/survey/read.ts";
 import type { CatalogOptions } from "../../src/survey/read.ts";
+import { formatReport } from "../../src/survey/report.ts";
 import { listSurveys, loadSurvey } from "../../src/survey/survey.ts";
 
 /** One row of a table; numbers as float64, texts as texts, with a unit after the value where a file states one. */
@@ -173,6 +174,12 @@ describe("labels of DESI galaxies", () => {
     const { catalog, report } = read("desi", table);
     expect([0, 1, 2].map((i) => cell(catalog, i, "z")[2])).toEqual([1, 0, 0]);
     expect([...report.reasons.keys()]).toEqual(["flag 4: chi2 too close to the second best", "SPECTYPE STAR: a star"]);
+  });
+
+  it("a table without ids says that its rows are numbered", () => {
+    const { catalog, report } = read("legacy", tableOf({ FLUX_G: 10, FLUX_IVAR_G: 4 }));
+    expect(catalog.objectId).toEqual(["1"]);
+    expect(formatReport(report)[1]).toBe("no ids ({TARGETID|OBJID}): rows are numbered in their place");
   });
 
   it("a layout that fits but for its errors names them", () => {
