@@ -246,7 +246,12 @@ export function drawAdaptation({ variants, metrics, zeroPoints }: AdaptationData
         fill: (b: { k: number }) => colorOf(b.k),
         fillOpacity: 0.75,
       }),
-      Plot.text(bars, { x: "k", y: "value", dy: -7, text: (b: { value: number }) => short(b.value) }),
+      Plot.text(bars, {
+        x: "k",
+        y: "value",
+        dy: -7,
+        text: (b: { value: number }) => short(Number(b.value.toPrecision(2))),
+      }),
     ];
     const svg = drawPanel({
       width,
