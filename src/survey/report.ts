@@ -9,7 +9,8 @@ export interface Reason {
 
 /** What reading a table left out, and why. */
 export interface ReadReport {
-  readonly layout: string;
+  /** Of several tables: all that were met. */
+  layout: string;
   rowCount: number;
   /** Values that were used, of any field. */
   usedCount: number;
@@ -19,7 +20,7 @@ export interface ReadReport {
   /** Columns of the table that nothing was taken from. */
   readonly unusedColumns: readonly string[];
   /** What ids are made of, where the table doesn't have it: rows are numbered then. */
-  readonly missingId?: string;
+  missingId?: string;
 }
 
 const EXAMPLES = 3;
@@ -35,8 +36,10 @@ export function countReason(report: ReadReport, reason: string, example: () => s
   else if (++known.count <= EXAMPLES) known.examples.push(example());
 }
 
-/** Adds the counts of a later batch. */
+/** Adds the counts of a later batch, of the same table or another. */
 export function addReport(total: ReadReport, part: ReadReport): void {
+  if (!total.layout.split(", ").includes(part.layout)) total.layout += `, ${part.layout}`;
+  if (part.missingId !== undefined) total.missingId ??= part.missingId;
   total.rowCount += part.rowCount;
   total.usedCount += part.usedCount;
   total.emptyRows += part.emptyRows;
@@ -52,7 +55,9 @@ export function addReport(total: ReadReport, part: ReadReport): void {
 /** The report as lines for a person. */
 export function formatReport(report: ReadReport): string[] {
   const counted = (n: number, word: string): string => `${n.toLocaleString("en-US")} ${word}${n === 1 ? "" : "s"}`;
-  const lines = [`${counted(report.rowCount, "row")}, ${counted(report.usedCount, "value")} (layout ${report.layout})`];
+  const lines = [
+    `${counted(report.rowCount, "row")}, ${counted(report.usedCount, "value")} (layout${report.layout.includes(",") ? "s" : ""} ${report.layout})`,
+  ];
   if (report.missingId !== undefined) lines.push(`no ids (${report.missingId}): rows are numbered in their place`);
   if (report.emptyRows > 0) lines.push(`${counted(report.emptyRows, "row")} empty in the table`);
   for (const [reason, { count, examples }] of [...report.reasons].sort((a, b) => b[1].count - a[1].count)) {

@@ -7,7 +7,7 @@ import type { Catalog } from "../../src/survey/catalog.ts";
 import { State } from "../../src/survey/field.ts";
 import { readWholeCatalog, toCatalog } from "../../src/survey/read.ts";
 import type { CatalogOptions } from "../../src/survey/read.ts";
-import { formatReport } from "../../src/survey/report.ts";
+import { addReport, formatReport } from "../../src/survey/report.ts";
 import { listSurveys, loadSurvey } from "../../src/survey/survey.ts";
 
 /** One row of a table; numbers as float64, texts as texts, with a unit after the value where a file states one. */
@@ -180,6 +180,12 @@ describe("labels of DESI galaxies", () => {
     const { catalog, report } = read("legacy", tableOf({ FLUX_G: 10, FLUX_IVAR_G: 4 }));
     expect(catalog.objectId).toEqual(["1"]);
     expect(formatReport(report)[1]).toBe("no ids ({TARGETID|OBJID}): rows are numbered in their place");
+    const several = read("desi", tableOf({ TARGETID: 39, Z: 0.2, ZERR: 1e-5, ZWARN: 0, SPECTYPE: "GALAXY" })).report;
+    addReport(several, report);
+    expect(formatReport(several).slice(0, 2)).toEqual([
+      "2 rows, 2 values (layouts redrock, tractor)",
+      "no ids ({TARGETID|OBJID}): rows are numbered in their place",
+    ]);
   });
 
   it("a layout that fits but for its errors names them", () => {
