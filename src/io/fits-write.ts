@@ -61,7 +61,8 @@ function tableCards(header: TableHeader, slots: readonly Slot[], stride: number,
     if (blank !== undefined && schema.width === 1 && (schema.type !== "uint8" || schema.nullable)) {
       cards.push(formatCard(`TNULL${n}`, blank));
     }
-    if (schema.unit) cards.push(...formatLongString(`TUNIT${n}`, fitsUnit(schema.unit)));
+    const unit = fitsUnit(schema.unit ?? "");
+    if (unit !== "") cards.push(...formatLongString(`TUNIT${n}`, unit));
     if (schema.description) cards.push(...formatLongString(`TCOMM${n}`, schema.description));
   }
   let odd = 0;

@@ -35,10 +35,14 @@ function parse(text: string): Unit | undefined {
   return terms.length === 0 ? undefined : { decade, terms };
 }
 
-/** The unit as the FITS Standard spells it (section 4.3): `10**-19 erg s-1 cm-2 Angstrom-1`; others stay as they are. */
+/**
+ * The unit as the FITS Standard spells it (section 4.3): `10**-19 erg s-1 cm-2 Angstrom-1`; others stay as they are. It
+ * has no word for decades of an unnamed quantity: empty.
+ */
 export function fitsUnit(text: string): string {
   const unit = parse(text);
   if (!unit) return text;
+  if (unit.terms.some(([name]) => name === "dex")) return "";
   const terms = unit.terms.map(([name, power]) => (power === 1 ? name : `${name}${power}`));
   return [...(unit.decade === 0 ? [] : [`10**${unit.decade}`]), ...terms].join(" ");
 }

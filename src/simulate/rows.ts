@@ -32,7 +32,10 @@ export function tableOf(
   });
   const float = (name: string, unit: string, of: (row: Row) => number): Column => {
     const data = Float32Array.from(rows, of);
-    return { name, type: "float32", width: 1, data, ...(unit === "" ? {} : { unit }) };
+    const about = survey.fields.find((field) => field.name === name.replace(/_err$/, ""))?.description ?? "";
+    const description = name.endsWith("_err") ? `1 sigma: ${about}` : about;
+    const known = { ...(unit === "" ? {} : { unit }), ...(about === "" ? {} : { description }) };
+    return { name, type: "float32", width: 1, data, ...known };
   };
   const columns: Column[] = [
     text("object_id", (row) => row.objectId),
@@ -44,7 +47,8 @@ export function tableOf(
     columns.push(float(`${name}_err`, survey.fluxUnit, (row) => row.observation.error[j]));
     if (!hasState) return;
     const data = Uint8Array.from(rows, (row) => row.observation.state[j]);
-    columns.push({ name: `${name}_state`, type: "uint8", width: 1, data });
+    const description = "0 not observed, 1 measured, 2 upper limit, 3 not detected, with its flux";
+    columns.push({ name: `${name}_state`, type: "uint8", width: 1, data, description });
   });
   labelNames.forEach((name, j) => {
     const base = name.replace(/_err$/, "");

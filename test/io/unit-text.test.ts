@@ -7,6 +7,8 @@ test.each([
   ["1e-19 erg/s/cm2/A", "10**-19 erg s-1 cm-2 Angstrom-1", "1e-19erg.s**-1.cm**-2.Angstrom**-1"],
   ["1 / (Angstrom)", "Angstrom-1", "Angstrom**-1"],
   ["1 / (1e-19 erg/s/cm2/A)", "10**19 erg-1 s cm2 Angstrom", "1e19erg**-1.s.cm**2.Angstrom"],
+  ["dex", "", "dex"],
+  ["1 / (dex)", "", "dex**-1"],
   ["log(Gyr)", "log(Gyr)", "log(Gyr)"],
 ])("%s in the words of FITS and the VO", (unit, fits, vo) => {
   expect([fitsUnit(unit), voUnit(unit)]).toEqual([fits, vo]);
