@@ -1,7 +1,7 @@
 import { State } from "../survey/field.ts";
 import type { Known } from "./joined.ts";
-import { fluxOfMagnitude, type Passband } from "./passband.ts";
-import { integrate } from "./resample.ts";
+import { fluxOfMagnitude } from "./passband.ts";
+import { integrate, type PixelGrid, type TabulatedBand } from "./resample.ts";
 import { interpolate } from "./special.ts";
 import type { ObservedSpectrum, Pixels } from "./spectrum.ts";
 
@@ -14,8 +14,15 @@ const SAME_BAND = 0.05;
 /** With several bands the factor varies within each: repeated until that is in the fluxes too. */
 const ROUNDS = 8;
 
+/** A band whose total flux spectra are scaled to. */
+export interface ScaleBand {
+  readonly name: string;
+  readonly pivot: number;
+  readonly table: TabulatedBand;
+}
+
 /** Total flux [1e-19 erg/s/cm2/A] in a band: of a catalogue, or of the file's own imaging in a like band. */
-function totalFlux({ name, pivot }: Passband, spectrum: ObservedSpectrum, known: Known): number | undefined {
+function totalFlux({ name, pivot }: ScaleBand, spectrum: ObservedSpectrum, known: Known): number | undefined {
   const joined = known[name];
   if (joined !== undefined) return joined.state === State.measured ? joined.value : undefined;
   const off = (at: number): number => Math.abs(at / pivot - 1);
@@ -30,7 +37,8 @@ function totalFlux({ name, pivot }: Passband, spectrum: ObservedSpectrum, known:
  */
 export function rescaled(
   pixels: Pixels,
-  bands: readonly Passband[],
+  grid: PixelGrid,
+  bands: readonly ScaleBand[],
   spectrum: ObservedSpectrum,
   known: Known,
 ): { readonly pixels: Pixels; readonly factors: readonly number[] } | undefined {
@@ -38,19 +46,19 @@ export function rescaled(
   const places = sorted.map(({ pivot }) => Math.log(pivot));
   const totals = sorted.map((band) => totalFlux(band, spectrum, known) ?? Number.NaN);
   const logs = sorted.map(() => 0);
-  let scaled = pixels;
+  const scaled = { wavelength: pixels.wavelength, flux: pixels.flux.slice(), ivar: pixels.ivar.slice() };
   for (let round = 0; round < (sorted.length > 1 ? ROUNDS : 1); round++) {
-    for (const [j, band] of sorted.entries()) {
-      const ratio = totals[j] / ((integrate(scaled, band)?.flux ?? Number.NaN) * SPECTRUM_UNIT);
+    for (const [j, { table }] of sorted.entries()) {
+      const ratio = totals[j] / ((integrate(scaled, grid, table)?.flux ?? Number.NaN) * SPECTRUM_UNIT);
       if (!(ratio > 0 && Number.isFinite(ratio))) return undefined;
       logs[j] += Math.log(ratio);
     }
-    const factor = pixels.wavelength.map((lambda) => Math.exp(interpolate(Math.log(lambda), places, logs)));
-    scaled = {
-      wavelength: pixels.wavelength,
-      flux: pixels.flux.map((flux, i) => flux * factor[i]),
-      ivar: pixels.ivar.map((ivar, i) => ivar / factor[i] ** 2),
-    };
+    const constant = sorted.length === 1 ? Math.exp(logs[0]) : undefined;
+    for (let i = 0; i < grid.log.length; i++) {
+      const factor = constant ?? Math.exp(interpolate(grid.log[i], places, logs));
+      scaled.flux[i] = pixels.flux[i] * factor;
+      scaled.ivar[i] = pixels.ivar[i] / factor ** 2;
+    }
   }
   return { pixels: scaled, factors: logs.map(Math.exp) };
 }

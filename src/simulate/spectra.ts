@@ -11,8 +11,17 @@ import { codeOf } from "./missing.ts";
 import { createInstrument, type Instrument, type Observation, observe } from "./noise.ts";
 import { parseOptions, type SimulationInput, type SimulationOptions } from "./options.ts";
 import { createPassbands, type Passband } from "./passband.ts";
-import { rescaled, SPECTRUM_UNIT } from "./rescale.ts";
-import { integrate, moveRedshift, repair } from "./resample.ts";
+import { rescaled, type ScaleBand, SPECTRUM_UNIT } from "./rescale.ts";
+import {
+  createGrid,
+  integrate,
+  movement,
+  type Movement,
+  type PixelGrid,
+  repair,
+  type TabulatedBand,
+  tabulate,
+} from "./resample.ts";
 import { type Row, tableOf } from "./rows.ts";
 import { type ObservedSpectrum, type Pixels, warnings } from "./spectrum.ts";
 import { expandPaths, readSpectra } from "./spectrum-files.ts";
@@ -72,22 +81,35 @@ export interface SpectraRequest extends SimulationInput {
   readonly labels?: readonly LabelTable[];
 }
 
+type TabulatedPassband = Passband & { readonly table: TabulatedBand };
+
 /** All that one spectrum needs. */
 interface Pipeline {
   readonly survey: Survey;
   readonly options: SimulationOptions;
-  readonly passbands: readonly Passband[];
+  readonly passbands: readonly TabulatedPassband[];
   readonly instrument: Instrument;
   readonly tables: readonly Joined[];
   readonly labelNames: readonly string[];
   /** Bands whose total fluxes spectra are scaled to. */
-  readonly rescaleBands: readonly Passband[];
+  readonly rescaleBands: readonly ScaleBand[];
   /** Band that stands for the galaxy's light. */
   readonly reference: number;
+  /** Weights of the pixels at these wavelengths. */
+  gridOf(this: void, wavelength: Float64Array): PixelGrid;
   readonly tally: Tally;
 }
 
-function bandNamed(passbands: readonly Passband[], name: string): Passband {
+/** Remembers the last grid: spectra of one file often share their wavelengths. */
+function createGridOf(): Pipeline["gridOf"] {
+  let last: { readonly wavelength: Float64Array; readonly grid: PixelGrid } | undefined;
+  return (wavelength) => {
+    if (last?.wavelength !== wavelength) last = { wavelength, grid: createGrid(wavelength) };
+    return last.grid;
+  };
+}
+
+function bandNamed(passbands: readonly TabulatedPassband[], name: string): ScaleBand {
   const found = passbands.find((band) => band.name === name);
   if (found !== undefined) return found;
   throw new UserError(
@@ -98,7 +120,10 @@ function bandNamed(passbands: readonly Passband[], name: string): Passband {
 async function createPipeline({ survey, labels, ...input }: SpectraRequest, tally: Tally): Promise<Pipeline> {
   const options = parseOptions(input);
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
-  const passbands = createPassbands(bands, options.filters, options.filterPrefix);
+  const passbands = createPassbands(bands, options.filters, options.filterPrefix).map((band) => ({
+    ...band,
+    table: tabulate(band),
+  }));
   const tables: Joined[] = [];
   for (const one of labels ?? []) {
     const table = await readJoined(one, survey.fluxUnit);
@@ -123,6 +148,7 @@ async function createPipeline({ survey, labels, ...input }: SpectraRequest, tall
     labelNames: [...names, ...names.filter(hasError).map((name) => `${name}_err`)],
     rescaleBands: (options.observed.rescale ?? []).map((name) => bandNamed(passbands, name)),
     reference: Math.max(0, r),
+    gridOf: createGridOf(),
     tally,
   };
 }
@@ -156,19 +182,28 @@ interface Photometry {
   readonly covered: number;
 }
 
-function photometryOf({ passbands, options }: Pipeline, pixels: Pixels): Photometry {
+/** A spectrum as it stays where it is. */
+const STAY: Movement = { stretch: 1, dimming: 1 };
+
+function photometryOf(
+  { passbands, options, gridOf }: Pipeline,
+  pixels: Pixels,
+  { stretch, dimming }: Movement,
+): Photometry {
   const flux = new Float64Array(passbands.length).fill(Number.NaN);
   const error = new Float64Array(passbands.length);
-  const first = pixels.wavelength[pixels.ivar.findIndex((ivar) => ivar > 0)];
-  const last = pixels.wavelength[pixels.ivar.findLastIndex((ivar) => ivar > 0)];
+  const grid = gridOf(pixels.wavelength);
+  const first = pixels.wavelength[pixels.ivar.findIndex((ivar) => ivar > 0)] * stretch;
+  const last = pixels.wavelength[pixels.ivar.findLastIndex((ivar) => ivar > 0)] * stretch;
+  const unit = SPECTRUM_UNIT * dimming;
   let covered = 0;
-  passbands.forEach((band, j) => {
-    const measured = integrate(pixels, band);
+  passbands.forEach(({ table, pivot }, j) => {
+    const measured = integrate(pixels, grid, table, stretch);
     if (measured === undefined) return;
-    const toEnd = Math.max(0, Math.min(band.pivot - first, last - band.pivot));
+    const toEnd = Math.max(0, Math.min(pivot - first, last - pivot));
     const calibration = options.observed.calibration * (1 + END_ERROR * Math.exp(-toEnd / END_LENGTH));
-    flux[j] = measured.flux * SPECTRUM_UNIT;
-    error[j] = Math.hypot(measured.error * SPECTRUM_UNIT, calibration * flux[j]);
+    flux[j] = measured.flux * unit;
+    error[j] = Math.hypot(measured.error * unit, calibration * flux[j]);
     covered += 1;
   });
   return { flux, error, covered };
@@ -203,7 +238,7 @@ function drawMoved(
   for (let attempt = 0; attempt < MOVE_ATTEMPTS; attempt++) {
     const redshift = low + (high - low) * rng.uniform();
     if (limits.age > ageOfUniverse(redshift)) continue;
-    const photometry = photometryOf(pipeline, moveRedshift(pixels, z, redshift));
+    const photometry = photometryOf(pipeline, pixels, movement(z, redshift));
     if (photometry.covered >= limits.covered) return { redshift, photometry };
   }
   return undefined;
@@ -230,12 +265,12 @@ function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string 
   if (range !== undefined && !(z !== undefined && z > 0)) return "no redshift to move it from";
   let pixels = repair(spectrum);
   if (rescale !== undefined) {
-    const scaled = rescaled(pixels, pipeline.rescaleBands, spectrum, known);
+    const scaled = rescaled(pixels, pipeline.gridOf(pixels.wavelength), pipeline.rescaleBands, spectrum, known);
     if (scaled === undefined) return `no total flux or no coverage in ${rescale.join(", ")}`;
     pixels = scaled.pixels;
     tally.rescaled.push(scaled.factors[scaled.factors.length >> 1]);
   }
-  const photometry = photometryOf(pipeline, pixels);
+  const photometry = photometryOf(pipeline, pixels, STAY);
   if (photometry.covered === 0) return "no coverage of any band";
   const rng = createRng(`${options.seed}:spectrum:${spectrum.id}`);
   const pointing = rng.integer(options.pointings);

@@ -10,11 +10,12 @@ import {
   type Passband,
   readCurve,
 } from "../../src/simulate/passband.ts";
-import { integrate, repair } from "../../src/simulate/resample.ts";
+import { repair } from "../../src/simulate/resample.ts";
 import type { Pixels } from "../../src/simulate/spectrum.ts";
 import { expandPaths, readSpectra } from "../../src/simulate/spectrum-files.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { at, rms, withData } from "./data.ts";
+import { measure } from "./measure.ts";
 
 const survey = loadSurvey("minijpas");
 const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
@@ -26,7 +27,7 @@ function pixels(wavelength: Float64Array, flux: Float64Array): Pixels {
 
 /** Difference of magnitudes in two passbands; undefined where one of them is not covered. */
 function difference(spectrum: Pixels, one: Passband, two: Passband): number | undefined {
-  const [a, b] = [integrate(spectrum, one), integrate(spectrum, two)];
+  const [a, b] = [measure(spectrum, one), measure(spectrum, two)];
   return a === undefined || b === undefined ? undefined : -2.5 * Math.log10(a.flux / b.flux);
 }
 
@@ -42,7 +43,7 @@ describe("passbands", () => {
         wavelength,
         wavelength.map((lambda) => lambda ** n),
       );
-      expect((integrate(spectrum, band)?.flux ?? 0) / mean(n)).toBeCloseTo(1, 4);
+      expect((measure(spectrum, band)?.flux ?? 0) / mean(n)).toBeCloseTo(1, 4);
     }
     // pivot^2 = int lambda dlambda / int dlambda / lambda
     expect(band.pivot / Math.sqrt((high ** 2 - low ** 2) / 2 / Math.log(high / low))).toBeCloseTo(1, 4);
@@ -53,7 +54,7 @@ describe("passbands", () => {
     const flux = wavelength.map((lambda) => 1e-9 / lambda ** 2);
     const magnitude = -2.5 * Math.log10(1e-9 / 2.99792458e18) - 48.6;
     for (const band of createPassbands(bands)) {
-      const measured = integrate(pixels(wavelength, flux), band);
+      const measured = measure(pixels(wavelength, flux), band);
       expect(Math.abs(magnitudeOfFlux(measured?.flux ?? 0, band.pivot) - magnitude), band.name).toBeLessThan(1e-4);
     }
   });
@@ -143,7 +144,7 @@ withData(
       for await (const one of readSpectra(path)) {
         const spectrum = repair(one);
         bands.forEach((_, j) => {
-          const measured = isNarrow[j] ? integrate(spectrum, system[j]) : undefined;
+          const measured = isNarrow[j] ? measure(spectrum, system[j]) : undefined;
           // noise that falls on the edges of a faint band is no judge of curves
           if (measured === undefined || measured.flux < 10 * measured.error) return;
           const found = difference(spectrum, parametric[j], system[j]);

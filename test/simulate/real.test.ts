@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import { openFits } from "../../src/io/fits.ts";
 import { GRID_SIZE, gridWavelength } from "../../src/simulate/grid.ts";
 import { createPassbands } from "../../src/simulate/passband.ts";
-import { integrate } from "../../src/simulate/resample.ts";
 import type { Pixels } from "../../src/simulate/spectrum.ts";
 import { createStellarModel } from "../../src/simulate/stars.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { at, rms, withData } from "./data.ts";
+import { measure } from "./measure.ts";
 
 const bands = loadSurvey("minijpas").fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
 const realPassbands = () => createPassbands(bands, at("filters"));
@@ -25,7 +25,7 @@ withData("miuscat-ssp", "filters")("the analytic stellar continuum against MIUSC
       ivar: new Float64Array(flux.length).fill(1),
     });
     const magnitudes = (one: Pixels): number[] =>
-      passbands.map((band) => -2.5 * Math.log10(integrate(one, band)?.flux ?? Number.NaN));
+      passbands.map((band) => -2.5 * Math.log10(measure(one, band)?.flux ?? Number.NaN));
     const breakOf = ({ wavelength, flux }: Pixels): number => {
       const sums = [0, 0, 0, 0];
       wavelength.forEach((x, i) => {

@@ -8,14 +8,15 @@ import { createRng } from "../../src/random.ts";
 import { luminosityDistance } from "../../src/simulate/cosmology.ts";
 import { joinCameras, planJoin } from "../../src/simulate/desi.ts";
 import { readJoined } from "../../src/simulate/joined.ts";
-import { createPassband, magnitudeOfFlux, readCurve } from "../../src/simulate/passband.ts";
-import { integrate, moveRedshift, repair } from "../../src/simulate/resample.ts";
+import { createPassband, createPassbands, magnitudeOfFlux, readCurve } from "../../src/simulate/passband.ts";
+import { movement, repair } from "../../src/simulate/resample.ts";
 import { createTally, formatTally, simulateFromSpectra } from "../../src/simulate/spectra.ts";
 import type { ObservedSpectrum, Pixels } from "../../src/simulate/spectrum.ts";
 import { expandPaths, readSpectra } from "../../src/simulate/spectrum-files.ts";
 import { State } from "../../src/survey/field.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { at, withData } from "./data.ts";
+import { measure } from "./measure.ts";
 
 const survey = loadSurvey("minijpas");
 const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
@@ -47,26 +48,48 @@ describe("resampling", () => {
     const rng = createRng("copies");
     const sigma = wavelength.map((lambda) => 0.5 + (lambda - 4900) / 200);
     const ivar = sigma.map((s, i) => (i % 23 === 0 ? 0 : 1 / (s * s)));
-    const stated = integrate(repair({ wavelength, flux: wavelength.map(() => 3), ivar }), band);
+    const stated = measure(repair({ wavelength, flux: wavelength.map(() => 3), ivar }), band);
     expect(stated?.flux).toBeCloseTo(3, 10);
     const n = 1500;
     let square = 0;
     for (let k = 0; k < n; k++) {
       const flux = sigma.map((s, i) => (ivar[i] > 0 ? 3 + s * rng.normal() : 1e6));
-      square += ((integrate(repair({ wavelength, flux, ivar }), band)?.flux ?? Number.NaN) - 3) ** 2 / n;
+      square += ((measure(repair({ wavelength, flux, ivar }), band)?.flux ?? Number.NaN) - 3) ** 2 / n;
     }
     // interpolated pixels repeat their neighbours' noise: 3 %
     expect(Math.abs(Math.sqrt(square) / (stated?.error ?? 0) - 1)).toBeLessThan(0.06);
   });
 
+  test("the curves' tables give what the curves themselves give, pixel by pixel", () => {
+    const rng = createRng("table");
+    const red = Float64Array.from({ length: 8000 }, (_, i) => 3600 + 0.8 * i);
+    const flux = red.map((x) => 2 + Math.sin(x / 30) + 0.3 * rng.normal());
+    const ivar = red.map((_, i) => 1 + (i % 5));
+    let compared = 0;
+    for (const one of createPassbands(bands)) {
+      const { range, transmission } = one.curve;
+      const inside = [...red.keys()].filter((i) => i > 0 && red[i] >= range[0] && red[i] <= range[1]);
+      const weights = inside.map((i) => transmission(red[i]) * red[i]);
+      const total = weights.reduce((sum, w) => sum + w, 0);
+      const found = measure({ wavelength: red, flux, ivar }, one);
+      if (found === undefined) continue;
+      compared += 1;
+      const mean = weights.reduce((sum, w, k) => sum + w * flux[inside[k]], 0) / total;
+      const error = Math.sqrt(weights.reduce((sum, w, k) => sum + (w * w) / ivar[inside[k]], 0)) / total;
+      expect(Math.abs(found.flux / mean - 1), one.name).toBeLessThan(1e-5);
+      expect(Math.abs(found.error / error - 1), one.name).toBeLessThan(1e-5);
+    }
+    expect(compared).toBeGreaterThan(50);
+  });
+
   test("a band that is not covered, or falls on bad pixels, is not observed", () => {
     const flux = wavelength.map(() => 1);
     const ivar = wavelength.map(() => 1);
-    expect(integrate({ wavelength: wavelength.slice(150), flux, ivar }, band)).toBeUndefined();
+    expect(measure({ wavelength: wavelength.slice(150), flux, ivar }, band)).toBeUndefined();
     const bad = ivar.map((one, i) => (i > 100 && i < 130 ? 0 : one));
-    expect(integrate(repair({ wavelength, flux, ivar: bad }), band)).toBeUndefined();
+    expect(measure(repair({ wavelength, flux, ivar: bad }), band)).toBeUndefined();
     expect(
-      integrate(repair({ wavelength, flux, ivar: ivar.map((one, i) => (i === 150 ? 0 : one)) }), band),
+      measure(repair({ wavelength, flux, ivar: ivar.map((one, i) => (i === 150 ? 0 : one)) }), band),
     ).toBeDefined();
   });
 
@@ -89,7 +112,12 @@ describe("resampling", () => {
     const line = (5050 / 1.1) * (1 + from);
     const flux = wavelength.map((x) => 2 + 10 * Math.exp(-0.5 * ((x - line) / 4) ** 2));
     const pixels = { wavelength, flux, ivar: wavelength.map(() => 4) };
-    const moved = moveRedshift(pixels, from, to);
+    const { stretch, dimming } = movement(from, to);
+    const moved = {
+      wavelength: wavelength.map((x) => x * stretch),
+      flux: flux.map((f) => f * dimming),
+      ivar: pixels.ivar.map((one) => one / dimming ** 2),
+    };
     const power = ({ wavelength: x, flux: f }: Pixels): number =>
       f.reduce((sum, v, i) => sum + v * ((x[i + 1] ?? x[i]) - x[i]), 0);
     expect(power(moved) / power(pixels)).toBeCloseTo((luminosityDistance(from) / luminosityDistance(to)) ** 2, 10);
@@ -97,6 +125,11 @@ describe("resampling", () => {
       f.reduce((sum, v, i) => sum + (v / f[0] - 1) * ((x[i + 1] ?? x[i]) - x[i]), 0) / (1 + z);
     expect(width(moved, to)).toBeCloseTo(width(pixels, from), 8);
     moved.flux.forEach((f, i) => expect(f * Math.sqrt(moved.ivar[i])).toBeCloseTo(flux[i] * 2, 8));
+    // moved on the way, or before: the same
+    const red = createPassband("red", { range: [5600, 5780], transmission: (x) => 90 - Math.abs(x - 5690) });
+    const [before, after] = [measure(moved, red), measure(pixels, red, stretch)];
+    expect((after?.flux ?? Number.NaN) * dimming).toBeCloseTo(before?.flux ?? Number.NaN, 10);
+    expect((after?.error ?? Number.NaN) * dimming).toBeCloseTo(before?.error ?? Number.NaN, 10);
   });
 });
 
@@ -150,7 +183,7 @@ withData("desi-spectra", "filters")("DESI spectra", () => {
     const imaging = { g: [1.904, 3.237], r: [3.499, 5.947] } as const;
     for (const [name, [fibre, total]] of Object.entries(imaging)) {
       const band = createPassband(name, readCurve(at(`filters/SLOAN_SDSS.${name}.dat`)));
-      const measured = integrate(repair(galaxy), band);
+      const measured = measure(repair(galaxy), band);
       const flux = 10 ** (0.4 * (22.5 - magnitudeOfFlux((measured?.flux ?? Number.NaN) * 1e-17, band.pivot)));
       expect(flux / fibre, name).toBeGreaterThan(0.8);
       expect(flux / total, name).toBeLessThan(1.1);
@@ -271,7 +304,7 @@ withData("sdss-spectra", "filters")("SDSS spectra", () => {
     await fits.close();
     ["g", "r", "i"].forEach((letter, j) => {
       const band = createPassband(letter, readCurve(at(`filters/SLOAN_SDSS.${letter}.dat`)));
-      const measured = integrate(repair(spectrum), band);
+      const measured = measure(repair(spectrum), band);
       const synthetic = magnitudeOfFlux((measured?.flux ?? Number.NaN) * 1e-17, band.pivot);
       const catalogue = 22.5 - 2.5 * Math.log10(fluxes[j + 1]);
       // faint BOSS spectra have larger errors of their own
