@@ -46,6 +46,9 @@ export function explainFileError(error: unknown, path: string, verb: "read" | "w
   return error;
 }
 
+/** Reads shorter than this take as much with them: headers and small tables of a file lie together. */
+const AHEAD = 64 * 1024;
+
 async function openPlain(path: string, shownAs: string): Promise<ByteSource> {
   const handle = await open(path, "r");
   const stat = await handle.stat();
@@ -54,6 +57,17 @@ async function openPlain(path: string, shownAs: string): Promise<ByteSource> {
     throw new UserError(`${shownAs}: is ${stat.isDirectory() ? "a folder" : "no plain file"}, expected a file`);
   }
   const { size } = stat;
+  async function readDirect(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+      if (bytesRead === 0) throw new UserError(`${shownAs}: shrank while being read, at byte ${offset + done}`);
+      done += bytesRead;
+    }
+    return bytes;
+  }
+  let ahead = { from: 0, bytes: new Uint8Array(0) };
   return {
     path: shownAs,
     size,
@@ -66,14 +80,14 @@ async function openPlain(path: string, shownAs: string): Promise<ByteSource> {
           `${shownAs}: truncated: ${what} needs bytes ${offset} to ${offset + length}, the file ends at ${size}`,
         );
       }
-      const bytes = new Uint8Array(length);
-      let done = 0;
-      while (done < length) {
-        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
-        if (bytesRead === 0) throw new UserError(`${shownAs}: shrank while being read, at byte ${offset + done}`);
-        done += bytesRead;
+      if (length >= AHEAD) return readDirect(offset, length);
+      let { from, bytes } = ahead;
+      if (offset < from || offset + length > from + bytes.length) {
+        from = offset;
+        bytes = await readDirect(offset, Math.min(AHEAD, size - offset));
+        ahead = { from, bytes };
       }
-      return bytes;
+      return bytes.slice(offset - from, offset - from + length);
     },
     close: () => handle.close(),
   };

@@ -1,3 +1,4 @@
+import { endianness } from "node:os";
 import { UserError } from "../errors.ts";
 import { openBytes } from "./bytes.ts";
 import type { ByteSource } from "./bytes.ts";
@@ -108,6 +109,14 @@ async function readImage(source: ByteSource, unit: Unit, index: number): Promise
   const zero = header.number("BZERO", 0);
   const blank = bits > 0 && header.get("BLANK") !== undefined ? header.number("BLANK", NaN) : NaN;
   const isPlain = scale === 1 && zero === 0;
+  if (isPlain && bits < 0 && endianness() === "LE") {
+    // whole arrays of floats turn round in place
+    const raw = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (bits === -32) raw.swap32();
+    else raw.swap64();
+    const Floats = bits === -32 ? Float32Array : Float64Array;
+    return { shape, data: new Floats(bytes.buffer, bytes.byteOffset, count) };
+  }
   const data = bits === -32 && isPlain ? new Float32Array(count) : new Float64Array(count);
   const readers: Record<number, (offset: number) => number> = {
     8: (offset) => view.getUint8(offset),

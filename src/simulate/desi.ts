@@ -20,7 +20,7 @@ interface Camera {
   readonly wavelength: FitsImage["data"];
   readonly flux: FitsImage["data"];
   readonly ivar: FitsImage["data"];
-  readonly mask: FitsImage["data"] | undefined;
+  readonly mask?: FitsImage["data"] | undefined;
 }
 
 async function readCamera(file: FitsFile, camera: string, count: number): Promise<Camera | undefined> {
@@ -48,30 +48,41 @@ interface JoinPlan {
 
 export function planJoin(wavelengths: readonly ArrayLike<number>[]): JoinPlan {
   const places = wavelengths.map(({ length }) => new Int32Array(length));
-  const order = wavelengths
-    .flatMap((one, camera) => Array.from(one, (lambda, pixel) => ({ lambda, camera, pixel })))
-    .sort((a, b) => a.lambda - b.lambda);
+  const next = wavelengths.map(() => 0);
   const joined: number[] = [];
-  for (const { lambda, camera, pixel } of order) {
+  for (;;) {
+    // the lowest of the wavelengths that each camera has next
+    let lowest = -1;
+    for (let c = 0; c < wavelengths.length; c++) {
+      if (next[c] === wavelengths[c].length) continue;
+      if (lowest < 0 || wavelengths[c][next[c]] < wavelengths[lowest][next[lowest]]) lowest = c;
+    }
+    if (lowest < 0) return { wavelength: Float64Array.from(joined), places };
+    const lambda = wavelengths[lowest][next[lowest]];
     if (joined.length === 0 || lambda - joined[joined.length - 1] >= SAME) joined.push(lambda);
-    places[camera][pixel] = joined.length - 1;
+    places[lowest][next[lowest]] = joined.length - 1;
+    next[lowest] += 1;
   }
-  return { wavelength: Float64Array.from(joined), places };
 }
 
 /** One spectrum from its cameras: where two overlap, the mean of their fluxes weighted by inverse variance. */
-export function joinCameras(plan: JoinPlan, cameras: readonly Pick<Pixels, "flux" | "ivar">[]): Pixels {
-  const { wavelength, places } = plan;
+export function joinCameras(
+  { wavelength, places }: JoinPlan,
+  cameras: readonly Pick<Camera, "flux" | "ivar" | "mask">[],
+): Pixels {
   const flux = new Float64Array(wavelength.length).fill(Number.NaN);
   const ivar = new Float64Array(wavelength.length);
-  cameras.forEach((camera, c) => {
-    places[c].forEach((at, i) => {
-      const weight = camera.ivar[i];
-      if (ivar[at] === 0) flux[at] = weight > 0 || Number.isNaN(flux[at]) ? camera.flux[i] : flux[at];
-      else if (weight > 0) flux[at] += ((camera.flux[i] - flux[at]) * weight) / (ivar[at] + weight);
+  for (const [c, { flux: fluxes, ivar: weights, mask }] of cameras.entries()) {
+    const place = places[c];
+    for (let i = 0; i < place.length; i++) {
+      const at = place[i];
+      const one = fluxes[i];
+      const weight = mask === undefined || mask[i] === 0 ? weights[i] : 0;
+      if (ivar[at] === 0) flux[at] = weight > 0 || Number.isNaN(flux[at]) ? one : flux[at];
+      else if (weight > 0) flux[at] += ((one - flux[at]) * weight) / (ivar[at] + weight);
       if (weight > 0) ivar[at] += weight;
-    });
-  });
+    }
+  }
   return { wavelength, flux, ivar };
 }
 
@@ -92,7 +103,7 @@ async function readRedshifts(path: string): Promise<Map<string, Redshift>> {
     const columns = await readColumns(beside, file.hdu("REDSHIFTS"), ["TARGETID", "Z", "ZWARN", "SPECTYPE"]);
     const [z, warning] = ["Z", "ZWARN"].map((name) => numbers(columns, name));
     return new Map(
-      z.map((value, row) => {
+      Array.from(z, (value, row) => {
         const type = textOf(columns.get("SPECTYPE"), row);
         return [textOf(columns.get("TARGETID"), row), { z: value, warning: warning[row], type }];
       }),
@@ -138,11 +149,7 @@ export async function* readDesi(file: FitsFile): AsyncGenerator<ObservedSpectrum
     const warning = warningOf(textOf(fibres.get("OBJTYPE"), row), id, status[row] ?? 0, redshift);
     const pixels = cameras.map(({ wavelength, flux, ivar, mask }) => {
       const [from, to] = [row * wavelength.length, (row + 1) * wavelength.length];
-      const bad = mask?.subarray(from, to);
-      return {
-        flux: Float64Array.from(flux.subarray(from, to)),
-        ivar: Float64Array.from(ivar.subarray(from, to), (one, i) => (bad === undefined || bad[i] === 0 ? one : 0)),
-      };
+      return { flux: flux.subarray(from, to), ivar: ivar.subarray(from, to), mask: mask?.subarray(from, to) };
     });
     yield {
       id,

@@ -41,7 +41,7 @@ function readWidths(columns: Map<string, Column>, z: number): ObservedSpectrum["
 function idOf(path: string, object: Map<string, Column>): string {
   const name = basename(path).replace(/\.fits?(\.gz)?$/, "");
   const named = /^spec-(\d+)-(\d+)-(\d+)$/.exec(name)?.slice(1).map(Number);
-  const told = ["PLATE", "MJD", "FIBERID"].flatMap((column) => numbers(object, column).slice(0, 1));
+  const told = ["PLATE", "MJD", "FIBERID"].flatMap((column) => [...numbers(object, column).subarray(0, 1)]);
   return told.length === 3 ? told.join("-") : (named?.join("-") ?? name);
 }
 
@@ -72,9 +72,9 @@ export async function* readSdss(file: FitsFile): AsyncGenerator<ObservedSpectrum
   const totals = TOTALS.map((name) => numbers(object, name)).find((fluxes) => fluxes.some((flux) => flux > 0)) ?? [];
   yield {
     id: idOf(path, object),
-    wavelength: Float64Array.from(numbers(coadd, "LOGLAM"), (x) => 10 ** x),
-    flux: Float64Array.from(numbers(coadd, "FLUX")),
-    ivar: Float64Array.from(numbers(coadd, "IVAR")),
+    wavelength: numbers(coadd, "LOGLAM").map((x) => 10 ** x),
+    flux: numbers(coadd, "FLUX"),
+    ivar: numbers(coadd, "IVAR"),
     redshift: warning === undefined ? z : undefined,
     ...(warning === undefined ? {} : { warning }),
     widths,

@@ -70,6 +70,9 @@ export async function readColumns(
 }
 
 /** A column as numbers; empty where the table has none. */
-export function numbers(columns: Map<string, Column>, name: string): number[] {
-  return Array.from((columns.get(name)?.data ?? []) as ArrayLike<number | bigint | string>, Number);
+export function numbers(columns: Map<string, Column>, name: string): Float64Array {
+  const data = columns.get(name)?.data ?? [];
+  return data instanceof Float32Array || data instanceof Float64Array
+    ? new Float64Array(data)
+    : Float64Array.from(data as ArrayLike<number | bigint | string>, Number);
 }
