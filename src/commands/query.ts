@@ -180,7 +180,7 @@ export async function runQuery(request: QueryRequest): Promise<number> {
         yield first.value as Table;
         yield* batches;
       }
-      await writeTable(request.out, { schema: first.value.columns.map(schemaOf), metadata }, all());
+      await writeTable(request.out, { schema: first.value.columns.map(schemaOf), metadata, isPlain: true }, all());
     }
   } finally {
     bar?.stop();

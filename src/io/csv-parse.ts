@@ -1,5 +1,6 @@
 import Papa from "papaparse";
 import { UserError } from "../errors.ts";
+import { ecsvDelimiter } from "./csv-notes.ts";
 import { readText } from "./text.ts";
 
 /** Characters of one record at most: an unclosed quote must not swallow the file into memory. */
@@ -52,22 +53,26 @@ function parsePiece(path: string, text: string, delimiter: string, firstLine: nu
 }
 
 export interface CsvStart {
-  /** Lines that begin with # before the header, without the #. */
+  /** Lines that begin with # before the header, without the # and one blank. */
   readonly comments: string[];
   readonly delimiter: string;
 }
 
-/** The comments and the delimiter, from the beginning of the text. */
-function readStart(path: string, text: string): CsvStart {
+/** The comments and the delimiter, from the beginning of the text, and how many characters come before the header line. */
+function readStart(path: string, text: string): CsvStart & { readonly length: number } {
   const comments: string[] = [];
-  for (const line of text.split(/\r?\n/)) {
-    if (line.startsWith("#")) comments.push(line.slice(1).trim());
+  let length = 0;
+  for (const line of text.split("\n")) {
+    if (line.startsWith("#")) comments.push(line.slice(1).replace(/^ |\r$/g, ""));
     else if (line.trim() !== "") {
+      const told = ecsvDelimiter(path, comments);
+      if (told !== undefined) return { comments, delimiter: told, length };
       const delimiters = [",", "\t", ";", "|"];
       const counts = delimiters.map((delimiter) => line.split(delimiter).length);
       const most = Math.max(...counts);
-      return { comments, delimiter: most === 1 ? "," : delimiters[counts.indexOf(most)] };
+      return { comments, delimiter: most === 1 ? "," : delimiters[counts.indexOf(most)], length };
     }
+    length += line.length + 1;
   }
   throw new UserError(`${path}: empty, expected a header line with column names`);
 }
@@ -82,9 +87,15 @@ export async function* readRecords(path: string): AsyncGenerator<Piece & { reado
   let line = 1;
   let start: CsvStart | undefined;
   const emit = function* (text: string): Generator<Piece & { readonly start: CsvStart }> {
-    start ??= readStart(path, text);
-    const piece = parsePiece(path, text.replace(/\r?\n$/, ""), start.delimiter, line);
-    line += text.split("\n").length - 1;
+    let rows = text;
+    if (start === undefined) {
+      const { length, ...found } = readStart(path, text);
+      start = found;
+      rows = text.slice(length);
+      line += text.slice(0, length).split("\n").length - 1;
+    }
+    const piece = parsePiece(path, rows.replace(/\r?\n$/, ""), start.delimiter, line);
+    line += rows.split("\n").length - 1;
     if (piece.records.length > 0) yield { ...piece, start };
   };
   for await (const text of readText(path, "CSV")) {

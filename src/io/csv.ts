@@ -1,6 +1,8 @@
 import { open } from "node:fs/promises";
 import { UserError } from "../errors.ts";
 import { allocate, sliceTable, uniqueNames } from "./columns.ts";
+import { ecsvHead, readNotes } from "./csv-notes.ts";
+import type { Notes } from "./csv-notes.ts";
 import { readRecords } from "./csv-parse.ts";
 import type { Piece } from "./csv-parse.ts";
 import { DEFAULT_BATCH_ROWS, chooseColumns } from "./select.ts";
@@ -44,33 +46,6 @@ function inferColumn(cells: readonly string[]): { type: ColumnType; width: numbe
   const same = arrays.filter((tokens) => tokens.length === width).length;
   const isArray = width > 1 && same > 0.8 * arrays.length && arrays.every((tokens) => tokens.every(isNumber));
   return isArray ? { type: "float64", width } : { type: "string", width: 1 };
-}
-
-interface Notes {
-  readonly units: Map<string, string>;
-  readonly types: Map<string, { type: ColumnType; width: number }>;
-  readonly metadata: Record<string, string>;
-}
-
-const TYPES: readonly string[] = ["float32", "float64", "uint8", "int16", "int32", "int64", "string"];
-
-/** Reads `# unit NAME = Gyr`, `# type NAME = float32 60`, `# key = value` and `#SELECT ...`. */
-function readComments(comments: readonly string[]): Notes {
-  const notes: Notes = { units: new Map(), types: new Map(), metadata: {} };
-  for (const comment of comments) {
-    if (/^select\b/i.test(comment)) notes.metadata["query"] = comment;
-    const match = /^(?:(unit|type)\s+)?(.+?)\s*=\s*(.*)$/.exec(comment);
-    if (!match || /^select\b/i.test(comment)) continue;
-    const [, what, name, value] = match;
-    if (what === "unit") notes.units.set(name, value);
-    else if (what === "type") {
-      const [type, width = "1"] = value.split(" ");
-      if (TYPES.includes(type) && /^[1-9]\d{0,5}$/.test(width)) {
-        notes.types.set(name, { type: type as ColumnType, width: Number(width) });
-      }
-    } else notes.metadata[name] = value;
-  }
-  return notes;
 }
 
 function parseNumber(cell: string): number {
@@ -156,7 +131,15 @@ function makeSchema(names: readonly string[], first: readonly string[][], notes:
     const told = notes.types.get(name);
     const { type, width } = told ?? inferColumn(first.map((record) => (record[j] ?? "").trim()));
     const isNullable = type === "uint8" && !told;
-    return { name, type, width, ...(unit ? { unit } : {}), ...(isNullable ? { nullable: true } : {}) };
+    const description = notes.descriptions.get(name);
+    return {
+      name,
+      type,
+      width,
+      ...(unit ? { unit } : {}),
+      ...(description ? { description } : {}),
+      ...(isNullable ? { nullable: true } : {}),
+    };
   });
 }
 
@@ -186,7 +169,7 @@ function checkCells(path: string, piece: Piece, count: number): void {
 }
 
 /**
- * Opens a CSV (or TSV) file, plain or `.gz`. Column types come from the first megabyte, or from `# type` comments.
+ * Opens a CSV (or TSV, ECSV) file, plain or `.gz`. Column types come from the header's comments, else from the first megabyte.
  * Cells of space-separated numbers become array columns. @throws UserError with file:line.
  */
 export async function openCsv(path: string): Promise<TableSource> {
@@ -195,7 +178,7 @@ export async function openCsv(path: string): Promise<TableSource> {
   let metadata: Record<string, string> = {};
   for await (const { records, start } of readRecords(path)) {
     names = uniqueNames(records[0].map((name) => name.trim()));
-    const notes = readComments(start.comments);
+    const notes = readNotes(path, start.comments);
     ({ metadata } = notes);
     schema = makeSchema(names, records.slice(1), notes);
     break;
@@ -253,17 +236,17 @@ function formatCell(column: Column, row: number): string {
   if (Array.isArray(data)) return quote(data.slice(row * width, (row + 1) * width).join(" "));
   if (width === 1) return formatNumber(data[row], type, "");
   const cells: string[] = [];
-  for (let k = 0; k < width; k++) cells.push(formatNumber(data[row * width + k], type, "nan"));
-  return cells.join(" ");
+  for (let k = 0; k < width; k++) cells.push(formatNumber(data[row * width + k], type, "NaN"));
+  return `"[${cells.join(",")}]"`;
 }
 
-/** Writes comments with metadata, units and types, the header line, and the rows. */
+/**
+ * Writes the header line and the rows, and before them, unless the table is to be plain, an ECSV header with units, types,
+ * descriptions and metadata.
+ */
 export async function writeCsv(path: string, header: TableHeader, batches: AsyncIterable<Table>): Promise<void> {
-  const oneLine = (text: string): string => text.replace(/\s+/g, " ");
   const head = [
-    ...Object.entries(header.metadata).map(([key, value]) => `# ${oneLine(key)} = ${oneLine(value)}`),
-    ...header.schema.filter(({ unit }) => unit).map(({ name, unit = "" }) => `# unit ${name} = ${unit}`),
-    ...header.schema.map(({ name, type, width }) => `# type ${name} = ${type}${width === 1 ? "" : ` ${width}`}`),
+    ...(header.isPlain === true ? [] : ecsvHead(header)),
     header.schema.map(({ name }) => quote(name)).join(","),
   ];
   const file = await open(path, "w");

@@ -43,6 +43,13 @@ export const formats = {
     open: openCsv,
     write: writeCsv,
   },
+  ecsv: {
+    name: "ecsv",
+    extensions: [".ecsv", ".ecsv.gz"],
+    isLike: startsWith("# %ECSV"),
+    open: openCsv,
+    write: (path, header, batches) => writeCsv(path, { ...header, isPlain: false }, batches),
+  },
   fits: {
     name: "fits",
     extensions: [".fits", ".fit", ".fits.gz", ".fit.gz"],

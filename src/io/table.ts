@@ -54,6 +54,8 @@ export interface TableHeader {
   readonly metadata: Readonly<Record<string, string>>;
   /** Known in advance where the caller knows it; formats that need it in their header patch it otherwise. */
   readonly rowCount?: number;
+  /** CSV: nothing but the header line and the rows, so that any program opens it; units are then lost. */
+  readonly isPlain?: boolean;
 }
 
 /** One file format: a row of the table in formats.ts. `write` gets a temporary path; the caller renames. */

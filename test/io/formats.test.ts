@@ -15,6 +15,8 @@ const written = all.filter((format) => format.write !== undefined);
 /** Where a standard has a spelling of its own for units, that is what is written. */
 const spellings: Readonly<Record<string, string>> = {
   fits: "10**-19 erg s-1 cm-2 Angstrom-1",
+  csv: "10**-19 erg s-1 cm-2 Angstrom-1",
+  ecsv: "10**-19 erg s-1 cm-2 Angstrom-1",
   votable: "1e-19erg.s**-1.cm**-2.Angstrom**-1",
 };
 
@@ -157,6 +159,29 @@ describe("files that other programs wrote", () => {
     const source = await openTable(golden("astropy.h5"));
     expect(source.schema[1].description).toBe("a flux");
     expect(await truthOf(source)).toEqual(readTruth("astropy.h5").columns);
+  });
+
+  it("ECSV by astropy, with its units, masks and arrays", async () => {
+    const source = await openTable(golden("astropy.ecsv"));
+    expect(source.schema[1].description).toBe("a flux");
+    expect(source.metadata).toMatchObject({ survey: "test" });
+    expect(await truthOf(source)).toEqual(readTruth("ecsv").columns);
+  });
+
+  it("a damaged ECSV header is told in one line", async () => {
+    const path = join(scratch(), "bad.ecsv");
+    writeFileSync(path, "# %ECSV 1.0\n# ---\n# datatype: {a: 1}\na\n1\n");
+    await expect(openTable(path)).rejects.toThrow(/bad\.ecsv: its ECSV header cannot be read \(.+\), expected YAML/);
+  });
+
+  it("a plain CSV has nothing before its header line", async () => {
+    const path = join(scratch(), "plain.csv");
+    await writeTable(path, { ...headerOf(everyType()), isPlain: true }, [everyType()]);
+    expect(readFileSync(path, "utf8").split("\n")[0]).toBe(
+      everyType()
+        .columns.map(({ name }) => name)
+        .join(","),
+    );
   });
 
   it.each(["fixed", "table"])("HDF5 by pandas, layout %s", async (layout) => {

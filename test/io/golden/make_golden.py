@@ -356,6 +356,27 @@ def make_astropy_hdf5():
     truth("astropy.h5", small_truth("erg / (Angstrom s cm2)"))
 
 
+def make_ecsv():
+    """Blanks between the cells, as astropy writes it unless asked otherwise."""
+    from astropy.table import MaskedColumn, Table
+
+    table = Table(meta={"survey": "test"})
+    table["id"] = np.array([1, 2**60 + 1, -3])
+    table["flux"] = MaskedColumn(np.array([0.1, 7, 3e8], "f4"), mask=[False, True, False], description="a flux")
+    table["flux"].unit = "erg / (Angstrom s cm2)"
+    table["n"] = MaskedColumn(np.array([1, 2, 3], "i4"), mask=[False, True, False])
+    table["name"] = ["a", "b c, d", ""]
+    table["pair"] = np.array([[1, 2], [3, NAN], [5, 6]], "f4")
+    table["good"] = [True, False, True]
+    table.write("astropy.ecsv", overwrite=True)
+    truth("ecsv", {
+        **small_truth("erg / (Angstrom s cm2)"),
+        "name": column("string", 1, ["a", "b c, d", ""]),
+        "pair": column("float32", 2, [1, 2, 3, None, 5, 6]),
+        "good": column("uint8", 1, [1, 0, 1]),
+    })
+
+
 def make_frames():
     """The photo-z challenge's way: a data frame under the key `data`, in both layouts that pandas has."""
     import pandas as pd
@@ -377,5 +398,6 @@ def make_frames():
 
 if __name__ == "__main__":
     makers = {"fits": make_fits, "spectra": make_spectra, "votable": make_votable, "arrow": make_arrow,
-              "hdf5": make_hdf5, "astropy_hdf5": make_astropy_hdf5, "frames": make_frames}
+              "hdf5": make_hdf5, "astropy_hdf5": make_astropy_hdf5, "frames": make_frames,
+              "ecsv": make_ecsv}
     makers[sys.argv[1]]()
