@@ -211,7 +211,10 @@ export const queryCommand = defineCommand<Arguments>({
   describe: "ask for any fields of galaxies from any others",
   builder: (yargs) =>
     readOptions(engineOptions(yargs))
-      .positional("table", { type: "string", describe: "table of galaxies: .parquet, .fits, .csv, .arrow, .vot, .h5" })
+      .positional("table", {
+        type: "string",
+        describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5",
+      })
       .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
       .option("given", {
         type: "string",

@@ -82,7 +82,7 @@ export const simulateCommand = defineCommand<Arguments>({
           group: WRITTEN,
           type: "string",
           demandOption: true,
-          describe: "table to write: .parquet, .fits, .csv, .arrow, .vot",
+          describe: "table to write: .parquet, .fits, .csv, .ecsv, .arrow, .vot",
         })
         .option("report", {
           group: WRITTEN,

@@ -81,11 +81,12 @@ export const formats = {
 
 const all: readonly Format[] = Object.values(formats);
 
-function formatOf(path: string): Format {
+/** The format of a path's extension. @throws UserError that lists the extensions of `possible`. */
+function formatOf(path: string, possible: readonly Format[] = all): Format {
   const lower = path.toLowerCase();
   const found = all.find((format) => format.extensions.some((extension) => lower.endsWith(extension)));
   if (found) return found;
-  const extensions = all.flatMap((format) => format.extensions);
+  const extensions = possible.flatMap((format) => format.extensions);
   if (existsSync(path) && statSync(path).isDirectory()) {
     throw new UserError(`${path}: is a folder, expected a table file (${extensions.join(", ")})`);
   }
@@ -163,9 +164,11 @@ export function checkWritable(path: string): void {
 }
 
 function writerOf(path: string): NonNullable<Format["write"]> {
-  const { write, name } = formatOf(path);
-  if (!write) throw new UserError(`${path}: ${name} files are only read; write one of ${writable().join(", ")}`);
-  return write;
+  const written = all.filter((format) => format.write);
+  const { write, name } = formatOf(path, written);
+  if (write) return write;
+  const first = written.map(({ extensions }) => extensions[0]);
+  throw new UserError(`${path}: ${name} files are only read; write one of ${first.join(", ")}`);
 }
 
 /**
@@ -187,10 +190,6 @@ export async function writeTable(
       await pipeline(createReadStream(plain), createGzip(), createWriteStream(temporary));
     });
   });
-}
-
-function writable(): string[] {
-  return all.filter((format) => format.write).map((format) => format.extensions[0]);
 }
 
 async function* toAsync(batches: AsyncIterable<Table> | Iterable<Table>): AsyncGenerator<Table> {
