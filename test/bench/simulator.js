@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { simulateBuiltin } from "../../dist/simulate/builtin.js";
+import { createTally, simulateFromSpectra } from "../../dist/simulate/spectra.js";
 import { loadSurvey } from "../../dist/survey/survey.js";
 
 const COUNT = Number(process.env.CALEIDO_BENCH_GALAXIES ?? 8_000);
@@ -56,6 +57,49 @@ const parts = {
   },
 };
 
+/** Draws of a spectrum: enough that rows, not files, take the time. */
+const DRAWS = 200;
+
+/** Best wall clock of a run over files of observed spectra [s]: curves and files included. */
+const spectraRow = async (name, paths, input) => {
+  let seconds = Infinity;
+  let tally = createTally();
+  for (let i = 0; i <= REPEATS; i++) {
+    const start = performance.now();
+    tally = createTally();
+    const tables = simulateFromSpectra(paths, { survey, seed: "bench", ...input }, tally);
+    while ((await tables.next()).done !== true);
+    seconds = Math.min(seconds, (performance.now() - start) / 1000);
+  }
+  const { spectra, rows } = tally;
+  return {
+    run: name,
+    "spectra read": spectra,
+    rows,
+    "s in all": Number(seconds.toFixed(3)),
+    "rows / s": Math.round(rows / seconds),
+  };
+};
+
+/** Rows per second from observed spectra: one a spectrum, many where they are, many moved in redshift. */
+const spectraTable = async (data) => {
+  const title = "simulator: observed spectra (DESI and SDSS)";
+  const folders = ["desi-spectra", "sdss-spectra", "filters"].map((name) => resolve(data, name));
+  const absent = folders.filter((folder) => !existsSync(folder));
+  if (absent.length > 0) return { title, rows: [], note: `skipped: no ${absent.join(", ")} (CALEIDO_TEST_DATA)` };
+  const [desi, sdss, filters] = folders;
+  const paths = [resolve(desi, "coadd-*.fits"), sdss];
+  const moveRedshift = [0.05, 0.4];
+  return {
+    title,
+    rows: [
+      await spectraRow("1 draw", paths, { filters }),
+      await spectraRow(`${DRAWS} draws`, paths, { filters, draws: DRAWS }),
+      await spectraRow(`${DRAWS} draws, moved`, paths, { filters, draws: DRAWS, observed: { moveRedshift } }),
+    ],
+  };
+};
+
 /** Galaxies per second by number of threads, by number of galaxies, by source of stars and by part of the physics. */
 export const simulatorSection = async ({ root }) => {
   const n = COUNT;
@@ -70,7 +114,9 @@ export const simulatorSection = async ({ root }) => {
     { title: "simulator: growth with the number of galaxies", rows: growth },
     { title: "simulator: what each part costs (2 workers)", rows: physics },
   ];
-  const folder = resolve(process.env.CALEIDO_TEST_DATA ?? resolve(root, "../shared/data"), "miuscat-ssp");
+  const data = process.env.CALEIDO_TEST_DATA ?? resolve(root, "../shared/data");
+  tables.push(await spectraTable(data));
+  const folder = resolve(data, "miuscat-ssp");
   if (!existsSync(folder)) {
     tables.push({ title: "simulator: SSP grid", rows: [], note: `skipped: no ${folder} (CALEIDO_TEST_DATA)` });
     return tables;
