@@ -73,6 +73,17 @@ async function sampleColumns(
   });
 }
 
+/** Ids as the table has them, so that answers can be joined to it. */
+function idColumn({ objectId, hasIntegerIds }: Catalog): Column {
+  const id = {
+    name: "object_id",
+    width: 1,
+    description: "id of the galaxy in the table that was asked about",
+  } as const;
+  if (hasIntegerIds !== true) return { ...id, type: "string", data: [...objectId] };
+  return { ...id, type: "int64", data: BigInt64Array.from(objectId, BigInt) };
+}
+
 async function answer(predictor: Predictor, catalog: Catalog, request: QueryRequest): Promise<Table> {
   const { fields } = predictor.coder;
   const isGiven = flagsOf(parseFieldList(request.given, fields, "--given"), fields.length);
@@ -82,7 +93,7 @@ async function answer(predictor: Predictor, catalog: Catalog, request: QueryRequ
   for (const j of wanted) isGiven[j] = 0;
   const answers = await predictor.predict(catalog, rows, isGiven, wanted);
   const columns: Column[] = [
-    { name: "object_id", type: "string", width: 1, data: [...catalog.objectId] },
+    idColumn(catalog),
     ...summaryColumns(predictor.coder, answers, wanted),
     ...(request.pdf === undefined ? [] : pdfColumns(predictor.coder, answers, wanted, request.pdf)),
   ];
@@ -226,7 +237,7 @@ export const queryCommand = defineCommand<Arguments>({
         array: true,
         describe: "values of one galaxy instead of a table: FIELD=value or FIELD=value+-error",
       })
-      .option("out", { type: "string", describe: "table to write: .parquet, .csv, .fits, .arrow, .vot" })
+      .option("out", { type: "string", describe: "table to write: .parquet, .fits, .csv, .ecsv, .arrow, .vot" })
       .option("samples", { type: "number", default: 0, describe: "joint samples per galaxy, as <FIELD>_samples" })
       .option("pdf", {
         type: "boolean",

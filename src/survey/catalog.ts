@@ -9,6 +9,8 @@ export interface Catalog {
   readonly rowCount: number;
   /** [rowCount] */
   readonly objectId: readonly string[];
+  /** The ids are whole numbers of one column of the table: answers carry them as such. */
+  readonly hasIntegerIds?: boolean;
   /** [rowCount] Noise draws of one galaxy share their parent; splits are by parent. */
   readonly parentId: readonly string[];
   /** [rowCount] Pointing or tile, where the table says: noise and zero-points are shared within one. */

@@ -78,7 +78,13 @@ function bindRows(
   const objectId = ids(binding.objectId);
   const parentId = binding.parentId === undefined ? objectId : ids(binding.parentId);
   const tile = binding.tile === undefined ? {} : { tile: ids(binding.tile) };
-  return { catalog: { fields, rowCount, objectId, parentId, ...tile, value, error, state }, report };
+  const hasIntegerIds = isIntegerColumn(columns, binding.objectId);
+  return { catalog: { fields, rowCount, objectId, hasIntegerIds, parentId, ...tile, value, error, state }, report };
+}
+
+function isIntegerColumn(columns: ReadonlyMap<string, Column>, template = ""): boolean {
+  const column = columns.get(/^\{([^{}]+)\}$/.exec(template)?.[1] ?? "");
+  return column !== undefined && column.type.startsWith("int");
 }
 
 /** Rows in which nothing stood, used or not. */
