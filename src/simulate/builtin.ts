@@ -1,25 +1,14 @@
 import type { Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
 import { BLOCK_SIZE, checkSelection, createSimulation, simulateBlock } from "./block.ts";
-import { parseOptions, type SimulationInput, type SimulationOptions } from "./options.ts";
-import { runJobs, workerUrl } from "./pool.ts";
-import { readSspGrid, type SspGrid } from "./ssp.ts";
+import { parseOptions, type SimulationInput } from "./options.ts";
+import { runBlocks, type WorkerSetup } from "./pool.ts";
+import { readSspGrid } from "./ssp.ts";
 
-/** What every thread needs to simulate blocks. */
-export interface GalaxySetup {
-  readonly source: "galaxies";
-  readonly survey: Survey;
-  readonly options: SimulationOptions;
-  readonly grid: SspGrid | undefined;
+/** The compiled worker; none when running from TypeScript sources, which a Node 20 thread cannot load. */
+function workerUrl(): URL | undefined {
+  return import.meta.url.endsWith(".js") ? new URL("./worker.js", import.meta.url) : undefined;
 }
-
-export interface BlockJob {
-  readonly block: number;
-  readonly count: number;
-}
-
-/** Blocks a thread may be ahead of the consumer. */
-const AHEAD = 3;
 
 const BUILTIN_STARS = "built-in stellar continuum";
 
@@ -36,21 +25,21 @@ export async function* simulateBuiltin(
   const options = parseOptions(input);
   checkSelection(survey, options);
   const grid = options.ssp === undefined ? undefined : await readSspGrid(options.ssp);
-  for await (const table of tablesOf({ source: "galaxies", survey, options, grid })) {
+  for await (const table of tablesOf({ survey, options, grid })) {
     yield { ...table, metadata: { ...table.metadata, stars: grid?.description ?? BUILTIN_STARS } };
   }
 }
 
-async function* tablesOf(setup: GalaxySetup): AsyncGenerator<Table, void, undefined> {
+async function* tablesOf(setup: WorkerSetup): AsyncGenerator<Table, void, undefined> {
   const { n, workers } = setup.options;
-  const requests = Array.from({ length: Math.ceil(n / BLOCK_SIZE) }, (_, block): BlockJob => ({
+  const requests = Array.from({ length: Math.ceil(n / BLOCK_SIZE) }, (_, block) => ({
     block,
     count: Math.min(BLOCK_SIZE, n - block * BLOCK_SIZE),
   }));
   const url = workerUrl();
   // a small run is over before threads have built their templates
   if (url !== undefined && workers > 0 && requests.length > 2) {
-    for await (const { tables } of runJobs(url, setup, requests, { most: workers, ahead: AHEAD })) yield* tables;
+    yield* runBlocks(url, setup, requests);
     return;
   }
   const simulation = createSimulation(setup.survey, setup.options, setup.grid);

@@ -1,50 +1,48 @@
 import { Worker } from "node:worker_threads";
 import { UserError } from "../errors.ts";
 import type { Table } from "../io/table.ts";
+import type { Survey } from "../survey/survey.ts";
+import type { SimulationOptions } from "./options.ts";
+import type { SspGrid } from "./ssp.ts";
 
-/** What a thread is sent. */
-export interface Request {
-  readonly index: number;
-  readonly job: unknown;
+export interface WorkerSetup {
+  readonly survey: Survey;
+  readonly options: SimulationOptions;
+  readonly grid: SspGrid | undefined;
 }
 
-/** Tables of a job, and what else it found. */
-export interface Done {
-  readonly tables: readonly Table[];
-  readonly found?: unknown;
+export interface BlockRequest {
+  readonly block: number;
+  readonly count: number;
 }
 
-/** What a thread sends back: what it did, or the message of a `UserError`. */
-export type Result = ({ readonly index: number } & Done) | { readonly index: number; readonly mistake: string };
-
-/** The compiled worker; none when running from TypeScript sources, which a Node 20 thread cannot load. */
-export function workerUrl(): URL | undefined {
-  return import.meta.url.endsWith(".js") ? new URL("./worker.js", import.meta.url) : undefined;
-}
+/** What a thread sends back: a table, or the message of a `UserError`. */
+export type BlockResult =
+  | { readonly block: number; readonly table: Table }
+  | { readonly block: number; readonly mistake: string };
 
 /** Memory of a table that moves between threads instead of being copied. */
 export function buffersOf(table: Table): ArrayBuffer[] {
   return table.columns.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer as ArrayBuffer]));
 }
 
-/**
- * Runs jobs on at most `most` worker threads, each of which gets `setup` once, and yields what they did in order; at
- * most `ahead` jobs per thread are under way or in memory.
- */
-export async function* runJobs(
+/** Blocks a thread may be ahead of the consumer. */
+const AHEAD = 3;
+
+/** Runs blocks on worker threads and yields their tables in order; at most `AHEAD` blocks per thread are in memory. */
+export async function* runBlocks(
   url: URL,
-  setup: unknown,
-  jobs: readonly unknown[],
-  { most, ahead }: { readonly most: number; readonly ahead: number },
-): AsyncGenerator<Done, void, undefined> {
-  const size = Math.min(most, jobs.length);
+  setup: WorkerSetup,
+  requests: readonly BlockRequest[],
+): AsyncGenerator<Table, void, undefined> {
+  const size = Math.min(setup.options.workers, requests.length);
   const workers = Array.from({ length: size }, () => new Worker(url, { workerData: setup }));
-  const done = new Map<number, Done>();
+  const done = new Map<number, Table>();
   let failure: Error | undefined;
   let wake = (): void => {};
   for (const worker of workers) {
-    worker.on("message", (result: Result) => {
-      if ("tables" in result) done.set(result.index, result);
+    worker.on("message", (result: BlockResult) => {
+      if ("table" in result) done.set(result.block, result.table);
       else failure = new UserError(result.mistake);
       wake();
     });
@@ -54,21 +52,21 @@ export async function* runJobs(
     });
   }
   try {
-    const send = (index: number): void => {
-      const request = { index, job: jobs[index] } satisfies Request;
-      if (index < jobs.length) workers[index % size].postMessage(request, []);
+    const ahead = size * AHEAD;
+    const send = (i: number): void => {
+      if (i < requests.length) workers[i % size].postMessage(requests[i], []);
     };
-    for (let i = 0; i < size * ahead; i++) send(i);
-    for (let i = 0; i < jobs.length; i++) {
-      let result = done.get(i);
-      while (result === undefined) {
+    for (let i = 0; i < ahead; i++) send(i);
+    for (let i = 0; i < requests.length; i++) {
+      const { block } = requests[i];
+      while (!done.has(block)) {
         if (failure !== undefined) throw failure;
         await new Promise<void>((resolve) => (wake = resolve));
-        result = done.get(i);
       }
-      done.delete(i);
-      send(i + size * ahead);
-      yield result;
+      const table = done.get(block);
+      done.delete(block);
+      send(i + ahead);
+      if (table !== undefined) yield table;
     }
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()));

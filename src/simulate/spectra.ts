@@ -11,7 +11,6 @@ import { codeOf } from "./missing.ts";
 import { createInstrument, type Instrument, type Observation, observe } from "./noise.ts";
 import { parseOptions, type SimulationInput, type SimulationOptions } from "./options.ts";
 import { createPassbands, type Passband } from "./passband.ts";
-import { runJobs, workerUrl } from "./pool.ts";
 import { rescaled, type ScaleBand, SPECTRUM_UNIT } from "./rescale.ts";
 import {
   createGrid,
@@ -57,15 +56,6 @@ export const createTally = (): Tally => ({
 });
 
 const count = (map: Map<string, number>, key: string): unknown => map.set(key, (map.get(key) ?? 0) + 1);
-
-/** Adds what became of further spectra. */
-function addTally(tally: Tally, more: Tally): void {
-  tally.files += more.files;
-  tally.spectra += more.spectra;
-  tally.rows += more.rows;
-  for (const [reason, n] of more.skipped) tally.skipped.set(reason, (tally.skipped.get(reason) ?? 0) + n);
-  tally.rescaled.push(...more.rescaled);
-}
 
 /** The tally as lines for a person. */
 export function formatTally(tally: Tally): string[] {
@@ -305,50 +295,11 @@ function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string 
   return rows;
 }
 
-async function* simulateFile(pipeline: Pipeline, path: string): AsyncGenerator<Table, void, undefined> {
-  const { tally } = pipeline;
-  for await (const spectrum of readSpectra(path)) {
-    tally.spectra += 1;
-    const rows = rowsOf(pipeline, spectrum);
-    if (typeof rows === "string") count(tally.skipped, rows);
-    else {
-      tally.rows += rows.length;
-      yield tableOf(rows, pipeline.instrument, pipeline.survey, pipeline.labelNames);
-    }
-  }
-  tally.files += 1;
-}
-
-/** What every thread needs to simulate from files. */
-export interface SpectraSetup {
-  readonly source: "spectra";
-  readonly request: SpectraRequest;
-}
-
-/** For a thread: the tables of a file, one after another, and what became of its spectra. */
-export async function createFileSimulation(
-  request: SpectraRequest,
-): Promise<(path: string) => Promise<{ readonly tables: readonly Table[]; readonly found: Tally }>> {
-  const pipeline = await createPipeline(request, createTally());
-  return async (path) => {
-    const tally = createTally();
-    const tables: Table[] = [];
-    for await (const table of simulateFile({ ...pipeline, tally }, path)) tables.push(table);
-    return { tables, found: tally };
-  };
-}
-
-/** Up to so many files are done before threads have started. */
-const FEW_FILES = 2;
-/** Files a thread may be ahead of the consumer: all rows of each are in memory. */
-const AHEAD = 2;
-
 /**
  * Photometry of observed spectra as the survey would see it, one batch per spectrum that can be used: the survey's noise
  * added, the spectrum's own error propagated into `<BAND>_err`, bands that it does not cover not observed (NaN). Paths
  * are files, folders and patterns. Labels: z, and rest-frame EWs with errors where the file has them, and what the
- * tables of `labels` know; the rest is NaN. `tally` counts what became of the spectra. Many
- * files are spread over threads; the same seed gives the same rows whatever their number.
+ * tables of `labels` know; the rest is NaN. `tally` counts what became of the spectra.
  * @throws UserError for a path without spectra, a file of another kind, a table that cannot be read.
  */
 export async function* simulateFromSpectra(
@@ -357,17 +308,16 @@ export async function* simulateFromSpectra(
   tally: Tally = createTally(),
 ): AsyncGenerator<Table, void, undefined> {
   const pipeline = await createPipeline(request, tally);
-  const files = expandPaths(paths);
-  const { workers } = pipeline.options;
-  const url = workerUrl();
-  // catalogues would be in the memory of every thread
-  if (url === undefined || workers === 0 || files.length <= FEW_FILES || pipeline.tables.length > 0) {
-    for (const path of files) yield* simulateFile(pipeline, path);
-    return;
-  }
-  const setup: SpectraSetup = { source: "spectra", request };
-  for await (const { tables, found } of runJobs(url, setup, files, { most: workers, ahead: AHEAD })) {
-    addTally(tally, found as Tally);
-    yield* tables;
+  for (const path of expandPaths(paths)) {
+    for await (const spectrum of readSpectra(path)) {
+      tally.spectra += 1;
+      const rows = rowsOf(pipeline, spectrum);
+      if (typeof rows === "string") count(tally.skipped, rows);
+      else {
+        tally.rows += rows.length;
+        yield tableOf(rows, pipeline.instrument, pipeline.survey, pipeline.labelNames);
+      }
+    }
+    tally.files += 1;
   }
 }

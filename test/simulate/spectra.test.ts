@@ -289,28 +289,6 @@ withData("desi-spectra", "filters")("DESI spectra", () => {
   });
 });
 
-withData("desi-spectra", "sdss-spectra")("threads", () => {
-  const compiled = new URL("../../dist/simulate/spectra.js", import.meta.url);
-  test.skipIf(!existsSync(compiled))(
-    "rows, their order and the counts do not depend on the number of workers",
-    async () => {
-      const { simulateFromSpectra: run } = (await import(compiled.href)) as {
-        simulateFromSpectra: typeof simulateFromSpectra;
-      };
-      const paths = [at("sdss-spectra"), at("desi-spectra/coadd-*.fits")];
-      const request = { survey, draws: 2, observed: { moveRedshift: [0.05, 0.3] as [number, number] } };
-      const [few, many] = [createTally(), createTally()];
-      const alone = await collect(run(paths, { ...request, workers: 0 }, few));
-      const shared = await collect(run(paths, { ...request, workers: 3 }, many));
-      expect(few.rows).toBeGreaterThan(6);
-      expect([...shared]).toEqual([...alone]);
-      expect(many).toEqual(few);
-      const broken = run([...paths, at("desi-spectra/stack-LRG.fits")], { ...request, workers: 2 });
-      await expect(collect(broken)).rejects.toThrow(/stack of many objects' spectra/);
-    },
-  );
-});
-
 withData("sdss-spectra", "filters")("SDSS spectra", () => {
   const files = existsSync(at("sdss-spectra"))
     ? readdirSync(at("sdss-spectra")).filter((file) => file.endsWith(".fits"))
