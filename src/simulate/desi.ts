@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { type FitsFile, type FitsImage, openFits } from "../io/fits.ts";
 import type { Column } from "../io/table.ts";
-import { numbers, type ObservedSpectrum, type Pixels, readColumns, type Warning } from "./spectrum.ts";
+import { numbers, type ObservedSpectrum, type Pixels, readColumns, type Warning, warningOfClass } from "./spectrum.ts";
 
 const CAMERAS = ["B", "R", "Z"] as const;
 /** Pixels of two cameras are one where their wavelengths differ by less [Angstrom]; DESI's grids agree exactly. */
@@ -118,7 +118,7 @@ function warningOf(type: string, id: string, fibreStatus: number, redshift: Reds
   if (fibreStatus !== 0) return "fibre flagged";
   if (redshift === undefined) return "no redshift";
   if (redshift.warning !== 0 || !Number.isFinite(redshift.z)) return "redshift warning";
-  return redshift.type === "STAR" ? "star" : undefined;
+  return warningOfClass(redshift.type);
 }
 
 /**

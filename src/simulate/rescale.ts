@@ -14,6 +14,9 @@ const SAME_BAND = 0.05;
 /** With several bands the factor varies within each: repeated until that is in the fluxes too. */
 const ROUNDS = 8;
 
+/** A fibre holds at most all the light: imaging this much fainter is of a part of the galaxy, or of another one. */
+const LEAST_FACTOR = 0.7;
+
 /** A band whose total flux spectra are scaled to. */
 export interface ScaleBand {
   readonly name: string;
@@ -33,7 +36,8 @@ function totalFlux({ name, pivot }: ScaleBand, spectrum: ObservedSpectrum, known
 /**
  * A repaired spectrum with the total fluxes that imaging has in `bands`: one band scales it; of several the factor goes
  * from one to the next (linear in its logarithm over that of wavelength, constant beyond the outermost), which also
- * takes out errors of the spectrum's flux calibration. Undefined where a flux is not known, positive and covered.
+ * takes out errors of the spectrum's flux calibration.
+ * @returns why it cannot be: a flux is not known, not positive or not covered, or far below what the fibre holds.
  */
 export function rescaled(
   pixels: Pixels,
@@ -41,7 +45,8 @@ export function rescaled(
   bands: readonly ScaleBand[],
   spectrum: ObservedSpectrum,
   known: Known,
-): { readonly pixels: Pixels; readonly factors: readonly number[] } | undefined {
+): { readonly pixels: Pixels; readonly factors: readonly number[] } | string {
+  const names = bands.map(({ name }) => name).join(", ");
   const sorted = [...bands].sort((a, b) => a.pivot - b.pivot);
   const places = sorted.map(({ pivot }) => Math.log(pivot));
   const totals = sorted.map((band) => totalFlux(band, spectrum, known) ?? Number.NaN);
@@ -50,7 +55,7 @@ export function rescaled(
   for (let round = 0; round < (sorted.length > 1 ? ROUNDS : 1); round++) {
     for (const [j, { table }] of sorted.entries()) {
       const ratio = totals[j] / ((integrate(scaled, grid, table)?.flux ?? Number.NaN) * SPECTRUM_UNIT);
-      if (!(ratio > 0 && Number.isFinite(ratio))) return undefined;
+      if (!(ratio > 0 && Number.isFinite(ratio))) return `no total flux or no coverage in ${names}`;
       logs[j] += Math.log(ratio);
     }
     const constant = sorted.length === 1 ? Math.exp(logs[0]) : undefined;
@@ -60,5 +65,7 @@ export function rescaled(
       scaled.ivar[i] = pixels.ivar[i] / factor ** 2;
     }
   }
-  return { pixels: scaled, factors: logs.map(Math.exp) };
+  const factors = logs.map(Math.exp);
+  if (Math.max(...factors) < LEAST_FACTOR) return `imaging fainter than the spectrum in ${names}`;
+  return { pixels: scaled, factors };
 }

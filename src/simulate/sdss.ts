@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { FitsFile } from "../io/fits.ts";
 import type { Column } from "../io/table.ts";
 import type { ewLabels } from "./lines.ts";
-import { numbers, type ObservedSpectrum, readColumns, type Warning } from "./spectrum.ts";
+import { numbers, type ObservedSpectrum, readColumns, type Warning, warningOfClass } from "./spectrum.ts";
 
 /** ZWARNING bits that leave the redshift usable: MANY_OUTLIERS (Bolton et al. 2012, AJ 144, 144, table 2). */
 const HARMLESS_WARNINGS = 1 << 4;
@@ -51,7 +51,7 @@ function warningOf(object: Map<string, Column>): Warning | undefined {
   if ((warning & SKY) !== 0) return "sky fibre";
   const isTrusted = (warning & ~HARMLESS_WARNINGS) === 0 && Number.isFinite(numbers(object, "Z")[0]);
   if (!isTrusted) return "redshift warning";
-  return String(object.get("CLASS")?.data[0] ?? "").trim() === "STAR" ? "star" : undefined;
+  return warningOfClass(String(object.get("CLASS")?.data[0] ?? ""));
 }
 
 /**

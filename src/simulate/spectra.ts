@@ -266,7 +266,7 @@ function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string 
   let pixels = repair(spectrum);
   if (rescale !== undefined) {
     const scaled = rescaled(pixels, pipeline.gridOf(pixels.wavelength), pipeline.rescaleBands, spectrum, known);
-    if (scaled === undefined) return `no total flux or no coverage in ${rescale.join(", ")}`;
+    if (typeof scaled === "string") return scaled;
     pixels = scaled.pixels;
     tally.rescaled.push(scaled.factors[scaled.factors.length >> 1]);
   }

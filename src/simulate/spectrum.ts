@@ -31,11 +31,20 @@ export interface ObservedSpectrum extends Pixels {
 export const warnings = {
   "sky fibre": { isHopeless: true },
   star: { isHopeless: true },
+  quasar: { isHopeless: true },
   "fibre flagged": { isHopeless: true },
   "redshift warning": { isHopeless: false },
   "no redshift": { isHopeless: false },
 } satisfies Record<string, { readonly isHopeless: boolean }>;
 export type Warning = keyof typeof warnings;
+
+/** Classes of the pipelines (SDSS CLASS, redrock SPECTYPE) whose light is not a galaxy's. */
+const otherClasses: Readonly<Record<string, Warning>> = { STAR: "star", QSO: "quasar" };
+
+/** Why a spectrum of this class is left out; undefined for galaxies. */
+export function warningOfClass(name: string): Warning | undefined {
+  return otherClasses[name.trim()];
+}
 
 /**
  * Columns of a table unit by their names in upper case; the file may spell them in lower case. Those of `optional` that

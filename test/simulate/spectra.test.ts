@@ -205,6 +205,19 @@ withData("desi-spectra", "filters")("DESI spectra", () => {
     ]);
   });
 
+  test("quasars are no galaxies; a shredded galaxy is not scaled down to a piece of it", async () => {
+    const request = { survey, filters: at("filters") };
+    const tally = createTally();
+    const spectra = [at("sdss-spectra/*.fits")];
+    await collect(simulateFromSpectra(spectra, request, tally));
+    expect(formatTally(tally)).toEqual(["8 spectra read, 3 used, 3 rows", expect.any(String), "2 skipped: quasar"]);
+    const scaled = createTally();
+    // of one spectrum the imaging has r 20.3 where the fibre holds 19.3; the files of the others name no total flux
+    await collect(simulateFromSpectra(spectra, { ...request, observed: { rescale: ["rSDSS"] } }, scaled));
+    expect(scaled.skipped.get("imaging fainter than the spectrum in rSDSS")).toBe(1);
+    expect(scaled.skipped.get("no total flux or no coverage in rSDSS")).toBe(2);
+  });
+
   test("labels and GALEX fluxes are joined by id; total fluxes rescale; moved draws keep mass and EWs", async () => {
     const path = join(mkdtempSync(join(tmpdir(), "caleido-labels-")), "labels.csv");
     const header = "object_id,z,LOGM,LOGM_err,HALPHA_EW,rSDSS,rSDSS_err,FUV,FUV_err,FUV_state,NUV,NUV_err,NUV_state";
