@@ -160,19 +160,20 @@ test("takes a real spectrum to a redshift posterior", async (context) => {
   const options = [...filters, "--no-require-redshift", "--out", "real.fits"];
   await succeed(["simulate", "--spectra", ...files, ...options], folder);
   const real = await readTable(join(folder, "real.fits"));
-  expect(real.rowCount).toBe(files.length);
+  // two are quasars
+  expect(real.rowCount).toBe(files.length - 2);
   // SDSS spectra begin at 3800 Angstrom: the ultraviolet is not observed, the rest is
   expect(real.numbers("FUV").every(Number.isNaN)).toBe(true);
   expect(real.numbers("uJAVA").every(Number.isNaN)).toBe(true);
-  expect(real.numbers("J0500").filter(Number.isFinite).length).toBeGreaterThan(files.length / 2);
+  expect(real.numbers("J0500").filter(Number.isFinite).length).toBeGreaterThan(real.rowCount / 2);
   await query("real.fits", "--given", "bands", "--want", "z", "--pdf", "--out", "real-z.parquet");
   const answers = await readTable(join(folder, "real-z.parquet"));
   expect(answers.texts("object_id")).toEqual(real.texts("object_id"));
   for (const name of [...summaries, "mode", "odds"])
     expect(answers.numbers(`z_${name}`).every(Number.isFinite)).toBe(true);
   const [grid, density] = [answers.numbers("z_grid"), answers.numbers("z_pdf")];
-  const points = grid.length / files.length;
-  files.forEach((_, row) => {
+  const points = grid.length / real.rowCount;
+  real.texts("object_id").forEach((_, row) => {
     expect(answers.numbers("z_q05")[row]).toBeLessThan(answers.numbers("z_q95")[row]);
     let integral = 0;
     for (let i = row * points + 1; i < (row + 1) * points; i++) {
