@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
@@ -7,8 +6,9 @@ import { listRecipes, loadRecipe, recipeSchema } from "../../src/recipe.ts";
 import { State } from "../../src/survey/field.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { catalogFromValues } from "../../src/survey/values.ts";
+import { scratch } from "../helpers/scratch.ts";
 
-const root = mkdtempSync(join(tmpdir(), "caleido-recipe-"));
+const root = scratch();
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const path = join(root, "mine.yaml");
 

@@ -300,9 +300,9 @@ withData("survey-depths")("survey files against the archive's tables", () => {
     const names = cells(head);
     return lines.map((line) => Object.fromEntries(cells(line).map((cell, i) => [names[i], cell])));
   };
-  const nameOf = new Map(csv("minijpas.Filter.csv").map((row) => [row.FILTER_ID, row.name.replace("uJPAS", "u")]));
 
   test.each(["minijpas", "jnep"])("%s: depth, seeing, exposure and zero-point error of every tile and band", (name) => {
+    const nameOf = new Map(csv("minijpas.Filter.csv").map((row) => [row.FILTER_ID, row.name.replace("uJPAS", "u")]));
     const one = loadSurvey(name);
     const rows = csv(`${name}.TileImage.csv`);
     expect(rows).toHaveLength(60 * one.tiles.length);

@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openFits } from "../../src/io/fits.ts";
@@ -16,6 +15,7 @@ import { expandPaths, readSpectra } from "../../src/simulate/spectrum-files.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { at, rms, withData } from "./data.ts";
 import { measure } from "./measure.ts";
+import { scratch } from "../helpers/scratch.ts";
 
 const survey = loadSurvey("minijpas");
 const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
@@ -75,7 +75,7 @@ describe("passbands", () => {
   });
 
   test("two-column curves: comments, commas, one clear error", () => {
-    const folder = mkdtempSync(join(tmpdir(), "caleido-curve-"));
+    const folder = scratch();
     const path = join(folder, "A.J0500.dat");
     writeFileSync(path, "# lambda T\n4900, 0\n\n4950 0.5\n5000\t1\n5050 0\n");
     const curve = readCurve(path);

@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openFits } from "../../src/io/fits.ts";
@@ -17,6 +16,7 @@ import { State } from "../../src/survey/field.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { at, withData } from "./data.ts";
 import { measure } from "./measure.ts";
+import { scratch } from "../helpers/scratch.ts";
 
 const survey = loadSurvey("minijpas");
 const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
@@ -135,7 +135,7 @@ describe("resampling", () => {
 
 describe("paths", () => {
   test("files, folders and patterns; what has no spectra is one clear error", () => {
-    const folder = mkdtempSync(join(tmpdir(), "caleido-paths-"));
+    const folder = scratch();
     mkdirSync(join(folder, "a"));
     for (const name of ["spec-1.fits", "spec-2.fits.gz", "coadd-x.fits", "redrock-x.fits", "notes.txt"]) {
       writeFileSync(join(folder, "a", name), "");
@@ -219,7 +219,7 @@ withData("desi-spectra", "filters")("DESI spectra", () => {
   });
 
   test("labels and GALEX fluxes are joined by id; total fluxes rescale; moved draws keep mass and EWs", async () => {
-    const path = join(mkdtempSync(join(tmpdir(), "caleido-labels-")), "labels.csv");
+    const path = join(scratch(), "labels.csv");
     const header = "object_id,z,LOGM,LOGM_err,HALPHA_EW,rSDSS,rSDSS_err,FUV,FUV_err,FUV_state,NUV,NUV_err,NUV_state";
     writeFileSync(
       path,
@@ -274,7 +274,7 @@ withData("desi-spectra", "filters")("DESI spectra", () => {
   });
 
   test("stars older than the universe at the new redshift, or bands out of reach: not moved", async () => {
-    const path = join(mkdtempSync(join(tmpdir(), "caleido-age-")), "age.csv");
+    const path = join(scratch(), "age.csv");
     writeFileSync(path, "object_id,AGE\n39633345008634465,12\n");
     const run = async (moveRedshift: [number, number], labels: { path: string; survey: typeof survey }[]) => {
       const tally = createTally();
@@ -290,7 +290,7 @@ withData("desi-spectra", "filters")("DESI spectra", () => {
   });
 
   test("a redshift that only the catalogue knows brings a spectrum in", async () => {
-    const path = join(mkdtempSync(join(tmpdir(), "caleido-z-")), "z.csv");
+    const path = join(scratch(), "z.csv");
     writeFileSync(path, "object_id,z\n39627866878511337,0.81\n");
     const spectra = [at("desi-spectra/coadd-sv3-dark-26065.fits")];
     const tally = createTally();

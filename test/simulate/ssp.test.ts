@@ -1,5 +1,4 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { createRng } from "../../src/random.ts";
@@ -13,8 +12,9 @@ import { createGridModel, readSspGrid } from "../../src/simulate/ssp.ts";
 import { createStellarModel } from "../../src/simulate/stars.ts";
 import { createSpectrum, createTemplates, mixOf, synthesise } from "../../src/simulate/synthesis.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
+import { scratch } from "../helpers/scratch.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "caleido-ssp-"));
+const folder = scratch();
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const SUN = 3.826e33;

@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { writeTable } from "../../src/io/formats.ts";
@@ -8,10 +7,11 @@ import type { Catalog } from "../../src/survey/catalog.ts";
 import { State } from "../../src/survey/field.ts";
 import { readCatalog, readWholeCatalog, toCatalog } from "../../src/survey/read.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
+import { scratch } from "../helpers/scratch.ts";
 
 const survey = loadSurvey("minijpas");
 const place = (name: string): number => survey.fields.findIndex((field) => field.name === name);
-const folder = mkdtempSync(join(tmpdir(), "caleido-read-"));
+const folder = scratch();
 
 interface Cell {
   readonly value: number;

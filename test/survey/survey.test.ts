@@ -1,16 +1,16 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { datasetsFolder, listSurveys, loadSurvey } from "../../src/survey/survey.ts";
+import { scratch } from "../helpers/scratch.ts";
 
 const minijpas = readFileSync(join(datasetsFolder(), "minijpas.yaml"), "utf8");
 
 /** Error of a survey file made from minijpas.yaml with one text replaced. */
 function errorOf(from: string, to: string): string {
   expect(minijpas).toContain(from);
-  const path = join(mkdtempSync(join(tmpdir(), "caleido-survey-")), "broken.yaml");
+  const path = join(scratch(), "broken.yaml");
   writeFileSync(path, minijpas.replace(from, to));
   try {
     loadSurvey(path);
@@ -91,7 +91,7 @@ describe("survey files", () => {
 });
 
 describe("a survey that extends another", () => {
-  const folder = mkdtempSync(join(tmpdir(), "caleido-heir-"));
+  const folder = scratch();
   const band =
     "group: infrared, pivot: 12000, edges: [11000, 13000], rise: [100, 100], depth: [18], zeroPointError: 0.03";
   writeFileSync(

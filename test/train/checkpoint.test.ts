@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
@@ -8,8 +7,9 @@ import { type Checkpoint, loadCheckpoint, saveCheckpoint, stepFolder } from "../
 import { readSafetensors, writeSafetensors } from "../../src/train/safetensors.ts";
 import { perturb, startCheckpoint } from "../helpers/network.ts";
 import { toyCatalog, toyFields } from "../helpers/toy.ts";
+import { scratch } from "../helpers/scratch.ts";
 
-const root = mkdtempSync(join(tmpdir(), "caleido-checkpoint-"));
+const root = scratch();
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const tensors = {

@@ -1,7 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
@@ -12,8 +11,9 @@ import { claimRunFolder, readLog, type RunOptions, runTraining } from "../../src
 import { readSafetensors } from "../../src/train/safetensors.ts";
 import { onnx, type RunSettings, startCheckpoint } from "../helpers/network.ts";
 import { sourceOf, toyCatalog } from "../helpers/toy.ts";
+import { scratch } from "../helpers/scratch.ts";
 
-const root = mkdtempSync(join(tmpdir(), "caleido-run-"));
+const root = scratch();
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const catalog = toyCatalog(120);
 
