@@ -5,8 +5,9 @@ import { parameterIn } from "../model/parameters.ts";
 import { isPrepared, type Manifest, readManifest } from "../survey/prepared.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
+import { counted } from "../survey/report.ts";
 import { defineCommand } from "./shared.ts";
-import { counted, number, printTable, say } from "./terminal.ts";
+import { number, printTable, say } from "./terminal.ts";
 
 async function showTable(path: string): Promise<void> {
   const source = await openTable(path);

@@ -1,11 +1,11 @@
 import { basename, dirname } from "node:path";
 import type { Argv } from "yargs";
 import { makeFolder } from "../io/atomic.ts";
-import { formatReport } from "../survey/report.ts";
+import { formatReport, counted } from "../survey/report.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import { readBeside, readSample, writeLook } from "./look-report.ts";
 import { defineCommand, type ReadArguments, readOptions, readOptionsOf } from "./shared.ts";
-import { counted, say } from "./terminal.ts";
+import { say } from "./terminal.ts";
 
 /** Options of every report on a table. */
 export interface ReportArguments extends ReadArguments {

@@ -8,14 +8,14 @@ import type { BindOptions } from "../survey/bind-fields.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { isPrepared, type Manifest, SHARD_PATTERN, writeManifest } from "../survey/prepared.ts";
 import { outlineTable, readCatalog, readTiles, type TableOutline } from "../survey/read.ts";
-import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
+import { addReport, formatReport, type ReadReport, counted } from "../survey/report.ts";
 import { createRowBuffer, createShardWriter, type RowBuffer, type ShardWriter } from "../survey/shards.ts";
 import { FEWEST_TILES, parentSplit, type SplitName, splitNames, surveyTiles, type TileSplit } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { fitStandardisation } from "../tokens/standardise.ts";
 import { version } from "../version.ts";
 import { defineCommand, hashFile, type ReadArguments, readOptions, readOptionsOf } from "./shared.ts";
-import { counted, duration, printTable, progressBar, say } from "./terminal.ts";
+import { duration, printTable, progressBar, say } from "./terminal.ts";
 
 /** Training rows that standardisation is fitted on: a random sample of all, drawn while they stream. */
 const SAMPLE_ROWS = 20_000;

@@ -14,7 +14,7 @@ import type { Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { State } from "../survey/field.ts";
 import { readCatalog } from "../survey/read.ts";
-import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
+import { addReport, formatReport, type ReadReport, counted } from "../survey/report.ts";
 import type { Survey } from "../survey/survey.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import {
@@ -29,7 +29,7 @@ import {
   readOptionsOf,
   surveyOf,
 } from "./shared.ts";
-import { counted, number, printTable, progressBar, say } from "./terminal.ts";
+import { number, printTable, progressBar, say } from "./terminal.ts";
 
 export interface QueryRequest {
   readonly engine: Engine;

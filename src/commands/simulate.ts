@@ -10,13 +10,14 @@ import { createTally, formatTally, simulateFromSpectra } from "../simulate/spect
 import type { LabelTable } from "../simulate/joined.ts";
 import { expandPaths } from "../simulate/spectrum-files.ts";
 import { loadSurvey } from "../survey/survey.ts";
+import { counted } from "../survey/report.ts";
 import { type ReportArguments, reportOptions, reportPath } from "./look.ts";
 import { readBeside } from "./look-report.ts";
 import { createSampler } from "./look-sample.ts";
 import { defineCommand } from "./shared.ts";
 import { flagOf, observedSpectra, simulationFlags, simulationInput, type SourceArguments } from "./simulate-options.ts";
 import { writeSimulationReport } from "./simulate-report.ts";
-import { counted, progressBar, say } from "./terminal.ts";
+import { progressBar, say } from "./terminal.ts";
 
 export interface SimulateRequest extends SimulationInput {
   readonly survey: string;

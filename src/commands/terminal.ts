@@ -69,8 +69,3 @@ export function number(x: number): string {
   if (size >= 1000) return x.toFixed(0);
   return x.toFixed(Math.max(0, size < 1 ? 3 - Math.floor(Math.log10(size)) - 1 : 3 - Math.floor(Math.log10(size))));
 }
-
-/** `1 galaxy`, `1,200 galaxies`. */
-export function counted(n: number, one: string, many = `${one}s`): string {
-  return `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
-}

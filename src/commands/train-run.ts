@@ -17,8 +17,9 @@ import { type Checkpoint, type CheckpointConfig, initialState, loadCheckpoint } 
 import { FORMAT_VERSION } from "../train/migrations.ts";
 import { claimRunFolder, runTraining } from "../train/run.ts";
 import { version } from "../version.ts";
+import { counted } from "../survey/report.ts";
 import { interruptSignal, surveyOf } from "./shared.ts";
-import { counted, duration, number, progressBar, say } from "./terminal.ts";
+import { duration, number, progressBar, say } from "./terminal.ts";
 import { readTrainingTable, type TableWish, type TrainingTable } from "./training-tables.ts";
 
 async function readTables(wishes: readonly TableWish[], survey: Survey): Promise<TrainingTable[]> {

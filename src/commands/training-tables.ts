@@ -7,8 +7,9 @@ import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
 import type { Survey } from "../survey/survey.ts";
 import type { Standardisation } from "../tokens/standardise.ts";
 import type { TableRecord } from "../train/checkpoint.ts";
+import { counted } from "../survey/report.ts";
 import { hashFile } from "./shared.ts";
-import { counted, say } from "./terminal.ts";
+import { say } from "./terminal.ts";
 
 /** One table of a training run, or a prepared folder, read and split. */
 export interface TrainingTable {

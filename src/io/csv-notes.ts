@@ -10,6 +10,8 @@ export interface Notes {
   readonly types: Map<string, { type: ColumnType; width: number }>;
   readonly descriptions: Map<string, string>;
   readonly metadata: Record<string, string>;
+  /** Where an ECSV header states it. */
+  readonly delimiter?: string;
 }
 
 const TYPES: readonly string[] = ["float32", "float64", "uint8", "int16", "int32", "int64", "string"];
@@ -61,13 +63,9 @@ function parseEcsv(path: string, comments: readonly string[]): z.output<typeof e
   throw new UserError(`${path}: its ECSV header cannot be read (${why}), expected YAML with a list "datatype"`);
 }
 
-/** The delimiter that an ECSV header states; undefined for another file. @throws UserError for a damaged header. */
-export function ecsvDelimiter(path: string, comments: readonly string[]): string | undefined {
-  return isEcsv(comments) ? parseEcsv(path, comments).delimiter : undefined;
-}
-
-function readEcsv(path: string, comments: readonly string[], notes: Notes): void {
-  const { datatype, meta } = parseEcsv(path, comments);
+/** Fills `notes`; returns the delimiter. */
+function readEcsv(path: string, comments: readonly string[], notes: Notes): string {
+  const { datatype, meta, delimiter } = parseEcsv(path, comments);
   for (const { name, datatype: type, subtype, unit, description } of datatype) {
     // an array column: JSON in text, `float64[60]`
     const array = /^(\w+)\[([1-9]\d{0,5})\]$/.exec(subtype ?? "");
@@ -82,6 +80,7 @@ function readEcsv(path: string, comments: readonly string[], notes: Notes): void
   for (const [key, value] of entries) {
     notes.metadata[String(key)] = typeof value === "string" ? value : JSON.stringify(value);
   }
+  return delimiter;
 }
 
 /** Reads `# unit NAME = Gyr`, `# type NAME = float32 60`, `# key = value` and `#SELECT ...`. */
@@ -104,8 +103,8 @@ function readPlain(comments: readonly string[], notes: Notes): void {
 /** What comments (without their # and one blank after it) say: an ECSV header, or lines written by hand. */
 export function readNotes(path: string, comments: readonly string[]): Notes {
   const notes: Notes = { units: new Map(), types: new Map(), descriptions: new Map(), metadata: {} };
-  if (isEcsv(comments)) readEcsv(path, comments, notes);
-  else readPlain(comments, notes);
+  if (isEcsv(comments)) return { ...notes, delimiter: readEcsv(path, comments, notes) };
+  readPlain(comments, notes);
   return notes;
 }
 

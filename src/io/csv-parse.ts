@@ -1,6 +1,7 @@
 import Papa from "papaparse";
 import { UserError } from "../errors.ts";
-import { ecsvDelimiter } from "./csv-notes.ts";
+import { readNotes } from "./csv-notes.ts";
+import type { Notes } from "./csv-notes.ts";
 import { readText } from "./text.ts";
 
 /** Characters of one record at most: an unclosed quote must not swallow the file into memory. */
@@ -53,24 +54,24 @@ function parsePiece(path: string, text: string, delimiter: string, firstLine: nu
 }
 
 export interface CsvStart {
-  /** Lines that begin with # before the header, without the # and one blank. */
-  readonly comments: string[];
+  /** What the comments before the header line say. */
+  readonly notes: Notes;
   readonly delimiter: string;
 }
 
-/** The comments and the delimiter, from the beginning of the text, and how many characters come before the header line. */
+/** What the comments say and the delimiter, from the beginning of the text, and how many characters come before the header line. */
 function readStart(path: string, text: string): CsvStart & { readonly length: number } {
   const comments: string[] = [];
   let length = 0;
   for (const line of text.split("\n")) {
     if (line.startsWith("#")) comments.push(line.slice(1).replace(/^ |\r$/g, ""));
     else if (line.trim() !== "") {
-      const told = ecsvDelimiter(path, comments);
-      if (told !== undefined) return { comments, delimiter: told, length };
+      const notes = readNotes(path, comments);
+      if (notes.delimiter !== undefined) return { notes, delimiter: notes.delimiter, length };
       const delimiters = [",", "\t", ";", "|"];
       const counts = delimiters.map((delimiter) => line.split(delimiter).length);
       const most = Math.max(...counts);
-      return { comments, delimiter: most === 1 ? "," : delimiters[counts.indexOf(most)], length };
+      return { notes, delimiter: most === 1 ? "," : delimiters[counts.indexOf(most)], length };
     }
     length += line.length + 1;
   }

@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import { UserError } from "../errors.ts";
 import { allocate, sliceTable, uniqueNames } from "./columns.ts";
-import { ecsvHead, readNotes } from "./csv-notes.ts";
+import { ecsvHead } from "./csv-notes.ts";
 import type { Notes } from "./csv-notes.ts";
 import { readRecords } from "./csv-parse.ts";
 import type { Piece } from "./csv-parse.ts";
@@ -178,7 +178,7 @@ export async function openCsv(path: string): Promise<TableSource> {
   let metadata: Record<string, string> = {};
   for await (const { records, start } of readRecords(path)) {
     names = uniqueNames(records[0].map((name) => name.trim()));
-    const notes = readNotes(path, start.comments);
+    const { notes } = start;
     ({ metadata } = notes);
     schema = makeSchema(names, records.slice(1), notes);
     break;

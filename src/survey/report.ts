@@ -52,9 +52,13 @@ export function addReport(total: ReadReport, part: ReadReport): void {
   }
 }
 
+/** `1 galaxy`, `1,200 galaxies`. */
+export function counted(n: number, one: string, many = `${one}s`): string {
+  return `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
+}
+
 /** The report as lines for a person. */
 export function formatReport(report: ReadReport): string[] {
-  const counted = (n: number, word: string): string => `${n.toLocaleString("en-US")} ${word}${n === 1 ? "" : "s"}`;
   const lines = [
     `${counted(report.rowCount, "row")}, ${counted(report.usedCount, "value")} (layout${report.layout.includes(",") ? "s" : ""} ${report.layout})`,
   ];

@@ -4,6 +4,8 @@ import { beforeAll, expect, test } from "vitest";
 import { readAll } from "../../src/io/columns.ts";
 import { openFits } from "../../src/io/fits.ts";
 import { createRng, type Rng } from "../../src/random.ts";
+import { ionisation } from "../../src/report/bpt.ts";
+import { ksDistance } from "../../src/report/statistics.ts";
 import { createSimulation, simulateBlock } from "../../src/simulate/block.ts";
 import { luminosityDistance } from "../../src/simulate/cosmology.ts";
 import { gridIndex } from "../../src/simulate/grid.ts";
@@ -15,7 +17,7 @@ import { equivalentWidths } from "../../src/simulate/widths.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { at, withData } from "./data.ts";
 import { fastSpecFitFactor } from "./fastspecfit.ts";
-import { ksDistance, quantile, spearman } from "./statistics.ts";
+import { quantile, spearman } from "./statistics.ts";
 
 const lineNames = {
   HALPHA_EW: "HALPHA",
@@ -127,12 +129,6 @@ function createErrors(widths: readonly number[], errors: readonly number[], abso
   };
 }
 
-/** Kauffmann et al. (2003, MNRAS 346, 1055, eq. 1) and Kewley et al. (2001, ApJ 556, 121, eq. 5). */
-function bptClass(n2: number, r3: number): "star-forming" | "composite" | "active" {
-  if (n2 < 0.05 && r3 < 0.61 / (n2 - 0.05) + 1.3) return "star-forming";
-  return n2 < 0.47 && r3 < 0.61 / (n2 - 0.47) + 1.19 ? "composite" : "active";
-}
-
 withData("desi-bgs-ew")("emission lines against DESI BGS at matched luminosity and redshift", () => {
   let desi: ReturnType<typeof readDesi>;
   let simulation: Sample;
@@ -190,7 +186,7 @@ withData("desi-bgs-ew")("emission lines against DESI BGS at matched luminosity a
         const four = lines.map((label) => of(label, i));
         if (four.some(({ value, error }) => !(value > 3 * error))) return [];
         const [halpha, nii, hbeta, oiii] = four.map(({ value }) => value);
-        return [bptClass(Math.log10(nii / halpha), Math.log10(oiii / hbeta))];
+        return [ionisation(Math.log10(nii / halpha), Math.log10(oiii / hbeta))];
       });
       expect(found.length).toBeGreaterThan(1000);
       return classes.map((name) => found.filter((one) => one === name).length / found.length);

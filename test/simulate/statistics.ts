@@ -1,16 +1,4 @@
-/** Two-sample Kolmogorov-Smirnov distance. */
-export function ksDistance(a: readonly number[], b: readonly number[]): number {
-  const [x, y] = [a.toSorted((p, q) => p - q), b.toSorted((p, q) => p - q)];
-  let [i, j, distance] = [0, 0, 0];
-  while (i < x.length && j < y.length) {
-    const value = Math.min(x[i], y[j]);
-    while (x[i] <= value) i++;
-    while (y[j] <= value) j++;
-    distance = Math.max(distance, Math.abs(i / x.length - j / y.length));
-  }
-  return distance;
-}
-
+/** The order statistic at or below a fraction of the values. */
 export function quantile(values: readonly number[], q: number): number {
   return values.toSorted((a, b) => a - b)[Math.floor(q * (values.length - 1))];
 }
