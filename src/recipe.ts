@@ -9,7 +9,7 @@ import { parseYaml } from "./io/yaml.ts";
 import { modelSchema } from "./model/transformer.ts";
 import { subsetSchema } from "./tokens/subset.ts";
 import { adaptSchema } from "./train/adapt.ts";
-import { trainingSchema } from "./train/checkpoint.ts";
+import { trainingSchema } from "./train/config.ts";
 import { optimiserSchema } from "./train/optimiser.ts";
 
 /** A training recipe: one section per room, each declared beside the code that reads it. Closed: unknown keys stop. */

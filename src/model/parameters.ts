@@ -86,3 +86,34 @@ export function unpack(flat: tf.Tensor, layout: Layout): Record<string, tf.Tenso
   const parts = tf.split(flat, sizes);
   return Object.fromEntries(layout.specs.map((spec, i) => [spec.name, tf.reshape(parts[i], [...spec.shape])]));
 }
+
+/**
+ * A vector of the layout of a grown vocabulary: every parameter keeps its old elements at its beginning, along both of
+ * its axes; what is new starts at `start`, else at 0, so that a new field says nothing until it is trained.
+ * @throws Error for a parameter that shrinks.
+ */
+export function growParameters(old: Layout, flat: Float32Array, next: Layout): Float32Array {
+  const grown = initialise({ ...next, specs: next.specs.map((spec) => ({ ...spec, std: 0 })) }, noRng);
+  next.specs.forEach(({ name, shape }, i) => {
+    const k = old.specs.findIndex((spec) => spec.name === name);
+    if (k < 0) return;
+    const from = matrixShape(old.specs[k].shape);
+    const to = matrixShape(shape);
+    if (from.rows > to.rows || from.columns > to.columns) {
+      throw new Error(`parameter ${name} has shape [${shape.join()}], expected at least [${old.specs[k].shape.join()}]`);
+    }
+    for (let row = 0; row < from.rows; row++) {
+      const start = old.offsets[k] + row * from.columns;
+      grown.set(flat.subarray(start, start + from.columns), next.offsets[i] + row * to.columns);
+    }
+  });
+  return grown;
+}
+
+/** Rows are the first axis of a matrix; a vector is one row. */
+function matrixShape(shape: readonly number[]): { rows: number; columns: number } {
+  if (shape.length < 2) return { rows: 1, columns: shape[0] ?? 1 };
+  return { rows: shape[0], columns: sizeOf(shape.slice(1)) };
+}
+
+const noRng: Rng = { uniform: () => 0, normal: () => 0, integer: () => 0 };

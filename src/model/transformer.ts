@@ -2,8 +2,19 @@ import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import type { Tensors } from "../engine/contract.ts";
 import { attention, foldNorm, gelu, linear, linearParts, normalise } from "../engine/ops.ts";
-import { heads, type HeadName } from "./heads.ts";
+import { scalarKinds } from "../survey/field.ts";
+import { modalitiesOf } from "../survey/vocabulary.ts";
+import { heads } from "./heads.ts";
 import { matrix, type ParameterSpec, table, vector } from "./parameters.ts";
+import {
+  familiesOf,
+  type Family,
+  headChoiceSchema,
+  type NetworkVocabulary,
+  type Part,
+  type Readout,
+} from "./readouts.ts";
+import { classCount, classesOf, stems } from "./stems.ts";
 
 /** A recipe's `model:` section: the shape of the network. */
 export const modelSchema = z
@@ -17,166 +28,84 @@ export const modelSchema = z
     dQuery: z.int().positive().default(64).describe("width of an ordered (autoregressive) query"),
     nMemory: z.int().positive().default(4).describe("tokens in which ordered queries see the context"),
     nQueryLayer: z.int().positive().default(1).describe("layers over ordered queries"),
-    head: z.enum(Object.keys(heads) as [HeadName, ...HeadName[]]).default("mixture"),
-    nComponent: z.int().positive().default(8).describe("components of an answer's distribution"),
+    nComponent: z.int().positive().default(8).describe("Gaussians of an answer's distribution"),
+    heads: z
+      .partialRecord(z.enum(scalarKinds), headChoiceSchema)
+      .default({})
+      .describe("other distributions for some kinds of field: flux, log, linear, redshift, ew"),
+    filters: z
+      .enum(["free", "function"])
+      .default("free")
+      .describe("rows of bands: free, or a function of the filter's wavelength and width plus a correction"),
   })
   .refine((m) => m.dModel % m.nHead === 0 && m.dQuery % m.nHead === 0, "expected nHead to divide dModel and dQuery")
   .prefault({});
 export type ModelConfig = z.output<typeof modelSchema>;
 
-/** The vocabulary as the network sees it: bands first, then properties. */
-export interface Vocabulary {
-  readonly nField: number;
-  readonly nBand: number;
-  /** [nBand] Place of each band along the spectrum; neighbours are compared with each other. */
-  readonly bandPosition: readonly number[];
-  /** [nBand] Undo the standardisation of bands, so that neighbours share one scale. */
-  readonly bandMean: readonly number[];
-  readonly bandDeviation: readonly number[];
-}
-
-/** Bands and properties are read out differently. */
-type Part = "band" | "property";
-
-/** Numbers that describe one given value: see `describeValues`. */
-const N_FEATURE = 5;
 /** Numbers that describe the value an ordered query follows: see `embedQueries`. */
 const N_PREVIOUS = 4;
 
-/** Every parameter, in a fixed order, with the names that are written to disk. */
-export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabulary): ParameterSpec[] {
-  const { dModel: d, dQuery: q, nLatent, nMemory } = config;
-  const head = heads[config.head];
-  const width = head.width(config.nComponent);
-  const bias = head.initialBias(config.nComponent);
-  const state = nLatent * d;
-  const layer = (name: string, size: number, hidden: number, depth: number, hasAttention: boolean): ParameterSpec[] => {
-    const residual = 1 / Math.sqrt(2 * depth); // what is added to the stream stays small (GPT-2)
-    const attention = [
-      vector(`${name}.attention.norm`, size, 1),
-      matrix(`${name}.attention.qkv`, size, 3 * size),
-      matrix(`${name}.attention.out`, size, size, residual),
-    ];
-    return [
-      ...(hasAttention ? attention : []),
-      vector(`${name}.mlp.norm`, size, 1),
-      matrix(`${name}.mlp.up`, size, hidden, Math.SQRT2),
-      table(`${name}.mlp.upBias`, [hidden]),
-      matrix(`${name}.mlp.down`, hidden, size, residual),
-      table(`${name}.mlp.downBias`, [size]),
-    ];
-  };
-  const answers = (name: string, from: number, count: number): ParameterSpec[] => [
-    matrix(`${name}.out`, from, count * width, 0.3),
-    vector(`${name}.bias`, count * width, bias),
+/** A recipe's read-outs for one vocabulary. */
+export function readoutsOf(config: ModelConfig, vocabulary: NetworkVocabulary): readonly Family[] {
+  return familiesOf(config.heads, config.nComponent, vocabulary);
+}
+
+/** One pre-norm layer; `depth`: how many there are. */
+function layerSpecs(name: string, size: number, hidden: number, depth: number, hasAttention: boolean): ParameterSpec[] {
+  const residual = 1 / Math.sqrt(2 * depth); // what is added to the stream stays small (GPT-2)
+  const attention = [
+    vector(`${name}.attention.norm`, size, 1),
+    matrix(`${name}.attention.qkv`, size, 3 * size),
+    matrix(`${name}.attention.out`, size, size, residual),
   ];
   return [
-    matrix("embed.fields", nField * N_FEATURE + NEIGHBOURHOODS.length * nBand + 2, state, 1.4),
-    table("embed.bias", [state], 0.3),
-    ...Array.from({ length: config.nLayer }, (_, l) =>
-      layer(`layer${l}`, d, config.nHidden, config.nLayer, nLatent > 1),
-    ).flat(),
+    ...(hasAttention ? attention : []),
+    vector(`${name}.mlp.norm`, size, 1),
+    matrix(`${name}.mlp.up`, size, hidden, Math.SQRT2),
+    table(`${name}.mlp.upBias`, [hidden]),
+    matrix(`${name}.mlp.down`, hidden, size, residual),
+    table(`${name}.mlp.downBias`, [size]),
+  ];
+}
+
+function readoutSpecs(config: ModelConfig, { name, part, spec, members }: Readout): ParameterSpec[] {
+  const from = part === "band" ? config.bandRank : config.nLatent * config.dModel;
+  const width = heads[spec.head].width(spec as never);
+  const bias = heads[spec.head].initialBias(spec as never);
+  return [
+    matrix(`head.${name}.out`, from, members.length * width, 0.3),
+    vector(`head.${name}.bias`, members.length * width, bias),
+  ];
+}
+
+/** Every parameter, in a fixed order, with the names that are written to disk. */
+export function parameterSpecs(config: ModelConfig, vocabulary: NetworkVocabulary): ParameterSpec[] {
+  const { dModel: d, dQuery: q, nLatent, nMemory } = config;
+  const nField = vocabulary.fields.length;
+  const families = readoutsOf(config, vocabulary);
+  const state = nLatent * d;
+  const layers = (name: string, count: number, size: number, hidden: number, hasAttention: boolean): ParameterSpec[] =>
+    Array.from({ length: count }, (_, l) => layerSpecs(`${name}${l}`, size, hidden, count, hasAttention)).flat();
+  const classes = classCount(vocabulary);
+  return [
+    ...modalitiesOf(vocabulary).flatMap((name) => stems[name].specs(config, vocabulary)),
+    ...layers("layer", config.nLayer, d, config.nHidden, nLatent > 1),
     matrix("head.band.mix", state, config.bandRank, Math.SQRT2),
     table("head.band.mixBias", [config.bandRank]),
-    ...answers("head.band", config.bandRank, nBand),
-    ...answers("head.property", state, nField - nBand),
+    ...families.flatMap(({ readouts }) => readouts.flatMap((one) => readoutSpecs(config, one))),
     table("query.field", [nField, q], 1),
-    matrix("query.marginal", width, q, 0.5),
+    ...families.map(({ suffix, spec }) => matrix(`query.marginal${suffix}`, heads[spec.head].width(spec as never), q, 0.5)),
     matrix("query.state", state, q),
     table("query.stateGate", [nField, q], 0.5),
     table("query.previous", [nField, N_PREVIOUS * q], 0.3),
+    ...(classes === 0 ? [] : [table("query.class", [1 + classes, q], 0.3)]),
     table("query.first", [q], 0.3),
     matrix("query.memory", state, nMemory * q),
     table("query.memoryBias", [nMemory * q], 0.3),
-    ...Array.from({ length: config.nQueryLayer }, (_, l) =>
-      layer(`query${l}`, q, 4 * q, config.nQueryLayer, true),
-    ).flat(),
+    ...layers("query", config.nQueryLayer, q, 4 * q, true),
     vector("query.norm", q, 1),
-    matrix("query.out", q, width, 0.05),
-    table("calibration.lnFlux", [nField]),
-    table("calibration.lnNoise", [nField]),
+    ...families.map(({ suffix, spec }) => matrix(`query.out${suffix}`, q, heads[spec.head].width(spec as never), 0.05)),
   ];
-}
-
-/** Widths of the neighbourhoods that a band is held against, in units of `bandPosition`. */
-const NEIGHBOURHOODS = [100, 250, 600] as const;
-/** Beyond this many widths a band is nobody's neighbour. */
-const REACH = 3;
-/** Floors of a band's own error and of a contrast's: models and calibration are no better than this. */
-const WEIGHT_FLOOR = 0.05;
-const CONTRAST_FLOOR = 0.03;
-
-/** Weights [nBand, nBand] of neighbours by distance; a band without any in reach takes the nearest two. */
-function neighbourWeights(position: readonly number[], width: number): tf.Tensor2D {
-  const n = position.length;
-  const weights = new Float32Array(n * n);
-  for (let j = 0; j < n; j++) {
-    const distances = position.map((p, i) => (i === j ? Infinity : Math.abs(p - position[j])));
-    const isAlone = Math.min(...distances) > REACH * width;
-    const nearest = [...distances].sort((a, b) => a - b)[Math.min(1, n - 1)];
-    for (let i = 0; i < n; i++) {
-      if (isAlone) weights[i * n + j] = distances[i] <= nearest && i !== j ? 1 : 0;
-      else if (distances[i] <= REACH * width) weights[i * n + j] = Math.exp(-0.5 * (distances[i] / width) ** 2);
-    }
-  }
-  return tf.tensor2d(weights, [n, n]);
-}
-
-/**
- * How each given band stands out against the *given* bands around it, in units of its noise, [B, 2 nBand]: lines and
- * breaks at first sight. asinh keeps strong lines in range. Exact for any subset; 0 where there is nothing to compare.
- */
-function contrasts(vocabulary: Vocabulary, value: tf.Tensor, sigma: tf.Tensor, isGiven: tf.Tensor): tf.Tensor2D {
-  const { nBand } = vocabulary;
-  const b = value.shape[0];
-  const bands = (x: tf.Tensor): tf.Tensor2D => tf.slice(x, [0, 0], [b, nBand]) as tf.Tensor2D; // [B, nBand]
-  const row = (x: readonly number[]): tf.Tensor2D => tf.tensor2d([...x], [1, nBand]);
-  const deviation = row(vocabulary.bandDeviation);
-  const given = bands(isGiven);
-  const level = tf.add(tf.mul(bands(value), deviation), row(vocabulary.bandMean)); // [B, nBand]
-  const variance = tf.square(tf.mul(bands(sigma), deviation)); // [B, nBand]
-  const weight = tf.div<tf.Tensor2D>(given, tf.add(variance, WEIGHT_FLOOR ** 2)); // [B, nBand]
-  const perWidth = NEIGHBOURHOODS.map((width) => {
-    const near = neighbourWeights(vocabulary.bandPosition, width);
-    const total = tf.maximum(tf.matMul(weight, near), 1e-9); // [B, nBand]
-    const around = tf.div(tf.matMul(tf.mul<tf.Tensor2D>(weight, level), near), total);
-    const spread = tf.matMul(tf.mul<tf.Tensor2D>(tf.square(weight), variance), tf.square(near));
-    const noise = tf.sqrt(tf.add(tf.add(variance, tf.div(spread, tf.square(total))), CONTRAST_FLOOR ** 2));
-    const hasNeighbour = tf.cast(tf.greater(tf.matMul(given, near), 1e-3), "float32");
-    return tf.mul(tf.asinh(tf.div(tf.sub(level, around), noise)), tf.mul(given, hasNeighbour)); // [B, nBand]
-  });
-  return tf.concat(perWidth, 1) as tf.Tensor2D; // [B, 2 nBand]
-}
-
-/** The context with a survey's learned zero-points and noise factors applied, to first order (exact for bright sources). */
-function calibrate(params: Tensors, batch: Tensors): { value: tf.Tensor; sigma: tf.Tensor } {
-  const isCalibrated = tf.expandDims(batch.isCalibrated, 1); // [B, 1]
-  const lnFlux = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnFlux"], 0)); // [B, N]
-  const lnNoise = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnNoise"], 0)); // [B, N]
-  return {
-    value: tf.add(batch.value, tf.mul(batch.slope, lnFlux)), // [B, N]
-    sigma: tf.mul(batch.sigma, tf.exp(lnNoise)), // [B, N]
-  };
-}
-
-/**
- * Features of the given values, zeros where nothing is given: [B, N * N_FEATURE + 2 nBand]. Linear in the value, so that
- * 1 % colours are resolved over the whole range; its error's logarithm and the two special states beside it.
- */
-function describeValues(vocabulary: Vocabulary, params: Tensors, batch: Tensors, hasCalibration: boolean): tf.Tensor2D {
-  const [b, n] = batch.value.shape as [number, number];
-  const { value, sigma } = hasCalibration ? calibrate(params, batch) : { value: batch.value, sigma: batch.sigma };
-  const flag = (x: tf.Tensor): tf.Tensor => tf.cast(x, "float32");
-  const isGiven = flag(tf.greater(batch.state, 0)); // [B, N]
-  const features = [
-    isGiven,
-    tf.mul(value, isGiven),
-    tf.mul(tf.add(tf.log(tf.add(sigma, 0.01)), 1.5), isGiven),
-    flag(tf.equal(batch.state, 2)),
-    flag(tf.equal(batch.state, 3)),
-  ];
-  const perField = tf.reshape<tf.Rank.R2>(tf.stack(features, 2), [b, n * N_FEATURE]); // [B, N F]
-  return tf.concat([perField, contrasts(vocabulary, value, sigma, isGiven)], 1); // [B, N F + 2 nBand]
 }
 
 /** What attention adds to `x` [B, T, d], looking at `x` and at `memory` [B, M, d]; `bias` [1, 1, T, M + T]. Pre-norm. */
@@ -196,6 +125,25 @@ function attend(
   return linear(attention(own[0], keys, values, nHead, bias), w[`${name}.out`]); // [B, T, d]
 }
 
+/** `attend` of one query [L, 1, d] that looks at `memory` [L, M, d] and at keys and values [L, P, d] of earlier ones. */
+function attendNext(
+  nHead: number,
+  x: tf.Tensor,
+  w: Tensors,
+  name: string,
+  memory: tf.Tensor,
+  seen: { readonly key: tf.Tensor; readonly value: tf.Tensor },
+  bias: tf.Tensor,
+): { added: tf.Tensor; key: tf.Tensor; value: tf.Tensor } {
+  const qkv = foldNorm({ w: w[`${name}.qkv`] }, w[`${name}.norm`]);
+  const [query, key, value] = linearParts(normalise(x), qkv, 3); // 3 x [L, 1, d]
+  const [, memoryKey, memoryValue] = linearParts(normalise(memory), qkv, 3); // [L, M, d] each
+  const keys = tf.concat([memoryKey, seen.key, key], 1); // [L, M + P + 1, d]
+  const values = tf.concat([memoryValue, seen.value, value], 1); // [L, M + P + 1, d]
+  const added = linear(attention(query, keys, values, nHead, bias), w[`${name}.out`]); // [L, 1, d]
+  return { added, key, value };
+}
+
 /** What the feed-forward layer adds to `x` [.., d]. Pre-norm. */
 function feedForward(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
   const up = foldNorm({ w: w[`${name}.up`], b: w[`${name}.upBias`] }, w[`${name}.norm`]);
@@ -204,125 +152,209 @@ function feedForward(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
 }
 
 /**
- * The state of knowledge about each galaxy, [B, nLatent * d]: every given value of every field flows into every latent
- * token (any subset is valid: what isn't given is zero), then a pre-norm transformer runs over the latent tokens.
+ * The state of knowledge about each galaxy, [B, nLatent * d]: every kind of evidence adds to the latent tokens, then a
+ * pre-norm transformer runs over them.
  */
 export function encode(
   config: ModelConfig,
-  vocabulary: Vocabulary,
+  vocabulary: NetworkVocabulary,
   params: Tensors,
   batch: Tensors,
   hasCalibration: boolean,
 ): tf.Tensor2D {
-  const b = batch.value.shape[0];
-  const [value, has] = tf.split(batch.scale, 2, 1) as [tf.Tensor, tf.Tensor]; // [B, 1] each
-  const fields = describeValues(vocabulary, params, batch, hasCalibration); // [B, N F + 2 nBand]
-  const input = tf.concat([fields, tf.mul<tf.Tensor2D>(value, has), has as tf.Tensor2D], 1); // [B, input]
-  let x = tf.reshape(linear(input, params["embed.fields"], params["embed.bias"]), [b, config.nLatent, config.dModel]); // [B, J, d]
+  const { nLatent, dModel } = config;
+  const [first, ...others] = modalitiesOf(vocabulary).map((name) =>
+    stems[name].encode(config, vocabulary, params, batch, hasCalibration),
+  ); // [B, J d] each
+  const evidence = others.reduce((sum, more) => tf.add(sum, more), first);
+  const b = evidence.shape[0];
+  let x: tf.Tensor = tf.reshape(evidence, [b, nLatent, dModel]); // [B, J, d]
   for (let l = 0; l < config.nLayer; l++) {
-    if (config.nLatent > 1) x = tf.add(x, attend(config.nHead, x, params, `layer${l}.attention`)); // [B, J, d]
+    if (nLatent > 1) x = tf.add(x, attend(config.nHead, x, params, `layer${l}.attention`)); // [B, J, d]
     x = tf.add(x, feedForward(x, params, `layer${l}.mlp`)); // [B, J, d]
   }
-  return normalise(tf.reshape(x, [b, config.nLatent * config.dModel])) as tf.Tensor2D; // [B, J d]
+  return normalise(tf.reshape(x, [b, nLatent * dModel])) as tf.Tensor2D; // [B, J d]
 }
 
 /** What a part's answers are read from: properties from the whole state, bands from a narrower mix of it. [B, from] */
-function readout(params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor {
+export function sourceOf(params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor2D {
   if (part === "property") return state;
-  return gelu(linear(state, params["head.band.mix"], params["head.band.mixBias"]));
+  return gelu(linear(state, params["head.band.mix"], params["head.band.mixBias"])) as tf.Tensor2D;
 }
 
-/** Masked objective: raw marginals of all bands or all properties, [B, count, width]. */
-export function marginals(config: ModelConfig, params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor3D {
-  const width = heads[config.head].width(config.nComponent);
-  const raw = linear(readout(params, state, part), params[`head.${part}.out`], params[`head.${part}.bias`]); // [B, count * width]
-  return tf.reshape(raw, [state.shape[0], -1, width]);
+const widthOf = ({ spec }: Pick<Readout, "spec">): number => heads[spec.head].width(spec as never);
+
+/** Masked objective: raw marginals of all fields of a read-out, [B, members, width]. */
+export function marginals(params: Tensors, state: tf.Tensor2D, readout: Readout): tf.Tensor3D {
+  const from = sourceOf(params, state, readout.part);
+  const raw = linear(from, params[`head.${readout.name}.out`], params[`head.${readout.name}.bias`]); // [B, members * width]
+  return tf.reshape(raw, [state.shape[0], readout.members.length, widthOf(readout)]);
 }
 
-/** Raw marginals of chosen fields only, [B, wanted, width]: what a query computes. */
-export function marginalsOf(
-  config: ModelConfig,
-  params: Tensors,
-  state: tf.Tensor2D,
-  { nBand }: Vocabulary,
-  wanted: readonly number[],
-): tf.Tensor3D {
-  const width = heads[config.head].width(config.nComponent);
-  const b = state.shape[0];
-  const ofPart = (part: Part, chosen: number[]): tf.Tensor[] => {
-    if (chosen.length === 0) return [];
-    const index = tf.tensor1d(chosen, "int32");
-    const from = readout(params, state, part);
-    const size = from.shape[1]!;
-    const out = tf.gather(tf.reshape(params[`head.${part}.out`], [size, -1, width]), index, 1); // [from, chosen, width]
-    const bias = tf.gather(tf.reshape(params[`head.${part}.bias`], [-1, width]), index, 0); // [chosen, width]
-    const raw = linear(from, tf.reshape(out, [size, -1]), tf.reshape(bias, [-1])); // [B, chosen * width]
-    return [tf.reshape(raw, [b, chosen.length, width])];
+/** Raw marginals of chosen fields of a read-out: `slots` [n] int32 are their places among its members. [B, n, width] */
+export function marginalsAt(params: Tensors, state: tf.Tensor2D, readout: Readout, slots: tf.Tensor1D): tf.Tensor3D {
+  const width = widthOf(readout);
+  const from = sourceOf(params, state, readout.part);
+  const size = from.shape[1];
+  const [b, n] = [state.shape[0], slots.shape[0]];
+  const out = tf.gather(tf.reshape(params[`head.${readout.name}.out`], [size, -1, width]), slots, 1); // [from, n, width]
+  const bias = tf.gather(tf.reshape(params[`head.${readout.name}.bias`], [-1, width]), slots, 0); // [n, width]
+  return tf.reshape(linear(from, tf.reshape(out, [size, n * width]), tf.reshape(bias, [n * width])), [b, n, width]);
+}
+
+/** What an ordered query knows besides the values before it: its galaxy, and a look at the state. */
+export interface QueryContext {
+  /** [A, q] */
+  readonly known: tf.Tensor2D;
+  /** [A, M, q] */
+  readonly memory: tf.Tensor3D;
+}
+
+export function queryContext(config: ModelConfig, params: Tensors, state: tf.Tensor2D): QueryContext {
+  const memory = linear(state, params["query.memory"], params["query.memoryBias"]);
+  return {
+    known: linear(state, params["query.state"]) as tf.Tensor2D,
+    memory: tf.reshape(memory, [state.shape[0], config.nMemory, config.dQuery]),
   };
-  const bands = wanted.filter((j) => j < nBand);
-  const properties = wanted.filter((j) => j >= nBand);
-  const grouped = [...bands, ...properties];
-  const raw = tf.concat(
-    [
-      ...ofPart("band", bands),
-      ...ofPart(
-        "property",
-        properties.map((j) => j - nBand),
-      ),
-    ],
-    1,
-  ); // [B, wanted, width], bands first
-  const isInOrder = wanted.every((j, i) => grouped[i] === j);
-  if (isInOrder) return raw as tf.Tensor3D;
-  const order = wanted.map((j) => grouped.indexOf(j));
-  return tf.gather(raw, tf.tensor1d(order, "int32"), 1) as tf.Tensor3D; // [B, wanted, width]
 }
 
-/** Query j: its field, its marginal, the state of knowledge, and the field and value of target j - 1. [A, T, q] */
-function embedQueries(
+/** What a query carries of the target before it: its field [A, T], value and error. [A, T, q] */
+function carryTargets(
   config: ModelConfig,
+  vocabulary: NetworkVocabulary,
   params: Tensors,
-  state: tf.Tensor2D,
-  marginal: tf.Tensor3D,
-  batch: Tensors,
+  { targetField, targetValue, targetSigma }: Tensors,
 ): tf.Tensor {
-  const [a, t] = batch.targetField.shape as [number, number];
+  const [a, t] = targetField.shape as [number, number];
   const q = config.dQuery;
-  const value = tf.clipByValue(batch.targetValue, -6, 6); // [A, T]
-  const trusted = tf.div(value, tf.add(tf.square(tf.mul(batch.targetSigma, 2)), 1)); // a noisy value says less
+  const value = tf.clipByValue(targetValue, -6, 6); // [A, T]
+  const trusted = tf.div(value, tf.add(tf.square(tf.mul(targetSigma, 2)), 1)); // a noisy value says less
   const features = tf.stack([tf.onesLike(value), value, tf.mul(tf.square(value), 0.3), trusted], 2); // [A, T, 4]
-  const perField = tf.reshape(tf.gather(params["query.previous"], batch.targetField), [a, t, N_PREVIOUS, q]);
+  const perField = tf.reshape(tf.gather(params["query.previous"], targetField), [a, t, N_PREVIOUS, q]);
   const carried = tf.sum(tf.mul(perField, tf.expandDims(features, 3)), 2); // [A, T, q]
-  const first = tf.tile(tf.reshape(params["query.first"], [1, 1, q]), [a, 1, 1]); // [A, 1, q]
-  const previous = t === 1 ? first : tf.concat([first, tf.slice(carried, [0, 0, 0], [a, t - 1, q])], 1); // [A, T, q]
-  const gate = tf.gather(params["query.stateGate"], batch.targetField); // [A, T, q]
-  const known = tf.mul(tf.expandDims(linear(state, params["query.state"]), 1), gate); // [A, T, q]
-  const own = tf.add(tf.gather(params["query.field"], batch.targetField), linear(marginal, params["query.marginal"]));
-  return tf.add(tf.add(own, known), previous); // [A, T, q]
+  if (classCount(vocabulary) === 0) return carried;
+  // row of the class table: 0 for what is no category, else where its category begins plus the class
+  const starts = new Int32Array(vocabulary.fields.length);
+  const isCategory = new Float32Array(vocabulary.fields.length);
+  let start = 1;
+  for (const j of vocabulary.groups.category) {
+    starts[j] = start;
+    isCategory[j] = 1;
+    start += classesOf(vocabulary, j);
+  }
+  const ofField = (values: Int32Array | Float32Array): tf.Tensor =>
+    tf.gather(tf.tensor1d(Float32Array.from(values)), targetField);
+  const row = tf.add(ofField(starts), tf.mul(targetValue, ofField(isCategory))); // [A, T]
+  return tf.add(carried, tf.gather(params["query.class"], tf.cast(row, "int32")));
+}
+
+/** What a query is before it has looked around: its field, its marginal, its galaxy, and the target before it. [A, T, q] */
+function embedQueries(
+  params: Tensors,
+  targetField: tf.Tensor,
+  marginal: readonly { readonly suffix: string; readonly raw: tf.Tensor }[],
+  known: tf.Tensor,
+  previous: tf.Tensor,
+): tf.Tensor {
+  const own = marginal.reduce(
+    (sum: tf.Tensor, { suffix, raw }) => tf.add(sum, linear(raw, params[`query.marginal${suffix}`])),
+    tf.gather(params["query.field"], targetField),
+  );
+  const gated = tf.mul(known, tf.gather(params["query.stateGate"], targetField)); // [A, T, q]
+  return tf.add(tf.add(own, gated), previous); // [A, T, q]
+}
+
+/** Raw numbers of one family's queries; zeros where a query is another family's. */
+export interface FamilyRaw {
+  readonly suffix: string;
+  /** [A, T, width] */
+  readonly raw: tf.Tensor3D;
+}
+
+/** What the ordered queries add to the marginals of a family. [A, T, width] */
+function correction(params: Tensors, x: tf.Tensor, suffix: string): tf.Tensor {
+  return linear(normalise(x), foldNorm({ w: params[`query.out${suffix}`] }, params["query.norm"]).w);
 }
 
 /**
- * Autoregressive objective: raw distributions [A, T, width] of targets in the order of `batch.targetField`, each given the
+ * Autoregressive objective: raw distributions of targets in the order of `batch.targetField` [A, T], each given the
  * context and the values of the targets before it. A transformer over the ordered queries corrects the marginals.
  */
 export function conditionals(
   config: ModelConfig,
+  vocabulary: NetworkVocabulary,
   params: Tensors,
   state: tf.Tensor2D,
-  marginal: tf.Tensor3D,
+  marginal: readonly FamilyRaw[],
   batch: Tensors,
-): tf.Tensor3D {
+): FamilyRaw[] {
   const [a, t] = batch.targetField.shape as [number, number];
   const { dQuery: q, nMemory: m } = config;
-  const memory = tf.reshape(linear(state, params["query.memory"], params["query.memoryBias"]), [a, m, q]); // [A, M, q]
+  const { known, memory } = queryContext(config, params, state);
   const visible = new Float32Array(t * (m + t));
   for (let i = 0; i < t; i++) visible.fill(-1e9, i * (m + t) + m + i + 1, (i + 1) * (m + t)); // later queries
   const bias = tf.tensor4d(visible, [1, 1, t, m + t]);
-  let x = embedQueries(config, params, state, marginal, batch); // [A, T, q]
+  const carried = carryTargets(config, vocabulary, params, batch); // [A, T, q]
+  const first = tf.tile(tf.reshape(params["query.first"], [1, 1, q]), [a, 1, 1]); // [A, 1, q]
+  const previous = t === 1 ? first : tf.concat([first, tf.slice(carried, [0, 0, 0], [a, t - 1, q])], 1); // [A, T, q]
+  let x = embedQueries(params, batch.targetField, marginal, tf.expandDims(known, 1), previous); // [A, T, q]
   for (let l = 0; l < config.nQueryLayer; l++) {
     x = tf.add(x, attend(config.nHead, x, params, `query${l}.attention`, memory, bias)); // [A, T, q]
     x = tf.add(x, feedForward(x, params, `query${l}.mlp`)); // [A, T, q]
   }
-  const out = foldNorm({ w: params["query.out"] }, params["query.norm"]);
-  return tf.add<tf.Tensor3D>(marginal, linear(normalise(x), out.w)); // [A, T, width]
+  return marginal.map(({ suffix, raw }) => ({ suffix, raw: tf.add(raw, correction(params, x, suffix)) })); // [A, T, width]
+}
+
+/** Keys and values of the queries so far, [L, nQueryLayer, P, q] each, and which of the P places are filled [P]. */
+export interface Past {
+  readonly key: tf.Tensor;
+  readonly value: tf.Tensor;
+  readonly isFilled: tf.Tensor;
+}
+
+/** One ordered query of each of L draws: all ask field `field` [1], after value [L, 1] of `batch.targetField` [L, 1]. */
+export interface NextQuery {
+  readonly field: tf.Tensor;
+  /** [] 1 where nothing was asked before. */
+  readonly isFirst: tf.Tensor;
+  /** [L, 1, width] Marginal of the field. */
+  readonly marginal: FamilyRaw;
+  readonly targets: Tensors;
+}
+
+/**
+ * The next of ordered queries, [L, 1, width], with its keys and values [L, nQueryLayer, 1, q]: the same numbers as
+ * `conditionals`, one query at a time, the past not computed again.
+ */
+export function nextConditional(
+  config: ModelConfig,
+  vocabulary: NetworkVocabulary,
+  params: Tensors,
+  { known, memory }: QueryContext,
+  { field, isFirst, marginal, targets }: NextQuery,
+  past: Past,
+): { raw: tf.Tensor3D; key: tf.Tensor; value: tf.Tensor } {
+  const { dQuery: q, nMemory: m } = config;
+  const l = known.shape[0];
+  const p = past.isFilled.shape[0]!;
+  const carried = carryTargets(config, vocabulary, params, targets); // [L, 1, q]
+  const first = tf.reshape(params["query.first"], [1, 1, q]);
+  const previous = tf.add(tf.mul(carried, tf.sub(1, isFirst)), tf.mul(first, isFirst)); // [L, 1, q]
+  const asked = tf.reshape(field, [1, 1]); // one field for all draws
+  let x = embedQueries(params, asked, [marginal], tf.expandDims(known, 1), previous); // [L, 1, q]
+  const hidden = tf.mul(tf.sub(past.isFilled, 1), 1e9); // [P]
+  const bias = tf.reshape(tf.concat([tf.zeros([m]), hidden, tf.zeros([1])], 0), [1, 1, 1, m + p + 1]);
+  const keys: tf.Tensor[] = [];
+  const values: tf.Tensor[] = [];
+  for (let layer = 0; layer < config.nQueryLayer; layer++) {
+    const of = (all: tf.Tensor): tf.Tensor => tf.reshape(tf.slice(all, [0, layer, 0, 0], [l, 1, p, q]), [l, p, q]);
+    const seen = { key: of(past.key), value: of(past.value) }; // [L, P, q] each
+    const step = attendNext(config.nHead, x, params, `query${layer}.attention`, memory, seen, bias);
+    x = tf.add(x, step.added);
+    x = tf.add(x, feedForward(x, params, `query${layer}.mlp`)); // [L, 1, q]
+    keys.push(step.key);
+    values.push(step.value);
+  }
+  const raw = tf.add<tf.Tensor3D>(marginal.raw, correction(params, x, marginal.suffix)); // [L, 1, width]
+  return { raw, key: tf.stack(keys, 1), value: tf.stack(values, 1) };
 }

@@ -1,7 +1,5 @@
 /** What a galaxy is described by: one `Field` per measured or inferred quantity. */
 
-export type FieldKind = "flux" | "log" | "linear" | "redshift" | "ew";
-
 /** A passband, parametric: real curves are read by `simulate` where the user has them. */
 export interface Band {
   /** narrow, broad, uv, infrared, ...: used by structured context draws (`only blue`, `only broad`, `uv missing`). */
@@ -42,18 +40,46 @@ export interface Instrument {
   readonly layers?: readonly { readonly name: string; readonly share: number; readonly exposure: number }[];
 }
 
-export interface Field {
+/** What every field has, whatever its kind. */
+interface FieldBase {
+  /** Number of the field in its vocabulary: given once, never given again, never a position in anything. */
+  readonly id: number;
   /** Public name: the column name in every table. */
   readonly name: string;
-  readonly kind: FieldKind;
   /** Unit of the values in a `Catalog`, e.g. `1e-19 erg/s/cm2/A`, `dex`, `mag`, `Gyr`, `Angstrom`, `` for pure numbers. */
   readonly unit: string;
   readonly description: string;
-  /** Present exactly when kind is "flux". */
-  readonly band?: Band;
   /** Physically possible values, inclusive; values outside are a reading error. */
   readonly range: readonly [number, number];
 }
+
+export const scalarKinds = ["flux", "log", "linear", "redshift", "ew"] as const;
+export type ScalarKind = (typeof scalarKinds)[number];
+
+/** One number with an error. */
+export interface ScalarField extends FieldBase {
+  readonly kind: ScalarKind;
+  /** Present exactly when kind is "flux". */
+  readonly band?: Band;
+}
+
+/** One of a few classes; its value in a `Catalog` is the index of the class. */
+export interface CategoryField extends FieldBase {
+  readonly kind: "category";
+  readonly classes: readonly string[];
+  readonly band?: undefined;
+}
+
+/** Many numbers on a grid of pixels: their place in a `Catalog` is `arrays`, its `state` says whether they are there. */
+export interface ArrayField extends FieldBase {
+  readonly kind: "spectrum" | "image";
+  /** [pixels] of a spectrum, [rows, columns] of an image. */
+  readonly shape: readonly number[];
+  readonly band?: undefined;
+}
+
+export type Field = ScalarField | CategoryField | ArrayField;
+export type FieldKind = Field["kind"];
 
 /** A value's state. Missing is a state, never a number. */
 export const State = { notObserved: 0, measured: 1, upperLimit: 2, nonDetection: 3 } as const;

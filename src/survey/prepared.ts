@@ -37,6 +37,8 @@ const manifestSchema = z.object({
     fields: z.array(momentsSchema),
     absolute: z.array(momentsSchema),
     scale: momentsSchema,
+    /** How a galaxy's scale was formed: flat where a version before 0.3 fitted it. */
+    reference: z.enum(["sed", "flat"]).default("flat"),
   }),
 });
 
@@ -85,53 +87,32 @@ export function readManifest(path: string): Manifest | undefined {
 }
 
 /**
- * Reads whole parts of a prepared folder into one catalogue, and says which rows belong to which.
+ * Streams the shards of one part of a prepared folder.
  * @throws UserError when shards are missing, damaged, or were prepared for other fields.
  */
-export async function readParts(
+export async function* readPart(
   folder: string,
   manifest: Manifest,
   survey: Survey,
-  parts: readonly SplitName[],
-): Promise<{ readonly catalog: Catalog; readonly rows: Readonly<Record<SplitName, Int32Array>> }> {
-  const { fields } = survey;
-  const unknown = fields.find(({ name }) => !manifest.fields.includes(name));
+  part: SplitName,
+): AsyncGenerator<Catalog, void, undefined> {
+  const unknown = survey.fields.find(({ name }) => !manifest.fields.includes(name));
   if (unknown) {
     throw new UserError(
       `${manifestPath(folder)}: prepared for ${manifest.survey} without the field ${unknown.name}; prepare it again`,
     );
   }
-  const rowCount = parts.reduce((sum, part) => sum + manifest.parts[part].rows, 0);
-  const value = new Float32Array(rowCount * fields.length);
-  const error = new Float32Array(rowCount * fields.length);
-  const state = new Uint8Array(rowCount * fields.length);
-  const objectId: string[] = [];
-  const parentId: string[] = [];
-  const tile: string[] = [];
-  const rows: Record<string, Int32Array> = {};
-  let at = 0;
-  for (const name of splitNames) {
-    const { shards, rows: expected } = parts.includes(name) ? manifest.parts[name] : { shards: 0, rows: 0 };
-    const first = at;
-    for (let shard = 0; shard < shards; shard++) {
-      const path = join(folder, shardName(name, shard));
-      for await (const { catalog } of readCatalog(path, survey, { layout: "caleido" })) {
-        if (at + catalog.rowCount > rowCount) throw new UserError(`${path}: more rows than the manifest says`);
-        value.set(catalog.value, at * fields.length);
-        error.set(catalog.error, at * fields.length);
-        state.set(catalog.state, at * fields.length);
-        for (const id of catalog.objectId) objectId.push(id);
-        for (const id of catalog.parentId) parentId.push(id);
-        for (const id of catalog.tile ?? []) tile.push(id);
-        at += catalog.rowCount;
-      }
+  const { shards, rows: expected } = manifest.parts[part];
+  let rows = 0;
+  for (let shard = 0; shard < shards; shard++) {
+    const path = join(folder, shardName(part, shard));
+    for await (const { catalog } of readCatalog(path, survey, { layout: "caleido" })) {
+      rows += catalog.rowCount;
+      if (rows > expected) throw new UserError(`${path}: more rows than the manifest says`);
+      yield catalog;
     }
-    if (at - first !== expected) {
-      throw new UserError(`${folder}: ${at - first} rows in part ${name}, the manifest says ${expected}`);
-    }
-    rows[name] = Int32Array.from({ length: expected }, (_, i) => first + i);
   }
-  const tiles = tile.length === rowCount && rowCount > 0 ? { tile } : {};
-  const catalog = { fields, rowCount, objectId, parentId, ...tiles, value, error, state };
-  return { catalog, rows: rows as Record<SplitName, Int32Array> };
+  if (rows !== expected) {
+    throw new UserError(`${folder}: ${rows} rows in part ${part}, the manifest says ${expected}`);
+  }
 }

@@ -4,7 +4,7 @@ import type { Column, Table } from "../io/table.ts";
 import { bindLayout } from "./bind.ts";
 import type { Binding } from "./bind.ts";
 import type { BindOptions } from "./bind-fields.ts";
-import type { Catalog } from "./catalog.ts";
+import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
 import { readField, readFlags } from "./cells.ts";
 import { templateColumns } from "./find.ts";
 import { addReport, countReason, createReport, formatReport } from "./report.ts";
@@ -52,9 +52,7 @@ function bindRows(
   const columns = new Map(table.columns.map((column) => [column.name, column]));
   const { rowCount } = table;
   const { fields } = survey;
-  const value = new Float32Array(rowCount * fields.length);
-  const error = new Float32Array(rowCount * fields.length);
-  const state = new Uint8Array(rowCount * fields.length);
+  const { value, error, state } = emptyCatalog(fields, rowCount);
   const { layout, unused } = binding;
   const report = createReport(layout.name, unused, binding.objectId === undefined ? layout.objectId : undefined);
   report.rowCount = rowCount;
@@ -183,32 +181,5 @@ export async function readWholeCatalog(
     else counts = report;
   }
   if (!counts) throw new UserError(`${path}: a table without rows, expected at least one galaxy`);
-  return { catalog: concatCatalogs(catalogs), report: formatReport(counts), counts };
-}
-
-/** Puts catalogues of the same fields one below the other. */
-function concatCatalogs(catalogs: readonly Catalog[]): Catalog {
-  if (catalogs.length === 1) return catalogs[0];
-  const { fields } = catalogs[0];
-  const rowCount = catalogs.reduce((sum, catalog) => sum + catalog.rowCount, 0);
-  const value = new Float32Array(rowCount * fields.length);
-  const error = new Float32Array(rowCount * fields.length);
-  const state = new Uint8Array(rowCount * fields.length);
-  let at = 0;
-  for (const catalog of catalogs) {
-    value.set(catalog.value, at);
-    error.set(catalog.error, at);
-    state.set(catalog.state, at);
-    at += catalog.rowCount * fields.length;
-  }
-  return {
-    fields,
-    rowCount,
-    objectId: catalogs.flatMap((catalog) => catalog.objectId),
-    parentId: catalogs.flatMap((catalog) => catalog.parentId),
-    ...(catalogs.every(({ tile }) => tile) ? { tile: catalogs.flatMap(({ tile }) => tile ?? []) } : {}),
-    value,
-    error,
-    state,
-  };
+  return { catalog: concat(catalogs), report: formatReport(counts), counts };
 }

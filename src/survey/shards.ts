@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { schemaOf } from "../io/columns.ts";
 import { writeTable } from "../io/formats.ts";
-import type { Catalog } from "./catalog.ts";
+import { allRows, type Catalog, copyRow, emptyCatalog } from "./catalog.ts";
 import { shardName } from "./prepared.ts";
 import type { SplitName } from "./split.ts";
 import type { Survey } from "./survey.ts";
@@ -15,47 +15,26 @@ export interface RowBuffer {
   /** Copies a row to place `at` (default: behind the last one). */
   put(catalog: Catalog, row: number, at?: number): void;
   clear(): void;
-  /** The rows as a catalogue; views, valid until the next change. */
+  /** The rows as a catalogue, valid until the next change; its arrays are as long as the capacity. */
   catalog(): Catalog;
 }
 
 export function createRowBuffer(survey: Survey, capacity: number, hasTile: boolean): RowBuffer {
-  const { fields } = survey;
-  const n = fields.length;
-  const value = new Float32Array(capacity * n);
-  const error = new Float32Array(capacity * n);
-  const state = new Uint8Array(capacity * n);
-  const objectId: string[] = [];
-  const parentId: string[] = [];
-  const tile: string[] = [];
+  const rows = emptyCatalog(survey.fields, capacity, { hasTile });
+  let rowCount = 0;
   return {
     capacity,
     get rowCount() {
-      return objectId.length;
+      return rowCount;
     },
-    put(catalog, row, at = objectId.length) {
-      for (let from = row * n, to = at * n; from < (row + 1) * n; from++, to++) {
-        value[to] = catalog.value[from];
-        error[to] = catalog.error[from];
-        state[to] = catalog.state[from];
-      }
-      objectId[at] = catalog.objectId[row];
-      parentId[at] = catalog.parentId[row];
-      if (hasTile) tile[at] = catalog.tile?.[row] ?? "";
+    put(catalog, row, at = rowCount) {
+      copyRow(catalog, row, rows, at);
+      rowCount = Math.max(rowCount, at + 1);
     },
     clear() {
-      objectId.length = parentId.length = tile.length = 0;
+      rowCount = 0;
     },
-    catalog: () => ({
-      fields,
-      rowCount: objectId.length,
-      objectId,
-      parentId,
-      ...(hasTile ? { tile } : {}),
-      value,
-      error,
-      state,
-    }),
+    catalog: () => ({ ...rows, rowCount }),
   };
 }
 
@@ -79,8 +58,7 @@ export function createShardWriter(part: SplitName, options: ShardOptions): Shard
   let shards = 0;
   let rows = 0;
   const flush = async (full: RowBuffer): Promise<void> => {
-    const all = Int32Array.from({ length: full.rowCount }, (_, i) => i);
-    const table = catalogTable(full.catalog(), all, columns);
+    const table = catalogTable(full.catalog(), allRows(full), columns);
     const metadata = { creator: "caleido prepare", survey: survey.name, part, shard: String(shards) };
     const header = { schema: table.columns.map(schemaOf), metadata, rowCount: table.rowCount };
     await writeTable(join(folder, shardName(part, shards++)), header, [table]);

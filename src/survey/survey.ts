@@ -14,7 +14,11 @@ const finite = z.number();
 const positive = z.number().positive();
 const interval = z.tuple([finite, finite]).refine(([low, high]) => low < high, "expected [low, high] with low < high");
 
+/** Number of a field: surveys count from 0 along their rows; a checkpoint's survey, whose vocabulary may have grown, says it. */
+const id = z.int().min(0).optional();
+
 const bandSchema = z.strictObject({
+  id,
   name: z.string().min(1),
   group: z.string().min(1),
   pivot: positive,
@@ -43,14 +47,18 @@ const instrumentSchema = z.strictObject({
 });
 
 const propertySchema = z.strictObject({
+  id,
   name: z.string().min(1),
-  kind: z.enum(["log", "linear", "redshift", "ew"]),
-  unit: z.string(),
+  kind: z.enum(["log", "linear", "redshift", "ew", "category"]),
+  unit: z.string().default(""),
   description: z.string().min(1),
-  range: interval,
+  /** Of a number. */
+  range: interval.optional(),
+  /** Of a category: the names of its classes. New ones go to the end. */
+  classes: z.array(z.string().min(1)).min(2).optional(),
 });
 
-const surveySchema = z.strictObject({
+export const surveySchema = z.strictObject({
   name: z.string().min(1),
   title: z.string().min(1),
   /** Surveys (names or paths) whose bands, properties, tiles and survey-wide numbers this one takes over, in order. */
@@ -76,8 +84,13 @@ const surveySchema = z.strictObject({
 
 const heirSchema = heirOf(surveySchema, bandSchema, propertySchema);
 
+/** A survey file with everything it inherits: what is read from YAML, and what a checkpoint carries. */
+export type SurveyFile = z.output<typeof surveySchema>;
+
 /** A survey as its YAML file says: bands, depths, properties. Data, never code. */
 export interface Survey {
+  /** The file it is made of. */
+  readonly file: SurveyFile;
   /** Name of the survey, as in `datasets/<name>.yaml`. */
   readonly name: string;
   readonly title: string;
@@ -94,7 +107,7 @@ export interface Survey {
   readonly tiles: readonly string[];
   /** What collects the photons of the bands. */
   readonly instruments: readonly Instrument[];
-  /** Bands, then properties: the order of the vocabulary. Never reorder; new ones go to the end of their group. */
+  /** By id: bands, then properties, then what the vocabulary has grown by. */
   readonly fields: readonly Field[];
   /** Tables of other archives that can be read as this survey. */
   readonly layouts: readonly Layout[];
@@ -126,8 +139,6 @@ function surveyPath(nameOrPath: string, from?: string): string {
       `expected one of ${names.join(", ")}, or a path to a .yaml file`,
   );
 }
-
-type SurveyFile = z.output<typeof surveySchema>;
 
 /** A survey file with what it inherits; `where` is the place in it of a row, or of the file where a row is inherited. */
 interface WholeFile {
@@ -193,7 +204,7 @@ function definedOf<T>(row: { [K in keyof T]: T[K] | undefined }): T {
 
 /** A band's row with the file's defaults. @throws UserError for an unknown instrument, or lists of the wrong length. */
 function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: string) => string): Band {
-  const { name: _, instrument: named = file.instruments[0]?.name, ...rest } = row;
+  const { name: _, id: _id, instrument: named = file.instruments[0]?.name, ...rest } = row;
   const instrument = file.instruments.find(({ name }) => name === named);
   if (named !== undefined && instrument === undefined) {
     const names = file.instruments.map(({ name }) => name);
@@ -218,6 +229,68 @@ function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: st
   return definedOf<Band>(band);
 }
 
+/** The property that a row describes. @throws UserError for a number without a range, a category without classes. */
+function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: string): Field {
+  const { name, unit, description, range, classes } = row;
+  const fail = (what: string): never => {
+    throw new UserError(`${at}: property "${name}": ${what}`);
+  };
+  if (row.kind === "category") {
+    const known = classes ?? fail("a category, expected classes: [star, galaxy, ...]");
+    if (new Set(known).size < known.length) fail("a class is named twice");
+    return { id: rowId, name, kind: "category", unit: "", description, range: [0, known.length - 1], classes: known };
+  }
+  if (classes !== undefined) fail(`classes belong to kind: category, not ${row.kind}`);
+  const possible = range ?? fail("expected range: [low, high]");
+  return { id: rowId, name, kind: row.kind, unit, description, range: possible };
+}
+
+/**
+ * The survey that a file describes. `where` is the place of a row in messages, `path` that of the file.
+ * @throws UserError for fields declared twice, rows that don't fit together, layouts of other fields.
+ */
+export function surveyOf(file: SurveyFile, path: string, where: WholeFile["where"] = () => path): Survey {
+  const names = new Set<string>();
+  const ids = new Set<number>();
+  const claim = (list: "bands" | "properties", name: string, given: number | undefined): number => {
+    if (names.has(name)) throw new UserError(`${where(list, name, "name")}: field "${name}" is declared twice`);
+    const own = given ?? names.size;
+    if (ids.has(own)) throw new UserError(`${where(list, name, "id")}: id ${own} of field "${name}" is another field's`);
+    names.add(name);
+    ids.add(own);
+    return own;
+  };
+  const bands = file.bands.map((row): Field => ({
+    id: claim("bands", row.name, row.id),
+    name: row.name,
+    kind: "flux",
+    unit: file.fluxUnit,
+    description: `${row.group} band at ${row.pivot} Angstrom`,
+    band: bandOf(row, file, (key) => where("bands", row.name, key)),
+    range: file.fluxRange,
+  }));
+  const properties = file.properties.map((row) =>
+    propertyOf(row, claim("properties", row.name, row.id), where("properties", row.name, "kind")),
+  );
+  const fields = [...bands, ...properties].sort((a, b) => a.id - b.id);
+  for (const layout of file.layouts) checkLayout(layout, fields, where("layouts", layout.name));
+  return {
+    file,
+    name: file.name,
+    title: file.title,
+    path,
+    source: file.source,
+    licence: file.licence,
+    citation: file.citation,
+    notes: file.notes,
+    fluxUnit: file.fluxUnit,
+    tiles: file.tiles,
+    instruments: file.instruments.map((one) => definedOf<Instrument>(one)),
+    fields,
+    layouts: file.layouts,
+  };
+}
+
 /**
  * Reads a survey file: a name in `datasets/`, or a path.
  * @throws UserError with file:line:column for a file that is not a survey.
@@ -225,39 +298,5 @@ function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: st
 export function loadSurvey(nameOrPath: string): Survey {
   const path = surveyPath(nameOrPath);
   const { value, where } = readSurveyFile(path, []);
-  const seen = new Set<string>();
-  const claim = (list: "bands" | "properties", name: string): void => {
-    if (seen.has(name)) throw new UserError(`${where(list, name, "name")}: field "${name}" is declared twice`);
-    seen.add(name);
-  };
-  const bands = value.bands.map((row): Field => {
-    claim("bands", row.name);
-    return {
-      name: row.name,
-      kind: "flux",
-      unit: value.fluxUnit,
-      description: `${row.group} band at ${row.pivot} Angstrom`,
-      band: bandOf(row, value, (key) => where("bands", row.name, key)),
-      range: value.fluxRange,
-    };
-  });
-  const properties = value.properties.map((row): Field => {
-    claim("properties", row.name);
-    return { name: row.name, kind: row.kind, unit: row.unit, description: row.description, range: row.range };
-  });
-  for (const layout of value.layouts) checkLayout(layout, [...bands, ...properties], where("layouts", layout.name));
-  return {
-    name: value.name,
-    title: value.title,
-    path,
-    source: value.source,
-    licence: value.licence,
-    citation: value.citation,
-    notes: value.notes,
-    fluxUnit: value.fluxUnit,
-    tiles: value.tiles,
-    instruments: value.instruments.map((one) => definedOf<Instrument>(one)),
-    fields: [...bands, ...properties],
-    layouts: value.layouts,
-  };
+  return surveyOf(value, path, where);
 }

@@ -1,28 +1,11 @@
 import type { Arrays, NdArray, Signature } from "../engine/contract.ts";
 import { type Rng, shuffleInPlace } from "../random.ts";
-import type { Catalog } from "../survey/catalog.ts";
+import { allRows, type Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
-import { contextScale } from "./scale.ts";
+import type { Vocabulary } from "../survey/vocabulary.ts";
+import { contextSignature, type Evidence, fillContext, withinReach } from "./hosts.ts";
 import type { FieldCoder } from "./standardise.ts";
 import { drawContext, type SubsetConfig } from "./subset.ts";
-
-/**
- * Inputs of the network: B galaxies, N fields. All values are transformed and standardised.
- * - value, sigma, state [B, N]: the context; state 0 = not given. slope [B, N]: d(value) / d ln(flux), 0 for properties
- * - scale [B, 2]: encoded ln(scale), 1 if there is one
- * - isCalibrated [B]: 1 = the row comes from the domain whose zero-points are being learned
- */
-export function contextSignature(batch: number, nField: number): Signature {
-  const f = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
-  return {
-    value: f(batch, nField),
-    sigma: f(batch, nField),
-    state: { dtype: "int32", shape: [batch, nField] },
-    slope: f(batch, nField),
-    scale: f(batch, 2),
-    isCalibrated: f(batch),
-  };
-}
 
 /** Ordered queries of A galaxies, T each: the field and, for all but the last, its value and that value's error. */
 export function orderSignature(galaxies: number, nTarget: number): Signature {
@@ -42,30 +25,41 @@ export interface BatchShape {
   /** Any subset given, `nTarget` fields asked in random order (autoregressive objective). */
   readonly nOrdered: number;
   readonly nTarget: number;
+  /** Bands' own corrections to what their filters say are dropped at random: an input `hasDelta` says which. */
+  readonly hasFilterDropout: boolean;
 }
 
-export function batchShape(batch: number, nTarget: number, config: SubsetConfig): BatchShape {
+/** The shape of a recipe's batches. `hasFilterDropout`: the network's rows are functions of the filter. */
+export function batchShape(
+  batch: number,
+  nTarget: number,
+  config: SubsetConfig,
+  hasFilterDropout: boolean,
+): BatchShape {
   const nFull = Math.round(batch * config.fullShare);
   const nOrdered = Math.min(batch - nFull, Math.round(batch * config.autoregressiveShare));
-  return { nFull, nOrdered, nMasked: batch - nFull - nOrdered, nTarget };
+  return { nFull, nOrdered, nMasked: batch - nFull - nOrdered, nTarget, hasFilterDropout };
 }
 
 /**
  * A training batch: the context, and
  * - truth, truthSigma, truthState, truthSlope, truthCurvature [B, N]: what is asked; state 0 = not asked
  * - targetField, targetValue, targetSigma [nOrdered, T] and targetWeight [nOrdered, T] (0 = padding): the ordered galaxies' queries
+ * - hasDelta [band]: 0 where a band is to be known by its filter alone
  */
-export function trainSignature(shape: BatchShape, nField: number): Signature {
+export function trainSignature(shape: BatchShape, vocabulary: Vocabulary): Signature {
+  const nField = vocabulary.fields.length;
   const batch = shape.nFull + shape.nMasked + shape.nOrdered;
   const f = { dtype: "float32", shape: [batch, nField] } as const;
   const ordered = [shape.nOrdered, shape.nTarget];
   return {
-    ...contextSignature(batch, nField),
+    ...contextSignature(batch, vocabulary),
     truth: f,
     truthSigma: f,
     truthState: { dtype: "int32", shape: [batch, nField] },
     truthSlope: f,
     truthCurvature: f,
+    ...(shape.hasFilterDropout ? { hasDelta: { dtype: "float32", shape: [vocabulary.groups.band.length] } } : {}),
     ...(shape.nOrdered === 0
       ? {}
       : { ...orderSignature(shape.nOrdered, shape.nTarget), targetWeight: { dtype: "float32", shape: ordered } }),
@@ -81,47 +75,10 @@ export function emptyArrays(signature: Signature): Record<string, NdArray> {
   );
 }
 
-/** Encoded values are kept within this many standard deviations: a wild pixel must not end a run. */
-const WIDEST = 12;
-
-/** Writes the context of one galaxy into place `b`; returns its scale. Flags of unobserved fields are ignored. */
-export function fillContext(
-  arrays: Arrays,
-  b: number,
-  coder: FieldCoder,
-  catalog: Catalog,
-  row: number,
-  isContext: Uint8Array,
-): number {
-  const { nField, nBand } = coder;
-  const scale = contextScale(catalog, row, isContext, nBand);
-  arrays.scale.data[2 * b] = coder.encodeScale(scale);
-  arrays.scale.data[2 * b + 1] = scale > 0 ? 1 : 0;
-  for (let j = 0; j < nField; j++) {
-    const at = row * nField + j;
-    const state = catalog.state[at];
-    if (isContext[j] === 0 || state === State.notObserved) continue;
-    const to = b * nField + j;
-    const x = catalog.value[at];
-    arrays.state.data[to] = state;
-    arrays.value.data[to] = Math.min(WIDEST, Math.max(-WIDEST, coder.encode(j, x, scale)));
-    arrays.sigma.data[to] = coder.encodeError(j, x, catalog.error[at], scale);
-    if (j < nBand) arrays.slope.data[to] = coder.zeroPointSlope(j, x, scale);
-  }
-  return scale;
-}
-
 /** Writes everything observed but not given as truth of the galaxy in place `b`; returns the fields asked. */
-function fillTruth(
-  arrays: Arrays,
-  b: number,
-  coder: FieldCoder,
-  catalog: Catalog,
-  row: number,
-  isContext: Uint8Array,
-  scale: number,
-): number[] {
-  const { nField, nBand } = coder;
+function fillTruth(arrays: Arrays, b: number, coder: FieldCoder, evidence: Evidence): number[] {
+  const { catalog, row, isContext, scale } = evidence;
+  const { nField } = coder;
   const asked: number[] = [];
   for (let j = 0; j < nField; j++) {
     const at = row * nField + j;
@@ -130,25 +87,52 @@ function fillTruth(
     asked.push(j);
     const to = b * nField + j;
     const x = catalog.value[at];
-    arrays.truth.data[to] = Math.min(WIDEST, Math.max(-WIDEST, coder.encode(j, x, scale)));
+    arrays.truth.data[to] = withinReach(coder.encode(j, x, scale));
     arrays.truthSigma.data[to] = coder.encodeError(j, x, catalog.error[at], scale);
     arrays.truthState.data[to] = state;
-    if (j >= nBand) continue;
+    if (coder.fields[j].band === undefined) continue;
     arrays.truthSlope.data[to] = coder.zeroPointSlope(j, x, scale);
     arrays.truthCurvature.data[to] = coder.zeroPointCurvature(j, x, scale);
   }
   return asked;
 }
 
+/** Rows, wherever they are: in memory or on disk. */
+export interface RowStore {
+  readonly rowCount: number;
+  /** Where row `row` is found, until the next call. */
+  at(row: number): { readonly catalog: Catalog; readonly row: number };
+}
+
+export function catalogStore(catalog: Catalog): RowStore {
+  return { rowCount: catalog.rowCount, at: (row) => ({ catalog, row }) };
+}
+
 /** Rows to draw from; one batch may mix several (simulations, labelled and unlabelled observations). */
 export interface RowSource {
-  readonly catalog: Catalog;
+  readonly store: RowStore;
   readonly rows: Int32Array;
+  /** Those of `rows` in which something else than bands is observed: only they can be asked for it from all bands. */
+  readonly labelled: Int32Array;
   /** Relative number of galaxies per batch. */
   readonly weight: number;
   readonly isCalibrated: boolean;
-  /** False where no property is ever observed: such rows can't be asked for properties from all bands. */
-  readonly hasLabels: boolean;
+}
+
+/** Those of `rows` in which something else than bands is observed. */
+export function labelledRows(catalog: Catalog, rows: Int32Array = allRows(catalog)): Int32Array {
+  const n = catalog.fields.length;
+  const labels = catalog.fields.flatMap(({ band }, j) => (band === undefined ? [j] : []));
+  return rows.filter((row) => labels.some((j) => catalog.state[row * n + j] !== State.notObserved));
+}
+
+/** Rows of a catalogue in memory as a source. */
+export function sourceOf(
+  catalog: Catalog,
+  rows: Int32Array,
+  { weight, isCalibrated }: Pick<RowSource, "weight" | "isCalibrated">,
+): RowSource {
+  return { store: catalogStore(catalog), rows, labelled: labelledRows(catalog, rows), weight, isCalibrated };
 }
 
 function pickSource(sources: readonly RowSource[], rng: Rng): RowSource {
@@ -157,10 +141,11 @@ function pickSource(sources: readonly RowSource[], rng: Rng): RowSource {
 }
 
 /** Weighted sampling without replacement by exponential keys (Efraimidis & Spirakis 2006), in random order. */
-function drawOrder(asked: number[], nBand: number, propertyWeight: number, nTarget: number, rng: Rng): number[] {
+function drawOrder(asked: number[], coder: FieldCoder, config: SubsetConfig, nTarget: number, rng: Rng): number[] {
   let chosen = asked;
   if (asked.length > nTarget) {
-    const keyed = asked.map((j) => ({ j, key: -Math.log(1 - rng.uniform()) / (j < nBand ? 1 : propertyWeight) }));
+    const weight = (j: number): number => (coder.fields[j].band === undefined ? config.propertyTargetWeight : 1);
+    const keyed = asked.map((j) => ({ j, key: -Math.log(1 - rng.uniform()) / weight(j) }));
     keyed.sort((a, b) => a.key - b.key);
     chosen = keyed.slice(0, nTarget).map(({ j }) => j);
   }
@@ -176,27 +161,32 @@ export function drawBatch(
   shape: BatchShape,
   rng: Rng,
 ): Record<string, NdArray> {
-  const arrays = emptyArrays(trainSignature(shape, coder.nField));
+  const { nTarget } = shape;
+  const arrays = emptyArrays(trainSignature(shape, coder));
   const isContext = new Uint8Array(coder.nField);
-  const labelled = sources.filter(({ hasLabels }) => hasLabels);
+  const withLabels = sources.filter(({ labelled }) => labelled.length > 0);
   const batch = shape.nFull + shape.nMasked + shape.nOrdered;
   for (let b = 0; b < batch; b++) {
-    const isFull = b < shape.nFull;
-    const { catalog, rows, isCalibrated } = pickSource(isFull && labelled.length > 0 ? labelled : sources, rng);
-    const row = rows[rng.integer(rows.length)];
+    const isFull = b < shape.nFull && withLabels.length > 0;
+    const { store, rows, labelled, isCalibrated } = pickSource(isFull ? withLabels : sources, rng);
+    const pool = isFull ? labelled : rows;
+    const { catalog, row } = store.at(pool[rng.integer(pool.length)]);
     drawContext(coder, catalog, row, config, isFull, rng, isContext);
-    const scale = fillContext(arrays, b, coder, catalog, row, isContext);
-    const asked = fillTruth(arrays, b, coder, catalog, row, isContext, scale);
+    const scale = fillContext(arrays, b, coder, { catalog, row, isContext });
+    const asked = fillTruth(arrays, b, coder, { catalog, row, isContext, scale });
     arrays.isCalibrated.data[b] = isCalibrated ? 1 : 0;
     const a = b - shape.nFull - shape.nMasked;
     if (a < 0) continue;
-    const order = drawOrder(asked, coder.nBand, config.propertyTargetWeight, shape.nTarget, rng);
-    order.forEach((field, t) => {
-      arrays.targetField.data[a * shape.nTarget + t] = field;
-      arrays.targetValue.data[a * shape.nTarget + t] = arrays.truth.data[b * coder.nField + field]!;
-      arrays.targetSigma.data[a * shape.nTarget + t] = arrays.truthSigma.data[b * coder.nField + field];
-      arrays.targetWeight.data[a * shape.nTarget + t] = 1;
+    drawOrder(asked, coder, config, nTarget, rng).forEach((field, t) => {
+      arrays.targetField.data[a * nTarget + t] = field;
+      arrays.targetValue.data[a * nTarget + t] = arrays.truth.data[b * coder.nField + field]!;
+      arrays.targetSigma.data[a * nTarget + t] = arrays.truthSigma.data[b * coder.nField + field];
+      arrays.targetWeight.data[a * nTarget + t] = 1;
     });
+  }
+  const { hasDelta } = arrays;
+  for (let i = 0; i < (hasDelta?.data.length ?? 0); i++) {
+    hasDelta.data[i] = rng.uniform() < config.filterDropout ? 0 : 1;
   }
   return arrays;
 }

@@ -89,6 +89,12 @@ export const subsetSchema = z
     autoregressiveShare: z.number().min(0).max(1).default(0.3).describe("share with the autoregressive objective"),
     propertyTargetWeight: z.number().positive().default(3).describe("a property weighs as much as this many bands"),
     dropout: z.number().min(0).max(1).default(0.1).describe("most bands lost at random where all are given"),
+    filterDropout: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.1)
+      .describe("share of bands known by their filter alone in a step, where model.filters is function"),
   })
   .refine((s) => s.fullShare + s.autoregressiveShare <= 1, "expected fullShare + autoregressiveShare of 1 or less")
   .prefault({});
@@ -120,12 +126,12 @@ export function drawContext(
   rng: Rng,
   isContext: Uint8Array,
 ): void {
-  const { nField, nBand, fields } = coder;
+  const { nField, fields } = coder;
   isContext.fill(0);
   const observed: number[] = [];
   for (let j = 0; j < nField; j++) if (catalog.state[row * nField + j] !== State.notObserved) observed.push(j);
-  const bands = observed.filter((j) => j < nBand);
-  const properties = observed.slice(bands.length);
+  const bands = observed.filter((j) => fields[j].band !== undefined);
+  const properties = observed.filter((j) => fields[j].band === undefined);
   if (isFull && properties.length > 0) {
     const lost = rng.uniform() < 0.5 ? 0 : rng.uniform() * config.dropout;
     for (const j of bands) isContext[j] = rng.uniform() < lost ? 0 : 1;

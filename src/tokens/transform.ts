@@ -1,4 +1,5 @@
-import type { Band, Field, FieldKind } from "../survey/field.ts";
+import type { Curve } from "../model/distribution.ts";
+import type { Band, Field, ScalarKind } from "../survey/field.ts";
 
 /**
  * From a field's unit to the number that the network reads and predicts, and back.
@@ -10,27 +11,47 @@ export interface Transform {
   inverse(v: number, softness: number): number;
   /** dv/dx: propagates a small error. */
   slope(x: number, softness: number): number;
+  /** `inverse` of rate v + shift as a curve. */
+  curve(rate: number, shift: number, softness: number): Curve;
 }
 
-const identity: Transform = { forward: (x) => x, inverse: (v) => v, slope: () => 1 };
+const identity: Transform = {
+  forward: (x) => x,
+  inverse: (v) => v,
+  slope: () => 1,
+  curve: (rate, shift) => ({ shape: "linear", factor: 1, rate, shift, offset: 0 }),
+};
 
 /** Logarithmic for |x| >> softness, linear around 0, defined for negative x (Lupton, Gunn & Szalay 1999, AJ 118, 1406). */
 const asinh: Transform = {
   forward: (x, softness) => Math.asinh(x / (2 * softness)),
   inverse: (v, softness) => 2 * softness * Math.sinh(v),
   slope: (x, softness) => 1 / Math.sqrt(x * x + 4 * softness * softness),
+  curve: (rate, shift, softness) => ({ shape: "sinh", factor: 2 * softness, rate, shift, offset: 0 }),
 };
 
 /** An error in ln(1 + z) is dz / (1 + z), the unit in which redshifts are scored. */
-const redshift: Transform = { forward: (x) => Math.log1p(x), inverse: (v) => Math.expm1(v), slope: (x) => 1 / (1 + x) };
+const redshift: Transform = {
+  forward: (x) => Math.log1p(x),
+  inverse: (v) => Math.expm1(v),
+  slope: (x) => 1 / (1 + x),
+  curve: (rate, shift) => ({ shape: "exp", factor: 1, rate, shift, offset: -1 }),
+};
 
-export const transforms = {
+const transforms = {
   flux: asinh,
   ew: asinh,
   log: identity,
   linear: identity,
   redshift,
-} satisfies Record<FieldKind, Transform>;
+} satisfies Record<ScalarKind, Transform>;
+
+/** The transform of a field; the classes of a category are counted as they are. */
+export function transformOf(field: Field): Transform {
+  return field.kind === "category" || field.kind === "spectrum" || field.kind === "image"
+    ? identity
+    : transforms[field.kind];
+}
 
 /** Softness of equivalent widths [Angstrom]: about the smallest EW(Halpha) that narrow bands can tell from zero. */
 const EW_SOFTNESS = 2;

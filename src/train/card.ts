@@ -1,16 +1,16 @@
 import type { Layout } from "../model/parameters.ts";
-import type { CheckpointConfig } from "./checkpoint.ts";
+import type { CheckpointConfig } from "./config.ts";
 
 /** The model card that travels with a checkpoint: what it is, what it was trained on, how to use it. */
 export function modelCard(config: CheckpointConfig, layout: Layout, validation: number): string {
-  const bands = config.fields.filter((field) => field.band !== undefined);
-  const properties = config.fields.filter((field) => field.band === undefined);
+  const bands = config.survey.fields.filter((field) => field.band !== undefined);
+  const properties = config.survey.fields.filter((field) => field.band === undefined);
   const data = config.data.map(({ path, role, sha256 }) => `- \`${path}\` (${role}, SHA-256 ${sha256})`);
   return `---
 library_name: caleido
 tags: [astronomy, galaxies, photometric-redshift, foundation-model]
 ---
-# Caleido checkpoint: ${config.survey}
+# Caleido checkpoint: ${config.survey.title}
 
 A network that answers any subset of a galaxy's fields from any other, each answer a probability distribution.
 ${layout.total} parameters; trained ${config.training.steps} steps of ${config.training.batch} galaxies with Caleido ${config.caleidoVersion}.

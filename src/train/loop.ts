@@ -2,8 +2,8 @@ import { floatScalar, floatVector } from "../engine/arrays.ts";
 import type { Arrays, Compiled, Engine, NdArray } from "../engine/contract.ts";
 import { createRng } from "../random.ts";
 import { batchShape, drawBatch, type RowSource } from "../tokens/batch.ts";
-import type { FieldCoder } from "../tokens/standardise.ts";
-import type { Checkpoint, CheckpointConfig, TrainState } from "./checkpoint.ts";
+import type { Checkpoint, TrainState } from "./checkpoint.ts";
+import type { CheckpointConfig, NetworkCoder } from "./config.ts";
 import { scheduleAt } from "./optimiser.ts";
 import { compileLoss, type StepShape, trainStep } from "./step.ts";
 
@@ -23,7 +23,7 @@ export interface Progress {
 
 export interface TrainOptions {
   readonly engine: Engine;
-  readonly coder: FieldCoder;
+  readonly coder: NetworkCoder;
   readonly sources: readonly RowSource[];
   /** Rows of validation parents; their subsets are drawn once and stay. */
   readonly validation: readonly RowSource[];
@@ -128,7 +128,7 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
     hasCalibration: config.isCalibrated,
     hasRateScale: options.rateScale !== undefined,
     layout,
-    batch: batchShape(training.batch, training.nTarget, config.subsets),
+    batch: batchShape(training.batch, training.nTarget, config.subsets, config.model.filters === "function"),
     propertyWeight: config.subsets.propertyTargetWeight,
   };
   const { fn, signature } = trainStep(shape, config.optimiser);

@@ -2,7 +2,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Compiled, Engine, Signature, TensorFunction, Tensors } from "../engine/contract.ts";
 import { type HeadTargets, heads } from "../model/heads.ts";
 import { type Layout, unpack } from "../model/parameters.ts";
-import { conditionals, encode, marginals, type ModelConfig, type Vocabulary } from "../model/transformer.ts";
+import type { Family, NetworkVocabulary } from "../model/readouts.ts";
+import { pickColumns } from "../model/stems.ts";
+import { conditionals, encode, marginals, type ModelConfig, readoutsOf } from "../model/transformer.ts";
 import { State } from "../survey/field.ts";
 import { type BatchShape, trainSignature } from "../tokens/batch.ts";
 import { adamW, type OptimiserConfig } from "./optimiser.ts";
@@ -10,7 +12,7 @@ import { adamW, type OptimiserConfig } from "./optimiser.ts";
 /** Everything that fixes the shape of one training step. */
 export interface StepShape {
   readonly model: ModelConfig;
-  readonly vocabulary: Vocabulary;
+  readonly vocabulary: NetworkVocabulary;
   readonly layout: Layout;
   readonly batch: BatchShape;
   /** Zero-points and noise factors are applied to calibrated rows and learned; without it they cost nothing. */
@@ -22,16 +24,27 @@ export interface StepShape {
 }
 
 interface Truths extends HeadTargets {
-  /** [.., N] ln of the stretch that a zero-point shift gives the encoded space. */
+  /** [.., N] ln of the stretch that a zero-point shift gives the encoded space; none of a probability below a limit. */
   readonly jacobian: tf.Tensor;
   readonly isAsked: tf.Tensor;
 }
 
-/** The truths [B, N] as the likelihood sees them, zero-points applied. */
-function truthsOf(params: Tensors, batch: Tensors, hasCalibration: boolean): Truths {
+/** Numbers of bands [band] at their columns, zeros at all others: [1, N]. */
+function atColumns(ofBands: tf.Tensor, { fields, groups, slot }: NetworkVocabulary): tf.Tensor {
+  const n = fields.length;
+  const count = groups.band.length;
+  if (groups.band.every((j, i) => j === i)) {
+    return tf.expandDims(count === n ? ofBands : tf.concat([ofBands, tf.zeros([n - count])], 0), 0);
+  }
+  const places = Int32Array.from(fields, ({ band }, j) => (band === undefined ? count : slot[j]));
+  return tf.expandDims(tf.gather(tf.concat([ofBands, tf.zeros([1])], 0), tf.tensor1d(places, "int32")), 0);
+}
+
+/** The truths [B, N] as the likelihood sees them, zero-points and noise factors of bands applied. */
+function truthsOf(shape: StepShape, params: Tensors, batch: Tensors): Truths {
   const isUpperLimit = tf.equal(batch.truthState, State.upperLimit);
   const isAsked = tf.cast(tf.greater(batch.truthState, State.notObserved), "float32");
-  if (!hasCalibration) {
+  if (!shape.hasCalibration || shape.vocabulary.groups.band.length === 0) {
     return {
       value: batch.truth,
       sigma: batch.truthSigma,
@@ -41,14 +54,15 @@ function truthsOf(params: Tensors, batch: Tensors, hasCalibration: boolean): Tru
     };
   }
   const isCalibrated = tf.expandDims(batch.isCalibrated, 1); // [B, 1]
-  const lnFlux = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnFlux"], 0)); // [B, N]
-  const lnNoise = tf.mul(isCalibrated, tf.expandDims(params["calibration.lnNoise"], 0)); // [B, N]
+  const lnFlux = tf.mul(isCalibrated, atColumns(params["calibration.lnFlux"], shape.vocabulary)); // [B, N]
+  const lnNoise = tf.mul(isCalibrated, atColumns(params["calibration.lnNoise"], shape.vocabulary)); // [B, N]
+  const stretch = tf.log(tf.add(tf.mul(batch.truthCurvature, lnFlux), 1));
   return {
     value: tf.add(batch.truth, tf.mul(batch.truthSlope, lnFlux)),
     sigma: tf.mul(batch.truthSigma, tf.exp(lnNoise)),
     isUpperLimit,
     isAsked,
-    jacobian: tf.log(tf.add(tf.mul(batch.truthCurvature, lnFlux), 1)),
+    jacobian: tf.mul(stretch, tf.sub(1, tf.cast(isUpperLimit, "float32"))),
   };
 }
 
@@ -61,10 +75,10 @@ const mapTruths = (truths: Truths, f: (x: tf.Tensor) => tf.Tensor): Truths => ({
 });
 
 /** -ln p [R, C] of truths [R, C] under raw distributions [R, C, width], 0 where nothing is asked. */
-function negLogLik(model: ModelConfig, raw: tf.Tensor3D, truths: Truths): tf.Tensor {
+function negLogLik({ spec }: Family, raw: tf.Tensor3D, truths: Truths): tf.Tensor {
   const [r, c, width] = raw.shape;
   const flat = mapTruths(truths, (x) => tf.reshape(x, [r * c]));
-  const loss = heads[model.head].negLogLik(tf.reshape(raw, [r * c, width]), flat, model.nComponent); // [R C]
+  const loss = heads[spec.head].negLogLik(tf.reshape(raw, [r * c, width]), flat, spec as never); // [R C]
   return tf.mul(tf.reshape(tf.sub(loss, flat.jacobian), [r, c]), truths.isAsked);
 }
 
@@ -78,44 +92,98 @@ const rowsOf = (x: tf.Tensor, from: number, count: number): tf.Tensor => {
   return tf.slice(x, [from, ...rest.map(() => 0)], [count, ...rest]);
 };
 
+/** Losses and weights of several families' answers, side by side: [R, C]. */
+interface Scored {
+  readonly loss: tf.Tensor;
+  readonly weight: tf.Tensor;
+}
+
+const together = (scored: readonly Scored[]): tf.Tensor => {
+  const join = (parts: tf.Tensor[]): tf.Tensor => (parts.length === 1 ? parts[0] : tf.concat(parts, 1));
+  return sumOfMeans(join(scored.map(({ loss }) => loss)), join(scored.map(({ weight }) => weight)));
+};
+
+/** All bands given, everything else asked: the sum over galaxies of their mean losses. */
+function fullLoss(shape: StepShape, params: Tensors, state: tf.Tensor2D, truths: Truths): tf.Tensor[] {
+  const scored = readoutsOf(shape.model, shape.vocabulary).flatMap((family) => {
+    const readout = family.readouts.find(({ part }) => part === "property");
+    if (readout === undefined) return [];
+    const asked = mapTruths(truths, (x) => pickColumns(x, readout.members));
+    return [{ loss: negLogLik(family, marginals(params, state, readout), asked), weight: asked.isAsked }];
+  });
+  return scored.length === 0 ? [] : [together(scored)];
+}
+
+/** Raw marginals of every family, [B, members, width]. */
+function familyMarginals(shape: StepShape, params: Tensors, state: tf.Tensor2D): { family: Family; raw: tf.Tensor3D }[] {
+  return readoutsOf(shape.model, shape.vocabulary).map((family) => {
+    const raws = family.readouts.map((readout) => marginals(params, state, readout));
+    return { family, raw: raws.length === 1 ? raws[0] : (tf.concat(raws, 1) as tf.Tensor3D) };
+  });
+}
+
+/** Any subset given, everything else asked at once. */
+function maskedLoss(
+  shape: StepShape,
+  marginal: readonly { family: Family; raw: tf.Tensor3D }[],
+  truths: Truths,
+): tf.Tensor {
+  const { fields } = shape.vocabulary;
+  const scored = marginal.map(({ family, raw }) => {
+    const asked = mapTruths(truths, (x) => pickColumns(x, family.members));
+    const weights = Float32Array.from(family.members, (j) => (fields[j].band === undefined ? shape.propertyWeight : 1));
+    const loss = negLogLik(family, raw, asked);
+    return { loss, weight: tf.mul(asked.isAsked, tf.tensor2d(weights, [1, weights.length])) };
+  });
+  return together(scored);
+}
+
+/** Any subset given, some fields asked in order. */
+function orderedLoss(
+  shape: StepShape,
+  params: Tensors,
+  state: tf.Tensor2D,
+  marginal: readonly { family: Family; raw: tf.Tensor3D }[],
+  truths: Truths,
+  batch: Tensors,
+): tf.Tensor {
+  const { nOrdered, nTarget } = shape.batch;
+  const nField = shape.vocabulary.fields.length;
+  const picked = tf.oneHot(batch.targetField, nField) as tf.Tensor3D; // [A, T, N]
+  const isWhole = marginal.length === 1 && marginal[0].family.members.every((j, i) => j === i);
+  const picks = marginal.map(({ family, raw }) => {
+    const of = isWhole ? picked : (tf.gather(picked, tf.tensor1d(family.members, "int32"), 2) as tf.Tensor3D);
+    return { of, isMember: tf.sum(of, 2), suffix: family.suffix, raw: tf.matMul<tf.Tensor3D>(of, raw) }; // [A, T, width]
+  });
+  const ordered = conditionals(shape.model, shape.vocabulary, params, state, picks, batch);
+  const inOrder = (x: tf.Tensor): tf.Tensor =>
+    tf.reshape(tf.matMul(picked, tf.expandDims(x, 2)), [nOrdered, nTarget]);
+  const asked = { ...mapTruths(truths, inOrder), isAsked: batch.targetWeight };
+  const losses = ordered.map(({ raw }, i) => {
+    const own = isWhole ? asked : { ...asked, isAsked: tf.mul(asked.isAsked, picks[i].isMember) };
+    return negLogLik(marginal[i].family, raw, own); // [A, T]
+  });
+  return sumOfMeans(losses.length === 1 ? losses[0] : tf.addN(losses), batch.targetWeight);
+}
+
 /** Mean over galaxies of the mean -ln p of what each was asked [nats per answer]. */
 function batchLoss(shape: StepShape, params: Tensors, batch: Tensors): tf.Tensor {
-  const { model, vocabulary } = shape;
-  const { nField, nBand } = vocabulary;
-  const { nFull, nMasked, nOrdered, nTarget } = shape.batch;
-  const state = encode(model, vocabulary, params, batch, shape.hasCalibration); // [B, S]
-  const truths = truthsOf(params, batch, shape.hasCalibration);
+  const { nFull, nMasked, nOrdered } = shape.batch;
+  const state = encode(shape.model, shape.vocabulary, params, batch, shape.hasCalibration); // [B, S]
+  const truths = truthsOf(shape, params, batch);
+  const part = (from: number, count: number): Truths => mapTruths(truths, (x) => rowsOf(x, from, count));
   const total: tf.Tensor[] = [];
-  const columns = (x: tf.Tensor, from: number, count: number): tf.Tensor => tf.slice(x, [0, from], [x.shape[0], count]);
-  if (nFull > 0) {
-    const raw = marginals(model, params, rowsOf(state, 0, nFull) as tf.Tensor2D, "property");
-    const asked = mapTruths(truths, (x) => columns(rowsOf(x, 0, nFull), nBand, nField - nBand));
-    total.push(sumOfMeans(negLogLik(model, raw, asked), asked.isAsked));
-  }
+  if (nFull > 0) total.push(...fullLoss(shape, params, rowsOf(state, 0, nFull) as tf.Tensor2D, part(0, nFull)));
   if (nMasked + nOrdered > 0) {
     const rest = rowsOf(state, nFull, nMasked + nOrdered) as tf.Tensor2D;
-    const raw: tf.Tensor3D = tf.concat(
-      [marginals(model, params, rest, "band"), marginals(model, params, rest, "property")],
-      1,
-    ); // [M + A, N, width]
-    const weights = tf.tensor2d(
-      Float32Array.from({ length: nField }, (_, j) => (j < nBand ? 1 : shape.propertyWeight)),
-      [1, nField],
-    );
-    if (nMasked > 0) {
-      const asked = mapTruths(truths, (x) => rowsOf(x, nFull, nMasked));
-      const loss = negLogLik(model, rowsOf(raw, 0, nMasked) as tf.Tensor3D, asked);
-      total.push(sumOfMeans(loss, tf.mul(asked.isAsked, weights)));
-    }
+    const marginal = familyMarginals(shape, params, rest);
+    const of = (from: number, count: number): { family: Family; raw: tf.Tensor3D }[] =>
+      marginal.map(({ family, raw }) => ({ family, raw: rowsOf(raw, from, count) as tf.Tensor3D }));
+    if (nMasked > 0) total.push(maskedLoss(shape, of(0, nMasked), part(nFull, nMasked)));
     if (nOrdered > 0) {
-      const picked = tf.oneHot(batch.targetField, nField) as tf.Tensor3D; // [A, T, N]
-      const marginal = tf.matMul<tf.Tensor3D>(picked, rowsOf(raw, nMasked, nOrdered)); // [A, T, width]
-      const own = rowsOf(state, nFull + nMasked, nOrdered) as tf.Tensor2D;
-      const ordered = conditionals(model, params, own, marginal, batch);
-      const inOrder = (x: tf.Tensor): tf.Tensor =>
-        tf.reshape(tf.matMul(picked, tf.expandDims(rowsOf(x, nFull + nMasked, nOrdered), 2)), [nOrdered, nTarget]);
-      const asked = { ...mapTruths(truths, inOrder), isAsked: batch.targetWeight };
-      total.push(sumOfMeans(negLogLik(model, ordered, asked), batch.targetWeight));
+      const own = rowsOf(rest, nMasked, nOrdered) as tf.Tensor2D;
+      const asked = part(nFull + nMasked, nOrdered);
+      total.push(orderedLoss(shape, params, own, of(nMasked, nOrdered), asked, batch));
     }
   }
   return tf.div(tf.addN(total), nFull + nMasked + nOrdered);
@@ -148,7 +216,7 @@ export function trainStep(shape: StepShape, optimiser: OptimiserConfig): { fn: T
     correction2: scalar,
     emaDecay: scalar,
     ...(shape.hasCalibration ? { priorStrength: scalar } : {}),
-    ...trainSignature(shape.batch, shape.vocabulary.nField),
+    ...trainSignature(shape.batch, shape.vocabulary),
   };
   const fn: TensorFunction = (inputs) => {
     const lossOf = (flat: tf.Tensor): tf.Scalar => {
@@ -182,7 +250,7 @@ export function trainStep(shape: StepShape, optimiser: OptimiserConfig): { fn: T
 export function compileLoss(engine: Engine, shape: StepShape): Promise<Compiled> {
   const signature: Signature = {
     params: { dtype: "float32", shape: [shape.layout.total] },
-    ...trainSignature(shape.batch, shape.vocabulary.nField),
+    ...trainSignature(shape.batch, shape.vocabulary),
   };
   return engine.compile(
     (inputs) => ({ loss: batchLoss(shape, unpack(inputs.params, shape.layout), inputs) }),

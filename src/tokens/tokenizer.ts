@@ -10,8 +10,10 @@ export const specialTokens = ["[PAD]", "[UNK]", "[NULL]", "[SCALE]", "[ANSWER]"]
  * It grows append-only: a new field takes the next free id.
  */
 export function writeTokenizerJson(fields: readonly Field[]): string {
-  const words = [...specialTokens, ...fields.map((field) => field.name)];
-  const vocab = Object.fromEntries(words.map((word, id) => [word, id]));
+  const vocab = Object.fromEntries([
+    ...specialTokens.map((word, id): [string, number] => [word, id]),
+    ...fields.map(({ name, id }): [string, number] => [name, specialTokens.length + id]),
+  ]);
   const added = specialTokens.map((content, id) => ({
     id,
     content,
@@ -52,7 +54,7 @@ export function checkTokenizerJson(text: string, fields: readonly Field[], path:
   const names = fields.map((field) => field.name);
   const { ids } = tokenizer.encode(names.join(" "), { add_special_tokens: false });
   names.forEach((name, j) => {
-    const expected = specialTokens.length + j;
+    const expected = specialTokens.length + fields[j].id;
     if (ids[j] !== expected) {
       const found = tokenizer.id_to_token(expected) ?? "nothing";
       throw new UserError(

@@ -1,0 +1,79 @@
+/** A vocabulary that takes in the fields of another survey. Ids are given once: nothing that was learned moves. */
+import { UserError } from "../errors.ts";
+import type { Field } from "./field.ts";
+import { type Survey, surveyOf, type SurveyFile } from "./survey.ts";
+
+type Row = SurveyFile["bands"][number] | SurveyFile["properties"][number];
+
+/** The survey's file with the id of every field in its row: what a checkpoint keeps. */
+export function fileWithIds({ file, fields }: Pick<Survey, "file" | "fields">): SurveyFile {
+  const ids = new Map(fields.map(({ name, id }) => [name, id]));
+  const numbered = <R extends Row>(rows: readonly R[]): R[] => rows.map((row) => ({ ...row, id: ids.get(row.name)! }));
+  return { ...file, bands: numbered(file.bands), properties: numbered(file.properties) };
+}
+
+/** Pivots that are further apart [as a fraction] are not the same band. */
+const SAME_PIVOT = 0.02;
+
+/** @throws UserError where a field of one name is another thing in the two surveys. */
+function checkSame(old: Field, wanted: Field, where: string): void {
+  const fail = (what: string): never => {
+    throw new UserError(`${where}: field ${old.name} ${what}; another field needs another name`);
+  };
+  if (old.kind !== wanted.kind) fail(`is ${wanted.kind}, in the checkpoint ${old.kind}`);
+  if (old.unit !== wanted.unit) fail(`is in "${wanted.unit}", in the checkpoint in "${old.unit}"`);
+  if (old.kind === "category" && wanted.kind === "category" && old.classes.join() !== wanted.classes.join()) {
+    fail(`has classes ${wanted.classes.join(", ")}, in the checkpoint ${old.classes.join(", ")}`);
+  }
+  const [a, b] = [old.band?.pivot ?? 1, wanted.band?.pivot ?? 1];
+  if (Math.abs(a / b - 1) > SAME_PIVOT) fail(`is at ${b} Angstrom, in the checkpoint at ${a}`);
+}
+
+/** One depth (zero-point error, ...) for a band whose list belongs to tiles that the grown survey doesn't have. */
+function withoutTiles(row: SurveyFile["bands"][number]): SurveyFile["bands"][number] {
+  const middle = <T extends number | number[] | undefined>(list: T): T =>
+    Array.isArray(list) ? ([[...list].sort((a, b) => a - b)[list.length >> 1]] as T) : list;
+  const { depth, zeroPointError, seeing, exposure, instrument: _, ...rest } = row;
+  return {
+    ...rest,
+    depth: middle(depth),
+    ...(zeroPointError === undefined ? {} : { zeroPointError: middle(zeroPointError) }),
+    ...(seeing === undefined ? {} : { seeing: middle(seeing) }),
+    ...(exposure === undefined ? {} : { exposure: middle(exposure) }),
+  };
+}
+
+/**
+ * The survey `wanted` with everything that `old` knows under its old ids, and its own new fields, of those named in
+ * `taken`, behind them. Tables are then read as `wanted` says.
+ * @throws UserError where a field of one name differs between the two.
+ */
+export function growSurvey(old: Survey, wanted: Survey, taken: ReadonlySet<string>): Survey {
+  const known = new Map(old.fields.map((field) => [field.name, field]));
+  for (const field of wanted.fields) {
+    const own = known.get(field.name);
+    if (own !== undefined) checkSame(own, field, wanted.path);
+  }
+  let next = Math.max(-1, ...old.fields.map(({ id }) => id)) + 1;
+  const merge = <R extends Row>(olds: readonly R[], news: readonly R[], keep: (row: R) => R): R[] => {
+    const rows = news.filter(({ name }) => known.has(name) || taken.has(name));
+    const kept = olds.filter(({ name }) => !news.some((row) => row.name === name)).map(keep);
+    return [...rows, ...kept].map((row) => ({ ...row, id: known.get(row.name)?.id ?? next++ }));
+  };
+  const oldFile = fileWithIds(old);
+  const bands = merge(oldFile.bands, wanted.file.bands, withoutTiles);
+  const properties = merge(oldFile.properties, wanted.file.properties, (row) => row);
+  const names = new Set([...bands, ...properties].map(({ name }) => name));
+  const layouts = wanted.file.layouts.map((layout) => ({
+    ...layout,
+    properties: Object.fromEntries(Object.entries(layout.properties).filter(([name]) => names.has(name))),
+    bands: layout.bands.map((columns) => ({
+      ...columns,
+      ...(columns.order === undefined
+        ? {}
+        : { order: columns.order.map((name) => (name !== null && names.has(name) ? name : null)) }),
+      aliases: Object.fromEntries(Object.entries(columns.aliases).filter(([name]) => names.has(name))),
+    })),
+  }));
+  return surveyOf({ ...wanted.file, bands, properties, layouts }, wanted.path);
+}

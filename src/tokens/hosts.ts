@@ -1,0 +1,88 @@
+import type { Arrays, Signature } from "../engine/contract.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { State } from "../survey/field.ts";
+import { type ModalityName, modalitiesOf, type Vocabulary } from "../survey/vocabulary.ts";
+import type { FieldCoder } from "./standardise.ts";
+
+/** One galaxy as a batch takes it in: a row, what of it is given, and the scale of what is given. */
+export interface Evidence {
+  readonly catalog: Catalog;
+  readonly row: number;
+  /** [nField] One flag per field; flags of unobserved fields are ignored. */
+  readonly isContext: Uint8Array;
+  readonly scale: number;
+}
+
+/** What one modality brings into a batch: its arrays, all zero where nothing is given. */
+export interface Host {
+  signature(batch: number, vocabulary: Vocabulary): Signature;
+  /** Writes what is given of one galaxy at place `b`. */
+  fill(arrays: Arrays, b: number, coder: FieldCoder, evidence: Evidence): void;
+}
+
+/** Encoded values are kept within this many standard deviations: a wild pixel must not end a run. */
+const WIDEST = 12;
+export const withinReach = (v: number): number => Math.min(WIDEST, Math.max(-WIDEST, v));
+
+/**
+ * Bands and properties, over the columns of all fields:
+ * - value, sigma, state [B, N]: transformed and standardised; state 0 = not given. slope [B, N]: d(value) / d ln(flux)
+ * - scale [B, 2]: encoded ln(scale), 1 if there is one
+ */
+const scalar: Host = {
+  signature(batch, { fields }) {
+    const f = { dtype: "float32", shape: [batch, fields.length] } as const;
+    const state = { dtype: "int32", shape: [batch, fields.length] } as const;
+    return { value: f, sigma: f, state, slope: f, scale: { dtype: "float32", shape: [batch, 2] } };
+  },
+  fill(arrays, b, coder, { catalog, row, isContext, scale }) {
+    const { nField, groups } = coder;
+    arrays.scale.data[2 * b] = coder.encodeScale(scale);
+    arrays.scale.data[2 * b + 1] = scale > 0 ? 1 : 0;
+    for (const group of [groups.band, groups.property]) {
+      for (const j of group) {
+        const at = row * nField + j;
+        const state = catalog.state[at];
+        if (isContext[j] === 0 || state === State.notObserved) continue;
+        const to = b * nField + j;
+        const x = catalog.value[at];
+        arrays.state.data[to] = state;
+        arrays.value.data[to] = withinReach(coder.encode(j, x, scale));
+        arrays.sigma.data[to] = coder.encodeError(j, x, catalog.error[at], scale);
+        if (group === groups.band) arrays.slope.data[to] = coder.zeroPointSlope(j, x, scale);
+      }
+    }
+  },
+};
+
+/** class [B, nCategory]: 1 + the index of the class, 0 where it is not given. */
+const category: Host = {
+  signature: (batch, { groups }) => ({ class: { dtype: "int32", shape: [batch, groups.category.length] } }),
+  fill(arrays, b, { nField, groups }, { catalog, row, isContext }) {
+    groups.category.forEach((j, c) => {
+      const at = row * nField + j;
+      if (isContext[j] === 0 || catalog.state[at] === State.notObserved) return;
+      arrays.class.data[b * groups.category.length + c] = 1 + catalog.value[at];
+    });
+  },
+};
+
+export const hosts: { readonly [M in ModalityName]: Host } = { scalar, category };
+
+/** Inputs of the network that say what is given of B galaxies. isCalibrated [B]: 1 = its zero-points are being learned. */
+export function contextSignature(batch: number, vocabulary: Vocabulary): Signature {
+  const parts = modalitiesOf(vocabulary).map((name) => hosts[name].signature(batch, vocabulary));
+  return { ...(Object.assign({}, ...parts) as Signature), isCalibrated: { dtype: "float32", shape: [batch] } };
+}
+
+/** Writes the context of one galaxy at place `b`; returns its scale. */
+export function fillContext(
+  arrays: Arrays,
+  b: number,
+  coder: FieldCoder,
+  { catalog, row, isContext }: Omit<Evidence, "scale">,
+): number {
+  const scale = coder.scaleOf(catalog, row, isContext);
+  for (const name of modalitiesOf(coder)) hosts[name].fill(arrays, b, coder, { catalog, row, isContext, scale });
+  return scale;
+}

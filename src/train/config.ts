@@ -1,0 +1,121 @@
+import { z } from "zod";
+import { UserError } from "../errors.ts";
+import { modelSchema } from "../model/transformer.ts";
+import type { Field } from "../survey/field.ts";
+import { fileWithIds } from "../survey/grow.ts";
+import { type Survey, surveyOf, surveySchema } from "../survey/survey.ts";
+import { scaleNames } from "../tokens/scale.ts";
+import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
+import { subsetSchema } from "../tokens/subset.ts";
+import { adaptSchema } from "./adapt.ts";
+import { optimiserSchema } from "./optimiser.ts";
+
+/** What a table of a run is for; unknown: an adaptation by a version that did not record it. */
+const roleSchema = z.enum(["train", "source", "unlabelled", "labelled", "unknown"]);
+
+const tableSchema = z.object({
+  path: z.string(),
+  /** SHA-256 of the file, or of a prepared folder's manifest. */
+  sha256: z.string(),
+  role: roleSchema,
+  /** How its columns were to be read, where that was said. */
+  reading: z
+    .object({
+      layout: z.string().optional(),
+      relativeError: z.number().optional(),
+      units: z.array(z.object({ column: z.string(), unit: z.string() })).optional(),
+    })
+    .optional(),
+});
+export type TableRecord = z.output<typeof tableSchema>;
+
+/** A recipe's `training:` section. */
+export const trainingSchema = z
+  .strictObject({
+    seed: z.coerce.string().default("1"),
+    steps: z.int().positive().default(20_000),
+    batch: z.int().positive().default(64).describe("galaxies per step"),
+    nTarget: z.int().positive().default(16).describe("answers asked per galaxy and step"),
+    validateEvery: z.int().positive().default(500),
+    checkpointEvery: z.int().positive().default(1000),
+  })
+  .prefault({});
+export type TrainingConfig = z.output<typeof trainingSchema>;
+
+const momentsSchema = z.object({ mean: z.number(), deviation: z.number().positive() });
+
+const configShape = {
+  caleidoVersion: z.string(),
+  /** The survey as its file says, inherited rows and ids included: a checkpoint needs no other file to answer. */
+  survey: surveySchema,
+  /** Ids at which the vocabulary grew, ascending. */
+  grownAt: z.array(z.int().positive()),
+  standardisation: z.object({
+    fields: z.array(momentsSchema),
+    absolute: z.array(momentsSchema),
+    scale: momentsSchema,
+    reference: z.enum(scaleNames),
+  }),
+  model: modelSchema.unwrap(),
+  optimiser: optimiserSchema.unwrap(),
+  subsets: subsetSchema.unwrap(),
+  training: trainingSchema.unwrap(),
+  step: z.int().min(0),
+  /** True when zero-points of the data at hand were learned (`adapt`): queries apply them. */
+  isCalibrated: z.boolean(),
+  /** Patterns of parameters that this run keeps fixed. */
+  freeze: z.array(z.string()),
+  /** Present in a run that adapts: the weights of its tables and the rates. */
+  adapt: adaptSchema.unwrap().optional(),
+  /** Every table of the run. */
+  data: z.array(tableSchema),
+};
+
+/** `config.json` as this version writes it; keys that it doesn't know are kept. */
+const configSchema = z.looseObject(configShape);
+
+/** Everything needed to rebuild the network, to read tables as it knows them, and to continue the run. */
+export interface CheckpointConfig extends Readonly<Omit<z.output<z.ZodObject<typeof configShape>>, "survey">> {
+  readonly formatVersion: number;
+  readonly survey: Survey;
+}
+
+/** @throws UserError naming the first key of `config.json` that is missing or isn't what it should be. */
+export function parseConfig(config: Record<string, unknown>, path: string): CheckpointConfig {
+  const { success, data, error } = configSchema.safeParse(config);
+  const damaged = (key: string, message: string): never => {
+    throw new UserError(`${path}: damaged at "${key}": ${message}`);
+  };
+  if (!success) {
+    const { path: key, message } = error.issues[0];
+    return damaged(key.map(String).join("."), message);
+  }
+  const survey = surveyOf(data.survey, path);
+  const { fields, absolute } = data.standardisation;
+  const nBand = survey.fields.filter(({ band }) => band !== undefined).length;
+  if (fields.length !== survey.fields.length) damaged("standardisation.fields", "expected one entry per field");
+  if (absolute.length !== nBand) damaged("standardisation.absolute", "expected one entry per band");
+  return { ...config, ...data, survey } as unknown as CheckpointConfig;
+}
+
+/** The text of `config.json`. */
+export function formatConfig(config: CheckpointConfig): string {
+  return `${JSON.stringify({ ...config, survey: fileWithIds(config.survey) }, null, 2)}\n`;
+}
+
+/** How often the vocabulary had grown when a field came. */
+const generationOf = (grownAt: readonly number[], { id }: Field): number => grownAt.filter((at) => at <= id).length;
+
+/** From units to what the network sees, and the vocabulary as it sees it. */
+export interface NetworkCoder extends FieldCoder {
+  readonly bandGeneration: readonly number[];
+}
+
+export function coderOf({
+  survey: { fields },
+  standardisation,
+  grownAt,
+}: Pick<CheckpointConfig, "survey" | "standardisation" | "grownAt">): NetworkCoder {
+  const coder = createFieldCoder(fields, standardisation);
+  return { ...coder, bandGeneration: Array.from(coder.groups.band, (j) => generationOf(grownAt, fields[j])) };
+}
