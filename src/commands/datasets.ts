@@ -1,9 +1,10 @@
 import type { Field } from "../survey/field.ts";
 import { type BandColumns, type FlagRule, type Layout, namesFor, type PropertyColumn } from "../survey/layout.ts";
 import { listSurveys, loadSurvey, type Survey } from "../survey/survey.ts";
+import { number } from "../text.ts";
 import { depthFlux } from "../tokens/transform.ts";
 import { defineCommand } from "./shared.ts";
-import { number, printTable } from "./terminal.ts";
+import { printTable } from "./terminal.ts";
 
 // What this verb says is its result: all of it goes to stdout.
 const say = (text: string): void => console.log(text);

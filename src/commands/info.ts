@@ -5,9 +5,9 @@ import { parameterIn } from "../model/parameters.ts";
 import { isPrepared, type Manifest, readManifest } from "../survey/prepared.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
-import { counted } from "../survey/report.ts";
+import { counted, number } from "../text.ts";
 import { defineCommand } from "./shared.ts";
-import { number, printTable, say } from "./terminal.ts";
+import { printTable, say } from "./terminal.ts";
 
 async function showTable(path: string): Promise<void> {
   const source = await openTable(path);

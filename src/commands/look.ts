@@ -1,11 +1,11 @@
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import type { Argv } from "yargs";
-import { makeFolder } from "../io/atomic.ts";
-import { formatReport, counted } from "../survey/report.ts";
-import { loadSurvey } from "../survey/survey.ts";
-import { readBeside, readSample, writeLook } from "./look-report.ts";
+import { UserError } from "../errors.ts";
+import { look } from "../explore/look.ts";
+import type { BesideTable } from "../explore/page.ts";
+import { counted } from "../text.ts";
 import { defineCommand, type ReadArguments, readOptions, readOptionsOf } from "./shared.ts";
-import { say } from "./terminal.ts";
+import { say, terminal } from "./terminal.ts";
 
 /** Options of every report on a table. */
 export interface ReportArguments extends ReadArguments {
@@ -37,6 +37,23 @@ export function reportOptions(yargs: Argv, group: string): Argv {
       default: [],
       describe: "its survey: one for each --beside, or one for all (default: --survey)",
     });
+}
+
+/**
+ * Tables to show beside: their surveys are named one by one, once for all, or are that of the first table.
+ * @throws UserError for another number of surveys.
+ */
+export function besideTables(args: ReportArguments & { readonly survey: string }): BesideTable[] {
+  const { beside, besideSurvey: surveys } = args;
+  if (beside.length === 0 && surveys.length > 0) throw new UserError("--beside-survey: expected a table, --beside");
+  if (surveys.length > 1 && surveys.length !== beside.length) {
+    throw new UserError(
+      `--beside-survey: given ${surveys.length} times, expected once for all, or once for each of the ${beside.length} table${beside.length === 1 ? "" : "s"}`,
+    );
+  }
+  // the layout is that of the first table: others have their own
+  const reading = readOptionsOf({ ...args, layout: undefined });
+  return beside.map((path, i) => ({ path, survey: surveys[i] ?? surveys[0] ?? args.survey, reading }));
 }
 
 /** `cat.fits.gz` -> `cat.html`, in the same folder. */
@@ -73,31 +90,18 @@ export const lookCommand = defineCommand<Arguments>({
       .example("$0 look observed.fits", "missing bands, S/N and depth of a catalogue")
       .example("$0 look sims.parquet --beside observed.fits", "simulations beside observations"),
   handler: async (args) => {
-    const survey = loadSurvey(args.survey);
-    const label = basename(args.table);
-    const { sample, reading } = await readSample(args.table, survey, label, readOptionsOf(args));
-    for (const line of formatReport(reading)) say(`  ${line}`);
-    const others = await readBeside(args, label);
+    const { table, survey, figures } = args;
     // not <table>.html, which the simulation may have written
-    const out = args.out ?? reportPath(label).replace(/html$/, "look.html");
-    makeFolder(dirname(out));
-    const facts = [
-      ["table", args.table],
-      ["layout", reading.layout],
-      ...(reading.emptyRows > 0
-        ? [["rows empty in the table", reading.emptyRows.toLocaleString("en-US")] as const]
-        : []),
-    ] as const;
-    const { figures } = args;
-    const count = await writeLook({
-      title: `A look at ${label}`,
-      facts,
-      sample,
-      others,
-      reading,
+    const out = args.out ?? reportPath(basename(table)).replace(/html$/, "look.html");
+    const request = {
+      table,
+      survey,
+      reading: readOptionsOf(args),
+      beside: besideTables(args),
       out,
-      ...(figures === undefined ? {} : { figures }),
-    });
+      reporter: terminal,
+    };
+    const count = await look(figures === undefined ? request : { ...request, figures });
     say(`${out}: ${counted(count, "figure")}`);
   },
 });

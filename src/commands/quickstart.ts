@@ -13,12 +13,14 @@ import { createInstrument } from "../simulate/noise.ts";
 import { type SimulationInput, simulationOptions } from "../simulate/options.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
-import { type Evaluation, HEADLINE, printScores, runEvaluate } from "./evaluate.ts";
-import { runQuery } from "./query.ts";
+import { duration, number } from "../text.ts";
+import { adapt, pretrain } from "../train/verbs.ts";
+import { evaluate, type Evaluation } from "../inference/evaluation.ts";
+import { simulate } from "../simulate/simulate.ts";
+import { HEADLINE, printScores } from "./evaluate.ts";
+import { queryAndShow } from "./query.ts";
 import { defineCommand, type EngineArguments, engineOf, engineOptions } from "./shared.ts";
-import { runSimulate } from "./simulate.ts";
-import { duration, heading, number, printTable, say } from "./terminal.ts";
-import { runAdapt, runPretrain } from "./train-run.ts";
+import { heading, interruptible, printTable, say, terminal } from "./terminal.ts";
 
 /** Sizes of the quickstart; the tests run a smaller one. */
 export interface QuickstartSize {
@@ -144,17 +146,18 @@ function pathsIn(out: string) {
 type Paths = ReturnType<typeof pathsIn>;
 
 async function simulateAll(paths: Paths, survey: string, size: QuickstartSize): Promise<void> {
-  await runSimulate({ survey, out: paths.simulations, n: size.galaxies, seed: "quickstart" });
-  await runSimulate({ survey, out: paths.target, n: size.target, seed: "target", ...TARGET });
-  await runSimulate({ survey, out: paths.labelled, n: size.labelled, seed: "labelled", ...TARGET });
-  await runSimulate({ survey, out: paths.examples, n: size.labelled, seed: "examples" });
+  const common = { survey, reporter: terminal };
+  await simulate({ ...common, out: paths.simulations, n: size.galaxies, seed: "quickstart" });
+  await simulate({ ...common, out: paths.target, n: size.target, seed: "target", ...TARGET });
+  await simulate({ ...common, out: paths.labelled, n: size.labelled, seed: "labelled", ...TARGET });
+  await simulate({ ...common, out: paths.examples, n: size.labelled, seed: "examples" });
 }
 
 async function askAll(engine: Engine, paths: Paths): Promise<void> {
-  const common = { engine, checkpoint: paths.pretrain, table: paths.examples, samples: 0, seed: "1" };
+  const common = { engine, checkpoint: paths.pretrain, table: paths.examples };
   for (const { title, given, want } of QUESTIONS) {
     say(`\n  ${title}`);
-    await runQuery({ ...common, given, want, out: paths.answers(want.split(",")[0]) });
+    await queryAndShow({ ...common, given, want, out: paths.answers(want.split(",")[0]) });
   }
 }
 
@@ -166,11 +169,11 @@ async function evaluateAll(
   survey: Survey,
   adapted: Checkpoint,
 ): Promise<{ source: Evaluation; zeroShot: Evaluation; after: Evaluation }> {
-  const common = { engine, part: "test", baselineFields: HEADLINE, seed: "1", mostRows: 2000 } as const;
+  const common = { engine, baselineFields: HEADLINE, mostRows: 2000, reporter: terminal };
   const onTarget = { ...common, table: paths.target, baselineTable: paths.labelled, methods: ["ridge"] } as const;
-  const zeroShot = await runEvaluate({ ...onTarget, checkpoint: paths.pretrain, out: paths.zeroShot });
-  const after = await runEvaluate({ ...onTarget, checkpoint: paths.adapt, out: paths.adapted, run: paths.adapt });
-  const source = await runEvaluate({
+  const zeroShot = await evaluate({ ...onTarget, checkpoint: paths.pretrain, out: paths.zeroShot });
+  const after = await evaluate({ ...onTarget, checkpoint: paths.adapt, out: paths.adapted, run: paths.adapt });
+  const source = await evaluate({
     ...common,
     checkpoint: paths.pretrain,
     table: paths.simulations,
@@ -197,18 +200,20 @@ async function runQuickstart(engine: Engine, out: string, size: QuickstartSize =
   await simulateAll(paths, recipe.survey, size);
 
   stage("2 Pretraining on any subset in, any subset out");
-  await runPretrain({ engine, data: [paths.simulations], recipe, out: paths.pretrain });
+  await interruptible(engine, (run) => pretrain({ ...run, data: [paths.simulations], recipe, out: paths.pretrain }));
 
   stage("3 Adapting to the target survey: photometry without labels, and a few labels");
-  const adapted = await runAdapt({
-    engine,
-    init: paths.pretrain,
-    source: paths.simulations,
-    unlabelled: paths.target,
-    labelled: paths.labelled,
-    recipe: loadRecipe("quickstart-adapt", size.adaptSettings),
-    out: paths.adapt,
-  });
+  const adapted = await interruptible(engine, (run) =>
+    adapt({
+      ...run,
+      init: paths.pretrain,
+      source: paths.simulations,
+      unlabelled: paths.target,
+      labelled: paths.labelled,
+      recipe: loadRecipe("quickstart-adapt", size.adaptSettings),
+      out: paths.adapt,
+    }),
+  );
 
   stage("4 Asking");
   await askAll(engine, paths);

@@ -1,13 +1,8 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import type { ArgumentsCamelCase, Argv, CommandModule } from "yargs";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import type { Field } from "../survey/field.ts";
-import { loadSurvey, type Survey } from "../survey/survey.ts";
-import type { Checkpoint } from "../train/checkpoint.ts";
 
 /** A verb of the command line. `A` names the options as the handler sees them: yargs camel-cases `--median-z`. */
 export function defineCommand<A>(verb: {
@@ -139,74 +134,4 @@ export function engineOptions(yargs: Argv): Argv {
 export async function engineOf({ backend, device, threads }: EngineArguments): Promise<Engine> {
   const { createEngine } = await import("../engine/engine.ts");
   return createEngine({ backend, device, ...(threads === undefined ? {} : { threads }) });
-}
-
-/**
- * Fields that a list names: names, ranges along the vocabulary (`J0378..J0600`), and the groups `bands`, `properties`,
- * `narrow`, `broad`, `uv`, `all`, separated by commas.
- * @throws UserError with the nearest right name.
- */
-export function parseFieldList(text: string, fields: readonly Field[], option: string): number[] {
-  const groups = new Set(fields.flatMap((field) => (field.band === undefined ? [] : [field.band.group])));
-  const index = (name: string): number => {
-    const j = fields.findIndex((field) => field.name === name);
-    if (j < 0) {
-      const names = [...fields.map((field) => field.name), ...groups, "bands", "properties", "all"];
-      throw new UserError(`${option}: unknown field "${name}"${didYouMean(name, names)}`);
-    }
-    return j;
-  };
-  const select = (isWanted: (field: Field) => boolean): number[] => fields.flatMap((f, j) => (isWanted(f) ? [j] : []));
-  const chosen = text
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "")
-    .flatMap((part) => {
-      if (part === "all") return select(() => true);
-      if (part === "bands") return select((field) => field.band !== undefined);
-      if (part === "properties") return select((field) => field.band === undefined);
-      if (groups.has(part)) return select((field) => field.band?.group === part);
-      const [from, to] = part.split("..");
-      if (to === undefined) return [index(part)];
-      const [a, b] = [index(from), index(to)];
-      if (b < a) throw new UserError(`${option}: range ${part} runs backwards; expected ${to}..${from}`);
-      return Array.from({ length: b - a + 1 }, (_, i) => a + i);
-    });
-  if (chosen.length === 0) throw new UserError(`${option}: names no field; expected e.g. J0378..J0600,z`);
-  return [...new Set(chosen)];
-}
-
-export function flagsOf(chosen: readonly number[], nField: number): Uint8Array {
-  const flags = new Uint8Array(nField);
-  for (const j of chosen) flags[j] = 1;
-  return flags;
-}
-
-/** The survey a checkpoint was trained on, with the checkpoint's own vocabulary. */
-export function surveyOf({ config }: Checkpoint): Survey {
-  return { ...loadSurvey(config.survey), fields: config.fields };
-}
-
-/** SHA-256 of a file: a run records what it was trained on. */
-export async function hashFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  return hash.digest("hex");
-}
-
-/** Signal that Ctrl-C raises once; a second Ctrl-C ends the process as usual. */
-export function interruptSignal(onFirst: () => void): { signal: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  const onInterrupt = (): void => {
-    // stays registered: a file that is being written would else take the first Ctrl-C for the end of the process
-    if (!controller.signal.aborted) {
-      controller.abort();
-      onFirst();
-      return;
-    }
-    process.removeListener("SIGINT", onInterrupt);
-    process.kill(process.pid, "SIGINT");
-  };
-  process.on("SIGINT", onInterrupt);
-  return { signal: controller.signal, release: () => process.removeListener("SIGINT", onInterrupt) };
 }

@@ -2,12 +2,9 @@ import { Presets, SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import { isatty } from "node:tty";
 import pc from "picocolors";
-
-/** Where the commands speak: results to stdout, everything said on the way to stderr. */
-export interface Bar {
-  update(done: number, note?: string): void;
-  stop(): void;
-}
+import type { Engine } from "../engine/contract.ts";
+import type { Bar, Reporter } from "../progress.ts";
+import type { RunSetting } from "../train/verbs.ts";
 
 /** Colours on a terminal only: a log file, also that of a CI system, stays plain. NO_COLOR switches them off. */
 export const colours = pc.createColors(isatty(2) && process.env.NO_COLOR === undefined);
@@ -20,16 +17,8 @@ export function heading(text: string): void {
   console.error(colours.bold(`\n${text}`));
 }
 
-export function duration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return "?";
-  const s = Math.round(seconds);
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-}
-
 /** A bar on a terminal; elsewhere a plain line every ten seconds. Without a total only the notes are shown. */
-export function progressBar(label: string, total: number | undefined): Bar {
+function progressBar(label: string, total: number | undefined): Bar {
   const isTerminal = process.stderr.isTTY;
   if (isTerminal) {
     const format = total === undefined ? `  ${label} {note}` : `  ${label} {bar} {percentage}% {note}`;
@@ -60,12 +49,32 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
   console.log(table.toString());
 }
 
-/** Three or four significant digits, no exponent where it can be avoided. */
-export function number(x: number): string {
-  if (!Number.isFinite(x)) return "-";
-  const size = Math.abs(x);
-  if (size === 0) return "0";
-  if (size >= 1e5 || size < 1e-4) return x.toExponential(2);
-  if (size >= 1000) return x.toFixed(0);
-  return x.toFixed(Math.max(0, size < 1 ? 3 - Math.floor(Math.log10(size)) - 1 : 3 - Math.floor(Math.log10(size))));
+/** What the library tells of its work goes to stderr, results to stdout. */
+export const terminal: Reporter = { say: (line) => say(`  ${line}`), bar: progressBar };
+
+/** Signal that Ctrl-C raises once; a second Ctrl-C ends the process as usual. */
+function interruptSignal(onFirst: () => void): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const onInterrupt = (): void => {
+    // stays registered: a file that is being written would else take the first Ctrl-C for the end of the process
+    if (!controller.signal.aborted) {
+      controller.abort();
+      onFirst();
+      return;
+    }
+    process.removeListener("SIGINT", onInterrupt);
+    process.kill(process.pid, "SIGINT");
+  };
+  process.on("SIGINT", onInterrupt);
+  return { signal: controller.signal, release: () => process.removeListener("SIGINT", onInterrupt) };
+}
+
+/** Runs a training verb that Ctrl-C stops after the step in progress, saved. */
+export async function interruptible<T>(engine: Engine, work: (setting: RunSetting) => Promise<T>): Promise<T> {
+  const { signal, release } = interruptSignal(() => say("\n  stopping after this step; Ctrl-C again to give up"));
+  try {
+    return await work({ engine, signal, reporter: terminal });
+  } finally {
+    release();
+  }
 }

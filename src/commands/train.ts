@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 import { UserError } from "../errors.ts";
 import { loadRecipe } from "../recipe.ts";
+import { adapt, finetune, pretrain, resume, type RunSetting } from "../train/verbs.ts";
 import {
   defineCommand,
   type EngineArguments,
@@ -10,8 +11,7 @@ import {
   readOptions,
   readOptionsOf,
 } from "./shared.ts";
-import { say } from "./terminal.ts";
-import { resumeRun, runAdapt, runFinetune, runPretrain } from "./train-run.ts";
+import { interruptible, say } from "./terminal.ts";
 
 interface CommonArguments extends EngineArguments, ReadArguments {
   data: string[];
@@ -33,19 +33,16 @@ function recipeOptions(yargs: Argv, recipe: string): Argv {
     .option("resume", { type: "string", describe: "run folder to continue, with its own recipe and tables" }) as Argv;
 }
 
-function sayDone(folder: string): void {
-  say(`  checkpoint in ${folder}/checkpoint`);
-}
-
-/** Runs a verb, or continues a run of it. */
+/** Runs a verb, or continues a run of it; Ctrl-C saves. */
 async function runOrResume(
   args: CommonArguments,
   verb: "pretrain" | "adapt",
-  run: () => Promise<unknown>,
+  prepareRun: () => (setting: RunSetting) => Promise<unknown>,
 ): Promise<void> {
-  if (args.resume === undefined) await run();
-  else await resumeRun(await engineOf(args), args.resume, verb);
-  sayDone(args.resume ?? args.out);
+  const { resume: folder } = args;
+  const run = folder === undefined ? prepareRun() : (setting: RunSetting) => resume({ ...setting, folder, verb });
+  await interruptible(await engineOf(args), run);
+  say(`  checkpoint in ${folder ?? args.out}/checkpoint`);
 }
 
 /** @throws UserError for what a new run needs and is not given. */
@@ -71,10 +68,11 @@ export const pretrainCommand = defineCommand<CommonArguments>({
       .example("$0 pretrain sims.parquet --out runs/a", "train on a simulation")
       .example("$0 pretrain --resume runs/a", "go on after an interruption"),
   handler: (args) =>
-    runOrResume(args, "pretrain", async () => {
+    runOrResume(args, "pretrain", () => {
       const data = tablesOf(args.data, "pretrain");
       const recipe = loadRecipe(args.recipe, args.set);
-      await runPretrain({ engine: await engineOf(args), data, reading: readOptionsOf(args), recipe, out: args.out });
+      const request = { data, reading: readOptionsOf(args), recipe, out: args.out };
+      return (setting) => pretrain({ ...setting, ...request });
     }),
 });
 
@@ -90,12 +88,12 @@ export const finetuneCommand = defineCommand<CommonArguments & { init: string | 
       .example("$0 finetune specz.fits --init runs/a --out runs/c", "train on galaxies with spectra")
       .example("$0 finetune --resume runs/c", "go on after an interruption"),
   handler: (args) =>
-    runOrResume(args, "pretrain", async () => {
+    runOrResume(args, "pretrain", () => {
       const init = needed(args.init, "init");
       const data = tablesOf(args.data, "finetune");
       const recipe = loadRecipe(args.recipe, args.set);
-      const request = { engine: await engineOf(args), data, reading: readOptionsOf(args), recipe, out: args.out };
-      await runFinetune({ ...request, init, freeze: args.freeze });
+      const request = { data, reading: readOptionsOf(args), recipe, out: args.out, init, freeze: args.freeze };
+      return (setting) => finetune({ ...setting, ...request });
     }),
 });
 
@@ -114,13 +112,13 @@ export const adaptCommand = defineCommand<AdaptArguments>({
       .example("$0 adapt --init runs/a --source sims.parquet --unlabelled observed.fits --out runs/b", "no labels")
       .example("$0 adapt --resume runs/b", "go on after an interruption"),
   handler: (args) =>
-    runOrResume(args, "adapt", async () => {
+    runOrResume(args, "adapt", () => {
       const init = needed(args.init, "init");
       const source = needed(args.source, "source");
       const unlabelled = needed(args.unlabelled, "unlabelled");
       const recipe = loadRecipe(args.recipe, args.set);
-      const request = { engine: await engineOf(args), init, source, unlabelled, recipe, out: args.out };
+      const request = { init, source, unlabelled, recipe, out: args.out, reading: readOptionsOf(args) };
       const { labelled } = args;
-      await runAdapt({ ...request, reading: readOptionsOf(args), ...(labelled === undefined ? {} : { labelled }) });
+      return (setting) => adapt({ ...setting, ...request, ...(labelled === undefined ? {} : { labelled }) });
     }),
 });

@@ -71,21 +71,6 @@ function compileNetwork(
   );
 }
 
-/** Galaxies per run of an exported network: ONNX graphs have fixed sizes. */
-const EXPORT_BATCH = 64;
-
-/**
- * The network as one ONNX file, weights included: inputs `in.<name>` as in `contextSignature` for 64 galaxies, output the
- * raw marginals of every field, [64, N, width]. Undefined for engines that don't compile.
- */
-export async function exportNetwork(engine: Engine, checkpoint: Checkpoint): Promise<Uint8Array | undefined> {
-  const coder = createFieldCoder(checkpoint.config.fields, checkpoint.config.standardisation);
-  const fields = coder.fields.map((_, j) => j);
-  const compiled = await compileNetwork(engine, checkpoint, coder, EXPORT_BATCH, fields, false);
-  await compiled.dispose();
-  return compiled.onnx;
-}
-
 type FillOrder = (arrays: Record<string, NdArray>, b: number, i: number) => void;
 
 /** Compiles the network as questions come; one graph per batch size and set of fields. */

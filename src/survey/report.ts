@@ -1,3 +1,4 @@
+import { counted } from "../text.ts";
 import { LABEL_KEPT } from "./cells.ts";
 
 /** Why values of a table were not used. */
@@ -50,11 +51,6 @@ export function addReport(total: ReadReport, part: ReadReport): void {
       known.examples.push(...examples.slice(0, EXAMPLES - known.examples.length));
     } else total.reasons.set(reason, { count, examples: [...examples] });
   }
-}
-
-/** `1 galaxy`, `1,200 galaxies`. */
-export function counted(n: number, one: string, many = `${one}s`): string {
-  return `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
 }
 
 /** The report as lines for a person. */

@@ -9,7 +9,7 @@ interface Room {
 }
 
 /** Files that import nothing of ours but each other: open to all. */
-const leaves = ["errors.ts", "random.ts", "version.ts"];
+const leaves = ["errors.ts", "progress.ts", "random.ts", "text.ts", "version.ts"];
 
 const rooms: Readonly<Record<string, Room>> = {
   io: { uses: [] },
@@ -17,27 +17,51 @@ const rooms: Readonly<Record<string, Room>> = {
   report: { uses: [] },
   survey: { uses: ["io"] },
   simulate: { uses: ["survey", "io"] },
-  tokens: { uses: ["survey"], usesTypesOf: ["engine/contract.ts"] },
+  tokens: { uses: ["survey", "io"], usesTypesOf: ["engine/contract.ts"] },
   model: { uses: ["engine"] },
-  train: { uses: ["model", "tokens", "engine", "io/atomic.ts", "survey/field.ts"], usesTypesOf: ["survey"] },
-  inference: {
-    uses: ["model", "tokens", "survey", "engine", "io", "train/optimiser.ts"],
-    usesTypesOf: ["train/checkpoint.ts"],
-  },
+  train: { uses: ["model", "tokens", "engine", "survey", "io/atomic.ts", "io/hash.ts"] },
+  inference: { uses: ["train", "model", "tokens", "survey", "engine", "io", "report"] },
+  explore: { uses: ["simulate", "survey", "io", "report"] },
   commands: {
-    uses: ["io", "engine", "report", "survey", "simulate", "tokens", "model", "train", "inference", "recipe.ts"],
+    uses: [
+      "io",
+      "engine",
+      "report",
+      "survey",
+      "simulate",
+      "tokens",
+      "model",
+      "train",
+      "inference",
+      "explore",
+      "recipe.ts",
+    ],
   },
 };
 
 /** Files of src/ itself. */
 const roots: Readonly<Record<string, Room>> = {
   "errors.ts": { uses: [] },
+  "progress.ts": { uses: [] },
   "random.ts": { uses: [] },
+  "text.ts": { uses: [] },
   "version.ts": { uses: [] },
   "recipe.ts": { uses: ["io", "survey", "simulate", "tokens", "engine", "model", "train", "inference"] },
   "cli.ts": { uses: ["commands"] },
   "index.ts": {
-    uses: ["io", "engine", "report", "survey", "simulate", "tokens", "model", "train", "inference", "recipe.ts"],
+    uses: [
+      "io",
+      "engine",
+      "report",
+      "survey",
+      "simulate",
+      "tokens",
+      "model",
+      "train",
+      "inference",
+      "explore",
+      "recipe.ts",
+    ],
   },
 };
 

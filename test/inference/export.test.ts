@@ -1,8 +1,9 @@
 import * as ort from "onnxruntime-node";
 import { expect, it } from "vitest";
-import { createPredictor, exportNetwork } from "../../src/inference/predict.ts";
+import { createPredictor } from "../../src/inference/predict.ts";
 import { heads } from "../../src/model/heads.ts";
 import { contextSignature, emptyArrays, fillContext } from "../../src/tokens/batch.ts";
+import { exportNetwork } from "../../src/train/export.ts";
 import { onnx, perturb, plainJs, startCheckpoint } from "../helpers/network.ts";
 import { distance, everyRow, toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
 

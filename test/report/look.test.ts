@@ -6,10 +6,10 @@ import {
   signalToNoise,
   significantValues,
   valuesOf,
-} from "../../src/commands/look-columns.ts";
-import { bptFigures, widthFigures } from "../../src/commands/look-lines.ts";
-import { comparisonTable } from "../../src/commands/look-properties.ts";
-import { createSampler, type Sample } from "../../src/commands/look-sample.ts";
+} from "../../src/explore/columns.ts";
+import { bptFigures, widthFigures } from "../../src/explore/lines.ts";
+import { comparisonTable } from "../../src/explore/properties.ts";
+import { createSampler, type Sample } from "../../src/explore/sample.ts";
 import type { Column, Table } from "../../src/io/table.ts";
 import { createRng } from "../../src/random.ts";
 import { State } from "../../src/survey/field.ts";

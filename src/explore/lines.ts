@@ -2,7 +2,7 @@ import { dividingLine, ionisationFractions, kauffmann2003, kewley2001 } from "..
 import { figures } from "../report/figures.ts";
 import { ksDistance, quantile, sortFinite } from "../report/statistics.ts";
 import type { Figure } from "../report/svg.ts";
-import { percent } from "./look-bands.ts";
+import { percent } from "./bands.ts";
 import {
   axisOf,
   comparable,
@@ -13,8 +13,8 @@ import {
   pick,
   significantValues,
   valuesOf,
-} from "./look-columns.ts";
-import type { Sample } from "./look-sample.ts";
+} from "./columns.ts";
+import type { Sample } from "./sample.ts";
 
 /** What a report shows of emission lines, beside other samples that have them. */
 

@@ -1,35 +1,56 @@
 import { resolve } from "node:path";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
-import { exportNetwork } from "../inference/predict.ts";
 import { createLayout, initialise } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
+import { type Reporter, silent } from "../progress.ts";
 import { createRng } from "../random.ts";
-import type { Recipe } from "../recipe.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { RowSource } from "../tokens/batch.ts";
 import { createFieldCoder, fitStandardisation } from "../tokens/standardise.ts";
-import { adaptRates, freezeRates } from "../train/adapt.ts";
-import { modelCard } from "../train/card.ts";
-import { type Checkpoint, type CheckpointConfig, initialState, loadCheckpoint } from "../train/checkpoint.ts";
-import { FORMAT_VERSION } from "../train/migrations.ts";
-import { claimRunFolder, runTraining } from "../train/run.ts";
+import { counted, duration, number } from "../text.ts";
 import { version } from "../version.ts";
-import { counted } from "../survey/report.ts";
-import { interruptSignal, surveyOf } from "./shared.ts";
-import { duration, number, progressBar, say } from "./terminal.ts";
-import { readTrainingTable, type TableWish, type TrainingTable } from "./training-tables.ts";
+import { type AdaptConfig, adaptRates, freezeRates } from "./adapt.ts";
+import { modelCard } from "./card.ts";
+import { type Checkpoint, type CheckpointConfig, initialState, loadCheckpoint } from "./checkpoint.ts";
+import { exportNetwork } from "./export.ts";
+import { FORMAT_VERSION } from "./migrations.ts";
+import { claimRunFolder, runTraining } from "./run.ts";
+import { readTrainingTable, surveyOf, type TableWish, type TrainingTable } from "./tables.ts";
 
-async function readTables(wishes: readonly TableWish[], survey: Survey): Promise<TrainingTable[]> {
+/** What a run needs of a recipe; `loadRecipe` reads one. */
+export interface TrainingRecipe extends Pick<CheckpointConfig, "model" | "optimiser" | "subsets" | "training"> {
+  /** Survey that reads the tables: a name in `datasets/`, or a path. */
+  readonly survey: string;
+  readonly adapt: AdaptConfig;
+}
+
+/** What every training verb runs with. */
+export interface RunSetting {
+  readonly engine: Engine;
+  readonly reporter?: Reporter;
+  /** Raised to stop after the step in progress: the run is saved, and the verb throws a UserError that says how to go on. */
+  readonly signal?: AbortSignal;
+}
+
+/** @throws UserError where reading fails, or is interrupted between tables. */
+async function readTables(
+  wishes: readonly TableWish[],
+  survey: Survey,
+  { reporter = silent, signal }: RunSetting,
+): Promise<TrainingTable[]> {
   const tables: TrainingTable[] = [];
-  for (const wish of wishes) tables.push(await readTrainingTable(wish, survey));
+  for (const wish of wishes) {
+    tables.push(await readTrainingTable(wish, survey, reporter));
+    if (signal?.aborted === true) throw new UserError("stopped before training began; nothing is saved");
+  }
   return tables;
 }
 
 /** An untrained network for these tables: standardisation from the first one's training rows. */
-function startRun(recipe: Recipe, survey: Survey, tables: readonly TrainingTable[]): Checkpoint {
+function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly TrainingTable[]): Checkpoint {
   const source = tables[0];
   const config: CheckpointConfig = {
     formatVersion: FORMAT_VERSION,
@@ -52,7 +73,7 @@ function startRun(recipe: Recipe, survey: Survey, tables: readonly TrainingTable
 }
 
 /** The same network with another recipe's training and a fresh optimiser. */
-function restart(init: Checkpoint, recipe: Recipe, changes: Partial<CheckpointConfig>): Checkpoint {
+function restart(init: Checkpoint, recipe: TrainingRecipe, changes: Partial<CheckpointConfig>): Checkpoint {
   const { optimiser, subsets, training } = recipe;
   return {
     config: { ...init.config, optimiser, subsets, training, step: 0, ...changes },
@@ -65,8 +86,7 @@ function restart(init: Checkpoint, recipe: Recipe, changes: Partial<CheckpointCo
 const verbOf = ({ adapt, data }: Pick<CheckpointConfig, "adapt" | "data">): string =>
   adapt !== undefined || data.some(({ role }) => role === "unknown") ? "adapt" : "pretrain";
 
-interface TrainRequest {
-  readonly engine: Engine;
+interface TrainRequest extends RunSetting {
   readonly folder: string;
   readonly start: Checkpoint;
   readonly sources: readonly RowSource[];
@@ -74,13 +94,12 @@ interface TrainRequest {
   readonly rateScale: Float32Array | undefined;
 }
 
-/** Trains with a progress bar; Ctrl-C saves and says how to go on. Returns the trained checkpoint. */
+/** Trains and tells how far it is; an interrupted run is saved and says how to go on. Returns the trained checkpoint. */
 async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
-  const { engine, folder, start } = request;
+  const { engine, folder, start, signal, reporter = silent } = request;
   const { training } = start.config;
   const verb = `caleido ${verbOf(start.config)}`;
-  const bar = progressBar("training", training.steps);
-  const { signal, release } = interruptSignal(() => say("\n  stopping after this step; Ctrl-C again to give up"));
+  const bar = reporter.bar("training", training.steps);
   let validation = "";
   try {
     const { state, isInterrupted } = await runTraining(
@@ -91,7 +110,7 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         sources: request.sources,
         validation: request.validation,
         ...(request.rateScale === undefined ? {} : { rateScale: request.rateScale }),
-        signal,
+        ...(signal === undefined ? {} : { signal }),
         finalFiles: async (state, loss) => {
           const onnx = await exportNetwork(engine, { ...start, state });
           const card = { "README.md": modelCard(start.config, start.layout, loss) };
@@ -113,7 +132,6 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
     return { ...start, config: { ...start.config, step: state.step }, state };
   } finally {
     bar.stop();
-    release();
   }
 }
 
@@ -148,14 +166,14 @@ function sourcesOf(
 
 /** Trains from `start` on what its configuration says of its tables. */
 function trainOn(
-  engine: Engine,
+  setting: RunSetting,
   folder: string,
   start: Checkpoint,
   tables: readonly TrainingTable[],
 ): Promise<Checkpoint> {
   const { config, layout } = start;
   return trainWithProgress({
-    engine,
+    ...setting,
     folder,
     start,
     sources: sourcesOf(config, tables, "train"),
@@ -164,34 +182,49 @@ function trainOn(
   });
 }
 
-export interface PretrainRequest {
-  readonly engine: Engine;
+export interface PretrainRequest extends RunSetting {
+  /** Tables to train on, or prepared folders. */
   readonly data: readonly string[];
+  /** How the tables are to be read. */
   readonly reading?: BindOptions;
-  readonly recipe: Recipe;
+  readonly recipe: TrainingRecipe;
+  /** Run folder: `log.jsonl`, `steps/`, and `checkpoint/` at the end. */
   readonly out: string;
 }
 
 const trainWishes = ({ data, reading }: PretrainRequest): TableWish[] =>
   data.map((path) => ({ path, role: "train", reading }));
 
-export async function runPretrain(request: PretrainRequest): Promise<Checkpoint> {
-  const { engine, recipe, out } = request;
+/**
+ * Trains a network from scratch: any subset of the fields in, any subset out. Returns the trained checkpoint.
+ * @throws UserError for tables that can't be read, a folder that holds a run already, an interrupted run.
+ */
+export async function pretrain(request: PretrainRequest): Promise<Checkpoint> {
+  const { engine, recipe, out, reporter = silent } = request;
   claimRunFolder(out);
   const survey = loadSurvey(recipe.survey);
-  const tables = await readTables(trainWishes(request), survey);
+  const tables = await readTables(trainWishes(request), survey, request);
   const start = startRun(recipe, survey, tables);
   const galaxies = tables.reduce((sum, { rows }) => sum + rows.train.length, 0);
   const size = `${number(start.layout.total / 1e6)} M parameters`;
-  say(`  ${counted(galaxies, "galaxy", "galaxies")} to train on, ${size}, ${engine.name}`);
-  return trainOn(engine, out, start, tables);
+  reporter.say(`${counted(galaxies, "galaxy", "galaxies")} to train on, ${size}, ${engine.name}`);
+  return trainOn(request, out, start, tables);
+}
+
+export interface ResumeRequest extends RunSetting {
+  /** Run folder to continue. */
+  readonly folder: string;
+  /** The verb that made the run; fine-tuning is training on other tables. */
+  readonly verb: "pretrain" | "adapt";
 }
 
 /**
- * Continues an interrupted run from its newest checkpoint, on the tables that it recorded, each in its role.
+ * Continues an interrupted run from its newest checkpoint, on the tables that it recorded, each in its role: it ends
+ * bitwise where the unbroken run does. Returns the trained checkpoint.
  * @throws UserError when a table changed, the run is complete or of another verb.
  */
-export async function resumeRun(engine: Engine, folder: string, verb: "pretrain" | "adapt"): Promise<Checkpoint> {
+export async function resume(request: ResumeRequest): Promise<Checkpoint> {
+  const { folder, verb, reporter = silent } = request;
   const start = loadCheckpoint(folder);
   const { config, state } = start;
   const own = verbOf(config);
@@ -202,33 +235,39 @@ export async function resumeRun(engine: Engine, folder: string, verb: "pretrain"
     );
   }
   if (state.step >= config.training.steps) throw new UserError(`${folder}: the run is complete, nothing to resume`);
-  const tables = await readTables(config.data as readonly TableWish[], surveyOf(start));
+  const tables = await readTables(config.data as readonly TableWish[], surveyOf(start), request);
   for (const [i, { record }] of tables.entries()) {
     const { sha256 } = config.data[i];
     if (record.sha256 !== sha256) {
       throw new UserError(`${record.path}: changed since the run began; expected SHA-256 ${sha256}`);
     }
   }
-  say(`  resuming at step ${state.step} of ${config.training.steps}`);
-  return trainOn(engine, folder, start, tables);
+  reporter.say(`resuming at step ${state.step} of ${config.training.steps}`);
+  return trainOn(request, folder, start, tables);
 }
 
 export interface FinetuneRequest extends PretrainRequest {
+  /** Checkpoint or run folder to start from. */
   readonly init: string;
-  readonly freeze: readonly string[];
+  /** Parameters to keep as they are: names, `*` for any run of characters. */
+  readonly freeze?: readonly string[];
 }
 
-export async function runFinetune(request: FinetuneRequest): Promise<Checkpoint> {
-  const { engine, recipe, out, init, freeze } = request;
+/**
+ * Continues training a network on other tables, with a fresh optimiser. Returns the trained checkpoint.
+ * @throws UserError as {@link pretrain}, and for a pattern in `freeze` that matches no parameter.
+ */
+export async function finetune(request: FinetuneRequest): Promise<Checkpoint> {
+  const { recipe, out, init, freeze = [] } = request;
   claimRunFolder(out);
   const source = loadCheckpoint(init);
-  const tables = await readTables(trainWishes(request), surveyOf(source));
+  const tables = await readTables(trainWishes(request), surveyOf(source), request);
   const data = tables.map(({ record }) => record);
-  return trainOn(engine, out, restart(source, recipe, { freeze, data, adapt: undefined }), tables);
+  return trainOn(request, out, restart(source, recipe, { freeze, data, adapt: undefined }), tables);
 }
 
-export interface AdaptRequest {
-  readonly engine: Engine;
+export interface AdaptRequest extends RunSetting {
+  /** Checkpoint or run folder to start from. */
   readonly init: string;
   /** Simulations of the source, replayed so that nothing is forgotten. */
   readonly source: string;
@@ -237,12 +276,18 @@ export interface AdaptRequest {
   readonly labelled?: string;
   /** How the target's tables are to be read. */
   readonly reading?: BindOptions;
-  readonly recipe: Recipe;
+  readonly recipe: TrainingRecipe;
+  /** Run folder. */
   readonly out: string;
 }
 
-export async function runAdapt(request: AdaptRequest): Promise<Checkpoint> {
-  const { engine, init, recipe, out, reading, labelled } = request;
+/**
+ * Moves a network to a target survey: zero-points and noise factors are learned from its photometry together with the
+ * network, while the source is replayed. Returns the adapted checkpoint.
+ * @throws UserError as {@link pretrain}.
+ */
+export async function adapt(request: AdaptRequest): Promise<Checkpoint> {
+  const { init, recipe, out, reading, labelled } = request;
   claimRunFolder(out);
   const source = loadCheckpoint(init);
   const wishes: TableWish[] = [
@@ -250,8 +295,8 @@ export async function runAdapt(request: AdaptRequest): Promise<Checkpoint> {
     { path: request.unlabelled, role: "unlabelled", reading },
     ...(labelled === undefined ? [] : [{ path: labelled, role: "labelled" as const, reading }]),
   ];
-  const tables = await readTables(wishes, surveyOf(source));
+  const tables = await readTables(wishes, surveyOf(source), request);
   const data = tables.map(({ record }) => record);
   const start = restart(source, recipe, { isCalibrated: true, freeze: [], adapt: recipe.adapt, data });
-  return trainOn(engine, out, start, tables);
+  return trainOn(request, out, start, tables);
 }

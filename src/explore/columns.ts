@@ -2,7 +2,7 @@ import { quantile, sortFinite } from "../report/statistics.ts";
 import type { Axis } from "../report/axis.ts";
 import { type Field, State } from "../survey/field.ts";
 import { convertUnit, convertValue } from "../survey/units.ts";
-import type { Sample } from "./look-sample.ts";
+import type { Sample } from "./sample.ts";
 
 /** Arrays that figures need, taken from a sample; NaN where there is nothing. */
 

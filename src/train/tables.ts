@@ -1,15 +1,20 @@
 import { UserError } from "../errors.ts";
+import { hashFile } from "../io/hash.ts";
+import type { Reporter } from "../progress.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { manifestPath, readManifest, readParts } from "../survey/prepared.ts";
 import { readWholeCatalog } from "../survey/read.ts";
 import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
-import type { Survey } from "../survey/survey.ts";
+import { loadSurvey, type Survey } from "../survey/survey.ts";
+import { counted } from "../text.ts";
 import type { Standardisation } from "../tokens/standardise.ts";
-import type { TableRecord } from "../train/checkpoint.ts";
-import { counted } from "../survey/report.ts";
-import { hashFile } from "./shared.ts";
-import { say } from "./terminal.ts";
+import type { Checkpoint, TableRecord } from "./checkpoint.ts";
+
+/** The survey a checkpoint was trained on, with the checkpoint's own vocabulary. @throws UserError where it is gone. */
+export function surveyOf({ config }: Checkpoint): Survey {
+  return { ...loadSurvey(config.survey), fields: config.fields };
+}
 
 /** One table of a training run, or a prepared folder, read and split. */
 export interface TrainingTable {
@@ -29,7 +34,7 @@ export interface TableWish {
 }
 
 /** @throws UserError for a table, or a folder, that can't be read or has no training rows. */
-export async function readTrainingTable(wish: TableWish, survey: Survey): Promise<TrainingTable> {
+export async function readTrainingTable(wish: TableWish, survey: Survey, { say }: Reporter): Promise<TrainingTable> {
   const { path, role, reading = {} } = wish;
   const manifest = readManifest(path);
   const recordOf = async (file: string): Promise<TableRecord> => {
@@ -38,14 +43,14 @@ export async function readTrainingTable(wish: TableWish, survey: Survey): Promis
   };
   if (manifest === undefined) {
     const { catalog, report } = await readWholeCatalog(path, survey, reading);
-    for (const line of report) say(`  ${line}`);
+    for (const line of report) say(line);
     const rows = splitByParent(catalog.parentId);
     if (rows.train.length === 0) throw new UserError(`${path}: no rows to train on; expected a table of galaxies`);
     return { record: await recordOf(path), catalog, rows };
   }
   const { catalog, rows } = await readParts(path, manifest, survey, ["train", "validation"]);
   if (rows.train.length === 0) throw new UserError(`${path}: no rows to train on; expected a table of galaxies`);
-  say(`  ${path}: ${counted(rows.train.length, "prepared training row")}`);
+  say(`${path}: ${counted(rows.train.length, "prepared training row")}`);
   const { sample: _, ...standardisation } = manifest.standardisation;
   return { record: await recordOf(manifestPath(path)), catalog, rows, standardisation };
 }

@@ -12,8 +12,8 @@ import {
   magnitudesOf,
   signalToNoise,
   valuesOf,
-} from "./look-columns.ts";
-import type { Sample } from "./look-sample.ts";
+} from "./columns.ts";
+import type { Sample } from "./sample.ts";
 
 /** What a report shows of the bands of a sample. */
 

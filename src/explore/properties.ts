@@ -3,7 +3,7 @@ import { figures } from "../report/figures.ts";
 import { completeMass, ksDistance, quantile, sortFinite } from "../report/statistics.ts";
 import type { ReportTable } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
-import { percent } from "./look-bands.ts";
+import { percent } from "./bands.ts";
 import {
   axisOf,
   bandNear,
@@ -15,8 +15,8 @@ import {
   magnitudesOf,
   pick,
   valuesOf,
-} from "./look-columns.ts";
-import type { Sample } from "./look-sample.ts";
+} from "./columns.ts";
+import type { Sample } from "./sample.ts";
 
 /** What a report shows of redshifts, colours and other properties, beside other samples where there are any. */
 

@@ -1,9 +1,9 @@
-import type { QuestionScores } from "../inference/evaluate.ts";
-import { type MetricName, metrics, type Predictions } from "../inference/metrics.ts";
-import { percentLevels } from "../inference/metrics-score.ts";
+import type { QuestionScores } from "./evaluate.ts";
+import { type MetricName, metrics, type Predictions } from "./metrics.ts";
+import { percentLevels } from "./metrics-score.ts";
 import { mixtureLogDensity, mixtureQuantiles } from "../model/mixture.ts";
-import type { Predictor } from "../inference/predict.ts";
-import { summarise } from "../inference/summary.ts";
+import type { Predictor } from "./predict.ts";
+import { summarise } from "./summary.ts";
 import type { Axis } from "../report/axis.ts";
 import { figures } from "../report/figures.ts";
 import type { ReportSection, ReportTable } from "../report/html.ts";

@@ -8,8 +8,8 @@ import type { BindOptions } from "../survey/bind-fields.ts";
 import { readCatalog } from "../survey/read.ts";
 import { addReport, type ReadReport } from "../survey/report.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
-import { depthFigure, noiseFigure, percent, photometryFigure, statesFigure } from "./look-bands.ts";
-import { bptFigures, widthFigures } from "./look-lines.ts";
+import { depthFigure, noiseFigure, percent, photometryFigure, statesFigure } from "./bands.ts";
+import { bptFigures, widthFigures } from "./lines.ts";
 import {
   colourFigures,
   comparisonTable,
@@ -18,13 +18,12 @@ import {
   propertyFigures,
   propertyRows,
   redshiftFigure,
-} from "./look-properties.ts";
-import { createSampler, mechanismOf, type Sample } from "./look-sample.ts";
-import { type ReadArguments, readOptionsOf } from "./shared.ts";
+} from "./properties.ts";
+import { createSampler, mechanismOf, type Sample } from "./sample.ts";
 
-/** The report of a table: what `caleido look` shows, and `caleido simulate` writes beside its table. */
+/** The page of a table: what `look` shows, and a simulation writes beside its table. */
 
-export interface LookRequest {
+export interface PageRequest {
   readonly title: string;
   /** Name and value: where the table comes from. */
   readonly facts: readonly (readonly [string, string])[];
@@ -64,25 +63,21 @@ export async function readSample(
   return { sample: sampler.finish(), reading };
 }
 
-/** Tables to show beside: their surveys are named one by one, once for all, or are that of the first table. */
-export async function readBeside(
-  args: ReadArguments & { survey: string; beside: readonly string[]; besideSurvey: readonly string[] },
-  label: string,
-): Promise<Sample[]> {
-  const { beside, besideSurvey: surveys } = args;
-  if (beside.length === 0 && surveys.length > 0) throw new UserError("--beside-survey: expected a table, --beside");
-  if (surveys.length > 1 && surveys.length !== beside.length) {
-    throw new UserError(
-      `--beside-survey: given ${surveys.length} times, expected once for all, or once for each of the ${beside.length} table${beside.length === 1 ? "" : "s"}`,
-    );
-  }
-  // the layout is that of the first table: others have their own
-  const options = readOptionsOf({ ...args, layout: undefined });
+/** A table of real galaxies to show beside, and how it is to be read. */
+export interface BesideTable {
+  readonly path: string;
+  /** A name in `datasets/`, or a path. */
+  readonly survey: string;
+  readonly reading?: BindOptions;
+}
+
+/** Samples of the tables beside one that is labelled `label`; each has the name of its survey where that tells it apart. */
+export async function readBeside(tables: readonly BesideTable[], label: string, own: Survey): Promise<Sample[]> {
   const out: Sample[] = [];
-  for (const [i, path] of beside.entries()) {
-    const survey = loadSurvey(surveys[i] ?? surveys[0] ?? args.survey);
-    const isTold = [label, args.survey, ...out.map((one) => one.label)].includes(survey.name);
-    out.push((await readSample(path, survey, isTold ? basename(path) : survey.name, options)).sample);
+  for (const { path, survey: name, reading = {} } of tables) {
+    const survey = loadSurvey(name);
+    const isTold = [label, own.name, ...out.map((one) => one.label)].includes(survey.name);
+    out.push((await readSample(path, survey, isTold ? basename(path) : survey.name, reading)).sample);
   }
   return out;
 }
@@ -97,7 +92,7 @@ interface Section extends ReportSection {
   readonly drawn: readonly Named[];
 }
 
-function sectionsOf({ sample, others, reading, selection = "", limit }: LookRequest): Section[] {
+function sectionsOf({ sample, others, reading, selection = "", limit }: PageRequest): Section[] {
   const tables = [...contentTables(sample, reading), ...others.flatMap((other) => comparisonTable(sample, other))];
   const all: Section[] = [
     { heading: "What is in the table", tables, drawn: named("states", statesFigure(sample)) },
@@ -168,7 +163,7 @@ function mechanismTable({ mechanisms, rowCount, survey }: Sample): ReportTable[]
 }
 
 /** Writes the page and, where asked for, one PNG per figure; returns the number of figures. */
-export async function writeLook(request: LookRequest): Promise<number> {
+export async function writePage(request: PageRequest): Promise<number> {
   const { sample, others, title, out } = request;
   const count = (one: Sample): string =>
     one.rowCount > one.catalog.rowCount

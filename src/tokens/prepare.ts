@@ -1,0 +1,277 @@
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import { makeFolder } from "../io/atomic.ts";
+import { formats } from "../io/formats.ts";
+import { hashFile } from "../io/hash.ts";
+import { rateNote, type Reporter, silent } from "../progress.ts";
+import { createRng } from "../random.ts";
+import type { BindOptions } from "../survey/bind-fields.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { isPrepared, type Manifest, SHARD_PATTERN, writeManifest } from "../survey/prepared.ts";
+import { outlineTable, readCatalog, readTiles, type TableOutline } from "../survey/read.ts";
+import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
+import { createRowBuffer, createShardWriter, type RowBuffer, type ShardWriter } from "../survey/shards.ts";
+import { FEWEST_TILES, parentSplit, type SplitName, splitNames, surveyTiles, type TileSplit } from "../survey/split.ts";
+import { loadSurvey, type Survey } from "../survey/survey.ts";
+import { counted } from "../text.ts";
+import { version } from "../version.ts";
+import { fitStandardisation } from "./standardise.ts";
+
+/** Training rows that standardisation is fitted on: a random sample of all, drawn while they stream. */
+const SAMPLE_ROWS = 20_000;
+/** Objects named of what was dropped. */
+const EXAMPLES = 3;
+const EMPTY = "without any usable value";
+const STRADDLES = "whose parent is also in a held-out tile";
+
+export interface PrepareRequest {
+  /** Tables, or folders of tables. */
+  readonly tables: readonly string[];
+  /** Survey that reads them: a name in `datasets/`, or a path. */
+  readonly survey: string;
+  /** Folder for the shards and the manifest. */
+  readonly out: string;
+  /** How the tables are to be read. */
+  readonly reading?: BindOptions;
+  /** tile: whole tiles are held out; by default where there are enough of them. */
+  readonly split?: "parent" | "tile";
+  /** Default: 50,000. */
+  readonly rowsPerShard?: number;
+  /** Of the split and of the sample for standardisation; default: 0. */
+  readonly seed?: number;
+  readonly reporter?: Reporter;
+}
+
+/** A table, and what will be read of it. */
+interface Source extends TableOutline {
+  readonly path: string;
+}
+
+/** Tables as they are, folders as the tables in them. @throws UserError for a folder without tables. */
+function expandFolders(paths: readonly string[]): string[] {
+  const extensions = Object.values(formats).flatMap((format): readonly string[] => format.extensions);
+  return paths.flatMap((path) => {
+    if (!existsSync(path) || !statSync(path).isDirectory()) return [path];
+    if (isPrepared(path)) throw new UserError(`${path}: is prepared already; expected tables`);
+    const names = readdirSync(path).filter((name) => extensions.some((one) => name.toLowerCase().endsWith(one)));
+    if (names.length === 0) throw new UserError(`${path}: a folder without tables (${extensions.join(", ")})`);
+    return names.sort().map((name) => join(path, name));
+  });
+}
+
+/** Makes the folder ready: shards of an interrupted preparation go, a finished one stays. @throws UserError for that one. */
+function claimFolder(out: string): void {
+  if (isPrepared(out)) throw new UserError(`${out}: holds prepared tables already; expected another --out`);
+  makeFolder(out);
+  for (const name of readdirSync(out).filter((each) => SHARD_PATTERN.test(each))) rmSync(join(out, name));
+}
+
+interface Tiles {
+  /** How rows are told apart into parts; undefined: by parent. */
+  readonly split: TileSplit | undefined;
+  readonly count: number;
+  /** Rows that were counted on the way. */
+  readonly rows: number | undefined;
+}
+
+const noTiles: Tiles = { split: undefined, count: 0, rows: undefined };
+
+/** A request with its defaults. */
+type Preparation = Required<Omit<PrepareRequest, "split">> & Pick<PrepareRequest, "split">;
+
+async function splitTiles(sources: readonly Source[], request: Preparation): Promise<Tiles> {
+  if (request.split === "parent") return noTiles;
+  const bare = sources.find(({ binding }) => binding.tile === undefined);
+  if (bare) {
+    if (request.split === undefined) return noTiles;
+    throw new UserError(
+      `${bare.path}: layout "${bare.binding.layout.name}" finds no tile in it; expected --split parent`,
+    );
+  }
+  const tiles = surveyTiles();
+  const bar = request.reporter.bar("looking at tiles", undefined);
+  let rows = 0;
+  for (const { path, binding } of sources) {
+    for await (const { parentId, tile } of readTiles(path, binding)) {
+      rows += tile.length;
+      bar.update(rows, `| ${rows.toLocaleString("en-US")} rows`);
+      for (let i = 0; i < tile.length; i++) {
+        tiles.add(binding.parentId === undefined ? undefined : parentId[i], tile[i]);
+      }
+    }
+  }
+  bar.stop();
+  const isEnough = tiles.tileCount >= (request.split === "tile" ? 2 : FEWEST_TILES);
+  if (!isEnough && request.split === "tile") {
+    throw new UserError(`--split tile: all rows are in one tile; expected at least 2, or --split parent`);
+  }
+  return { split: isEnough ? tiles.heldOut(undefined, request.seed) : undefined, count: tiles.tileCount, rows };
+}
+
+/** Fields that get an error or a state column: those that any table has one for. */
+function tableColumns(sources: readonly Source[], { fields }: Survey): { hasError: boolean[]; hasState: boolean[] } {
+  const of = (j: number) => sources.flatMap(({ binding }) => binding.fields.filter(({ field }) => field === j));
+  return {
+    hasError: fields.map(({ band }, j) => band !== undefined || of(j).some(({ error }) => error.length > 0)),
+    hasState: fields.map((_, j) => of(j).some(({ state }) => state !== undefined)),
+  };
+}
+
+/** What goes where while the rows stream by. */
+interface Sorter {
+  readonly writers: Readonly<Record<SplitName, ShardWriter>>;
+  readonly sample: RowBuffer;
+  readonly droppedRows: Record<string, { count: number; readonly examples: string[] }>;
+  add(catalog: Catalog): Promise<void>;
+}
+
+function createSorter(request: Preparation, survey: Survey, sources: readonly Source[], tiles?: TileSplit): Sorter {
+  const hasTile = sources.some(({ binding }) => binding.tile !== undefined);
+  const shards = { folder: request.out, survey, columns: tableColumns(sources, survey), hasTile };
+  const writers = Object.fromEntries(
+    splitNames.map((part) => [part, createShardWriter(part, { ...shards, rowsPerShard: request.rowsPerShard })]),
+  ) as Record<SplitName, ShardWriter>;
+  const sample = createRowBuffer(survey, SAMPLE_ROWS, false);
+  const rng = createRng(`${request.seed}:sample`);
+  const droppedRows: Sorter["droppedRows"] = {};
+  const drop = (reason: string, objectId: string): void => {
+    const known = (droppedRows[reason] ??= { count: 0, examples: [] });
+    if (++known.count <= EXAMPLES) known.examples.push(objectId);
+  };
+  const partOfParent = parentSplit(request.seed);
+  let trained = 0;
+  const n = survey.fields.length;
+  const isEmpty = ({ state }: Catalog, row: number): boolean => {
+    for (let at = row * n; at < (row + 1) * n; at++) if (state[at] !== 0) return false;
+    return true;
+  };
+  return {
+    writers,
+    sample,
+    droppedRows,
+    async add(catalog) {
+      for (let row = 0; row < catalog.rowCount; row++) {
+        const parent = catalog.parentId[row];
+        const part = tiles ? tiles.partOf(parent, catalog.tile?.[row] ?? "") : partOfParent(parent);
+        if (isEmpty(catalog, row)) drop(EMPTY, catalog.objectId[row]);
+        else if (part === undefined) drop(STRADDLES, catalog.objectId[row]);
+        else {
+          // Reservoir sampling (algorithm R of Vitter 1985): every training row is as likely to be in the sample.
+          const place = part !== "train" ? Infinity : trained < SAMPLE_ROWS ? trained++ : rng.integer(++trained);
+          if (place < SAMPLE_ROWS) sample.put(catalog, row, place);
+          const written = writers[part].add(catalog, row);
+          if (written) await written;
+        }
+      }
+    },
+  };
+}
+
+async function sortTables(
+  sources: readonly Source[],
+  survey: Survey,
+  { reading, reporter }: Preparation,
+  sorter: Sorter,
+  rowCount: number | undefined,
+): Promise<{ report: ReadReport; rows: readonly number[] }> {
+  const known = sources.map(({ rowCount }) => rowCount);
+  const total = known.every((count) => count !== undefined) ? known.reduce((sum, count) => sum + count, 0) : rowCount;
+  const bar = reporter.bar("preparing", total);
+  const start = performance.now();
+  let report: ReadReport | undefined;
+  let done = 0;
+  const rows: number[] = [];
+  try {
+    for (const { path } of sources) {
+      const before = done;
+      for await (const batch of readCatalog(path, survey, reading)) {
+        await sorter.add(batch.catalog);
+        done += batch.catalog.rowCount;
+        if (report) addReport(report, batch.report);
+        else report = batch.report;
+        bar.update(done, rateNote(done, total, (performance.now() - start) / 1000));
+      }
+      rows.push(done - before);
+    }
+  } finally {
+    bar.stop();
+  }
+  if (!report) throw new UserError("prepare: no rows in the tables");
+  return { report, rows };
+}
+
+function sayDropped({ say }: Reporter, report: ReadReport, droppedRows: Sorter["droppedRows"]): void {
+  for (const line of formatReport(report)) say(line);
+  for (const [reason, { count, examples }] of Object.entries(droppedRows)) {
+    const more = count > examples.length ? ", ..." : "";
+    say(`${counted(count, "row")} dropped: ${reason} (${examples.join(", ")}${more})`);
+  }
+  const unused = report.unusedColumns;
+  if (unused.length > 0) {
+    say(
+      `${counted(unused.length, "column")} not used: ${unused.slice(0, 8).join(", ")}${unused.length > 8 ? ", ..." : ""}`,
+    );
+  }
+}
+
+/**
+ * Streams tables into shards of train, validation, calibration and test in bounded memory, and fits the standardisation
+ * on a sample of the training rows; the manifest comes last. Returns the manifest's shards and rows of each part.
+ * @throws UserError for tables that can't be read, a folder that is prepared already, a split that can't be made.
+ */
+export async function prepare(given: PrepareRequest): Promise<Manifest["parts"]> {
+  const request: Preparation = { reading: {}, rowsPerShard: 50_000, seed: 0, reporter: silent, ...given };
+  const { out, seed, rowsPerShard, reporter } = request;
+  if (!Number.isInteger(rowsPerShard) || rowsPerShard < 1) {
+    throw new UserError(`--rows-per-shard ${rowsPerShard}: expected a whole number, at least 1`);
+  }
+  const survey = loadSurvey(request.survey);
+  const sources: Source[] = [];
+  for (const path of expandFolders(request.tables)) {
+    sources.push({ path, ...(await outlineTable(path, survey, request.reading)) });
+  }
+  claimFolder(out);
+  const { split: tiles, count: tileCount, rows: rowCount } = await splitTiles(sources, request);
+  const sorter = createSorter(request, survey, sources, tiles);
+  const { report, rows } = await sortTables(sources, survey, request, sorter, rowCount);
+  const parts = {} as Record<SplitName, { shards: number; rows: number }>;
+  for (const part of splitNames) parts[part] = await sorter.writers[part].finish();
+  sayDropped(reporter, report, sorter.droppedRows);
+  const sample = sorter.sample.catalog();
+  const everyRow = Int32Array.from({ length: sample.rowCount }, (_, i) => i);
+  const hashes: string[] = [];
+  for (const { path } of sources) hashes.push(await hashFile(path));
+  const split = {
+    by: tiles ? ("tile" as const) : ("parent" as const),
+    seed,
+    tiles: tileCount,
+    heldOutTiles: [...(tiles?.tiles ?? [])].sort(),
+  };
+  const standardisation = fitStandardisation(sample, everyRow);
+  await writeManifest(out, {
+    caleidoVersion: version,
+    survey: request.survey,
+    fields: survey.fields.map(({ name }) => name),
+    sources: sources.map(({ path, binding }, i) => ({
+      path,
+      sha256: hashes[i],
+      layout: binding.layout.name,
+      rows: rows[i],
+    })),
+    split,
+    rowsPerShard,
+    parts,
+    droppedRows: sorter.droppedRows,
+    droppedValues: Object.fromEntries(report.reasons),
+    standardisation: {
+      sample: sample.rowCount,
+      fields: [...standardisation.fields],
+      absolute: [...standardisation.absolute],
+      scale: standardisation.scale,
+    },
+  });
+  const held = tiles ? `; ${tiles.tiles.size} of ${tileCount} tiles held out for test` : "";
+  reporter.say(`split by ${split.by}${held}; standardisation from ${counted(sample.rowCount, "training row")}`);
+  return parts;
+}
