@@ -7,7 +7,13 @@ import type { KnipConfig } from "knip";
 const isProduction = process.argv.includes("--production");
 
 export default {
-  entry: ["src/cli.ts!", "src/index.ts!", "src/simulate/worker.ts!", "test/**/*.test.ts"],
+  entry: [
+    "src/cli.ts!",
+    "src/index.ts!",
+    "src/simulate/worker.ts!",
+    "src/engine/session-worker.ts!",
+    "test/**/*.test.ts",
+  ],
   project: ["src/**/*.ts!", "test/**/*.{ts,js}"],
   ignoreExportsUsedInFile: isProduction ? true : { interface: true, type: true },
   // resolved by path: the fonts of PNG figures

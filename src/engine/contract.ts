@@ -25,11 +25,30 @@ export type Signature = Readonly<Record<string, ArraySpec>>;
 /** Pure: reads only its inputs, returns named tensors. Booleans travel as int32. */
 export type TensorFunction = (inputs: Tensors) => Tensors;
 
+export interface CompileOptions {
+  /**
+   * Inputs that have an output of the same name, type and shape. After a run that output stays in the executor and is
+   * the next run's input: `run` does not return it and need not be given it again; a value that is given replaces it.
+   * For state that is too large to travel with every step.
+   */
+  readonly carried?: readonly string[];
+}
+
 export interface Compiled {
-  /** Names, dtypes and shapes of the outputs. */
+  /** Names, dtypes and shapes of the outputs that `run` returns: all but the carried ones. */
   readonly outputs: Signature;
-  /** Runs once. Inputs are checked against the signature; arrays are not modified. */
+  /**
+   * Runs once. Inputs are checked against the signature; arrays are not modified, and must not be until the run ends.
+   * Runs of one engine happen in the order of the calls. A run that fails leaves carried values as they were.
+   * @throws UserError naming an input that is missing, unknown or unlike the signature, or a carried input that no run
+   * and no value has set.
+   */
   run(inputs: Arrays): Promise<Arrays>;
+  /**
+   * Copies of carried values, as the runs called so far leave them.
+   * @throws UserError naming one that is not carried, or that no run has set.
+   */
+  take(names: readonly string[]): Promise<Arrays>;
   /** The compiled graph as ONNX bytes; undefined for eager executors. */
   readonly onnx: Uint8Array | undefined;
   dispose(): Promise<void>;
@@ -38,7 +57,13 @@ export interface Compiled {
 export interface Engine {
   /** e.g. `onnx:cpu`, `onnx:webgpu`, `eager:cpu`, `eager:tensorflow`. */
   readonly name: string;
-  compile(fn: TensorFunction, signature: Signature, label?: string): Promise<Compiled>;
+  /**
+   * @throws UserError when an input to be carried has no output like it; Error when the function uses a kernel that is
+   * not in the table, reads a tensor's elements, or ONNX Runtime refuses its graph.
+   */
+  compile(fn: TensorFunction, signature: Signature, label?: string, options?: CompileOptions): Promise<Compiled>;
+  /** Frees the thread and everything compiled. Only for programs that outlive many engines: a process ends without it. */
+  dispose(): Promise<void>;
 }
 
 export interface EngineOptions {
@@ -48,4 +73,10 @@ export interface EngineOptions {
   readonly device?: "cpu" | "cuda" | "webgpu";
   /** Intra-op threads; default: all cores. */
   readonly threads?: number;
+  /**
+   * Where the `onnx` backend runs: in a thread of its own, so that the caller's timers, sockets and preparations go on
+   * meanwhile, or in the calling thread, which then stands still during a run. Default `worker`; sources that were
+   * never built have no worker to start and use `caller`.
+   */
+  readonly thread?: "worker" | "caller";
 }

@@ -4,7 +4,7 @@ import { createCpuEngine, createTensorflowEngine } from "./executor-eager.ts";
 import { createOnnxEngine } from "./executor-onnx.ts";
 
 const executors = {
-  onnx: ({ device, threads }: EngineOptions) => createOnnxEngine(device ?? "cpu", threads),
+  onnx: createOnnxEngine,
   cpu: createCpuEngine,
   tensorflow: createTensorflowEngine,
 } satisfies Record<NonNullable<EngineOptions["backend"]>, (options: EngineOptions) => Promise<Engine>>;

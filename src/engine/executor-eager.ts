@@ -1,18 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { UserError } from "../errors.ts";
-import { checkInputs } from "./arrays.ts";
+import { checkCarried, checkInputs, checkTaken, returned, withCarried } from "./arrays.ts";
 import { installCustomKernels, withBackend } from "./backends.ts";
-import type {
-  ArraySpec,
-  Arrays,
-  Compiled,
-  DType,
-  Engine,
-  NdArray,
-  Signature,
-  TensorFunction,
-  Tensors,
-} from "./contract.ts";
+import type { ArraySpec, Arrays, Compiled, DType, Engine, NdArray, TensorFunction, Tensors } from "./contract.ts";
 import { trace } from "./tracer.ts";
 
 const toArray = (tensor: tf.Tensor): NdArray => {
@@ -45,21 +35,32 @@ const eagerEngine = (backendName: string, name: string): Engine => {
   withBackend(backendName, install, silenceFirstUse);
   return {
     name,
-    compile: (fn: TensorFunction, signature: Signature, label = "function"): Promise<Compiled> => {
+    compile: async (fn, signature, label = "function", { carried = [] } = {}): Promise<Compiled> => {
       const outputs: Record<string, ArraySpec> = {};
       for (const [outName, { type, shape }] of Object.entries(trace(fn, signature).outputs)) {
         outputs[outName] = { dtype: type as DType, shape };
       }
-      return Promise.resolve({
-        outputs,
+      checkCarried(label, carried, signature, outputs);
+      let held: Arrays = {};
+      return {
+        outputs: returned(outputs, carried),
         onnx: undefined,
         run: async (inputs: Arrays): Promise<Arrays> => {
-          checkInputs(label, inputs, signature);
-          return withBackend(backendName, install, () => runEagerly(fn, inputs));
+          checkInputs(label, inputs, signature, carried);
+          const given = withCarried(label, inputs, carried, held);
+          const all = withBackend(backendName, install, () => runEagerly(fn, given));
+          held = Object.fromEntries(carried.map((outName) => [outName, all[outName]]));
+          return Object.fromEntries(Object.entries(all).filter(([outName]) => !carried.includes(outName)));
+        },
+        take: async (names) => {
+          checkTaken(label, names, carried);
+          const values = Object.entries(withCarried(label, {}, names, held));
+          return Object.fromEntries(values.map(([outName, a]) => [outName, { ...a, data: a.data.slice() }]));
         },
         dispose: () => Promise.resolve(),
-      });
+      };
     },
+    dispose: () => Promise.resolve(),
   };
 };
 
