@@ -54,7 +54,10 @@ function showCheckpoint(path: string): void {
     ["checkpoint", path],
     [
       ["survey", config.survey],
-      ["fields", `${config.fields.length} (${config.fields.filter((f) => f.band !== undefined).length} bands)`],
+      [
+        "fields",
+        `${config.survey.fields.length} (${config.survey.fields.filter((f) => f.band !== undefined).length} bands)`,
+      ],
       ["parameters", layout.total.toLocaleString("en-US")],
       ["network", JSON.stringify(config.model)],
       ["step", `${config.step} of ${config.training.steps}`],
@@ -69,7 +72,7 @@ function showCheckpoint(path: string): void {
   const lnNoise = parameterIn(state.average, layout, "calibration.lnNoise");
   printTable(
     ["band", "learned zero-point correction [mag]", "noise factor"],
-    config.fields.flatMap(({ name, band }, j) => {
+    config.survey.fields.flatMap(({ name, band }, j) => {
       if (band === undefined) return [];
       return [[name, ((-2.5 / Math.LN10) * lnFlux[j]).toFixed(3), Math.exp(lnNoise[j]).toFixed(3)]];
     }),

@@ -2,7 +2,6 @@ import type { Engine } from "../engine/contract.ts";
 import { createRng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
-import { contextScale } from "../tokens/scale.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { baselines } from "./baselines.ts";
 import type { Mixtures } from "../model/mixture.ts";
@@ -96,7 +95,7 @@ function featureMatrix(coder: FieldCoder, catalog: Catalog, rows: Int32Array, is
   const width = 2 * given.length + 1;
   const x = new Float32Array(rows.length * width);
   rows.forEach((row, i) => {
-    const scale = contextScale(catalog, row, isGiven, coder.nBand);
+    const scale = coder.scaleOf(catalog, row, isGiven);
     given.forEach((j, g) => {
       const at = row * n + j;
       const isObserved = catalog.state[at] !== State.notObserved;
@@ -126,7 +125,7 @@ export async function predictBaselines(
   const n = coder.fields.length;
   const result = new Map<string, Map<string, Predictions>>();
   for (const j of question.wanted) {
-    if (j < coder.nBand) continue; // a band's scale depends on what is given: baselines answer properties only
+    if (coder.fields[j].band !== undefined) continue; // a band's scale depends on what is given: baselines answer properties only
     const isGiven = question.isGiven.slice();
     for (const asked of question.wanted) isGiven[asked] = 0; // as for the network
     const trainRows = rowsWith(train.catalog, train.rows, j);

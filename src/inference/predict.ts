@@ -1,136 +1,121 @@
-import * as tf from "@tensorflow/tfjs-core";
-import type { Compiled, Engine, NdArray, Signature } from "../engine/contract.ts";
+import type { Engine } from "../engine/contract.ts";
+import { UserError } from "../errors.ts";
+import type { Distribution } from "../model/distribution.ts";
 import { heads } from "../model/heads.ts";
-import { unpack } from "../model/parameters.ts";
-import { conditionals, encode, marginalsOf } from "../model/transformer.ts";
-import type { Catalog } from "../survey/catalog.ts";
-import { contextSignature, emptyArrays, fillContext, orderSignature } from "../tokens/batch.ts";
-import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
+import { truncated } from "../model/truncated.ts";
+import type { Family } from "../model/readouts.ts";
+import { allRows, type Catalog } from "../survey/catalog.ts";
+import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
-import type { Mixtures } from "../model/mixture.ts";
+import type { NetworkCoder } from "../train/config.ts";
+import { createFieldAnswer, type FieldAnswer } from "./field-answer.ts";
+import { createNetwork, type Network } from "./network.ts";
 
-/** Answers for a set of galaxies: one mixture per (row, wanted field), in the encoded space of `coder`. */
+/** Answers for a set of galaxies. */
 export interface Answers {
-  /** Row i, field w is mixture i * wanted.length + w. */
-  readonly mixtures: Mixtures;
-  /** [row] Scale that each row's band values are relative to; see `tokens/scale.ts`. */
+  readonly rowCount: number;
+  /** Columns of the fields asked for. */
+  readonly wanted: readonly number[];
+  /** [rowCount] Scale that each row's band values are relative to; see `tokens/scale.ts`. */
   readonly scales: Float64Array;
+  /** By place in `wanted`: rowCount distributions, in the encoded space of `coder`, within what the field may be. */
+  readonly distributions: readonly Distribution[];
+}
+
+/** What to ask: fields as lists of names, ranges and groups (`J0378..J0600,LOGM`, `bands`), or as names one by one. */
+export interface AskOptions {
+  /** Default: all fields but the wanted. */
+  readonly given?: string | readonly string[];
+  readonly want: string | readonly string[];
 }
 
 export interface Predictor {
-  readonly coder: FieldCoder;
-  /** All marginals p(field | given) in one pass: `isGiven` holds one flag per field, unobserved ones are ignored. */
-  predict(catalog: Catalog, rows: Int32Array, isGiven: Uint8Array, wanted: readonly number[]): Promise<Answers>;
+  readonly coder: NetworkCoder;
+  readonly network: Network;
   /**
-   * Distribution of the last of `order` given the context and values drawn for the fields before it: one step of
-   * joint sampling. `drawn` [rows, order.length - 1] holds encoded values.
+   * All marginals p(field | given) in one pass: `isGiven` holds one flag per field, unobserved ones are ignored, and
+   * what is wanted is never given.
    */
-  predictNext(
-    catalog: Catalog,
-    rows: Int32Array,
-    isGiven: Uint8Array,
-    order: readonly number[],
-    drawn: Float32Array,
-  ): Promise<Answers>;
+  predict(catalog: Catalog, rows: ArrayLike<number>, isGiven: Uint8Array, wanted: readonly number[]): Promise<Answers>;
+  /**
+   * Answers by field name, for every row of a catalogue: `const a = await predictor.ask(catalog, { given: "bands", want:
+   * "z,LOGM" }); a.z.median[i]; a.z.cdf(i, 0.3)`.
+   * @throws UserError for unknown fields, a catalogue of other fields.
+   */
+  ask(catalog: Catalog, options: AskOptions): Promise<Readonly<Record<string, FieldAnswer>>>;
   dispose(): Promise<void>;
 }
 
-const MOST_ROWS = 256;
-
-const upTo = (n: number, most: number): number => Math.min(most, 2 ** Math.ceil(Math.log2(Math.max(1, n))));
-
-/** Inputs of one compiled network. */
-function signatureOf(coder: FieldCoder, batch: number, fields: readonly number[], isOrdered: boolean): Signature {
-  return {
-    ...contextSignature(batch, coder.nField),
-    ...(isOrdered ? orderSignature(batch, fields.length) : {}),
-  };
-}
-
-/** The network with averaged weights as constants: marginals of `fields`, or the conditional of the last in that order. */
-function compileNetwork(
-  engine: Engine,
-  { config, layout, state }: Checkpoint,
-  coder: FieldCoder,
-  batch: number,
-  fields: readonly number[],
-  isOrdered: boolean,
-): Promise<Compiled> {
-  const width = heads[config.model.head].width(config.model.nComponent);
-  return engine.compile(
-    (inputs) => {
-      const params = unpack(tf.tensor1d(state.average), layout);
-      const known = encode(config.model, coder, params, inputs, config.isCalibrated); // [B, S]
-      const marginal = marginalsOf(config.model, params, known, coder, fields); // [B, fields, width]
-      if (!isOrdered) return { raw: marginal };
-      const ordered = conditionals(config.model, params, known, marginal, inputs); // [B, fields, width]
-      return { raw: tf.slice(ordered, [0, fields.length - 1, 0], [batch, 1, width]) };
-    },
-    signatureOf(coder, batch, fields, isOrdered),
-    `network, ${isOrdered ? "ordered, " : ""}${batch} galaxies`,
+/** What a family's raw numbers say of field `column` of galaxies with these scales: within the field's possible range. */
+export function readAnswers(
+  coder: NetworkCoder,
+  family: Family,
+  column: number,
+  raw: Float32Array,
+  scaleOf: (row: number) => number,
+): Distribution {
+  const { spec } = family;
+  const head = heads[spec.head];
+  const plain = head.read(raw, raw.length / head.width(spec as never), spec as never);
+  const field = coder.fields[column];
+  if (field.kind === "category") return plain;
+  if (field.band === undefined) {
+    const [low, high] = coder.bounds(column, 0);
+    return truncated(
+      plain,
+      () => low,
+      () => high,
+    );
+  }
+  return truncated(
+    plain,
+    (row) => coder.bounds(column, scaleOf(row))[0],
+    (row) => coder.bounds(column, scaleOf(row))[1],
   );
 }
 
-type FillOrder = (arrays: Record<string, NdArray>, b: number, i: number) => void;
+/** [nField] `isGiven` without what is wanted: asking for what is there shows what the rest says of it. */
+export function withoutWanted(isGiven: Uint8Array, wanted: readonly number[]): Uint8Array {
+  const rest = isGiven.slice();
+  for (const j of wanted) rest[j] = 0;
+  return rest;
+}
 
-/** Compiles the network as questions come; one graph per batch size and set of fields. */
+const listed = (names: string | readonly string[]): string => (typeof names === "string" ? names : names.join(","));
+
+/** A checkpoint's network as something to ask; compiled as questions come. */
 export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predictor {
-  const { config } = checkpoint;
-  const coder = createFieldCoder(config.fields, config.standardisation);
-  const head = heads[config.model.head];
-  const width = head.width(config.model.nComponent);
-  const graphs = new Map<string, Promise<Compiled>>();
-
-  const graph = (batch: number, fields: readonly number[], isOrdered: boolean): Promise<Compiled> => {
-    const key = `${batch} ${isOrdered} ${fields.join()}`;
-    const compiled = graphs.get(key) ?? compileNetwork(engine, checkpoint, coder, batch, fields, isOrdered);
-    graphs.set(key, compiled);
-    return compiled;
+  const network = createNetwork(engine, checkpoint);
+  const { coder } = network;
+  const predict: Predictor["predict"] = async (catalog, rows, isGiven, wanted) => {
+    const states = await network.encode(catalog, rows, withoutWanted(isGiven, wanted));
+    const raw = await network.read(states, wanted);
+    const { rowCount, scales } = states;
+    const distributions = raw.map(({ field, family, raw: numbers }) =>
+      readAnswers(coder, family, field, numbers, (row) => scales[row]),
+    );
+    return { rowCount, wanted, scales, distributions };
   };
-
-  /** Runs rows in batches; `fillOrder` writes the ordered queries of row i at place b. */
-  const run = async (
-    catalog: Catalog,
-    rows: Int32Array,
-    isGiven: Uint8Array,
-    fields: readonly number[],
-    fillOrder?: FillOrder,
-  ): Promise<Answers> => {
-    const isOrdered = fillOrder !== undefined;
-    const batch = upTo(rows.length, MOST_ROWS);
-    const size = (isOrdered ? 1 : fields.length) * width;
-    const compiled = await graph(batch, fields, isOrdered);
-    const raw = new Float32Array(rows.length * size);
-    const scales = new Float64Array(rows.length);
-    for (let start = 0; start < rows.length; start += batch) {
-      const arrays = emptyArrays(signatureOf(coder, batch, fields, isOrdered));
-      const count = Math.min(batch, rows.length - start);
-      for (let b = 0; b < count; b++) {
-        scales[start + b] = fillContext(arrays, b, coder, catalog, rows[start + b], isGiven);
-        fillOrder?.(arrays, b, start + b);
-        arrays.isCalibrated.data[b] = config.isCalibrated ? 1 : 0;
-      }
-      const out = (await compiled.run(arrays)).raw.data as Float32Array;
-      raw.set(out.subarray(0, count * size), start * size);
-    }
-    return { mixtures: head.read(raw, (rows.length * size) / width, config.model.nComponent), scales };
-  };
-
   return {
     coder,
-    predict: (catalog, rows, isGiven, wanted) => run(catalog, rows, isGiven, wanted),
-    predictNext(catalog, rows, isGiven, order, drawn) {
-      const known = order.length - 1;
-      return run(catalog, rows, isGiven, order, (arrays, b, i) => {
-        order.forEach((field, t) => {
-          arrays.targetField.data[b * order.length + t] = field;
-          if (t < known) arrays.targetValue.data[b * order.length + t] = drawn[i * known + t];
-        });
-      });
+    network,
+    predict,
+    async ask(catalog, { given = "all", want }) {
+      const { fields } = coder;
+      const foreign = fields.find(({ name }, j) => catalog.fields[j]?.name !== name);
+      if (foreign !== undefined || catalog.fields.length !== fields.length) {
+        throw new UserError(
+          `ask: the catalogue's fields are not the checkpoint's (${foreign?.name ?? "more of them"}); ` +
+            "expected a catalogue read with checkpoint.config.survey",
+        );
+      }
+      const wanted = parseFieldList(listed(want), fields, "want");
+      const isGiven = flagsOf(parseFieldList(listed(given), fields, "given"), fields.length);
+      const answers = await predict(catalog, allRows(catalog), isGiven, wanted);
+      return Object.fromEntries(
+        wanted.map((j, w) => [fields[j].name, createFieldAnswer(coder, j, answers.distributions[w], answers.scales)]),
+      );
     },
-    async dispose() {
-      for (const compiled of graphs.values()) await (await compiled).dispose();
-      graphs.clear();
-    },
+    dispose: () => network.dispose(),
   };
 }

@@ -9,9 +9,9 @@ import { createPredictor, type Predictor } from "../inference/predict.ts";
 import { explain, type PdfOptions, pdfColumns, summaryColumns } from "../inference/answers.ts";
 import { sampleJoint } from "../inference/sampling.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
-import { createRng } from "../random.ts";
+import { createRng, type Rng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
-import type { Catalog } from "../survey/catalog.ts";
+import { allRows, type Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import { outlineTable, readCatalog } from "../survey/read.ts";
@@ -19,7 +19,6 @@ import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
 import type { Survey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
-import { surveyOf } from "../train/tables.ts";
 
 export interface QueryRequest {
   readonly engine: Engine;
@@ -67,13 +66,13 @@ async function sampleColumns(
   onRows: (done: number) => void,
 ): Promise<Column[]> {
   const data = wanted.map(() => new Float32Array(catalog.rowCount * draws));
-  for (let row = 0; row < catalog.rowCount; row++) {
-    const rng = createRng(`${seed}:samples:${catalog.objectId[row]}`);
-    const { values } = await sampleJoint(predictor, catalog, row, isGiven, wanted, draws, rng);
-    for (let i = 0; i < draws; i++)
-      wanted.forEach((_, w) => (data[w][row * draws + i] = values[i * wanted.length + w]!));
-    onRows(row);
-  }
+  const rngOf = (row: number): Rng => createRng(`${seed}:samples:${catalog.objectId[row]}`);
+  const rows = allRows(catalog);
+  const { values } = await sampleJoint(predictor, catalog, rows, isGiven, wanted, draws, rngOf, onRows);
+  const n = wanted.length;
+  data.forEach((column, w) => {
+    for (let i = 0; i < column.length; i++) column[i] = values[i * n + w]!;
+  });
   return wanted.map((j, w) => {
     const { name, unit } = catalog.fields[j];
     const description = explain(catalog.fields[j], "joint samples of the posterior");
@@ -95,8 +94,7 @@ function idColumn({ objectId, hasIntegerIds }: Catalog): Column {
 
 async function answer(session: Session, catalog: Catalog, onRows: (done: number) => void): Promise<Table> {
   const { predictor, isGiven, wanted, pdf } = session;
-  const rows = Int32Array.from({ length: catalog.rowCount }, (_, i) => i);
-  const answers = await predictor.predict(catalog, rows, isGiven, wanted);
+  const answers = await predictor.predict(catalog, allRows(catalog), isGiven, wanted);
   const columns: Column[] = [
     idColumn(catalog),
     ...summaryColumns(predictor.coder, answers, wanted),
@@ -194,11 +192,10 @@ export async function query(request: QueryRequest): Promise<number> {
   checkRequest(request);
   const { table, out, given = "all", samples = 0, pdf, seed = "1", reporter = silent } = request;
   const checkpoint = loadCheckpoint(request.checkpoint);
-  const survey = surveyOf(checkpoint);
+  const { survey } = checkpoint.config;
   const { fields } = survey;
   const wanted = parseFieldList(request.want, fields, "--want");
   const isGiven = flagsOf(parseFieldList(given, fields, "--given"), fields.length);
-  for (const j of wanted) isGiven[j] = 0;
   const total = table === undefined ? 1 : (await outlineTable(table, survey, request.reading)).rowCount;
   const predictor = createPredictor(request.engine, checkpoint);
   const start = performance.now();

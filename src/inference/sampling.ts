@@ -1,52 +1,101 @@
 import type { Rng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import type { Mixtures } from "../model/mixture.ts";
-import type { Predictor } from "./predict.ts";
+import { MOST_CHAIN_GALAXIES, MOST_LANES, type States } from "./network.ts";
+import { type Predictor, readAnswers, withoutWanted } from "./predict.ts";
 
-/** One draw from mixture `row`. */
-function sampleMixture(m: Mixtures, row: number, rng: Rng): number {
-  const start = row * m.stride;
-  const last = start + m.componentCount - 1;
-  let u = rng.uniform();
-  let k = start;
-  while (k < last && (u -= m.weight[k]) >= 0) k++;
-  return m.mean[k] + m.sigma[k] * rng.normal();
-}
-
-/** Joint draws for one galaxy. */
+/** Joint draws for some galaxies. */
 export interface JointSamples {
-  /** [draw, field] in encoded space, fields in the order asked. */
+  /** [row, draw, field] in encoded space, fields in the order asked. */
   readonly encoded: Float32Array;
-  /** [draw, field] in the fields' units. */
+  /** [row, draw, field] in the fields' units. */
   readonly values: Float64Array;
 }
 
+/** Draws of one galaxy that go through the network together. */
+interface Piece {
+  /** Place among the rows asked, first draw and number of draws. */
+  readonly place: number;
+  readonly from: number;
+  readonly count: number;
+}
+
+/** Divides the draws of all galaxies into chains of bounded size; a galaxy's draws stay together where they fit. */
+function chainsOf(rowCount: number, draws: number): Piece[][] {
+  const chains: Piece[][] = [];
+  let chain: Piece[] = [];
+  let lanes = 0;
+  for (let place = 0; place < rowCount; place++) {
+    for (let from = 0; from < draws; from += MOST_LANES) {
+      const count = Math.min(MOST_LANES, draws - from);
+      if (lanes + count > MOST_LANES || chain.length === MOST_CHAIN_GALAXIES) {
+        chains.push(chain);
+        [chain, lanes] = [[], 0];
+      }
+      chain.push({ place, from, count });
+      lanes += count;
+    }
+  }
+  return chain.length === 0 ? chains : [...chains, chain];
+}
+
+/** The states of a chain's galaxies, piece after piece. */
+function statesOf({ state, scales, rowCount }: States, chain: readonly Piece[]): States {
+  const size = state.length / rowCount;
+  const own = new Float32Array(chain.length * size);
+  chain.forEach(({ place }, i) => own.set(state.subarray(place * size, (place + 1) * size), i * size));
+  return { rowCount: chain.length, state: own, scales: Float64Array.from(chain, ({ place }) => scales[place]) };
+}
+
 /**
- * Samples p(a, b, c, ... | given) of one galaxy by the chain rule with the autoregressive objective: field t is drawn
- * given the context and the draws of the fields before it. Ratios and classes must come from these, never from marginals.
+ * Samples p(a, b, c, ... | given) by the chain rule with the autoregressive objective: field t is drawn given the context
+ * and the draws of the fields before it. Ratios and classes must come from these, never from marginals.
+ * `rngOf` gives each row its own stream, so that a galaxy's draws don't depend on what else is asked. `onRows` is told
+ * how many rows have their draws.
  */
 export async function sampleJoint(
   predictor: Predictor,
   catalog: Catalog,
-  row: number,
+  rows: ArrayLike<number>,
   isGiven: Uint8Array,
   wanted: readonly number[],
   draws: number,
-  rng: Rng,
+  rngOf: (row: number) => Rng,
+  onRows: (done: number) => void = () => {},
 ): Promise<JointSamples> {
+  const { network, coder } = predictor;
   const n = wanted.length;
-  const rows = new Int32Array(draws).fill(row);
-  const encoded = new Float32Array(draws * n);
-  const values = new Float64Array(draws * n);
-  for (let t = 0; t < n; t++) {
-    const known = new Float32Array(draws * t);
-    for (let i = 0; i < draws; i++) for (let k = 0; k < t; k++) known[i * t + k] = encoded[i * n + k]!;
-    const { mixtures, scales } = await predictor.predictNext(catalog, rows, isGiven, wanted.slice(0, t + 1), known);
-    for (let i = 0; i < draws; i++) {
-      const v = sampleMixture(mixtures, i, rng);
-      encoded[i * n + t] = v;
-      values[i * n + t] = predictor.coder.decode(wanted[t], v, scales[i]);
-    }
+  const encoded = new Float32Array(rows.length * draws * n);
+  const values = new Float64Array(rows.length * draws * n);
+  const states = await network.encode(catalog, rows, withoutWanted(isGiven, wanted));
+  const rngs = Array.from(rows, rngOf);
+  for (const pieces of chainsOf(rows.length, draws)) {
+    const own = statesOf(states, pieces);
+    const marginals = await network.read(own, wanted);
+    const galaxy = Int32Array.from(pieces.flatMap(({ count }, i) => Array.from({ length: count }, () => i)));
+    await network.chain(own, galaxy, n, async ({ ask, lanes }) => {
+      let before: { field: number; value: Float32Array } | undefined;
+      for (const [t, field] of wanted.entries()) {
+        const { family, raw } = marginals[t];
+        const width = raw.length / own.rowCount;
+        const marginal = new Float32Array(lanes * width);
+        galaxy.forEach((g, lane) => marginal.set(raw.subarray(g * width, (g + 1) * width), lane * width));
+        const answer = await ask({ field, marginal, ...(before === undefined ? {} : { before }) });
+        const distribution = readAnswers(coder, family, field, answer, (lane) => own.scales[galaxy[lane]]);
+        const value = new Float32Array(lanes);
+        let lane = 0;
+        for (const { place, from, count } of pieces) {
+          for (let i = 0; i < count; i++, lane++) {
+            const v = distribution.sample(lane, rngs[place]);
+            const at = (place * draws + from + i) * n + t;
+            value[lane] = v;
+            encoded[at] = v;
+            values[at] = coder.decode(field, v, own.scales[galaxy[lane]]);
+          }
+        }
+        before = { field, value };
+      }
+    });
+    onRows(pieces[pieces.length - 1].place + 1);
   }
   return { encoded, values };
 }

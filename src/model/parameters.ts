@@ -87,6 +87,15 @@ export function unpack(flat: tf.Tensor, layout: Layout): Record<string, tf.Tenso
   return Object.fromEntries(layout.specs.map((spec, i) => [spec.name, tf.reshape(parts[i], [...spec.shape])]));
 }
 
+/** Named tensors of a vector that never changes: constants of a traced function, of which only those used remain. */
+export function constantsOf(flat: Float32Array, layout: Layout): Record<string, tf.Tensor> {
+  const entries = layout.specs.map(({ name, shape }, i) => {
+    const offset = layout.offsets[i];
+    return [name, tf.tensor(flat.subarray(offset, offset + sizeOf(shape)), [...shape])] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
 /**
  * A vector of the layout of a grown vocabulary: every parameter keeps its old elements at its beginning, along both of
  * its axes; what is new starts at `start`, else at 0, so that a new field says nothing until it is trained.
@@ -100,7 +109,9 @@ export function growParameters(old: Layout, flat: Float32Array, next: Layout): F
     const from = matrixShape(old.specs[k].shape);
     const to = matrixShape(shape);
     if (from.rows > to.rows || from.columns > to.columns) {
-      throw new Error(`parameter ${name} has shape [${shape.join()}], expected at least [${old.specs[k].shape.join()}]`);
+      throw new Error(
+        `parameter ${name} has shape [${shape.join()}], expected at least [${old.specs[k].shape.join()}]`,
+      );
     }
     for (let row = 0; row < from.rows; row++) {
       const start = old.offsets[k] + row * from.columns;

@@ -11,7 +11,10 @@ export const headChoiceSchema = z.discriminatedUnion("head", [
   }),
   z.strictObject({
     head: z.literal("histogram"),
-    from: z.number().optional().describe("lower end of the grid, in the field's unit; default: 5 deviations below the mean"),
+    from: z
+      .number()
+      .optional()
+      .describe("lower end of the grid, in the field's unit; default: 5 deviations below the mean"),
     to: z.number().optional().describe("upper end of the grid"),
     bins: z.int().min(2).max(4096).default(100),
   }),
@@ -72,11 +75,7 @@ function specOf(choices: HeadChoices, components: number, vocabulary: NetworkVoc
 }
 
 /** How every field is read out: mixtures of one size together, each grid and each set of classes by itself. */
-export function familiesOf(
-  choices: HeadChoices,
-  components: number,
-  vocabulary: NetworkVocabulary,
-): readonly Family[] {
+export function familiesOf(choices: HeadChoices, components: number, vocabulary: NetworkVocabulary): readonly Family[] {
   const found = new Map<string, { spec: HeadSpec; parts: Map<string, { part: Part; members: number[] }> }>();
   vocabulary.fields.forEach((field, j) => {
     const spec = specOf(choices, components, vocabulary, j);

@@ -41,7 +41,10 @@ export function pickColumns<T extends tf.Tensor>(x: T, positions: Int32Array): T
   if (!isRun) return tf.gather(x, tf.tensor1d(positions, "int32"), 1) as T;
   if (count === x.shape[1]) return x;
   const rest = x.shape.slice(2);
-  const [from, size] = [[0, positions[0] ?? 0, ...rest.map(() => 0)], [x.shape[0], count, ...rest]];
+  const [from, size] = [
+    [0, positions[0] ?? 0, ...rest.map(() => 0)],
+    [x.shape[0], count, ...rest],
+  ];
   return tf.slice(x, from, size) as unknown as T;
 }
 

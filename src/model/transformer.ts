@@ -94,7 +94,9 @@ export function parameterSpecs(config: ModelConfig, vocabulary: NetworkVocabular
     table("head.band.mixBias", [config.bandRank]),
     ...families.flatMap(({ readouts }) => readouts.flatMap((one) => readoutSpecs(config, one))),
     table("query.field", [nField, q], 1),
-    ...families.map(({ suffix, spec }) => matrix(`query.marginal${suffix}`, heads[spec.head].width(spec as never), q, 0.5)),
+    ...families.map(({ suffix, spec }) =>
+      matrix(`query.marginal${suffix}`, heads[spec.head].width(spec as never), q, 0.5),
+    ),
     matrix("query.state", state, q),
     table("query.stateGate", [nField, q], 0.5),
     table("query.previous", [nField, N_PREVIOUS * q], 0.3),

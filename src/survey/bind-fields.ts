@@ -1,7 +1,7 @@
 /** Fits the columns of one table to the fields of a survey: places, units, errors, flags. */
 import { UserError } from "../errors.ts";
 import type { ColumnSchema } from "../io/table.ts";
-import type { Field } from "./field.ts";
+import type { CategoryField, Field } from "./field.ts";
 import type { Finder } from "./find.ts";
 import { namesFor } from "./layout.ts";
 import type { BandColumns, FlagRule, Layout, PropertyColumn } from "./layout.ts";
@@ -36,6 +36,8 @@ export interface FieldBinding {
   readonly times: Place | undefined;
   readonly flags: readonly FlagPlace[];
   readonly conversion: Conversion;
+  /** Of a category: the index of the class that a text, in lower case, stands for. */
+  readonly classes?: ReadonlyMap<string, number>;
 }
 
 export interface BindOptions {
@@ -248,11 +250,49 @@ function errorPlaces({ path, find }: Context, told: PropertyColumn | undefined, 
   return found.length === columns.length ? found : [];
 }
 
+/** The text of a cell as classes are told apart by. */
+export const classKey = (text: unknown): string => String(text).trim().toLowerCase();
+
+/** A category's column. @throws UserError for a layout that names a class which the field doesn't have. */
+function bindCategory(
+  context: Context,
+  index: number,
+  field: CategoryField,
+  told: PropertyColumn | undefined,
+): FieldBinding | undefined {
+  const { path, layout, find } = context;
+  const column = find(told?.value ?? field.name, field.name);
+  if (column?.width !== 1) return undefined;
+  const classes = new Map(field.classes.map((name, i) => [classKey(name), i]));
+  for (const [text, name] of Object.entries(told?.classes ?? {})) {
+    const i = field.classes.indexOf(name);
+    if (i < 0) {
+      throw new UserError(
+        `${path}: layout "${layout.name}": ${field.name} has no class "${name}", expected one of ${field.classes.join(", ")}`,
+      );
+    }
+    classes.set(classKey(text), i);
+  }
+  return {
+    field: index,
+    value: [{ column: column.name, element: 0 }],
+    error: [],
+    errorKind: "absolute",
+    errorScale: 1,
+    state: undefined,
+    times: undefined,
+    flags: told ? bindFlags(context, told.flags, field.name, 0) : [],
+    conversion: { kind: "factor", factor: 1, offset: 0 },
+    classes,
+  };
+}
+
 /** A property's column: the layout's, else one with the field's own name. */
 export function bindProperty(context: Context, index: number): FieldBinding | undefined {
   const { path, find, layout, survey } = context;
   const field = survey.fields[index];
   const told = Object.hasOwn(layout.properties, field.name) ? layout.properties[field.name] : undefined;
+  if (field.kind === "category") return bindCategory(context, index, field, told);
   const parts = told?.sum
     ? told.sum.map((name) => find(name, field.name))
     : [find(told ? told.value : field.name, field.name)];

@@ -18,6 +18,7 @@ export interface Binding {
   readonly objectId: string | undefined;
   readonly parentId: string | undefined;
   readonly tile: string | undefined;
+  readonly instrument: string | undefined;
   /** Columns that have to be read, and those that nothing is taken from. */
   readonly columns: readonly string[];
   readonly unused: readonly string[];
@@ -145,6 +146,7 @@ export function bindLayout(
   const objectId = bindTemplate(find, layout.objectId);
   const parentId = bindTemplate(find, layout.parentId);
   const tile = bindTemplate(find, layout.tile);
+  const instrument = bindTemplate(find, layout.instrument);
   const flags = bindFlags(context, layout.flags, "", 0);
   const places = fields.flatMap(({ value, error, state, times, flags: own }) => [
     ...value,
@@ -155,7 +157,7 @@ export function bindLayout(
   ]);
   const used = new Set([
     ...[...places, ...flags].flatMap((place) => (place ? [place.column] : [])),
-    ...[objectId, parentId, tile].flatMap(templateColumns),
+    ...[objectId, parentId, tile, instrument].flatMap(templateColumns),
   ]);
   const names = schema.map((column) => column.name);
   return {
@@ -165,6 +167,7 @@ export function bindLayout(
     objectId,
     parentId,
     tile,
+    instrument,
     columns: names.filter((name) => used.has(name)),
     unused: names.filter((name) => !used.has(name)),
   };

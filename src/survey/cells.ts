@@ -1,6 +1,6 @@
 /** From the columns of a batch to one field's values, errors and states: the loops that every value passes. */
 import type { Column } from "../io/table.ts";
-import type { FieldBinding, FlagPlace, Place } from "./bind-fields.ts";
+import { classKey, type FieldBinding, type FlagPlace, type Place } from "./bind-fields.ts";
 import { State } from "./field.ts";
 import type { Field } from "./field.ts";
 import { convertError, convertValue } from "./units.ts";
@@ -132,6 +132,35 @@ function gather(columns: Columns, rowCount: number, binding: FieldBinding, isMag
   };
 }
 
+/** Reads a category of every row: texts that stand for a class; empty ones are no observation. */
+function readClasses(
+  columns: Columns,
+  rowCount: number,
+  binding: FieldBinding,
+  classes: ReadonlyMap<string, number>,
+  { rowFlags }: CellOptions,
+  sink: Sink,
+): number {
+  const { data, isValid } = columnAt(columns, binding.value[0]);
+  const flags = binding.flags.length > 0 ? readFlags(columns, binding.flags, rowCount) : undefined;
+  let used = 0;
+  for (let row = 0; row < rowCount; row++) {
+    const text = isValid?.[row] === 0 ? "" : classKey(data[row] ?? "");
+    if (text === "" || text === "nan") continue;
+    const index = classes.get(text);
+    const problem = flags?.[row] ?? rowFlags?.[row] ?? (index === undefined ? `unknown class "${text}"` : undefined);
+    if (problem !== undefined) {
+      sink.reject(row, problem, Number(text), undefined);
+      continue;
+    }
+    const out = row * sink.fieldCount + binding.field;
+    sink.value[out] = index!;
+    sink.state[out] = State.measured;
+    used++;
+  }
+  return used;
+}
+
 /** Reads one field of every row into `sink`. Returns the number of values used. */
 export function readField(
   columns: Columns,
@@ -141,6 +170,7 @@ export function readField(
   options: CellOptions,
   sink: Sink,
 ): number {
+  if (binding.classes !== undefined) return readClasses(columns, rowCount, binding, binding.classes, options, sink);
   const { magic, rowFlags, relativeError } = options;
   const isMagic = (x: number): boolean => magic.includes(x);
   const { values, errors, states, references, flags } = gather(columns, rowCount, binding, isMagic);

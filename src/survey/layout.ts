@@ -58,6 +58,8 @@ const propertyColumnSchema = z
     factor: z.number().default(1),
     /** ... plus this (before a power of ten). */
     offset: z.number().default(0),
+    /** Of a category: which class a text (or whole number) of the column stands for; class names stand for themselves. */
+    classes: z.record(z.string(), z.string().min(1)).optional(),
     flags: z.array(flagSchema).default([]),
   })
   .refine(({ value, sum }) => (value === undefined) !== (sum === undefined), "expected either value or sum");
@@ -74,6 +76,7 @@ export const layoutSchema = z.strictObject({
   objectId: z.string().min(1),
   parentId: z.string().min(1).optional(),
   tile: z.string().min(1).optional(),
+  instrument: z.string().min(1).optional(),
   /** One description of columns for all bands, or several for different ones. */
   bands: z
     .union([bandColumnsSchema, z.array(bandColumnsSchema)])
@@ -100,6 +103,7 @@ export const ownLayout: Layout = {
   objectId: "{object_id}",
   parentId: "{parent_id}",
   tile: "{tile}",
+  instrument: "{instrument}",
   bands: [
     { value: "{FIELD}", error: "{FIELD}_err", errorKind: "absolute", state: "{FIELD}_state", aliases: {}, flags: [] },
   ],

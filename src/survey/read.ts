@@ -76,8 +76,10 @@ function bindRows(
   const objectId = ids(binding.objectId);
   const parentId = binding.parentId === undefined ? objectId : ids(binding.parentId);
   const tile = binding.tile === undefined ? {} : { tile: ids(binding.tile) };
+  const instrument = binding.instrument === undefined ? {} : { instrument: ids(binding.instrument) };
   const hasIntegerIds = isIntegerColumn(columns, binding.objectId);
-  return { catalog: { fields, rowCount, objectId, hasIntegerIds, parentId, ...tile, value, error, state }, report };
+  const texts = { objectId, hasIntegerIds, parentId, ...tile, ...instrument };
+  return { catalog: { fields, rowCount, ...texts, value, error, state }, report };
 }
 
 function isIntegerColumn(columns: ReadonlyMap<string, Column>, template = ""): boolean {

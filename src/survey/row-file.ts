@@ -56,7 +56,8 @@ export async function spillRows(
     while (done < filled * size) done += writeSync(file, block, done, filled * size - done);
     filled = 0;
   };
-  const asBytes = ({ buffer, byteOffset }: Float32Array): Uint8Array => new Uint8Array(buffer as ArrayBuffer, byteOffset);
+  const asBytes = ({ buffer, byteOffset }: Float32Array): Uint8Array =>
+    new Uint8Array(buffer as ArrayBuffer, byteOffset);
   try {
     for await (const catalog of catalogs) {
       look(catalog, rowCount);

@@ -255,7 +255,8 @@ export function surveyOf(file: SurveyFile, path: string, where: WholeFile["where
   const claim = (list: "bands" | "properties", name: string, given: number | undefined): number => {
     if (names.has(name)) throw new UserError(`${where(list, name, "name")}: field "${name}" is declared twice`);
     const own = given ?? names.size;
-    if (ids.has(own)) throw new UserError(`${where(list, name, "id")}: id ${own} of field "${name}" is another field's`);
+    if (ids.has(own))
+      throw new UserError(`${where(list, name, "id")}: id ${own} of field "${name}" is another field's`);
     names.add(name);
     ids.add(own);
     return own;

@@ -22,7 +22,16 @@ export function catalogTable(catalog: Catalog, rows: Int32Array, { hasError, has
   });
   const columns: Column[] = [text("object_id", catalog.objectId), text("parent_id", catalog.parentId)];
   if (catalog.tile) columns.push(text("tile", catalog.tile));
-  catalog.fields.forEach(({ name, unit, description }, j) => {
+  if (catalog.instrument) columns.push(text("instrument", catalog.instrument));
+  catalog.fields.forEach((field, j) => {
+    const { name, unit, description } = field;
+    if (field.kind === "category") {
+      const classes = Array.from(rows, (row) =>
+        catalog.state[row * n + j] === State.notObserved ? "" : (field.classes[catalog.value[row * n + j]] ?? ""),
+      );
+      columns.push({ name, type: "string", width: 1, data: classes, description });
+      return;
+    }
     const withUnit = unit === "" ? {} : { unit };
     const value = new Float32Array(rows.length);
     const error = new Float32Array(rows.length);

@@ -1,6 +1,6 @@
 import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
-import type { Catalog } from "./catalog.ts";
+import { type Catalog, emptyCatalog } from "./catalog.ts";
 import { State } from "./field.ts";
 import type { Survey } from "./survey.ts";
 
@@ -13,9 +13,8 @@ const DEFAULT_FLUX_ERROR = 0.05;
  */
 export function catalogFromValues(settings: readonly string[], survey: Survey): Catalog {
   const { fields } = survey;
-  const value = new Float32Array(fields.length);
-  const error = new Float32Array(fields.length);
-  const state = new Uint8Array(fields.length);
+  const one = emptyCatalog(fields, 1);
+  const { value, error, state } = one;
   for (const setting of settings) {
     const split = setting.indexOf("=");
     const name = split < 0 ? setting : setting.slice(0, split);
@@ -27,6 +26,13 @@ export function catalogFromValues(settings: readonly string[], survey: Survey): 
     }
     const field = fields[j];
     if (state[j] !== State.notObserved) throw new UserError(`--set ${setting}: ${name} is given twice`);
+    if (field.kind === "category") {
+      const index = field.classes.indexOf(text.trim());
+      if (index < 0) throw new UserError(`--set ${setting}: expected ${name}=${field.classes.join(" or ")}`);
+      value[j] = index;
+      state[j] = State.measured;
+      continue;
+    }
     const parts = text.split("+-");
     const [x, sigma] = parts.map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
     const unit = field.unit === "" ? "" : ` ${field.unit}`;
@@ -41,5 +47,5 @@ export function catalogFromValues(settings: readonly string[], survey: Survey): 
     error[j] = sigma ?? (field.band === undefined ? 0 : Math.max(Math.abs(x) * DEFAULT_FLUX_ERROR, 1e-6));
     state[j] = State.measured;
   }
-  return { fields, rowCount: 1, objectId: ["query"], parentId: ["query"], value, error, state };
+  return { ...one, objectId: ["query"], parentId: ["query"] };
 }

@@ -32,7 +32,9 @@ export function modalitiesOf({ groups }: Vocabulary): ModalityName[] {
 /** The group of a field. @throws UserError for an array field: no network reads those yet. */
 export function groupOf(field: Field): GroupName {
   if (field.kind === "spectrum" || field.kind === "image") {
-    throw new UserError(`field ${field.name}: this version's network reads no ${field.kind}; expected numbers and classes`);
+    throw new UserError(
+      `field ${field.name}: this version's network reads no ${field.kind}; expected numbers and classes`,
+    );
   }
   if (field.kind === "category") return "category";
   return field.band === undefined ? "property" : "band";
@@ -41,7 +43,8 @@ export function groupOf(field: Field): GroupName {
 /** @throws Error when ids repeat or don't ascend. */
 export function createVocabulary(fields: readonly Field[]): Vocabulary {
   const wrong = fields.findIndex(({ id }, j) => j > 0 && id <= fields[j - 1].id);
-  if (wrong > 0) throw new Error(`vocabulary: field ${fields[wrong].name} has id ${fields[wrong].id}, expected ascending ids`);
+  if (wrong > 0)
+    throw new Error(`vocabulary: field ${fields[wrong].name} has id ${fields[wrong].id}, expected ascending ids`);
   const members: Record<GroupName, number[]> = { band: [], property: [], category: [] };
   const slot = Int32Array.from(fields, (field, j) => members[groupOf(field)].push(j) - 1);
   const [band, property, category] = groupNames.map((name) => Int32Array.from(members[name])) as [

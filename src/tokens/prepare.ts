@@ -269,6 +269,7 @@ export async function prepare(given: PrepareRequest): Promise<Manifest["parts"]>
       fields: [...standardisation.fields],
       absolute: [...standardisation.absolute],
       scale: standardisation.scale,
+      reference: standardisation.reference,
     },
   });
   const held = tiles ? `; ${tiles.tiles.size} of ${tileCount} tiles held out for test` : "";

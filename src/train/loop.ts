@@ -77,13 +77,12 @@ function decays(layout: Checkpoint["layout"], weightDecay: number): Float32Array
   return new Float32Array(layout.total).fill(weightDecay, 0, layout.decayed);
 }
 
-function stepInputs(config: CheckpointConfig, step: number, state: TrainState): Record<string, NdArray> {
+/** Vectors that stay in the engine from step to step. */
+const CARRIED = ["params", "first", "second", "average"] as const;
+
+function scheduleInputs(config: CheckpointConfig, step: number): Record<string, NdArray> {
   const schedule = scheduleAt(config.optimiser, step, config.training.steps);
   return {
-    params: floatVector(state.params),
-    first: floatVector(state.first),
-    second: floatVector(state.second),
-    average: floatVector(state.average),
     rate: floatScalar(schedule.rate),
     correction1: floatScalar(schedule.correction1),
     correction2: floatScalar(schedule.correction2),
@@ -108,9 +107,37 @@ function finiteScalars(out: Arrays, step: number, batch: Arrays): { loss: number
   );
 }
 
-function stateOf(out: Arrays, step: number): TrainState {
-  const take = (name: string): Float32Array => out[name].data as Float32Array;
-  return { step, params: take("params"), first: take("first"), second: take("second"), average: take("average") };
+/** The state as the engine has it after `step`. */
+async function takeState(compiled: Compiled, step: number): Promise<TrainState> {
+  const out = await compiled.take(CARRIED);
+  const vector = (name: (typeof CARRIED)[number]): Float32Array => out[name].data as Float32Array;
+  return {
+    step,
+    params: vector("params"),
+    first: vector("first"),
+    second: vector("second"),
+    average: vector("average"),
+  };
+}
+
+/** Galaxies of a batch by the kinds of question; no share goes to labels where there are none. */
+function shapeOf({ config, layout }: Checkpoint, { coder, sources, rateScale }: TrainOptions): StepShape {
+  const { training, subsets, model } = config;
+  const hasLabels = sources.some(({ labelled }) => labelled.length > 0);
+  return {
+    model,
+    vocabulary: coder,
+    hasCalibration: config.isCalibrated,
+    hasRateScale: rateScale !== undefined,
+    layout,
+    batch: batchShape(
+      training.batch,
+      training.nTarget,
+      hasLabels ? subsets : { ...subsets, fullShare: 0 },
+      model.filters === "function",
+    ),
+    propertyWeight: subsets.propertyTargetWeight,
+  };
 }
 
 /**
@@ -122,17 +149,9 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
   const { engine, coder, sources } = options;
   const { config, layout } = start;
   const { training } = config;
-  const shape: StepShape = {
-    model: config.model,
-    vocabulary: coder,
-    hasCalibration: config.isCalibrated,
-    hasRateScale: options.rateScale !== undefined,
-    layout,
-    batch: batchShape(training.batch, training.nTarget, config.subsets, config.model.filters === "function"),
-    propertyWeight: config.subsets.propertyTargetWeight,
-  };
+  const shape = shapeOf(start, options);
   const { fn, signature } = trainStep(shape, config.optimiser);
-  const step: Compiled = await engine.compile(fn, signature, "training step");
+  const step = await engine.compile(fn, signature, "training step", { carried: CARRIED });
   const validation = await createValidation(options, config, shape);
   const constants = {
     decay: floatVector(decays(layout, config.optimiser.weightDecay)),
@@ -141,19 +160,23 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
   };
   const batchOf = (n: number): Record<string, NdArray> =>
     drawBatch(coder, sources, config.subsets, shape.batch, createRng(`${training.seed}:step:${n}`));
+  const first = start.state.step + 1;
+  const { step: _step, ...vectors } = start.state;
+  const initial = Object.fromEntries(CARRIED.map((name) => [name, floatVector(vectors[name])]));
   let state = start.state;
-  let batch = batchOf(state.step + 1);
+  let batch = batchOf(first);
   const clock = createClock(training.batch);
   try {
-    for (let n = state.step + 1; n <= training.steps; n++) {
-      const running = step.run({ ...stepInputs(config, n, state), ...constants, ...batch });
+    for (let n = first; n <= training.steps; n++) {
+      const carried = n === first ? initial : {};
+      const running = step.run({ ...carried, ...scheduleInputs(config, n), ...constants, ...batch });
       const next = n < training.steps ? batchOf(n + 1) : batch; // drawn while the step runs
-      const out = await running;
-      const { loss, gradientNorm } = finiteScalars(out, n, batch);
-      state = stateOf(out, n);
+      const { loss, gradientNorm } = finiteScalars(await running, n, batch);
       const isLast = n === training.steps;
       const isStopped = options.signal?.aborted === true;
       const isValidated = isLast || n % training.validateEvery === 0;
+      const isSaved = isLast || isStopped || n % training.checkpointEvery === 0;
+      if (isValidated || isSaved) state = await takeState(step, n);
       const rates = clock.tick(training.steps - n);
       await options.onProgress({
         step: n,
@@ -164,7 +187,7 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
         ...(isValidated ? { validation: await validation.measure(state.average) } : {}),
         ...rates,
       });
-      if (isLast || isStopped || n % training.checkpointEvery === 0) await options.onCheckpoint(state);
+      if (isSaved) await options.onCheckpoint(state);
       if (isStopped) break;
       batch = next;
     }

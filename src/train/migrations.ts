@@ -108,7 +108,12 @@ const OLD = { features: 5, contrasts: 3 } as const;
  * are not the plain weights. Up to version 2 all given values entered through one matrix, features of fields first, then
  * the contrasts of bands, then the scale; and calibrations had entries for properties.
  */
-export function migrateTensors(tensors: NamedTensors, from: number, fields: readonly Field[], prefix = ""): NamedTensors {
+export function migrateTensors(
+  tensors: NamedTensors,
+  from: number,
+  fields: readonly Field[],
+  prefix = "",
+): NamedTensors {
   const whole = tensors[`${prefix}embed.fields`];
   if (from > 2 || whole === undefined) return tensors;
   const n = fields.length;

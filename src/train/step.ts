@@ -115,7 +115,11 @@ function fullLoss(shape: StepShape, params: Tensors, state: tf.Tensor2D, truths:
 }
 
 /** Raw marginals of every family, [B, members, width]. */
-function familyMarginals(shape: StepShape, params: Tensors, state: tf.Tensor2D): { family: Family; raw: tf.Tensor3D }[] {
+function familyMarginals(
+  shape: StepShape,
+  params: Tensors,
+  state: tf.Tensor2D,
+): { family: Family; raw: tf.Tensor3D }[] {
   return readoutsOf(shape.model, shape.vocabulary).map((family) => {
     const raws = family.readouts.map((readout) => marginals(params, state, readout));
     return { family, raw: raws.length === 1 ? raws[0] : (tf.concat(raws, 1) as tf.Tensor3D) };
@@ -156,8 +160,7 @@ function orderedLoss(
     return { of, isMember: tf.sum(of, 2), suffix: family.suffix, raw: tf.matMul<tf.Tensor3D>(of, raw) }; // [A, T, width]
   });
   const ordered = conditionals(shape.model, shape.vocabulary, params, state, picks, batch);
-  const inOrder = (x: tf.Tensor): tf.Tensor =>
-    tf.reshape(tf.matMul(picked, tf.expandDims(x, 2)), [nOrdered, nTarget]);
+  const inOrder = (x: tf.Tensor): tf.Tensor => tf.reshape(tf.matMul(picked, tf.expandDims(x, 2)), [nOrdered, nTarget]);
   const asked = { ...mapTruths(truths, inOrder), isAsked: batch.targetWeight };
   const losses = ordered.map(({ raw }, i) => {
     const own = isWhole ? asked : { ...asked, isAsked: tf.mul(asked.isAsked, picks[i].isMember) };

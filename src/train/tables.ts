@@ -2,28 +2,30 @@ import { UserError } from "../errors.ts";
 import { hashFile } from "../io/hash.ts";
 import type { Reporter } from "../progress.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import type { Catalog } from "../survey/catalog.ts";
-import { manifestPath, readManifest, readParts } from "../survey/prepared.ts";
+import { allRows, type Catalog, concat, hide, select } from "../survey/catalog.ts";
+import type { Field } from "../survey/field.ts";
+import { type Manifest, manifestPath, readManifest, readPart } from "../survey/prepared.ts";
 import { readWholeCatalog } from "../survey/read.ts";
+import { spillRows } from "../survey/row-file.ts";
 import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
-import { loadSurvey, type Survey } from "../survey/survey.ts";
+import type { Survey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
-import type { Standardisation } from "../tokens/standardise.ts";
-import type { Checkpoint, TableRecord } from "./checkpoint.ts";
+import { catalogStore, labelledRows, type RowSource } from "../tokens/batch.ts";
+import { fitStandardisation, type Standardisation } from "../tokens/standardise.ts";
+import type { TableRecord } from "./config.ts";
 
-/** The survey a checkpoint was trained on, with the checkpoint's own vocabulary. @throws UserError where it is gone. */
-export function surveyOf({ config }: Checkpoint): Survey {
-  return { ...loadSurvey(config.survey), fields: config.fields };
-}
+/** Rows of one part of a table. */
+export type PartRows = Pick<RowSource, "store" | "rows" | "labelled">;
 
 /** One table of a training run, or a prepared folder, read and split. */
 export interface TrainingTable {
   /** As it stands in the checkpoint. */
   readonly record: TableRecord;
-  readonly catalog: Catalog;
-  readonly rows: Readonly<Record<"train" | "validation", Int32Array>>;
-  /** Of a prepared folder: fitted when it was prepared. */
-  readonly standardisation?: Standardisation;
+  readonly parts: Readonly<Record<"train" | "validation", PartRows>>;
+  /** Of its training rows; of a prepared folder as fitted when it was prepared. */
+  standardise(): Standardisation;
+  /** Gives back what is on disk. */
+  close(): void;
 }
 
 /** What is to be read, and what for. */
@@ -33,46 +35,162 @@ export interface TableWish {
   readonly reading?: BindOptions | undefined;
 }
 
+export interface TableOptions {
+  readonly survey: Survey;
+  readonly reporter: Reporter;
+  /** Most bytes of a prepared part's rows in memory; beyond it they wait on disk. */
+  readonly memory?: number;
+}
+
+/** Rows of a prepared part that stay in memory, in bytes, unless said otherwise. */
+const MEMORY = 500e6;
+
+const isLabel = ({ band }: Field): boolean => band === undefined;
+
+/** Labels of a table that is there for its photometry are not looked at. */
+const asRole = (catalog: Catalog, role: TableRecord["role"]): Catalog =>
+  role === "unlabelled" ? hide(catalog, isLabel) : catalog;
+
+/** One part of a prepared folder: in memory where it fits, else on disk. */
+async function openPart(
+  folder: string,
+  manifest: Manifest,
+  part: "train" | "validation",
+  role: TableRecord["role"],
+  { survey, memory = MEMORY }: TableOptions,
+): Promise<PartRows & { readonly close: () => void }> {
+  async function* shards(): AsyncGenerator<Catalog> {
+    for await (const catalog of readPart(folder, manifest, survey, part)) yield asRole(catalog, role);
+  }
+  const { rows: count } = manifest.parts[part];
+  const rows = allRows({ rowCount: count });
+  if (count * survey.fields.length * 9 <= memory) {
+    const catalogs: Catalog[] = [];
+    for await (const catalog of shards()) catalogs.push(catalog);
+    const whole = catalogs.length === 0 ? undefined : concat(catalogs);
+    const store = whole === undefined ? { rowCount: 0, at: () => noRow(folder) } : catalogStore(whole);
+    const labelled = whole === undefined ? rows : labelledRows(whole);
+    return { store, rows, labelled, close: () => {} };
+  }
+  const labelled: Int32Array[] = [];
+  const store = await spillRows(shards(), survey.fields, (catalog, first) => {
+    labelled.push(labelledRows(catalog).map((row) => first + row));
+  });
+  const all = new Int32Array(labelled.reduce((sum, { length }) => sum + length, 0));
+  labelled.reduce((at, some) => (all.set(some, at), at + some.length), 0);
+  return { store, rows, labelled: all, close: store.close };
+}
+
+function noRow(path: string): never {
+  throw new Error(`${path}: a part without rows was drawn from`);
+}
+
 /** @throws UserError for a table, or a folder, that can't be read or has no training rows. */
-export async function readTrainingTable(wish: TableWish, survey: Survey, { say }: Reporter): Promise<TrainingTable> {
+export async function readTrainingTable(wish: TableWish, options: TableOptions): Promise<TrainingTable> {
   const { path, role, reading = {} } = wish;
+  const { survey, reporter } = options;
+  const empty = `${path}: no rows to train on; expected a table of galaxies`;
   const manifest = readManifest(path);
   const recordOf = async (file: string): Promise<TableRecord> => {
     const said = Object.keys(reading).length === 0 ? {} : { reading };
     return { path, sha256: await hashFile(file), role, ...said } as TableRecord;
   };
   if (manifest === undefined) {
-    const { catalog, report } = await readWholeCatalog(path, survey, reading);
-    for (const line of report) say(line);
-    const rows = splitByParent(catalog.parentId);
-    if (rows.train.length === 0) throw new UserError(`${path}: no rows to train on; expected a table of galaxies`);
-    return { record: await recordOf(path), catalog, rows };
+    const { catalog: read, report } = await readWholeCatalog(path, survey, reading);
+    for (const line of report) reporter.say(line);
+    const catalog = asRole(read, role);
+    const split = splitByParent(catalog.parentId);
+    if (split.train.length === 0) throw new UserError(empty);
+    const partOf = (part: "train" | "validation"): PartRows => ({
+      store: catalogStore(catalog),
+      rows: split[part],
+      labelled: labelledRows(catalog, split[part]),
+    });
+    return {
+      record: await recordOf(path),
+      parts: { train: partOf("train"), validation: partOf("validation") },
+      standardise: () => fitStandardisation(catalog, split.train),
+      close: () => {},
+    };
   }
-  const { catalog, rows } = await readParts(path, manifest, survey, ["train", "validation"]);
-  if (rows.train.length === 0) throw new UserError(`${path}: no rows to train on; expected a table of galaxies`);
-  say(`${path}: ${counted(rows.train.length, "prepared training row")}`);
+  if (manifest.parts.train.rows === 0) throw new UserError(empty);
+  const train = await openPart(path, manifest, "train", role, options);
+  const validation = await openPart(path, manifest, "validation", role, options);
+  reporter.say(`${path}: ${counted(train.rows.length, "prepared training row")}`);
   const { sample: _, ...standardisation } = manifest.standardisation;
-  return { record: await recordOf(manifestPath(path)), catalog, rows, standardisation };
+  return {
+    record: await recordOf(manifestPath(path)),
+    parts: { train, validation },
+    standardise: () => standardisation,
+    close() {
+      train.close();
+      validation.close();
+    },
+  };
 }
 
-/** Rows of one part of a table or a prepared folder, or all of them. @throws UserError where there are none. */
-export async function readPart(
+/** Evenly spaced numbers below `count`, at most `most`. */
+function spaced(count: number, most: number): Int32Array {
+  const n = Math.min(count, most);
+  return Int32Array.from({ length: n }, (_, i) => (n === count ? i : Math.floor((i * count) / n)));
+}
+
+/** Rows of one part, or of all, of a prepared folder: at most `most`, evenly spaced, and no more than that in memory. */
+async function samplePrepared(
+  folder: string,
+  manifest: Manifest,
+  parts: readonly SplitName[],
+  survey: Survey,
+  most: number,
+): Promise<Catalog | undefined> {
+  const chosen = spaced(
+    parts.reduce((sum, part) => sum + manifest.parts[part].rows, 0),
+    most,
+  );
+  const kept: Catalog[] = [];
+  let first = 0;
+  let next = 0;
+  for (const part of parts) {
+    for await (const catalog of readPart(folder, manifest, survey, part)) {
+      const from = next;
+      while (next < chosen.length && chosen[next] < first + catalog.rowCount) next++;
+      if (next > from) {
+        kept.push(
+          select(
+            catalog,
+            chosen.subarray(from, next).map((row) => row - first),
+          ),
+        );
+      }
+      first += catalog.rowCount;
+    }
+  }
+  return kept.length === 0 ? undefined : concat(kept);
+}
+
+/**
+ * Rows of one part of a table or a prepared folder, or all of them; at most `most`, evenly spaced.
+ * @throws UserError where there are none.
+ */
+export async function sampleRows(
   path: string,
   part: SplitName | "all",
   survey: Survey,
   reading: BindOptions = {},
-): Promise<{ catalog: Catalog; rows: Int32Array }> {
-  const everyRow = ({ rowCount }: Catalog): Int32Array => Int32Array.from({ length: rowCount }, (_, i) => i);
+  most = Infinity,
+): Promise<Catalog> {
   const manifest = readManifest(path);
-  const read = async (): Promise<{ catalog: Catalog; rows: Int32Array }> => {
-    if (manifest !== undefined) {
-      const { catalog } = await readParts(path, manifest, survey, part === "all" ? splitNames : [part]);
-      return { catalog, rows: everyRow(catalog) };
-    }
-    const { catalog } = await readWholeCatalog(path, survey, reading);
-    return { catalog, rows: part === "all" ? everyRow(catalog) : splitByParent(catalog.parentId)[part] };
-  };
-  const { catalog, rows } = await read();
-  if (rows.length === 0) throw new UserError(`${path}: no rows in part "${part}"; --part all uses every row`);
-  return { catalog, rows };
+  const none = `${path}: no rows in part "${part}"; --part all uses every row`;
+  if (manifest !== undefined) {
+    const catalog = await samplePrepared(path, manifest, part === "all" ? splitNames : [part], survey, most);
+    if (catalog === undefined) throw new UserError(none);
+    return catalog;
+  }
+  const { catalog } = await readWholeCatalog(path, survey, reading);
+  const rows = part === "all" ? allRows(catalog) : splitByParent(catalog.parentId)[part];
+  if (rows.length === 0) throw new UserError(none);
+  return select(
+    catalog,
+    spaced(rows.length, most).map((i) => rows[i]),
+  );
 }

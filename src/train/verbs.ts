@@ -6,19 +6,18 @@ import { parameterSpecs } from "../model/transformer.ts";
 import { type Reporter, silent } from "../progress.ts";
 import { createRng } from "../random.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import type { Catalog } from "../survey/catalog.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { RowSource } from "../tokens/batch.ts";
-import { createFieldCoder, fitStandardisation } from "../tokens/standardise.ts";
 import { counted, duration, number } from "../text.ts";
 import { version } from "../version.ts";
 import { type AdaptConfig, adaptRates, freezeRates } from "./adapt.ts";
 import { modelCard } from "./card.ts";
-import { type Checkpoint, type CheckpointConfig, initialState, loadCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, initialState, loadCheckpoint } from "./checkpoint.ts";
+import { type CheckpointConfig, coderOf } from "./config.ts";
 import { exportNetwork } from "./export.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
 import { claimRunFolder, runTraining } from "./run.ts";
-import { readTrainingTable, surveyOf, type TableWish, type TrainingTable } from "./tables.ts";
+import { readTrainingTable, type TableWish, type TrainingTable } from "./tables.ts";
 
 /** What a run needs of a recipe; `loadRecipe` reads one. */
 export interface TrainingRecipe extends Pick<CheckpointConfig, "model" | "optimiser" | "subsets" | "training"> {
@@ -33,17 +32,19 @@ export interface RunSetting {
   readonly reporter?: Reporter;
   /** Raised to stop after the step in progress: the run is saved, and the verb throws a UserError that says how to go on. */
   readonly signal?: AbortSignal;
+  /** Most bytes of a prepared table's rows that are held in memory; the rest waits on disk. Default 500 MB. */
+  readonly memory?: number;
 }
 
 /** @throws UserError where reading fails, or is interrupted between tables. */
 async function readTables(
   wishes: readonly TableWish[],
   survey: Survey,
-  { reporter = silent, signal }: RunSetting,
+  { reporter = silent, signal, memory }: RunSetting,
 ): Promise<TrainingTable[]> {
   const tables: TrainingTable[] = [];
   for (const wish of wishes) {
-    tables.push(await readTrainingTable(wish, survey, reporter));
+    tables.push(await readTrainingTable(wish, { survey, reporter, ...(memory === undefined ? {} : { memory }) }));
     if (signal?.aborted === true) throw new UserError("stopped before training began; nothing is saved");
   }
   return tables;
@@ -51,14 +52,12 @@ async function readTables(
 
 /** An untrained network for these tables: standardisation from the first one's training rows. */
 function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly TrainingTable[]): Checkpoint {
-  const source = tables[0];
   const config: CheckpointConfig = {
     formatVersion: FORMAT_VERSION,
     caleidoVersion: version,
-    // a survey file of the user's own is found again by its path
-    survey: survey.name === recipe.survey ? survey.name : resolve(survey.path),
-    fields: survey.fields,
-    standardisation: source.standardisation ?? fitStandardisation(source.catalog, source.rows.train),
+    survey,
+    grownAt: [],
+    standardisation: tables[0].standardise() as CheckpointConfig["standardisation"],
     model: recipe.model,
     optimiser: recipe.optimiser,
     subsets: recipe.subsets,
@@ -68,7 +67,7 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
     freeze: [],
     data: tables.map(({ record }) => record),
   };
-  const layout = createLayout(parameterSpecs(config.model, createFieldCoder(config.fields, config.standardisation)));
+  const layout = createLayout(parameterSpecs(config.model, coderOf(config)));
   return { config, layout, state: initialState(initialise(layout, createRng(`${recipe.training.seed}:init`))) };
 }
 
@@ -106,7 +105,7 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
       {
         engine,
         folder,
-        coder: createFieldCoder(start.config.fields, start.config.standardisation),
+        coder: coderOf(start.config),
         sources: request.sources,
         validation: request.validation,
         ...(request.rateScale === undefined ? {} : { rateScale: request.rateScale }),
@@ -135,16 +134,6 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
   }
 }
 
-/** The same photometry without labels: what a survey without spectra looks like. */
-function withoutLabels(catalog: Catalog): Catalog {
-  const n = catalog.fields.length;
-  const state = catalog.state.slice();
-  catalog.fields.forEach((field, j) => {
-    if (field.band === undefined) for (let i = 0; i < catalog.rowCount; i++) state[i * n + j] = 0;
-  });
-  return { ...catalog, state };
-}
-
 /** Rows of one part of a run's tables, weighted by their roles: a pure function of the configuration and the tables. */
 function sourcesOf(
   config: CheckpointConfig,
@@ -152,34 +141,36 @@ function sourcesOf(
   part: "train" | "validation",
 ): RowSource[] {
   const { adapt, isCalibrated } = config;
-  const sources = tables.flatMap(({ record: { role }, catalog, rows }): RowSource[] => {
-    const of = { catalog, rows: rows[part], weight: rows[part].length, isCalibrated, hasLabels: true };
+  const sources = tables.flatMap(({ record: { role }, parts }): RowSource[] => {
+    const of = { ...parts[part], weight: parts[part].rows.length, isCalibrated };
     if (adapt === undefined) return [of];
     const isTraining = part === "train";
     if (role === "source") return isTraining ? [{ ...of, weight: adapt.replay, isCalibrated: false }] : [];
-    const weight = isTraining ? (role === "labelled" ? adapt.labelled : adapt.unlabelled) : 1;
-    if (role === "labelled") return [{ ...of, weight }];
-    return [{ ...of, catalog: withoutLabels(catalog), weight, hasLabels: false }];
+    return [{ ...of, weight: isTraining ? (role === "labelled" ? adapt.labelled : adapt.unlabelled) : 1 }];
   });
   return adapt === undefined ? sources : sources.filter(({ rows, weight }) => rows.length > 0 && weight > 0);
 }
 
 /** Trains from `start` on what its configuration says of its tables. */
-function trainOn(
+async function trainOn(
   setting: RunSetting,
   folder: string,
   start: Checkpoint,
   tables: readonly TrainingTable[],
 ): Promise<Checkpoint> {
   const { config, layout } = start;
-  return trainWithProgress({
-    ...setting,
-    folder,
-    start,
-    sources: sourcesOf(config, tables, "train"),
-    validation: sourcesOf(config, tables, "validation"),
-    rateScale: config.adapt === undefined ? freezeRates(layout, config.freeze) : adaptRates(layout, config.adapt),
-  });
+  try {
+    return await trainWithProgress({
+      ...setting,
+      folder,
+      start,
+      sources: sourcesOf(config, tables, "train"),
+      validation: sourcesOf(config, tables, "validation"),
+      rateScale: config.adapt === undefined ? freezeRates(layout, config.freeze) : adaptRates(layout, config.adapt),
+    });
+  } finally {
+    for (const table of tables) table.close();
+  }
 }
 
 export interface PretrainRequest extends RunSetting {
@@ -205,7 +196,7 @@ export async function pretrain(request: PretrainRequest): Promise<Checkpoint> {
   const survey = loadSurvey(recipe.survey);
   const tables = await readTables(trainWishes(request), survey, request);
   const start = startRun(recipe, survey, tables);
-  const galaxies = tables.reduce((sum, { rows }) => sum + rows.train.length, 0);
+  const galaxies = tables.reduce((sum, { parts }) => sum + parts.train.rows.length, 0);
   const size = `${number(start.layout.total / 1e6)} M parameters`;
   reporter.say(`${counted(galaxies, "galaxy", "galaxies")} to train on, ${size}, ${engine.name}`);
   return trainOn(request, out, start, tables);
@@ -235,7 +226,7 @@ export async function resume(request: ResumeRequest): Promise<Checkpoint> {
     );
   }
   if (state.step >= config.training.steps) throw new UserError(`${folder}: the run is complete, nothing to resume`);
-  const tables = await readTables(config.data as readonly TableWish[], surveyOf(start), request);
+  const tables = await readTables(config.data as readonly TableWish[], start.config.survey, request);
   for (const [i, { record }] of tables.entries()) {
     const { sha256 } = config.data[i];
     if (record.sha256 !== sha256) {
@@ -261,7 +252,7 @@ export async function finetune(request: FinetuneRequest): Promise<Checkpoint> {
   const { recipe, out, init, freeze = [] } = request;
   claimRunFolder(out);
   const source = loadCheckpoint(init);
-  const tables = await readTables(trainWishes(request), surveyOf(source), request);
+  const tables = await readTables(trainWishes(request), source.config.survey, request);
   const data = tables.map(({ record }) => record);
   return trainOn(request, out, restart(source, recipe, { freeze, data, adapt: undefined }), tables);
 }
@@ -295,7 +286,7 @@ export async function adapt(request: AdaptRequest): Promise<Checkpoint> {
     { path: request.unlabelled, role: "unlabelled", reading },
     ...(labelled === undefined ? [] : [{ path: labelled, role: "labelled" as const, reading }]),
   ];
-  const tables = await readTables(wishes, surveyOf(source), request);
+  const tables = await readTables(wishes, source.config.survey, request);
   const data = tables.map(({ record }) => record);
   const start = restart(source, recipe, { isCalibrated: true, freeze: [], adapt: recipe.adapt, data });
   return trainOn(request, out, start, tables);

@@ -1,0 +1,353 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Arrays, Compiled, Engine, NdArray, Signature, TensorFunction } from "../engine/contract.ts";
+import { heads } from "../model/heads.ts";
+import { constantsOf } from "../model/parameters.ts";
+import type { Family, Readout } from "../model/readouts.ts";
+import { encode, marginalsAt, nextConditional, queryContext, readoutsOf } from "../model/transformer.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { emptyArrays } from "../tokens/batch.ts";
+import { contextSignature, fillContext } from "../tokens/hosts.ts";
+import type { Checkpoint } from "../train/checkpoint.ts";
+import { coderOf, type NetworkCoder } from "../train/config.ts";
+
+/** The states of knowledge about some galaxies. */
+export interface States {
+  readonly rowCount: number;
+  /** [rowCount, size] */
+  readonly state: Float32Array;
+  /** [rowCount] Scale that each row's band values are relative to; see `tokens/scale.ts`. */
+  readonly scales: Float64Array;
+}
+
+/** Raw numbers of some fields' marginals. */
+export interface RawAnswers {
+  /** Column of the field. */
+  readonly field: number;
+  readonly family: Family;
+  /** [rowCount, width] */
+  readonly raw: Float32Array;
+}
+
+/** A question to many draws at once: where the chain of each draw stands. */
+export interface ChainStep {
+  /** Column of the field to ask. */
+  readonly field: number;
+  /** [lanes, width] Its marginal, lane by lane. */
+  readonly marginal: Float32Array;
+  /** Column of the field asked before, and [lanes] the encoded values drawn for it; absent at the start. */
+  readonly before?: { readonly field: number; readonly value: Float32Array };
+}
+
+/** A chain of ordered questions to up to `lanes` draws; draws look at the state of the galaxy they belong to. */
+export interface Chain {
+  readonly lanes: number;
+  /** Raw numbers [lanes, width] of the next answer. */
+  ask(step: ChainStep): Promise<Float32Array>;
+}
+
+/**
+ * A checkpoint's network with averaged weights, in three graphs: given values to states, states to marginals, and the next
+ * of ordered queries. Sizes come in steps, so that the number of compiled graphs is bounded whatever is asked.
+ */
+export interface Network {
+  readonly coder: NetworkCoder;
+  /** Knowledge about `rows` of a catalogue; `isGiven` holds one flag per field, unobserved ones are ignored. */
+  encode(catalog: Catalog, rows: ArrayLike<number>, isGiven: Uint8Array): Promise<States>;
+  /** Marginals of the fields in columns `wanted`, in that order. */
+  read(states: States, wanted: readonly number[]): Promise<RawAnswers[]>;
+  /** Family of the field in a column. */
+  familyOf(column: number): Family;
+  /**
+   * Runs one chain of `questions` ordered questions at a time: draws `lanes` of galaxies `galaxy` [lanes] of `states`.
+   * `work` asks; the chain is over when it returns.
+   */
+  chain<R>(states: States, galaxy: Int32Array, questions: number, work: (chain: Chain) => Promise<R>): Promise<R>;
+  dispose(): Promise<void>;
+}
+
+/** Galaxies per run. */
+const MOST_ROWS = 256;
+const SMALL_ROWS = 16;
+/** Draws per run, and the galaxies that they may belong to. */
+const LANES = [
+  { lanes: 64, galaxies: 64 },
+  { lanes: 1024, galaxies: 64 },
+] as const;
+/** Draws that one chain can hold. */
+export const MOST_LANES = 1024;
+export const MOST_CHAIN_GALAXIES = 64;
+
+const upTo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)));
+const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
+const int = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
+
+/** Graphs by name; one that was refused is not kept. */
+function createGraphs(engine: Engine) {
+  const graphs = new Map<string, Promise<Compiled>>();
+  return {
+    get(name: string, fn: TensorFunction, signature: Signature, carried: readonly string[] = []): Promise<Compiled> {
+      const known = graphs.get(name);
+      if (known !== undefined) return known;
+      const compiled = engine.compile(fn, signature, name, { carried });
+      graphs.set(name, compiled);
+      compiled.catch(() => graphs.delete(name));
+      return compiled;
+    },
+    async dispose(): Promise<void> {
+      for (const compiled of graphs.values()) await (await compiled).dispose();
+      graphs.clear();
+    },
+  };
+}
+
+type Graphs = ReturnType<typeof createGraphs>;
+
+/** What the graphs of one network share. */
+interface Parts {
+  readonly checkpoint: Checkpoint;
+  readonly coder: NetworkCoder;
+  readonly families: readonly Family[];
+  readonly graphs: Graphs;
+  readonly size: number;
+}
+
+const widthOf = ({ spec }: Pick<Family, "spec">): number => heads[spec.head].width(spec as never);
+
+async function encodeRows(
+  { checkpoint, coder, graphs, size }: Parts,
+  catalog: Catalog,
+  rows: ArrayLike<number>,
+  isGiven: Uint8Array,
+): Promise<States> {
+  const { config, layout, state: weights } = checkpoint;
+  const batch = rows.length > SMALL_ROWS ? MOST_ROWS : SMALL_ROWS;
+  const signature = contextSignature(batch, coder);
+  const compiled = await graphs.get(
+    `states of ${batch} galaxies`,
+    (inputs) => ({
+      state: encode(config.model, coder, constantsOf(weights.average, layout), inputs, config.isCalibrated),
+    }),
+    signature,
+  );
+  const state = new Float32Array(rows.length * size);
+  const scales = new Float64Array(rows.length);
+  const runs: Promise<void>[] = [];
+  for (let start = 0; start < rows.length; start += batch) {
+    const arrays = emptyArrays(signature);
+    const count = Math.min(batch, rows.length - start);
+    for (let b = 0; b < count; b++) {
+      scales[start + b] = fillContext(arrays, b, coder, { catalog, row: rows[start + b], isContext: isGiven });
+      arrays.isCalibrated.data[b] = config.isCalibrated ? 1 : 0;
+    }
+    runs.push(
+      compiled
+        .run(arrays)
+        .then((out) => state.set((out.state.data as Float32Array).subarray(0, count * size), start * size)),
+    );
+    // the next batch is filled while this one runs
+    if (runs.length > 2) await runs[runs.length - 3];
+  }
+  await Promise.all(runs);
+  return { rowCount: rows.length, state, scales };
+}
+
+interface Wanted {
+  readonly family: Family;
+  readonly readout: Readout;
+  /** Places in the question, and among the read-out's members. */
+  readonly places: number[];
+  readonly slots: number[];
+}
+
+/** What is asked of every read-out. */
+function byReadout(families: readonly Family[], wanted: readonly number[]): Wanted[] {
+  return families.flatMap((family) =>
+    family.readouts.flatMap((readout): Wanted[] => {
+      const places = wanted.flatMap((column, place) => (readout.members.includes(column) ? [place] : []));
+      if (places.length === 0) return [];
+      return [{ family, readout, places, slots: places.map((place) => readout.members.indexOf(wanted[place])) }];
+    }),
+  );
+}
+
+/** Marginals of one read-out's fields for all states. */
+async function readFrom(
+  { checkpoint, graphs, size }: Parts,
+  states: States,
+  { family, readout, places, slots }: Wanted,
+  wanted: readonly number[],
+): Promise<{ place: number; answers: RawAnswers }[]> {
+  const { layout, state: weights } = checkpoint;
+  const batch = states.rowCount > SMALL_ROWS ? MOST_ROWS : SMALL_ROWS;
+  const count = Math.min(upTo(slots.length), readout.members.length);
+  const compiled = await graphs.get(
+    `${readout.name}, ${count} answers of ${batch} galaxies`,
+    ({ state, slot }) => ({
+      raw: marginalsAt(constantsOf(weights.average, layout), state as tf.Tensor2D, readout, slot as tf.Tensor1D),
+    }),
+    { state: float(batch, size), slot: int(count) },
+  );
+  const width = widthOf(family);
+  const raws = places.map(() => new Float32Array(states.rowCount * width));
+  const slot = { ...int(count), data: Int32Array.from({ length: count }, (_, i) => slots[i] ?? slots[0]) };
+  for (let start = 0; start < states.rowCount; start += batch) {
+    const rows = Math.min(batch, states.rowCount - start);
+    const data = padded(states.state.subarray(start * size, (start + rows) * size), batch * size);
+    const out = (await compiled.run({ state: { ...float(batch, size), data }, slot })).raw.data as Float32Array;
+    for (let b = 0; b < rows; b++) {
+      raws.forEach((raw, i) => {
+        const from = (b * count + i) * width;
+        for (let k = 0; k < width; k++) raw[(start + b) * width + k] = out[from + k]!;
+      });
+    }
+  }
+  return places.map((place, i) => ({ place, answers: { field: wanted[place], family, raw: raws[i] } }));
+}
+
+/** The same numbers, with zeros behind them up to `length`. */
+function padded<T extends Float32Array | Int32Array>(data: T, length: number): T {
+  if (data.length === length) return data;
+  const longer = data instanceof Float32Array ? new Float32Array(length) : new Int32Array(length);
+  longer.set(data);
+  return longer as T;
+}
+
+/** The graph of the next ordered query. Keys and values of the queries before it stay in the executor. */
+function chainGraph(
+  { checkpoint, coder, graphs, size }: Parts,
+  { lanes, galaxies }: (typeof LANES)[number],
+  places: number,
+  family: Family,
+): Promise<Compiled> {
+  const { config, layout, state: weights } = checkpoint;
+  const { nQueryLayer, dQuery } = config.model;
+  const past = float(lanes, nQueryLayer, places, dQuery);
+  return graphs.get(
+    `next of ordered answers${family.suffix}, ${lanes} draws after ${places}`,
+    (inputs) => {
+      const params = constantsOf(weights.average, layout);
+      const all = queryContext(config.model, params, inputs.state as tf.Tensor2D);
+      const context = {
+        known: tf.gather(all.known, inputs.galaxy as tf.Tensor1D) as tf.Tensor2D,
+        memory: tf.gather(all.memory, inputs.galaxy as tf.Tensor1D) as tf.Tensor3D,
+      };
+      const targets = {
+        targetField: inputs.before,
+        targetValue: inputs.value,
+        targetSigma: tf.zerosLike(inputs.value),
+      };
+      const marginal = { suffix: family.suffix, raw: inputs.marginal as tf.Tensor3D };
+      const question = { field: inputs.field, isFirst: inputs.isFirst, marginal, targets };
+      const seen = { key: inputs.pastKey, value: inputs.pastValue, isFilled: inputs.isFilled };
+      const { raw, key, value } = nextConditional(config.model, coder, params, context, question, seen);
+      const here = tf.reshape(inputs.place, [1, 1, places, 1]);
+      const keep = (old: tf.Tensor, own: tf.Tensor): tf.Tensor =>
+        tf.add(tf.mul(old, tf.sub(1, here)), tf.mul(own, here));
+      return { raw, pastKey: keep(inputs.pastKey, key), pastValue: keep(inputs.pastValue, value) };
+    },
+    {
+      state: float(galaxies, size),
+      galaxy: int(lanes),
+      field: int(1),
+      isFirst: float(),
+      marginal: float(lanes, 1, widthOf(family)),
+      before: int(lanes, 1),
+      value: float(lanes, 1),
+      isFilled: float(places),
+      place: float(places),
+      pastKey: past,
+      pastValue: past,
+    },
+    ["pastKey", "pastValue"],
+  );
+}
+
+/** One chain: `questions` ordered questions to the draws of `galaxy`. */
+async function runChain<R>(
+  parts: Parts,
+  states: States,
+  galaxy: Int32Array,
+  questions: number,
+  work: (chain: Chain) => Promise<R>,
+): Promise<R> {
+  const { families, size, checkpoint } = parts;
+  const room = LANES.find(({ lanes }) => galaxy.length <= lanes);
+  if (room === undefined || states.rowCount > room.galaxies) {
+    throw new Error(
+      `chain: ${galaxy.length} draws of ${states.rowCount} galaxies, expected at most ${MOST_LANES} of ${MOST_CHAIN_GALAXIES}`,
+    );
+  }
+  const { lanes, galaxies } = room;
+  const places = Math.max(8, upTo(questions - 1));
+  const { nQueryLayer, dQuery } = checkpoint.config.model;
+  const state = { ...float(galaxies, size), data: padded(states.state, galaxies * size) };
+  const ofGalaxy = { ...int(lanes), data: padded(galaxy, lanes) };
+  const past = float(lanes, nQueryLayer, places, dQuery);
+  const blank = (): NdArray => ({ ...past, data: new Float32Array(lanes * nQueryLayer * places * dQuery) });
+  let last: Compiled | undefined;
+  let asked = 0;
+  const ask = async ({ field, marginal, before }: ChainStep): Promise<Float32Array> => {
+    const family = families.find(({ members }) => members.includes(field))!;
+    const width = widthOf(family);
+    const compiled = await chainGraph(parts, room, places, family);
+    // keys and values stay where they are, unless another kind of answer is asked by another graph
+    const moved: Arrays =
+      last === undefined
+        ? { pastKey: blank(), pastValue: blank() }
+        : last === compiled
+          ? {}
+          : await last.take(["pastKey", "pastValue"]);
+    const places1 = (isOne: (i: number) => boolean): NdArray => ({
+      ...float(places),
+      data: Float32Array.from({ length: places }, (_, i) => (isOne(i) ? 1 : 0)),
+    });
+    const step = asked++;
+    const out = await compiled.run({
+      state,
+      galaxy: ofGalaxy,
+      field: { ...int(1), data: Int32Array.of(field) },
+      isFirst: { ...float(), data: Float32Array.of(before === undefined ? 1 : 0) },
+      marginal: { ...float(lanes, 1, width), data: padded(marginal, lanes * width) },
+      before: { ...int(lanes, 1), data: new Int32Array(lanes).fill(before?.field ?? 0) },
+      value: { ...float(lanes, 1), data: padded(before?.value ?? new Float32Array(0), lanes) },
+      isFilled: places1((i) => i < step),
+      place: places1((i) => i === step),
+      ...moved,
+    });
+    last = compiled;
+    return (out.raw.data as Float32Array).subarray(0, galaxy.length * width);
+  };
+  return work({ lanes: galaxy.length, ask });
+}
+
+/** Compiles the network of a checkpoint as questions come. */
+export function createNetwork(engine: Engine, checkpoint: Checkpoint): Network {
+  const { model } = checkpoint.config;
+  const coder = coderOf(checkpoint.config);
+  const families = readoutsOf(model, coder);
+  const graphs = createGraphs(engine);
+  const parts: Parts = { checkpoint, coder, families, graphs, size: model.nLatent * model.dModel };
+  let chains: Promise<unknown> = Promise.resolve();
+  return {
+    coder,
+    encode: (catalog, rows, isGiven) => encodeRows(parts, catalog, rows, isGiven),
+    async read(states, wanted) {
+      const found: RawAnswers[] = [];
+      for (const part of byReadout(families, wanted)) {
+        for (const { place, answers } of await readFrom(parts, states, part, wanted)) found[place] = answers;
+      }
+      return found;
+    },
+    familyOf: (column) => families.find(({ members }) => members.includes(column))!,
+    chain(states, galaxy, questions, work) {
+      // one at a time: the keys and values of a chain are the executor's
+      const run = chains.then(() => runChain(parts, states, galaxy, questions, work));
+      chains = run.catch(() => {});
+      return run;
+    },
+    async dispose() {
+      await chains;
+      await graphs.dispose();
+    },
+  };
+}
