@@ -23,3 +23,8 @@ export function number(x: number): string {
   if (size >= 1000) return x.toFixed(0);
   return x.toFixed(Math.max(0, size < 1 ? 3 - Math.floor(Math.log10(size)) - 1 : 3 - Math.floor(Math.log10(size))));
 }
+
+/** `42 %`; with one digit, or as many as told, where a whole number would hide a small part: `0.3 %`. */
+export function percent(fraction: number, digits = fraction > 0 && fraction < 0.01 ? 1 : 0): string {
+  return `${(100 * fraction).toFixed(digits)} %`;
+}

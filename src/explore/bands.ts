@@ -3,6 +3,7 @@ import type { ObservedBand } from "../report/figure-bands.ts";
 import { columnQuantiles, quantile, sortFinite } from "../report/statistics.ts";
 import type { Figure } from "../report/svg.ts";
 import { State } from "../survey/field.ts";
+import { percent } from "../text.ts";
 import {
   bandNear,
   bandsOf,
@@ -172,11 +173,6 @@ export function statesFigure(sample: Sample): Figure[] {
         `Most often missing: ${worst} (${percent(missing[most])}). A non-detection keeps its flux and error; missing is no number at all.`,
     }),
   ];
-}
-
-export function percent(fraction: number): string {
-  const digits = fraction > 0 && fraction < 0.01 ? 1 : 0;
-  return `${(100 * fraction).toFixed(digits)} %`;
 }
 
 /** Six galaxies from bright to faint, as they stand in the table. */

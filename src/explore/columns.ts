@@ -1,5 +1,4 @@
 import { quantile, sortFinite } from "../report/statistics.ts";
-import type { Axis } from "../report/axis.ts";
 import { type Field, State } from "../survey/field.ts";
 import { convertUnit, convertValue } from "../survey/units.ts";
 import type { Sample } from "./sample.ts";
@@ -84,20 +83,6 @@ export function bandsOf({ survey }: Sample): number[] {
   return fields
     .flatMap(({ band }, j) => (band === undefined ? [] : [j]))
     .sort((a, b) => fields[a].band!.pivot - fields[b].band!.pivot);
-}
-
-/** A field on an axis: the first words of its description; logarithms name their unit there. */
-export function axisOf({ description, unit }: Field): Axis {
-  const label = [
-    ["log10", "log"],
-    ["Msun", "M☉"],
-    ["Zsun", "Z☉"],
-    ["Halpha", "Hα"],
-    ["Hbeta", "Hβ"],
-    ["Hgamma", "Hγ"],
-    ["Hdelta", "Hδ"],
-  ].reduce((text, [from, to]) => text.replaceAll(from, to), description.split(", ")[0]);
-  return unit === "" || unit === "dex" ? { label } : { label, unit };
 }
 
 /** Two samples cut to the same redshifts, where enough of the first is left to compare. */

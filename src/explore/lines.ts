@@ -1,10 +1,10 @@
+import { fieldAxis } from "../report/axis.ts";
 import { dividingLine, ionisationFractions, kauffmann2003, kewley2001 } from "../report/bpt.ts";
 import { figures } from "../report/figures.ts";
 import { ksDistance, quantile, sortFinite } from "../report/statistics.ts";
 import type { Figure } from "../report/svg.ts";
-import { percent } from "./bands.ts";
+import { percent } from "../text.ts";
 import {
-  axisOf,
   comparable,
   compared,
   cutPair,
@@ -35,7 +35,7 @@ export function widthFigures(sample: Sample, others: readonly Sample[]): Figure[
       const distance = real === undefined ? 0 : ksDistance(compared(field, values), compared(field, real));
       const title = real === undefined ? {} : { title: `KS ${distance.toFixed(3)}` };
       const series = [{ label, values }, ...(real === undefined ? [] : [{ label: otherLabel, values: real }])];
-      const axis = { ...axisOf(field), scale: "log" as const, domain: widthDomain([values, real ?? []]) };
+      const axis = { ...fieldAxis(field), scale: "log" as const, domain: widthDomain([values, real ?? []]) };
       return [{ axis, series, ...title }];
     });
     const told =

@@ -8,7 +8,8 @@ import type { BindOptions } from "../survey/bind-fields.ts";
 import { readCatalog } from "../survey/read.ts";
 import { addReport, type ReadReport } from "../survey/report.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
-import { depthFigure, noiseFigure, percent, photometryFigure, statesFigure } from "./bands.ts";
+import { percent } from "../text.ts";
+import { depthFigure, noiseFigure, photometryFigure, statesFigure } from "./bands.ts";
 import { bptFigures, widthFigures } from "./lines.ts";
 import {
   colourFigures,

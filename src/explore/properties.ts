@@ -1,11 +1,10 @@
-import { axisLabel } from "../report/axis.ts";
+import { axisLabel, fieldAxis } from "../report/axis.ts";
 import { figures } from "../report/figures.ts";
 import { completeMass, ksDistance, quantile, sortFinite } from "../report/statistics.ts";
 import type { ReportTable } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
-import { percent } from "./bands.ts";
+import { percent } from "../text.ts";
 import {
-  axisOf,
   bandNear,
   comparable,
   compared,
@@ -82,7 +81,7 @@ function planeFigure(sample: Sample, others: readonly Sample[], { x, y, notice }
   const own = pairOf(sample);
   if (own.length === 0) return [];
   const beside = others.filter((other) => pairOf(other).length > 0).slice(0, 2);
-  const [xAxis, yAxis] = [x, y].map((name) => axisOf(sample.survey.fields[fieldIndex(sample, name)]));
+  const [xAxis, yAxis] = [x, y].map((name) => fieldAxis(sample.survey.fields[fieldIndex(sample, name)]));
   // beside two samples there is no one cut that suits both
   const slice = beside.length === 1 ? comparable(sample, beside[0]) : undefined;
   const samples = [...own, ...beside.flatMap(pairOf)];
@@ -125,7 +124,7 @@ export function massRedshiftFigure(sample: Sample, others: readonly Sample[], li
   return [
     figures.scatter.draw({
       xAxis: { label: "redshift" },
-      yAxis: axisOf(sample.survey.fields[fieldIndex(sample, "LOGM")]),
+      yAxis: fieldAxis(sample.survey.fields[fieldIndex(sample, "LOGM")]),
       samples: [{ label: sample.label, x: z, y: logMass }, ...beside.slice(0, 2)],
       lines: lines.map((line) => ({ ...line, only: sample.label })),
       caption:

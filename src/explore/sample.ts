@@ -76,7 +76,7 @@ export function mechanismOf(column: string): string | undefined {
 }
 
 /** Counts of states, redshifts and of what took bands. */
-function createTally({ fields }: Survey) {
+function createCounts({ fields }: Survey) {
   const states = new Uint32Array(fields.length * N_STATE);
   const redshifts = new Map<number, number>();
   const mechanisms = new Map<string, number>();
@@ -110,11 +110,11 @@ function createTally({ fields }: Survey) {
 export function createSampler(label: string, survey: Survey, seed: string, capacity = MOST_ROWS): Sampler {
   const { fields } = survey;
   const reservoir = createReservoir(survey, seed, capacity);
-  const tally = createTally(survey);
+  const counts = createCounts(survey);
   return {
     add(catalog) {
       reservoir.offer(catalog.rowCount).forEach((place, row) => reservoir.keep(catalog, row, place));
-      catalog.state.forEach((state, at) => tally.count(at % fields.length, catalog.value[at], state));
+      catalog.state.forEach((state, at) => counts.count(at % fields.length, catalog.value[at], state));
     },
     addTable(table) {
       const places = reservoir.offer(table.rowCount);
@@ -123,7 +123,7 @@ export function createSampler(label: string, survey: Survey, seed: string, capac
         const { catalog } = toCatalog(pickRows(table, rows), survey);
         rows.forEach((row, i) => reservoir.keep(catalog, i, places[row]));
       }
-      tally.countMechanisms(table);
+      counts.countMechanisms(table);
       const columns = new Map(table.columns.map((column) => [column.name, column.data]));
       fields.forEach(({ name }, j) => {
         const values = columns.get(name);
@@ -131,12 +131,12 @@ export function createSampler(label: string, survey: Survey, seed: string, capac
         for (let row = 0; row < table.rowCount; row++) {
           const x = values === undefined ? Number.NaN : Number(values[row]);
           const known = told === undefined ? State.measured : Number(told[row]);
-          tally.count(j, x, Number.isNaN(x) ? State.notObserved : known);
+          counts.count(j, x, Number.isNaN(x) ? State.notObserved : known);
         }
       });
     },
-    addMechanisms: (table) => tally.countMechanisms(table),
-    finish: () => ({ label, survey, ...reservoir.finish(), ...tally.finish() }),
+    addMechanisms: (table) => counts.countMechanisms(table),
+    finish: () => ({ label, survey, ...reservoir.finish(), ...counts.finish() }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Mixtures } from "../model/mixture.ts";
-import { quantileOfSorted } from "./metrics.ts";
+import { quantile } from "../report/statistics.ts";
 
 /** What a baseline learns from: complete feature rows and the labels of one field. */
 export interface TrainingSet {
@@ -26,10 +26,10 @@ export function smoothedLabels(y: Float32Array, mostComponents = 512): Mixtures 
   const n = sorted.length;
   const componentCount = Math.min(n, mostComponents);
   const mean = Float64Array.from({ length: componentCount }, (_, k) =>
-    n <= mostComponents ? sorted[k] : quantileOfSorted(sorted, (k + 0.5) / componentCount),
+    n <= mostComponents ? sorted[k] : quantile(sorted, (k + 0.5) / componentCount),
   );
   const { std } = moments(y);
-  const robust = (quantileOfSorted(sorted, 0.75) - quantileOfSorted(sorted, 0.25)) / 1.34;
+  const robust = (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / 1.34;
   const width = 0.9 * (robust > 0 ? Math.min(std, robust) : std) * n ** -0.2;
   return {
     rowCount: 1,

@@ -66,7 +66,7 @@ interface Choice {
 }
 
 function choose(all: Points, parent: TrainingSet["parent"], floor: number, rng: Rng): Choice {
-  const { held, kept } = splitByParent(all.y.length, parent, rng, HELD_OUT_FRACTION, MOST_HELD_OUT);
+  const { held, kept } = holdOutParents(all.y.length, parent, rng, HELD_OUT_FRACTION, MOST_HELD_OUT);
   const counts = NEIGHBOUR_COUNTS.filter((k) => k <= kept.length);
   const choices = counts.flatMap((k) => SPREAD_FACTORS.map((factor) => ({ k, factor })));
   if (choices.length === 0 || held.length === 0) return { k: Math.min(all.y.length, NEIGHBOUR_COUNTS[0]), factor: 1 };
@@ -83,7 +83,7 @@ function choose(all: Points, parent: TrainingSet["parent"], floor: number, rng: 
 }
 
 /** Rows of about `fraction` of the parents, `most` rows at most, and all rows of the other parents. */
-export function splitByParent(
+export function holdOutParents(
   n: number,
   parent: TrainingSet["parent"],
   rng: Rng,

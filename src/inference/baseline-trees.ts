@@ -1,7 +1,7 @@
 import { shuffleInPlace } from "../random.ts";
 import type { Rng } from "../random.ts";
 import { TAIL_STRETCH, TAIL_WEIGHT, leastWidth, smoothedLabels } from "./baseline-labels.ts";
-import { splitByParent } from "./baseline-neighbours.ts";
+import { holdOutParents } from "./baseline-neighbours.ts";
 import type { TrainingSet } from "./baseline-labels.ts";
 import { mixtureMoments } from "../model/mixture.ts";
 import type { Mixtures } from "../model/mixture.ts";
@@ -43,7 +43,7 @@ export function fitTrees(train: TrainingSet, n: number, rng: Rng): Fit {
   const p = train.featureCount;
   const edges = Array.from({ length: p }, (_, j) => binEdges(train.x, n, p, j));
   const bins = binRows(train.x, n, edges);
-  const { held, kept } = splitByParent(n, train.parent, rng, 0.15, n);
+  const { held, kept } = holdOutParents(n, train.parent, rng, 0.15, n);
   const start = kept.reduce((sum, row) => sum + train.y[row], 0) / Math.max(1, kept.length);
   const score = new Float64Array(n).fill(start);
   const trees: Tree[] = [];

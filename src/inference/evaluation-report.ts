@@ -4,7 +4,7 @@ import { percentLevels } from "./metrics-score.ts";
 import { mixtureLogDensity, mixtureQuantiles } from "../model/mixture.ts";
 import type { Predictor } from "./predict.ts";
 import { summarise } from "./summary.ts";
-import type { Axis } from "../report/axis.ts";
+import { type Axis, fieldAxis } from "../report/axis.ts";
 import { figures } from "../report/figures.ts";
 import type { ReportSection, ReportTable } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
@@ -19,13 +19,11 @@ export const shownMetrics = {
   other: ["bias", "sigmaNmad", "crps", "coverage68", "coverage95"],
 } as const satisfies Record<string, readonly MetricName[]>;
 
-function axisOf(field: Field): Axis {
-  return {
-    label: field.description,
-    ...(field.unit === "" ? {} : { unit: field.unit }),
-    ...(field.kind === "ew" ? { scale: "asinh", knee: 5 } : {}),
-  };
-}
+/** Widths may be negative, and run over decades. */
+const axisOfTruth = (field: Field): Axis => ({
+  ...fieldAxis(field),
+  ...(field.kind === "ew" ? { scale: "asinh", knee: 5 } : {}),
+});
 
 /** One table per field: methods in rows, metrics with bootstrap intervals in columns. */
 export function scoreTables(scores: QuestionScores, fields: readonly Field[]): ReportTable[] {
@@ -68,7 +66,7 @@ export function accuracyFigures(
     const p = network.get(field.name)?.predictions;
     if (p === undefined) return [];
     if (field.kind === "redshift") return [figures.photoz.draw({ zSpec: p.truth, zPhot: p.point })];
-    return [figures.property.draw({ truth: p.truth, predicted: p.point, axis: axisOf(field) })];
+    return [figures.property.draw({ truth: p.truth, predicted: p.point, axis: axisOfTruth(field) })];
   });
 }
 
@@ -113,7 +111,7 @@ export async function pdfFigure(
       truth: catalog.value[row * coder.nField + j],
     };
   });
-  return figures.pdfs.draw({ axis: axisOf(field), examples });
+  return figures.pdfs.draw({ axis: axisOfTruth(field), examples });
 }
 
 /** Given and predicted bands of a few galaxies. */

@@ -1,4 +1,5 @@
 import type { Rng } from "../random.ts";
+import { quantile } from "../report/statistics.ts";
 import type { FieldKind } from "../survey/field.ts";
 
 /** What is known of one field's answers on n rows; every array is [n], in the field's unit unless said otherwise. */
@@ -15,7 +16,7 @@ export interface Predictions {
   readonly std?: ArrayLike<number>;
   /** 84th minus 16th percentile. */
   readonly width?: ArrayLike<number>;
-  /** Redshift only: probability within +-0.03 (1 + z) of the point. */
+  /** Redshift only: probability within +-0.03 (1 + z) of the peak. */
   readonly odds?: ArrayLike<number>;
   /** Parent galaxy of the row: the unit of the bootstrap. Every row is its own parent when absent. */
   readonly parent?: ArrayLike<string | number>;
@@ -241,7 +242,7 @@ function resampleByParent(
 function interval(value: number, draws: readonly number[]): Estimate {
   if (draws.length === 0) return { value, low: value, high: value };
   const sorted = Float64Array.from(draws).sort();
-  return { value, low: quantileOfSorted(sorted, 0.025), high: quantileOfSorted(sorted, 0.975) };
+  return { value, low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
 }
 
 /** Counts of PIT values in equal bins over [0, 1]. */
@@ -317,14 +318,6 @@ function selectInPlace(a: Float64Array, k: number): void {
     else if (k >= i) left = i;
     else return;
   }
-}
-
-/** Linear interpolation between order statistics (type 7 of Hyndman & Fan 1996). */
-export function quantileOfSorted(sorted: ArrayLike<number>, level: number): number {
-  const position = level * (sorted.length - 1);
-  const low = Math.floor(position);
-  const high = Math.min(sorted.length - 1, low + 1);
-  return sorted[low] + (position - low) * (sorted[high] - sorted[low]);
 }
 
 function gather(values: ArrayLike<number>, rows: Int32Array): Float64Array {

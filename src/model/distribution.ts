@@ -14,12 +14,17 @@ export interface Distribution {
   quantiles(row: number, levels: ArrayLike<number>, out: Float64Array): void;
   /** One draw. */
   sample(row: number, rng: Rng): number;
-  /** Mean and standard deviation of `curve(V)`, closed form. */
-  moments(row: number, curve?: Curve): Moments;
-  /** Where the density is highest. */
-  mode(row: number): number;
+  /**
+   * Mean and standard deviation of `curve(V)`, given low <= V <= high where these are finite: closed form for mixtures,
+   * histograms and categories. An interval without mass has no moments: NaN.
+   */
+  moments(row: number, curve?: Curve, low?: number, high?: number): Moments;
+  /** The v at which the density of `curve(V)` is highest. */
+  mode(row: number, curve?: Curve): number;
   /** The distributions seen through a Gaussian error of this size in each row [same unit as v]. */
   widen(error: (row: number) => number): Distribution;
+  /** Continuous ranked probability score of a truth; absent or undefined where there is no closed form. */
+  crps?(row: number, truth: number): number | undefined;
 }
 
 export interface Moments {
@@ -34,4 +39,44 @@ export interface Curve {
   readonly rate: number;
   readonly shift: number;
   readonly offset: number;
+}
+
+/** Every row asks the distribution, and the row of it, that `of` names. */
+export function perRow(rowCount: number, of: (row: number) => readonly [Distribution, number]): Distribution {
+  const ask =
+    <A extends unknown[], R>(method: (d: Distribution, row: number, ...rest: A) => R) =>
+    (row: number, ...rest: A): R => {
+      const [distribution, at] = of(row);
+      return method(distribution, at, ...rest);
+    };
+  return {
+    rowCount,
+    logDensity: ask((d, row, v: number) => d.logDensity(row, v)),
+    cdf: ask((d, row, v: number) => d.cdf(row, v)),
+    quantiles: ask((d, row, levels: ArrayLike<number>, out: Float64Array) => d.quantiles(row, levels, out)),
+    sample: ask((d, row, rng: Rng) => d.sample(row, rng)),
+    moments: ask((d, row, curve?: Curve, low?: number, high?: number) => d.moments(row, curve, low, high)),
+    mode: ask((d, row, curve?: Curve) => d.mode(row, curve)),
+    crps: ask((d, row, truth: number) => d.crps?.(row, truth)),
+    widen(error) {
+      // Each of the distributions is widened once, with the errors of those of its rows that are asked here.
+      const errors = new Map<Distribution, Float64Array>();
+      for (let row = 0; row < rowCount; row++) {
+        const [distribution, at] = of(row);
+        const own = errors.get(distribution) ?? new Float64Array(distribution.rowCount);
+        own[at] = error(row);
+        errors.set(distribution, own);
+      }
+      const wide = new Map(Array.from(errors, ([d, own]) => [d, d.widen((row) => own[row])]));
+      return perRow(rowCount, (row) => {
+        const [distribution, at] = of(row);
+        return [wide.get(distribution)!, at];
+      });
+    },
+  };
+}
+
+/** Rows `rows` of a distribution, in that order, none of them twice. */
+export function selected(of: Distribution, rows: ArrayLike<number>): Distribution {
+  return perRow(rows.length, (row) => [of, rows[row]]);
 }

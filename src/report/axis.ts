@@ -12,6 +12,20 @@ export interface Axis {
   readonly domain?: readonly [number, number];
 }
 
+/** A field on an axis: the first words of its description; logarithms name their unit there. */
+export function fieldAxis({ description, unit }: { readonly description: string; readonly unit: string }): Axis {
+  const label = [
+    ["log10", "log"],
+    ["Msun", "M☉"],
+    ["Zsun", "Z☉"],
+    ["Halpha", "Hα"],
+    ["Hbeta", "Hβ"],
+    ["Hgamma", "Hγ"],
+    ["Hdelta", "Hδ"],
+  ].reduce((text, [from, to]) => text.replaceAll(from, to), description.split(", ")[0]);
+  return unit === "" || unit === "dex" ? { label } : { label, unit };
+}
+
 /** An axis fixed to data. Plots are linear in `forward(value)`. */
 export interface AxisScale {
   readonly label: string;

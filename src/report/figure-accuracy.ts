@@ -1,3 +1,4 @@
+import { counted, percent } from "../text.ts";
 import * as Plot from "@observablehq/plot";
 import { fitAxis, formatTick, printUnit, sparseTicks } from "./axis.ts";
 import type { Axis, AxisScale } from "./axis.ts";
@@ -33,8 +34,8 @@ export function drawPhotoz({ zSpec, zPhot }: PhotozData): Figure {
   const text = [
     `σ_NMAD = ${short(summary.scatter)}`,
     `bias = ${short(summary.centre)}`,
-    `η(0.05) = ${percent(outliers[0])}`,
-    `η(0.15) = ${percent(outliers[1])}`,
+    `η(0.05) = ${percent(outliers[0], 1)}`,
+    `η(0.15) = ${percent(outliers[1], 1)}`,
   ];
   const legend = drawLegend(
     [
@@ -73,7 +74,7 @@ export function drawPhotoz({ zSpec, zPhot }: PhotozData): Figure {
     },
   ]);
   const caption =
-    `Predicted against true redshift of ${count(dz.length, "galaxy", "galaxies")}, and the scaled error below. Points on the line are right; ` +
+    `Predicted against true redshift of ${counted(dz.length, "galaxy", "galaxies")}, and the scaled error below. Points on the line are right; ` +
     `η is the fraction outside the dashed lines. ${outside(dz, reach)}${main.note}`;
   return { svg, width: WIDTH, height: 546, caption: caption.trim() };
 }
@@ -133,7 +134,7 @@ export function drawProperty({ truth, predicted, axis }: PropertyData): Figure {
       svg: drawPanel({ width: WIDTH, height: 160, x, y: sparseTicks(below, 5), marks: [...lower.marks, ...lines] }),
     },
   ]);
-  const caption = `Predicted (median) against true ${axis.label} of ${count(truth.length, "galaxy", "galaxies")}; below, the error, with its median and robust ±1σ (dashed). ${outside(residual, reach)}${main.note}`;
+  const caption = `Predicted (median) against true ${axis.label} of ${counted(truth.length, "galaxy", "galaxies")}; below, the error, with its median and robust ±1σ (dashed). ${outside(residual, reach)}${main.note}`;
   return { svg, width: WIDTH, height: 530, caption: caption.trim() };
 }
 
@@ -228,7 +229,7 @@ function histogramDensity(pit: ArrayLike<number>): Float64Array {
 
 function outside(errors: Float64Array, reach: number): string {
   const beyond = errors.filter((value) => Math.abs(value) > reach).length;
-  return beyond === 0 ? "" : `${count(beyond, "point lies", "points lie")} outside the lower panel. `;
+  return beyond === 0 ? "" : `${counted(beyond, "point lies", "points lie")} outside the lower panel. `;
 }
 
 /** Median and 1.4826 median absolute deviation of the finite values. */
@@ -261,12 +262,4 @@ function noteMark(lines: readonly string[]): Plot.Markish {
 /** Three significant digits, a true minus sign. */
 export function short(value: number): string {
   return formatTick(Number(value.toPrecision(3)), undefined);
-}
-
-function percent(fraction: number): string {
-  return `${(100 * fraction).toFixed(1)} %`;
-}
-
-export function count(n: number, one: string, many: string): string {
-  return `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
 }

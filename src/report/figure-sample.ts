@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { axisLabel, fitAxis, sparseTicks } from "./axis.ts";
 import type { Axis, AxisScale } from "./axis.ts";
 import { densityMarks } from "./density.ts";
-import { count } from "./figure-accuracy.ts";
+import { counted } from "../text.ts";
 import { enclosingLevels, smoothCounts } from "./statistics.ts";
 import { composeSvg, drawLegend, drawPanel, points, seriesColors, theme } from "./svg.ts";
 import type { Figure, LegendEntry, Piece } from "./svg.ts";
@@ -75,7 +75,7 @@ export function drawHistogram({ panels, bins = 50, scaling = "area", caption }: 
 function sizes(series: readonly HistogramSeries[]): string {
   const sum = ({ values, weights }: HistogramSeries): number =>
     weights === undefined ? values.length : Array.from(weights).reduce((a, b) => a + b, 0);
-  return `${series.map((s) => `${s.label}: ${count(sum(s), "object", "objects")}`).join("; ")}.`;
+  return `${series.map((s) => `${s.label}: ${counted(sum(s), "object")}`).join("; ")}.`;
 }
 
 function scaleWords({ scale }: Axis): string {
@@ -185,8 +185,7 @@ export function drawScatter({ xAxis, yAxis, samples: given, lines = [], caption 
   });
   const svg = composeSvg(width, top + height, [{ x: theme.gutter, y: 3, svg: legend.svg }, ...pieces]);
   const told = caption ?? `${axisLabel(yAxis)} against ${axisLabel(xAxis)}.`;
-  const size =
-    notes.length > 0 ? notes.join(" ") : `${clouds.map((c) => count(c.length, "point", "points")).join(", ")}.`;
+  const size = notes.length > 0 ? notes.join(" ") : `${clouds.map((c) => counted(c.length, "point")).join(", ")}.`;
   return { svg, width, height: top + height, caption: `${told} ${samples.length > 0 ? size : ""}`.trim() };
 }
 
