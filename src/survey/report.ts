@@ -68,3 +68,14 @@ export function formatReport(report: ReadReport): string[] {
   }
   return lines;
 }
+
+/** Columns named in a line. */
+const NAMED = 8;
+
+/** A line on the columns that nothing was taken from; none where all were used. */
+export function unusedLines({ unusedColumns }: Pick<ReadReport, "unusedColumns">): string[] {
+  const count = unusedColumns.length;
+  if (count === 0) return [];
+  const more = count > NAMED ? ", ..." : "";
+  return [`${counted(count, "column")} not used: ${unusedColumns.slice(0, NAMED).join(", ")}${more}`];
+}

@@ -10,7 +10,7 @@ import type { BindOptions } from "../survey/bind-fields.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { isPrepared, type Manifest, SHARD_PATTERN, writeManifest } from "../survey/prepared.ts";
 import { outlineTable, readCatalog, readTiles, type TableOutline } from "../survey/read.ts";
-import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
+import { addReport, formatReport, type ReadReport, unusedLines } from "../survey/report.ts";
 import { createRowBuffer, createShardWriter, type RowBuffer, type ShardWriter } from "../survey/shards.ts";
 import { FEWEST_TILES, parentSplit, type SplitName, splitNames, surveyTiles, type TileSplit } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
@@ -207,12 +207,7 @@ function sayDropped({ say }: Reporter, report: ReadReport, droppedRows: Sorter["
     const more = count > examples.length ? ", ..." : "";
     say(`${counted(count, "row")} dropped: ${reason} (${examples.join(", ")}${more})`);
   }
-  const unused = report.unusedColumns;
-  if (unused.length > 0) {
-    say(
-      `${counted(unused.length, "column")} not used: ${unused.slice(0, 8).join(", ")}${unused.length > 8 ? ", ..." : ""}`,
-    );
-  }
+  for (const line of unusedLines(report)) say(line);
 }
 
 /**

@@ -6,11 +6,13 @@ import { allRows, type Catalog, concat, hide, select } from "../survey/catalog.t
 import type { Field } from "../survey/field.ts";
 import { type Manifest, manifestPath, readManifest, readPart } from "../survey/prepared.ts";
 import { readWholeCatalog } from "../survey/read.ts";
+import { unusedLines } from "../survey/report.ts";
 import { spillRows } from "../survey/row-file.ts";
 import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
 import type { Survey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
 import { catalogStore, labelledRows, type RowSource } from "../tokens/batch.ts";
+import type { ScaleName } from "../tokens/scale.ts";
 import { fitStandardisation, type Standardisation } from "../tokens/standardise.ts";
 import type { TableRecord } from "./config.ts";
 
@@ -22,8 +24,8 @@ export interface TrainingTable {
   /** As it stands in the checkpoint. */
   readonly record: TableRecord;
   readonly parts: Readonly<Record<"train" | "validation", PartRows>>;
-  /** Of its training rows; of a prepared folder as fitted when it was prepared. */
-  standardise(): Standardisation;
+  /** Of its training rows; of a prepared folder as fitted when it was prepared. `reference`: how scales are formed. */
+  standardise(reference?: ScaleName): Standardisation;
   /** Gives back what is on disk. */
   close(): void;
 }
@@ -85,6 +87,18 @@ function noRow(path: string): never {
   throw new Error(`${path}: a part without rows was drawn from`);
 }
 
+/** What was fitted when a folder was prepared, in the order of the survey's fields. */
+function preparedStandardisation({ standardisation, fields }: Manifest, survey: Survey): Standardisation {
+  const { sample: _, fields: ofFields, absolute, ...rest } = standardisation;
+  const place = (name: string): number => fields.indexOf(name);
+  const bands = survey.fields.filter(({ band }) => band !== undefined);
+  return {
+    ...rest,
+    fields: survey.fields.map(({ name }) => ofFields[place(name)]),
+    absolute: bands.map(({ name }) => absolute[place(name)]), // a survey file has its bands first
+  };
+}
+
 /** @throws UserError for a table, or a folder, that can't be read or has no training rows. */
 export async function readTrainingTable(wish: TableWish, options: TableOptions): Promise<TrainingTable> {
   const { path, role, reading = {} } = wish;
@@ -96,8 +110,8 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
     return { path, sha256: await hashFile(file), role, ...said } as TableRecord;
   };
   if (manifest === undefined) {
-    const { catalog: read, report } = await readWholeCatalog(path, survey, reading);
-    for (const line of report) reporter.say(line);
+    const { catalog: read, report, counts } = await readWholeCatalog(path, survey, reading);
+    for (const line of [...report, ...unusedLines(counts)]) reporter.say(line);
     const catalog = asRole(read, role);
     const split = splitByParent(catalog.parentId);
     if (split.train.length === 0) throw new UserError(empty);
@@ -109,7 +123,7 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
     return {
       record: await recordOf(path),
       parts: { train: partOf("train"), validation: partOf("validation") },
-      standardise: () => fitStandardisation(catalog, split.train),
+      standardise: (reference) => fitStandardisation(catalog, split.train, reference),
       close: () => {},
     };
   }
@@ -117,11 +131,10 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
   const train = await openPart(path, manifest, "train", role, options);
   const validation = await openPart(path, manifest, "validation", role, options);
   reporter.say(`${path}: ${counted(train.rows.length, "prepared training row")}`);
-  const { sample: _, ...standardisation } = manifest.standardisation;
   return {
     record: await recordOf(manifestPath(path)),
     parts: { train, validation },
-    standardise: () => standardisation,
+    standardise: () => preparedStandardisation(manifest, survey),
     close() {
       train.close();
       validation.close();

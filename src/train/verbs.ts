@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { createLayout, initialise } from "../model/parameters.ts";
@@ -6,6 +5,8 @@ import { parameterSpecs } from "../model/transformer.ts";
 import { type Reporter, silent } from "../progress.ts";
 import { createRng } from "../random.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
+import { readManifest } from "../survey/prepared.ts";
+import { outlineTable } from "../survey/read.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { RowSource } from "../tokens/batch.ts";
 import { counted, duration, number } from "../text.ts";
@@ -15,6 +16,7 @@ import { modelCard } from "./card.ts";
 import { type Checkpoint, initialState, loadCheckpoint } from "./checkpoint.ts";
 import { type CheckpointConfig, coderOf } from "./config.ts";
 import { exportNetwork } from "./export.ts";
+import { growCheckpoint, grownSurvey } from "./grow.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
 import { claimRunFolder, runTraining } from "./run.ts";
 import { readTrainingTable, type TableWish, type TrainingTable } from "./tables.ts";
@@ -242,6 +244,24 @@ export interface FinetuneRequest extends PretrainRequest {
   readonly init: string;
   /** Parameters to keep as they are: names, `*` for any run of characters. */
   readonly freeze?: readonly string[];
+  /**
+   * Survey that the tables are read as: a name in `datasets/`, or a path. Fields that it has, the tables have and the
+   * checkpoint doesn't know are learned besides the old ones. Default: the checkpoint's own survey.
+   */
+  readonly survey?: string;
+}
+
+/** Names of the fields that tables, or prepared folders, have columns for. */
+async function fieldsOf(wishes: readonly TableWish[], survey: Survey): Promise<Set<string>> {
+  const names = new Set<string>();
+  for (const { path, reading } of wishes) {
+    const manifest = readManifest(path);
+    if (manifest !== undefined) for (const name of manifest.fields) names.add(name);
+    else
+      for (const { field } of (await outlineTable(path, survey, reading)).binding.fields)
+        names.add(survey.fields[field].name);
+  }
+  return names;
 }
 
 /**
@@ -249,12 +269,20 @@ export interface FinetuneRequest extends PretrainRequest {
  * @throws UserError as {@link pretrain}, and for a pattern in `freeze` that matches no parameter.
  */
 export async function finetune(request: FinetuneRequest): Promise<Checkpoint> {
-  const { recipe, out, init, freeze = [] } = request;
+  const { recipe, out, init, freeze = [], reporter = silent } = request;
   claimRunFolder(out);
   const source = loadCheckpoint(init);
-  const tables = await readTables(trainWishes(request), source.config.survey, request);
+  const wishes = trainWishes(request);
+  const wanted = request.survey === undefined ? undefined : loadSurvey(request.survey);
+  const survey =
+    wanted === undefined ? source.config.survey : grownSurvey(source, wanted, await fieldsOf(wishes, wanted));
+  const tables = await readTables(wishes, survey, request);
+  const fitted = tables[0].standardise(source.config.standardisation.reference);
+  const start = wanted === undefined ? source : growCheckpoint(source, survey, fitted);
+  const fresh = survey.fields.slice(source.config.survey.fields.length).map(({ name }) => name);
+  if (fresh.length > 0) reporter.say(`new in the vocabulary: ${fresh.join(", ")}`);
   const data = tables.map(({ record }) => record);
-  return trainOn(request, out, restart(source, recipe, { freeze, data, adapt: undefined }), tables);
+  return trainOn(request, out, restart(start, recipe, { freeze: [...freeze], data, adapt: undefined }), tables);
 }
 
 export interface AdaptRequest extends RunSetting {

@@ -1,6 +1,6 @@
 import { createRng, type Rng } from "../../src/random.ts";
 import type { Catalog } from "../../src/survey/catalog.ts";
-import { type Field, type FieldKind, State } from "../../src/survey/field.ts";
+import { type Field, type ScalarKind, State } from "../../src/survey/field.ts";
 
 /**
  * A catalogue whose every conditional is known in closed form. Each galaxy is g ~ N(0, covariance); field j shows
@@ -23,7 +23,7 @@ interface Scale {
 const BAND_FLUX = 3000;
 const BAND_SPREAD = 0.5;
 
-const scales: Record<FieldKind, Scale> = {
+const scales: Record<ScalarKind, Scale> = {
   flux: {
     toUnit: (g) => BAND_FLUX * Math.exp(BAND_SPREAD * g),
     slope: (g) => BAND_SPREAD * BAND_FLUX * Math.exp(BAND_SPREAD * g),
@@ -43,10 +43,17 @@ const scales: Record<FieldKind, Scale> = {
   },
 };
 
-export const scaleOf = (world: GaussianWorld, j: number): Scale => scales[world.fields[j].kind];
+export const scaleOf = (world: GaussianWorld, j: number): Scale => scales[world.fields[j].kind as ScalarKind];
 
-function field(name: string, kind: FieldKind, pivot?: number): Field {
-  const plain = { name, kind, unit: "", description: name, range: [-1e9, 1e9] as const };
+function field(id: number, name: string, kind: ScalarKind, pivot?: number): Field {
+  const plain = {
+    id,
+    name,
+    kind,
+    unit: pivot === undefined ? "" : "uJy",
+    description: name,
+    range: [-1e9, 1e9] as const,
+  };
   if (pivot === undefined) return plain;
   const band = {
     group: "broad",
@@ -63,13 +70,13 @@ function field(name: string, kind: FieldKind, pivot?: number): Field {
 export function createWorld(): GaussianWorld {
   const rng = createRng("world");
   const fields = [
-    field("b1", "flux", 4000),
-    field("b2", "flux", 6000),
-    field("z", "redshift"),
-    field("mass", "log"),
-    field("age", "linear"),
-    field("metal", "log"),
-    field("line", "ew"),
+    field(0, "b1", "flux", 4000),
+    field(1, "b2", "flux", 6000),
+    field(2, "z", "redshift"),
+    field(3, "mass", "log"),
+    field(4, "age", "linear"),
+    field(5, "metal", "log"),
+    field(6, "line", "ew"),
   ];
   const loadings = fields.map(() => [rng.normal(), rng.normal(), rng.normal()]);
   const own = fields.map(() => 0.15 + 0.25 * rng.uniform());

@@ -2,18 +2,14 @@ import { createEngine } from "../../src/engine/engine.ts";
 import { createLayout, initialise } from "../../src/model/parameters.ts";
 import { type ModelConfig, modelSchema, parameterSpecs } from "../../src/model/transformer.ts";
 import { createRng } from "../../src/random.ts";
-import type { Catalog } from "../../src/survey/catalog.ts";
+import { allRows, type Catalog } from "../../src/survey/catalog.ts";
 import { type SubsetConfig, subsetSchema } from "../../src/tokens/subset.ts";
-import { createFieldCoder, fitStandardisation } from "../../src/tokens/standardise.ts";
-import {
-  type Checkpoint,
-  type CheckpointConfig,
-  initialState,
-  type TrainingConfig,
-  trainingSchema,
-} from "../../src/train/checkpoint.ts";
+import { fitStandardisation } from "../../src/tokens/standardise.ts";
+import { type Checkpoint, initialState } from "../../src/train/checkpoint.ts";
+import { type CheckpointConfig, coderOf, type TrainingConfig, trainingSchema } from "../../src/train/config.ts";
 import { FORMAT_VERSION } from "../../src/train/migrations.ts";
 import { type OptimiserConfig, optimiserSchema } from "../../src/train/optimiser.ts";
+import { surveyOfFields } from "./toy.ts";
 
 /** The smallest network with every part. */
 export const tinyModel: ModelConfig = modelSchema.parse({
@@ -38,16 +34,12 @@ export interface RunSettings {
 
 /** An untrained network for a catalogue, standardised on all of its rows. */
 export function startCheckpoint(catalog: Catalog, settings: RunSettings = {}): Checkpoint {
-  const { fields } = catalog;
   const config: CheckpointConfig = {
     formatVersion: FORMAT_VERSION,
     caleidoVersion: "0.0.0",
-    survey: "toy",
-    fields,
-    standardisation: fitStandardisation(
-      catalog,
-      Array.from({ length: catalog.rowCount }, (_, i) => i),
-    ),
+    survey: surveyOfFields(catalog.fields),
+    grownAt: [],
+    standardisation: fitStandardisation(catalog, allRows(catalog)) as CheckpointConfig["standardisation"],
     model: settings.model ?? tinyModel,
     optimiser: optimiserSchema.parse(settings.optimiser ?? {}),
     subsets: subsetSchema.parse(settings.subsets ?? {}),
@@ -57,7 +49,7 @@ export function startCheckpoint(catalog: Catalog, settings: RunSettings = {}): C
     freeze: [],
     data: [],
   };
-  const layout = createLayout(parameterSpecs(config.model, createFieldCoder(fields, config.standardisation)));
+  const layout = createLayout(parameterSpecs(config.model, coderOf(config)));
   return { config, layout, state: initialState(initialise(layout, createRng(`${config.training.seed}:init`))) };
 }
 

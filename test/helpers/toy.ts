@@ -1,12 +1,14 @@
 import { createRng } from "../../src/random.ts";
-import type { Catalog } from "../../src/survey/catalog.ts";
-import { type Field, type FieldKind, State } from "../../src/survey/field.ts";
-import type { RowSource } from "../../src/tokens/batch.ts";
+import { allRows, type Catalog } from "../../src/survey/catalog.ts";
+import { type Field, type ScalarKind, State } from "../../src/survey/field.ts";
+import { type Survey, surveyOf, surveySchema } from "../../src/survey/survey.ts";
+import { catalogStore, labelledRows, type RowSource } from "../../src/tokens/batch.ts";
 
 const DEPTH = 23;
 
-function band(name: string, group: string, pivot: number): Field {
+function band(id: number, name: string, group: string, pivot: number): Field {
   return {
+    id,
     name,
     kind: "flux",
     unit: "1e-19 erg/s/cm2/A",
@@ -23,22 +25,22 @@ function band(name: string, group: string, pivot: number): Field {
   };
 }
 
-function property(name: string, kind: FieldKind, unit: string, range: readonly [number, number]): Field {
-  return { name, kind, unit, description: name, range };
+function property(id: number, name: string, kind: ScalarKind, unit: string, range: readonly [number, number]): Field {
+  return { id, name, kind, unit, description: name, range };
 }
 
 /** Six bands of three groups, out of order in wavelength, and a property of every kind. */
 export const toyFields: readonly Field[] = [
-  band("N1", "narrow", 4000),
-  band("N2", "narrow", 4100),
-  band("N3", "narrow", 6000),
-  band("G", "broad", 4750),
-  band("R", "broad", 6300),
-  band("UV", "uv", 2300),
-  property("z", "redshift", "", [0, 5]),
-  property("MASS", "log", "dex", [5, 13]),
-  property("DUST", "linear", "mag", [0, 5]),
-  property("LINE", "ew", "Angstrom", [-100, 3000]),
+  band(0, "N1", "narrow", 4000),
+  band(1, "N2", "narrow", 4100),
+  band(2, "N3", "narrow", 6000),
+  band(3, "G", "broad", 4750),
+  band(4, "R", "broad", 6300),
+  band(5, "UV", "uv", 2300),
+  property(6, "z", "redshift", "", [0, 5]),
+  property(7, "MASS", "log", "dex", [5, 13]),
+  property(8, "DUST", "linear", "mag", [0, 5]),
+  property(9, "LINE", "ew", "Angstrom", [-100, 3000]),
 ];
 export const toyBands = 6;
 
@@ -74,11 +76,39 @@ export function toyCatalog(rowCount: number, seed = "toy"): Catalog {
   return { fields: toyFields, rowCount, objectId, parentId: objectId, value, error, state };
 }
 
-export const everyRow = (catalog: Catalog): Int32Array => Int32Array.from({ length: catalog.rowCount }, (_, i) => i);
-
 /** The whole catalogue as a source of training rows. */
 export function sourceOf(catalog: Catalog, changes: Partial<RowSource> = {}): RowSource {
-  return { catalog, rows: everyRow(catalog), weight: 1, isCalibrated: false, hasLabels: true, ...changes };
+  const rows = changes.rows ?? allRows(catalog);
+  const labelled = labelledRows(catalog, rows);
+  return { store: catalogStore(catalog), rows, labelled, weight: 1, isCalibrated: false, ...changes };
+}
+
+/** A survey of nothing but these fields. */
+export function surveyOfFields(fields: readonly Field[], name = "toy"): Survey {
+  const first = fields.find((field) => field.band !== undefined);
+  const file = {
+    name,
+    title: name,
+    fluxUnit: first?.unit ?? "uJy",
+    fluxRange: first?.range ?? [-1e9, 1e9],
+    tiles: ["a", "b", "c"],
+    zeroPointError: 0.02,
+    bands: fields.flatMap(({ id, name: own, band: row }) => (row === undefined ? [] : [{ id, name: own, ...row }])),
+    properties: fields.flatMap((field) => {
+      if (field.band !== undefined) return [];
+      const { id, name: own, kind, unit, description, range } = field;
+      return [
+        {
+          id,
+          name: own,
+          kind,
+          description,
+          ...(field.kind === "category" ? { classes: field.classes } : { unit, range }),
+        },
+      ];
+    }),
+  };
+  return surveyOf(surveySchema.parse(file), name);
 }
 
 /** Largest difference relative to the largest element of `b`. */

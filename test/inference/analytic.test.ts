@@ -9,7 +9,7 @@ import { createFieldCoder } from "../../src/tokens/standardise.ts";
 import { train } from "../../src/train/loop.ts";
 import { condition, createWorld, sampleWorld, scaleOf } from "../helpers/gaussian.ts";
 import { onnx, startCheckpoint } from "../helpers/network.ts";
-import { everyRow, sourceOf } from "../helpers/toy.ts";
+import { allRows, sourceOf } from "../helpers/toy.ts";
 
 /** A small network, trained with both objectives, held against a world in which every conditional is known. */
 
@@ -145,7 +145,7 @@ const MARGIN = 0.05;
 describe("in a Gaussian world", () => {
   it("marginals of any subset are as good as can be, far better than none given, and calibrated", async () => {
     const catalog = hideSome(all, "masked");
-    const answers = await predictor.predict(catalog, everyRow(catalog), flags(all), all);
+    const answers = await predictor.predict(catalog, allRows(catalog), flags(all), all);
     const gaps: number[][] = all.map(() => []);
     const pits: number[][] = all.map(() => []);
     const gains: number[] = [];
@@ -174,7 +174,7 @@ describe("in a Gaussian world", () => {
     async (order) => {
       const rest = all.filter((j) => !order.includes(j));
       const catalog = hideSome(rest, `ordered ${order.join()}`);
-      const rows = everyRow(catalog);
+      const rows = allRows(catalog);
       const { scales } = await predictor.predict(catalog, rows, flags(all), [order[0]]);
       const encoded = (row: number, j: number): number =>
         predictor.coder.encode(j, unseen.catalog.value[row * n + j], scales[row]);

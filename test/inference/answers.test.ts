@@ -9,7 +9,7 @@ import { createRng, type Rng } from "../../src/random.ts";
 import { State } from "../../src/survey/field.ts";
 import { createFieldCoder } from "../../src/tokens/standardise.ts";
 import { onnx, perturb, startCheckpoint } from "../helpers/network.ts";
-import { distance, everyRow, toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
+import { distance, allRows, toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
 
 const n = toyFields.length;
 const catalog = toyCatalog(300);
@@ -48,7 +48,7 @@ function drawOne(m: Mixtures, row: number, rng: Rng): number {
 }
 
 const measuredRows = (j: number): number[] =>
-  [...everyRow(catalog)].filter((row) => catalog.state[row * n + j] === State.measured);
+  [...allRows(catalog)].filter((row) => catalog.state[row * n + j] === State.measured);
 
 describe("a summary", () => {
   const mixtures = randomMixtures(20);
@@ -102,7 +102,7 @@ describe("answer columns", () => {
   let answers: Answers;
   const wanted = [Z, 3, LINE];
   beforeAll(async () => {
-    answers = await predictor.predict(catalog, everyRow(catalog), given(0, 1, 2), wanted);
+    answers = await predictor.predict(catalog, allRows(catalog), given(0, 1, 2), wanted);
   });
 
   it("hold the summaries of each row, by name and with units", () => {
@@ -150,7 +150,7 @@ describe("answer columns", () => {
 
 describe("a prediction", () => {
   it("is the same alone, among others, and in any batch", async () => {
-    const all = await predictor.predict(catalog, everyRow(catalog), bands, [Z, MASS]);
+    const all = await predictor.predict(catalog, allRows(catalog), bands, [Z, MASS]);
     for (const rows of [[7], [7, 250, 3], [299, 7]]) {
       const some = await predictor.predict(catalog, Int32Array.from(rows), bands, [MASS, Z]);
       rows.forEach((row, i) => {
@@ -174,9 +174,9 @@ describe("a prediction", () => {
   });
 
   it("doesn't look at what isn't given, the asked value above all", async () => {
-    const before = await predictor.predict(catalog, everyRow(catalog), given(0, 1), [Z, 4]);
+    const before = await predictor.predict(catalog, allRows(catalog), given(0, 1), [Z, 4]);
     const other = { ...catalog, value: catalog.value.map((x, at) => (at % n < 2 ? x : x + 3)) };
-    const after = await predictor.predict(other, everyRow(other), given(0, 1), [Z, 4]);
+    const after = await predictor.predict(other, allRows(other), given(0, 1), [Z, 4]);
     expect(after).toStrictEqual(before);
   });
 });
@@ -216,7 +216,7 @@ describe("joint samples", () => {
 
 describe("answers beside truths", () => {
   it("take measured truths only, hide what is asked even where the question gives it, and widen answers by the truth's error", async () => {
-    const rows = everyRow(catalog);
+    const rows = allRows(catalog);
     const question = { title: "all", isGiven: given(...every), wanted: [Z, 3] };
     const answers = await predictTruths(predictor, catalog, rows, question);
     for (const j of question.wanted) {
@@ -246,7 +246,7 @@ describe("answers beside truths", () => {
   it("leave out a field that is never measured", async () => {
     const blind = { ...catalog, state: catalog.state.map((s, at) => (at % n === Z ? State.notObserved : s)) };
     const question = { title: "z", isGiven: bands, wanted: [Z, MASS] };
-    const answers = await predictTruths(predictor, blind, everyRow(blind), question);
+    const answers = await predictTruths(predictor, blind, allRows(blind), question);
     expect([...answers.keys()]).toStrictEqual(["MASS"]);
   });
 });
