@@ -6,7 +6,7 @@ import { gradients } from "./gradients.ts";
 const installGradients = (): void => {
   for (const [kernelName, row] of Object.entries(gradients)) tf.registerGradient({ kernelName, ...row });
   for (const [kernelName, row] of Object.entries(customKernels)) {
-    if (row.gradient !== undefined) tf.registerGradient({ kernelName, ...row.gradient });
+    if ("gradient" in row) tf.registerGradient({ kernelName, ...row.gradient });
   }
 };
 

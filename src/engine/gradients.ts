@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { GradConfig, Tensor } from "@tensorflow/tfjs-core";
-import { axesOf, axisOf, integer, numbers } from "./kernel.ts";
+import { axesOf, axisFromFront, integer, numbers } from "./kernel.ts";
+import type { DifferentiableKernel, TfjsName } from "./kernel-names.ts";
 
 /**
  * The derivative of each kernel, in tfjs-core ops, for every executor. tfjs's own rules are not used: in Node the core
@@ -104,7 +105,7 @@ const gather: GradientRow = {
   gradFunc: (dyOrList, saved, attrs) => {
     const [x, indices] = saved as [Tensor, Tensor];
     const dy = one(dyOrList);
-    const axis = axisOf(attrs["axis"], x.rank);
+    const axis = axisFromFront(attrs["axis"], x.rank);
     const batchDims = (attrs["batchDims"] as number | undefined) ?? 0;
     const dx = (): Tensor => {
       const n = x.shape[axis];
@@ -154,7 +155,7 @@ const slice: GradientRow = {
 const concat: GradientRow = {
   saveAllInputs: true,
   gradFunc: (dy, saved, attrs) => {
-    const axis = axisOf(attrs["axis"], saved[0].rank);
+    const axis = axisFromFront(attrs["axis"], saved[0].rank);
     const parts = tf.split(
       one(dy),
       saved.map((part) => part.shape[axis]),
@@ -183,7 +184,7 @@ const reshaped = (name: string): GradientRow => ({
   gradFunc: (dy, [x]) => ({ [name]: () => tf.reshape(one(dy), x.shape) }),
 });
 
-export const gradients = {
+export const gradients: { readonly [K in DifferentiableKernel & TfjsName]: GradientRow } = {
   Abs: ofInput((dy, x) => tf.mul(dy, tf.sign(x))),
   Neg: { gradFunc: (dy) => ({ x: () => tf.neg(one(dy)) }) },
   Exp: ofOutput((dy, y) => tf.mul(dy, y)),
@@ -347,4 +348,4 @@ export const gradients = {
     }),
   },
   BatchMatMul: matMul,
-} satisfies Readonly<Record<string, GradientRow>>;
+};

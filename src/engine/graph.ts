@@ -40,13 +40,21 @@ export const sameShape = (a: readonly number[], b: readonly number[]): boolean =
   a.length === b.length && a.every((dim, i) => dim === b[i]);
 
 const elementsOf = {
-  float32: (values) => Float32Array.from(values),
-  int32: (values) => Int32Array.from(values),
+  float32: (values) => new Float32Array(values),
+  int32: (values) => new Int32Array(values),
   int64: (values) => BigInt64Array.from(values, BigInt),
   bool: (values) => Uint8Array.from(values, (v) => (v === 0 ? 0 : 1)),
 } satisfies Record<OnnxType, (values: ArrayLike<number>) => Elements>;
 
 const asBytes = (data: Elements): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+/** FNV-1a of the bytes, 32 bits: finds candidates for equality, decides nothing. */
+const hashOf = (bytes: Uint8Array): number => {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+};
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
 /** Beyond this many equal elements a constant is written as one element and an Expand node. */
 const LARGEST_REPEATED = 64;
@@ -59,7 +67,10 @@ export class Graph {
   private readonly inputs: { readonly name: string; readonly value: Value }[] = [];
   private readonly nodes: Node[] = [];
   private readonly nodeByKey = new Map<string, Node>();
-  private readonly constantByKey = new Map<string, Value>();
+  /** Constants of one element by that element. */
+  private readonly uniformByKey = new Map<string, Value>();
+  /** Other constants by type, shape and hash: several where hashes meet. */
+  private readonly constantsByKey = new Map<string, Value[]>();
   private readonly alternatives: Alternative[] = [];
   private nextId = 0;
 
@@ -80,21 +91,26 @@ export class Graph {
       return this.uniform(type, shape, first);
     }
     const data = elementsOf[type](values);
-    const key = `${type}[${shape.join()}]${Buffer.from(asBytes(data)).toString("latin1")}`;
-    return this.oneConstant(key, type, shape, data, undefined);
+    const bytes = asBytes(data);
+    const key = `${type}[${shape.join()}]${hashOf(bytes)}`;
+    const alike = this.constantsByKey.get(key) ?? [];
+    const known = alike.find((other) => sameBytes(asBytes(other.data!), bytes));
+    if (known !== undefined) return known;
+    const value: Value = { id: this.nextId++, type, shape, producer: undefined, data, uniform: undefined };
+    this.constantsByKey.set(key, [...alike, value]);
+    return value;
   }
 
   /** A constant whose elements are all `fill`. */
   uniform(type: OnnxType, shape: readonly number[], fill: number): Value {
     const data = elementsOf[type]([fill]);
     const element = Number(data[0]);
-    return this.oneConstant(
-      `${type}[${shape.join()}]=${Object.is(element, -0) ? "-0" : element}`,
-      type,
-      shape,
-      data,
-      element,
-    );
+    const key = `${type}[${shape.join()}]${Object.is(element, -0) ? "-0" : element}`;
+    const known = this.uniformByKey.get(key);
+    if (known !== undefined) return known;
+    const value: Value = { id: this.nextId++, type, shape, producer: undefined, data, uniform: element };
+    this.uniformByKey.set(key, value);
+    return value;
   }
 
   scalar(type: OnnxType, value: number): Value {
@@ -179,20 +195,6 @@ export class Graph {
   private makeValue(spec: ValueSpec, producer: Node | undefined): Value {
     const id = this.nextId++;
     return { id, type: spec.type, shape: spec.shape, producer, data: undefined, uniform: undefined };
-  }
-
-  private oneConstant(
-    key: string,
-    type: OnnxType,
-    shape: readonly number[],
-    data: Elements,
-    uniform: number | undefined,
-  ): Value {
-    const known = this.constantByKey.get(key);
-    if (known !== undefined) return known;
-    const value: Value = { id: this.nextId++, type, shape, producer: undefined, data, uniform };
-    this.constantByKey.set(key, value);
-    return value;
   }
 
   /** What has to run, with alternatives chosen and constant factors absorbed. */

@@ -10,7 +10,8 @@ export interface KernelCall {
 
 /** One row of the kernel table: adds the ONNX nodes of one tfjs kernel and returns its output(s). */
 export type Kernel = (call: KernelCall) => Value | readonly Value[];
-export type KernelTable = Readonly<Record<string, Kernel>>;
+/** A row for every name: a missing one does not compile. */
+export type KernelTable<Name extends string> = { readonly [K in Name]: Kernel };
 
 /** A number or a list of them as a list; nothing as an empty one. */
 export const numbers = (value: unknown): readonly number[] => {
@@ -19,14 +20,14 @@ export const numbers = (value: unknown): readonly number[] => {
 };
 export const integer = (value: unknown): number => value as number;
 /** Axis counted from the front. */
-export const axisOf = (value: unknown, rank: number): number => {
+export const axisFromFront = (value: unknown, rank: number): number => {
   const axis = (value as number | undefined) ?? 0;
   return axis < 0 ? axis + rank : axis;
 };
 /** Axes counted from the front; all of them when absent. */
 export const axesOf = (value: unknown, rank: number): readonly number[] => {
   if (value === undefined || value === null) return Array.from({ length: rank }, (_, i) => i);
-  return numbers(value).map((axis) => axisOf(axis, rank));
+  return numbers(value).map((axis) => axisFromFront(axis, rank));
 };
 export const listOf = (inputs: KernelCall["inputs"]): readonly Value[] =>
   Object.keys(inputs)

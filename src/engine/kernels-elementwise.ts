@@ -1,6 +1,7 @@
 import { addScalar, binary, cast, mulScalar, unary, where } from "./emit.ts";
 import type { Graph, Value } from "./graph.ts";
 import type { Kernel, KernelTable } from "./kernel.ts";
+import type { ElementwiseName } from "./kernel-names.ts";
 import type { OnnxType } from "./onnx.ts";
 
 /** tfjs kernels of one operand that are one ONNX operator on floats. */
@@ -88,7 +89,7 @@ const step: Kernel = ({ g, inputs, attrs }) => {
   );
 };
 
-export const elementwiseKernels = {
+export const elementwiseKernels: KernelTable<ElementwiseName> = {
   Abs: plain("Abs"),
   Neg: plain("Neg"),
   Sign: plain("Sign"),
@@ -156,4 +157,4 @@ export const elementwiseKernels = {
   LogicalAnd: pair("And"),
   LogicalOr: pair("Or"),
   Select: ({ g, inputs }) => where(g, inputs["condition"], inputs["t"], inputs["e"]),
-} satisfies KernelTable;
+};

@@ -1,5 +1,6 @@
 import { cast, matmul, reduce } from "./emit.ts";
-import { axesOf, axisOf, type Kernel, type KernelTable } from "./kernel.ts";
+import { axesOf, axisFromFront, type Kernel, type KernelTable } from "./kernel.ts";
+import type { ReduceName } from "./kernel-names.ts";
 import type { Value } from "./graph.ts";
 
 /** A reduction; tfjs names its axes `axis` in most kernels and `reductionIndices` in Max. */
@@ -23,7 +24,7 @@ const arg =
   (op: string): Kernel =>
   ({ g, inputs, attrs }) => {
     const x = inputs["x"];
-    const axis = axisOf(attrs["axis"], x.shape.length);
+    const axis = axisFromFront(attrs["axis"], x.shape.length);
     const shape = x.shape.toSpliced(axis, 1);
     return cast(g, g.node(op, [x], { type: "int64", shape }, { axis, keepdims: 0 }), "int32");
   };
@@ -31,17 +32,17 @@ const arg =
 const softmax: Kernel = ({ g, inputs, attrs }) => {
   const x = cast(g, inputs["logits"], "float32");
   const rank = x.shape.length;
-  return g.node("Softmax", [x], x, { axis: axisOf(attrs["dim"] ?? rank - 1, rank) });
+  return g.node("Softmax", [x], x, { axis: axisFromFront(attrs["dim"] ?? rank - 1, rank) });
 };
 
 const cumsum: Kernel = ({ g, inputs, attrs }) => {
   const x = inputs["x"];
-  const axis = g.scalar("int64", axisOf(attrs["axis"], x.shape.length));
+  const axis = g.scalar("int64", axisFromFront(attrs["axis"], x.shape.length));
   const flags = { exclusive: Number(attrs["exclusive"] === true), reverse: Number(attrs["reverse"] === true) };
   return g.node("CumSum", [x, axis], x, flags);
 };
 
-export const reduceKernels = {
+export const reduceKernels: KernelTable<ReduceName> = {
   Sum: reduction("ReduceSum"),
   Mean: (call) => reduction("ReduceMean")({ ...call, inputs: { x: cast(call.g, call.inputs["x"], "float32") } }),
   Max: reduction("ReduceMax"),
@@ -55,4 +56,4 @@ export const reduceKernels = {
   Cumsum: cumsum,
   BatchMatMul: ({ g, inputs, attrs }) =>
     matmul(g, inputs["a"], inputs["b"], attrs["transposeA"] === true, attrs["transposeB"] === true),
-} satisfies KernelTable;
+};

@@ -1,6 +1,16 @@
 import { binary, cast, expand, reshape, transpose } from "./emit.ts";
 import { sizeOf, type Graph, type Value } from "./graph.ts";
-import { axesOf, axisOf, integer, listOf, numbers, type Kernel, type KernelCall, type KernelTable } from "./kernel.ts";
+import {
+  axesOf,
+  axisFromFront,
+  integer,
+  listOf,
+  numbers,
+  type Kernel,
+  type KernelCall,
+  type KernelTable,
+} from "./kernel.ts";
+import type { ShapeName } from "./kernel-names.ts";
 import type { OnnxType } from "./onnx.ts";
 
 const typeOf = (value: unknown): OnnxType => (value as OnnxType | undefined) ?? "float32";
@@ -9,7 +19,7 @@ const concat: Kernel = ({ g, inputs, attrs }) => {
   const parts = listOf(inputs).filter((part) => sizeOf(part.shape) > 0);
   const first = parts[0] ?? listOf(inputs)[0];
   if (parts.length < 2) return first;
-  const axis = axisOf(attrs["axis"], first.shape.length);
+  const axis = axisFromFront(attrs["axis"], first.shape.length);
   const length = parts.reduce((n, part) => n + part.shape[axis], 0);
   const shape = first.shape.map((dim, i) => (i === axis ? length : dim));
   return g.node("Concat", parts, { type: first.type, shape }, { axis });
@@ -23,7 +33,7 @@ const splitAlong = (g: Graph, x: Value, axis: number, sizes: readonly number[]):
 
 const split: Kernel = ({ g, inputs, attrs }) => {
   const x = inputs["x"];
-  const axis = axisOf(attrs["axis"], x.shape.length);
+  const axis = axisFromFront(attrs["axis"], x.shape.length);
   const length = x.shape[axis];
   const given = attrs["numOrSizeSplits"];
   const wanted = typeof given === "number" ? new Array<number>(given).fill(length / given) : numbers(given);
@@ -51,14 +61,14 @@ const slice: Kernel = ({ g, inputs, attrs }) => {
 
 const pack: Kernel = ({ g, inputs, attrs }) => {
   const parts = listOf(inputs);
-  const axis = axisOf(attrs["axis"], parts[0].shape.length + 1);
+  const axis = axisFromFront(attrs["axis"], parts[0].shape.length + 1);
   const grown = parts.map((part) => reshape(g, part, part.shape.toSpliced(axis, 0, 1)));
   return concat({ g, inputs: Object.fromEntries(grown.entries()), attrs: { axis } });
 };
 
 const unpack: Kernel = ({ g, inputs, attrs }) => {
   const x = inputs["value"];
-  const axis = axisOf(attrs["axis"], x.shape.length);
+  const axis = axisFromFront(attrs["axis"], x.shape.length);
   const parts = splitAlong(g, x, axis, new Array<number>(x.shape[axis]).fill(1));
   return parts.map((part) => reshape(g, part, x.shape.toSpliced(axis, 1)));
 };
@@ -84,7 +94,7 @@ const tile: Kernel = ({ g, inputs, attrs }) => {
 /** Rows of `x` chosen by index; with batchDims both operands share that many leading axes. */
 const gather: Kernel = ({ g, inputs, attrs }) => {
   const [x, indices] = [inputs["x"], cast(g, inputs["indices"], "int32")];
-  const axis = axisOf(attrs["axis"], x.shape.length);
+  const axis = axisFromFront(attrs["axis"], x.shape.length);
   const batchDims = (attrs["batchDims"] as number | undefined) ?? 0;
   const inner = indices.shape.slice(batchDims);
   const shape = [...x.shape.slice(0, axis), ...inner, ...x.shape.slice(axis + 1)];
@@ -147,7 +157,7 @@ const like =
   ({ g, inputs: { x } }) =>
     g.uniform(x.type, x.shape, fill);
 
-export const shapeKernels = {
+export const shapeKernels: KernelTable<ShapeName> = {
   Reshape: ({ g, inputs, attrs }) => {
     const x = inputs["x"];
     const shape = numbers(attrs["shape"]);
@@ -160,7 +170,7 @@ export const shapeKernels = {
   },
   ExpandDims: ({ g, inputs, attrs }) => {
     const x = inputs["input"];
-    return reshape(g, x, x.shape.toSpliced(axisOf(attrs["dim"], x.shape.length + 1), 0, 1));
+    return reshape(g, x, x.shape.toSpliced(axisFromFront(attrs["dim"], x.shape.length + 1), 0, 1));
   },
   Transpose: permute,
   Concat: concat,
@@ -178,4 +188,4 @@ export const shapeKernels = {
   Fill: ({ g, attrs }) => g.uniform(typeOf(attrs["dtype"]), numbers(attrs["shape"]), Number(attrs["value"])),
   ZerosLike: like(0),
   OnesLike: like(1),
-} satisfies KernelTable;
+};

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import type { KernelName } from "../../src/engine/kernel-names.ts";
 import * as ops from "../../src/engine/ops.ts";
 
 /** Elements of one input: a deterministic wave mapped into the domain where the kernel is smooth. */
@@ -58,7 +59,7 @@ const product = (a: number[], b: number[], tA: boolean, tB: boolean): Case =>
   many([a, b], (x, y) => tf.matMul(x, y, tA, tB));
 
 /** At least one case for every row of the kernel table. */
-export const cases: Readonly<Record<string, readonly Case[]>> = {
+export const cases: { readonly [K in KernelName]: readonly Case[] } = {
   Abs: one(tf.abs),
   Neg: one(tf.neg),
   Sign: one(tf.sign, "any", true),
@@ -144,6 +145,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
     ),
     many([[4], [3, 1]], (a, b) => tf.where(tf.greater(b, 0), a, b)),
     many([[3, 4], [4]], (a, b) => tf.where(tf.less(b, 0), tf.scalar(2), a)),
+    shaped([3, 4], (x) => ops.logNdtr(tf.mul(x, 3))),
   ],
   Reshape: [shaped([2, 6], (x) => tf.reshape(x, [3, -1])), shaped([1], (x) => tf.reshape(x, []))],
   ExpandDims: [shaped([2, 3], (x) => tf.expandDims(x, 1)), shaped([2, 3], (x) => tf.expandDims(x, -1))],
