@@ -6,6 +6,7 @@ import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import { readYaml } from "../io/yaml.ts";
 import type { Band, Field, Instrument } from "./field.ts";
+import { type Highlights, highlightShape, highlightsOf } from "./highlights.ts";
 import { heirOf, inherit, omittable } from "./inherit.ts";
 import { layoutSchema } from "./layout.ts";
 import type { Layout } from "./layout.ts";
@@ -72,12 +73,13 @@ const surveySchema = z.strictObject({
   bands: z.array(bandSchema),
   properties: z.array(propertySchema),
   layouts: z.array(layoutSchema).default([]),
+  ...highlightShape,
 });
 
 const heirSchema = heirOf(surveySchema, bandSchema, propertySchema);
 
 /** A survey as its YAML file says: bands, depths, properties. Data, never code. */
-export interface Survey {
+export interface Survey extends Highlights {
   /** Name of the survey, as in `datasets/<name>.yaml`. */
   readonly name: string;
   readonly title: string;
@@ -133,6 +135,8 @@ type SurveyFile = z.output<typeof surveySchema>;
 interface WholeFile {
   readonly value: SurveyFile;
   where(this: void, list: "bands" | "properties" | "layouts", name: string, key?: string): string;
+  /** Place of a key that the file itself states; undefined where it is inherited or nowhere. */
+  placeOf(this: void, ...path: string[]): string | undefined;
 }
 
 function readSurveyFile(path: string, children: readonly string[]): WholeFile {
@@ -149,6 +153,10 @@ function readSurveyFile(path: string, children: readonly string[]): WholeFile {
     const i = rows.findLastIndex((row) => row.name === name);
     return where(i < 0 ? [] : key === undefined ? [list, i] : [list, i, key]);
   };
+  const placeOf: WholeFile["placeOf"] = (...keys) => {
+    const stated = keys.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], raw.value);
+    return stated === undefined ? undefined : where(keys);
+  };
   const line = [...children, resolve(path)];
   const parents = (raw.value.extends ?? []).map((name) => readSurveyFile(surveyPath(name, path), line).value);
   checkNames(raw.value.omit, omittable(parents), `${where(["omit"])}: omit`);
@@ -158,7 +166,7 @@ function readSurveyFile(path: string, children: readonly string[]): WholeFile {
     `${where(["layoutsOf"])}: layoutsOf`,
   );
   const result = surveySchema.safeParse(inherit(parents, raw.value));
-  if (result.success) return { value: result.data, where: place };
+  if (result.success) return { value: result.data, where: place, placeOf };
   const issue = result.error.issues[0];
   throw new UserError(`${where(issue.path)}: "${issue.path.map(String).join(".")}": ${issue.message}`);
 }
@@ -224,7 +232,7 @@ function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: st
  */
 export function loadSurvey(nameOrPath: string): Survey {
   const path = surveyPath(nameOrPath);
-  const { value, where } = readSurveyFile(path, []);
+  const { value, where, placeOf } = readSurveyFile(path, []);
   const seen = new Set<string>();
   const claim = (list: "bands" | "properties", name: string): void => {
     if (seen.has(name)) throw new UserError(`${where(list, name, "name")}: field "${name}" is declared twice`);
@@ -245,7 +253,8 @@ export function loadSurvey(nameOrPath: string): Survey {
     claim("properties", row.name);
     return { name: row.name, kind: row.kind, unit: row.unit, description: row.description, range: row.range };
   });
-  for (const layout of value.layouts) checkLayout(layout, [...bands, ...properties], where("layouts", layout.name));
+  const fields = [...bands, ...properties];
+  for (const layout of value.layouts) checkLayout(layout, fields, where("layouts", layout.name));
   return {
     name: value.name,
     title: value.title,
@@ -257,7 +266,8 @@ export function loadSurvey(nameOrPath: string): Survey {
     fluxUnit: value.fluxUnit,
     tiles: value.tiles,
     instruments: value.instruments.map((one) => definedOf<Instrument>(one)),
-    fields: [...bands, ...properties],
+    fields,
     layouts: value.layouts,
+    ...highlightsOf(value, fields, placeOf),
   };
 }
