@@ -129,7 +129,14 @@ export const datasetsCommand = defineCommand<{ name: string | undefined }>({
     say(`${survey.title} (${survey.path})\nfluxes in ${survey.fluxUnit}`);
     showFields(survey);
     for (const layout of survey.layouts) showLayout(layout);
-    const lists = { source: survey.source, licence: [survey.licence], citation: survey.citation, notes: survey.notes };
+    const asked = survey.questions.map(({ title, given, want }) => `${title}: ${given} -> ${want}`);
+    const lists = {
+      "questions of evaluate": asked,
+      source: survey.source,
+      licence: [survey.licence],
+      citation: survey.citation,
+      notes: survey.notes,
+    };
     for (const [title, lines] of Object.entries(lists)) {
       if (lines.length === 0) continue;
       heading(title);

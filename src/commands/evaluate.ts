@@ -44,9 +44,6 @@ interface Arguments extends EngineArguments, ReadArguments {
   rows: number;
 }
 
-/** Fields whose baselines are fitted unless told otherwise. */
-export const HEADLINE = ["z", "LOGM", "HALPHA_EW"] as const;
-
 export const evaluateCommand = defineCommand<Arguments>({
   command: "evaluate <table>",
   describe: "score a network on held-out galaxies beside baselines; writes metrics.json and report.html",
@@ -82,7 +79,6 @@ export const evaluateCommand = defineCommand<Arguments>({
       reporter: terminal,
       part: args.part,
       methods: args.methods,
-      baselineFields: HEADLINE,
       out: args.out,
       run: args.checkpoint,
       seed: args.seed,

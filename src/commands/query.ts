@@ -75,7 +75,8 @@ export const queryCommand = defineCommand<Arguments>({
       .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
       .option("given", {
         type: "string",
-        describe: "fields to use, e.g. J0378..J0600,LOGM; default: all but the wanted",
+        describe:
+          "fields to use: names, ranges (J0378..J0600), bands by pivot (..6000A), groups; default: all but the wanted",
       })
       .option("want", { type: "string", demandOption: true, describe: "fields to answer, e.g. z,HALPHA_EW" })
       .option("set", {

@@ -17,7 +17,7 @@ import { duration, number } from "../text.ts";
 import { adapt, pretrain } from "../train/verbs.ts";
 import { evaluate, type Evaluation } from "../inference/evaluation.ts";
 import { simulate } from "../simulate/simulate.ts";
-import { HEADLINE, printScores } from "./evaluate.ts";
+import { printScores } from "./evaluate.ts";
 import { queryAndShow } from "./query.ts";
 import { defineCommand, type EngineArguments, engineOf, engineOptions } from "./shared.ts";
 import { heading, interruptible, printTable, say, terminal } from "./terminal.ts";
@@ -88,15 +88,15 @@ function adaptationSection(
     figures: [
       figures.adaptation.draw({
         variants: ["zero-shot", "adapted", "labels only (ridge)"],
-        metrics: [metric("z", "sigmaNmad"), metric("z", "crps"), metric("LOGM", "crps"), metric("HALPHA_EW", "crps")],
+        metrics: [metric(survey.headline[0], "sigmaNmad"), ...survey.headline.map((field) => metric(field, "crps"))],
         zeroPoints: zeroPoints(survey, checkpoint),
       }),
     ],
   };
 }
 
-function printAdaptation(zeroShot: Evaluation, adapted: Evaluation): void {
-  const rows = HEADLINE.flatMap((field) =>
+function printAdaptation(zeroShot: Evaluation, adapted: Evaluation, headline: readonly string[]): void {
+  const rows = headline.flatMap((field) =>
     ["sigmaNmad", "crps", "coverage68"].map((name) => {
       const value = (evaluation: Evaluation, method: string): string => {
         const score = Object.values(evaluation.questions)[0].scores[field]?.[method] as Record<
@@ -169,7 +169,7 @@ async function evaluateAll(
   survey: Survey,
   adapted: Checkpoint,
 ): Promise<{ source: Evaluation; zeroShot: Evaluation; after: Evaluation }> {
-  const common = { engine, baselineFields: HEADLINE, mostRows: 2000, reporter: terminal };
+  const common = { engine, mostRows: 2000, reporter: terminal };
   const onTarget = { ...common, table: paths.target, baselineTable: paths.labelled, methods: ["ridge"] } as const;
   const zeroShot = await evaluate({ ...onTarget, checkpoint: paths.pretrain, out: paths.zeroShot });
   const after = await evaluate({ ...onTarget, checkpoint: paths.adapt, out: paths.adapted, run: paths.adapt });
@@ -225,7 +225,7 @@ async function runQuickstart(engine: Engine, out: string, size: QuickstartSize =
     survey.fields.map((field) => field.name),
   );
   say("\n  adaptation, held-out galaxies of the target survey:");
-  printAdaptation(zeroShot, after);
+  printAdaptation(zeroShot, after, survey.headline);
   say(`\n  ${elapsed()} in all, ${Math.round(process.resourceUsage().maxRSS / 1024)} MB at most`);
   say(`  open ${paths.report}; numbers in ${paths.metrics}`);
 }

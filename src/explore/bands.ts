@@ -192,13 +192,15 @@ export function photometryFigure(sample: Sample): Figure[] {
   const levels = [0.02, 0.15, 0.35, 0.55, 0.75, 0.95];
   const chosen = [...new Set(levels.map((level) => rows[Math.floor(level * (rows.length - 1))]))];
   const { fields } = sample.survey;
-  const [z, mass, width] = ["z", "LOGM", "HALPHA_EW"].map((name) => valuesOf(sample, name));
+  const told = (sample.survey.figures.captions ?? []).map((one) => ({ ...one, values: valuesOf(sample, one.field) }));
   const objects = chosen.map((row) => ({
     title: [
       `${fields[reference].name} ${magnitudes[row].toFixed(1)}`,
-      ...(Number.isFinite(z?.[row]) ? [`z ${z![row].toFixed(2)}`] : []),
-      ...(Number.isFinite(mass?.[row]) ? [`log M* ${mass![row].toFixed(1)}`] : []),
-      ...(Number.isFinite(width?.[row]) ? [`EW(Hα) ${width![row].toFixed(0)} Å`] : []),
+      ...told.flatMap(({ label, unit, decimals, values }) =>
+        values !== undefined && Number.isFinite(values[row])
+          ? [`${label} ${values[row].toFixed(decimals)} ${unit}`.trimEnd()]
+          : [],
+      ),
     ].join(", "),
     bands: bands.flatMap((j) => observedBand(sample, row, j)),
   }));

@@ -25,6 +25,12 @@ export function valuesOf(sample: Sample, name: string): Float64Array | undefined
   return values.some(Number.isFinite) ? values : undefined;
 }
 
+/** Measured redshifts; undefined where the table has none. */
+export function redshiftsOf(sample: Sample): Float64Array | undefined {
+  const field = sample.survey.fields.find(({ kind }) => kind === "redshift");
+  return field === undefined ? undefined : valuesOf(sample, field.name);
+}
+
 /** As {@link valuesOf}, without the values whose error is known and larger than value / `least`. */
 export function significantValues(sample: Sample, name: string, least: number): Float64Array | undefined {
   const values = valuesOf(sample, name);
@@ -105,7 +111,7 @@ function rowsOf({ catalog }: Sample): number[] {
 export function comparable(sample: Sample, other: Sample): Slice {
   const [all, otherAll] = [rowsOf(sample), rowsOf(other)];
   const whole = { labels: [sample.label, other.label] as const, rows: all, otherRows: otherAll };
-  const [z, zOther] = [valuesOf(sample, "z"), valuesOf(other, "z")];
+  const [z, zOther] = [redshiftsOf(sample), redshiftsOf(other)];
   if (z === undefined || zOther === undefined) return { ...whole, words: "" };
   const sorted = sortFinite(zOther);
   const [low, high] = [0.05, 0.95].map((level) => quantile(sorted, level));

@@ -55,10 +55,20 @@ function widthDomain(samples: readonly ArrayLike<number>[]): [number, number] {
   return [0.1, Math.max(10, ...samples.map((widths) => 1.2 * (quantile(sortFinite(widths), 0.998) || 0)))];
 }
 
-const BPT = [
-  ["NII6584_EW", "HALPHA_EW"],
-  ["OIII5007_EW", "HBETA_EW"],
+/** The lines of the diagram, in the order that captions tell them. */
+const LINES = ["nii", "halpha", "oiii", "hbeta"] as const;
+type Line = (typeof LINES)[number];
+
+const RATIOS = [
+  ["nii", "halpha"],
+  ["oiii", "hbeta"],
 ] as const;
+
+/** What is typically detected of a line in a sample [Angstrom]: 0 where errors, or the line, are unknown. */
+function limitOf(sample: Sample, line: Line): number {
+  const { bpt } = sample.survey.figures;
+  return bpt === undefined ? 0 : detectionLimit(sample, bpt[line], DETECTED);
+}
 
 /** A line is there at this many sigma. */
 const DETECTED = 3;
@@ -68,15 +78,17 @@ const DETECTED = 3;
  * errors knows lines that nobody would see: beside `seen`, its widths must reach what is typically detected there.
  */
 function ratiosOf(sample: Sample, seen?: Sample): { x: Float64Array; y: Float64Array } | undefined {
-  const widthOf = (name: string): Float64Array | undefined => {
-    const least = seen === undefined ? 0 : detectionLimit(seen, name, DETECTED);
-    return significantValues(sample, name, DETECTED)?.map((width) => (width > least ? width : Number.NaN));
+  const { bpt } = sample.survey.figures;
+  if (bpt === undefined) return undefined;
+  const widthOf = (line: Line): Float64Array | undefined => {
+    const least = seen === undefined ? 0 : limitOf(seen, line);
+    return significantValues(sample, bpt[line], DETECTED)?.map((width) => (width > least ? width : Number.NaN));
   };
-  const ratio = ([upper, lower]: readonly [string, string]): Float64Array | undefined => {
+  const ratio = ([upper, lower]: readonly [Line, Line]): Float64Array | undefined => {
     const [a, b] = [widthOf(upper), widthOf(lower)];
     return b === undefined ? undefined : a?.map((width, i) => Math.log10(width / b[i]));
   };
-  const [x, y] = BPT.map(ratio);
+  const [x, y] = RATIOS.map(ratio);
   return x === undefined || y === undefined ? undefined : { x, y };
 }
 
@@ -87,10 +99,10 @@ export function bptFigures(sample: Sample, others: readonly Sample[]): Figure[] 
   const beside = others.filter((other) => ratiosOf(other) !== undefined);
   if (beside.length === 0) return [bptFigure([{ label: sample.label, ...alone }], "")];
   return beside.map((other) => {
-    const hasErrors = BPT.flat().some((name) => detectionLimit(sample, name, DETECTED) > 0);
+    const hasErrors = LINES.some((line) => limitOf(sample, line) > 0);
     const own = hasErrors ? alone : ratiosOf(sample, other)!;
     const slice = comparable(sample, other);
-    const limits = BPT.flat().map((name) => detectionLimit(other, name, DETECTED));
+    const limits = LINES.map((line) => limitOf(other, line));
     const floor =
       hasErrors || Math.max(...limits) === 0
         ? ""

@@ -3,6 +3,7 @@ import { figures } from "../report/figures.ts";
 import { completeMass, ksDistance, quantile, sortFinite } from "../report/statistics.ts";
 import type { ReportTable } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
+import type { Plane } from "../survey/highlights.ts";
 import { percent } from "../text.ts";
 import {
   bandNear,
@@ -13,6 +14,7 @@ import {
   LEAST_WIDTH,
   magnitudesOf,
   pick,
+  redshiftsOf,
   valuesOf,
 } from "./columns.ts";
 import type { Sample } from "./sample.ts";
@@ -48,32 +50,7 @@ export function redshiftFigure(sample: Sample, others: readonly Sample[], select
   ];
 }
 
-/** Two properties against each other. */
-interface Plane {
-  readonly x: string;
-  readonly y: string;
-  readonly notice: string;
-}
-
-const PLANES: readonly Plane[] = [
-  { x: "LOGM", y: "LOGZ", notice: "Metallicity should rise with mass and flatten above 10¹⁰·⁵ M☉." },
-  {
-    x: "LOGM",
-    y: "LOGSFR",
-    notice: "Star-forming galaxies make a sequence that rises with mass and redshift; quiescent ones lie below it.",
-  },
-  { x: "LOGSFR", y: "AV", notice: "Dust should grow with the star formation rate, with a wide scatter." },
-  { x: "LOGM", y: "AGE", notice: "Massive galaxies should be older." },
-];
-
-/** Local main sequence of star-forming galaxies (Renzini & Peng 2015, ApJ 801, L29). */
-const MAIN_SEQUENCE = {
-  label: "main sequence at z = 0 (Renzini & Peng 2015)",
-  x: [8.5, 11.2],
-  y: [8.5, 11.2].map((logMass) => 0.76 * logMass - 7.64),
-};
-
-function planeFigure(sample: Sample, others: readonly Sample[], { x, y, notice }: Plane): Figure[] {
+function planeFigure(sample: Sample, others: readonly Sample[], { x, y, notice, line }: Plane): Figure[] {
   const pairOf = (one: Sample) => {
     const [xs, ys] = [valuesOf(one, x), valuesOf(one, y)];
     return xs === undefined || ys === undefined ? [] : [{ label: one.label, x: xs, y: ys }];
@@ -90,31 +67,38 @@ function planeFigure(sample: Sample, others: readonly Sample[], { x, y, notice }
       xAxis,
       yAxis,
       samples: slice === undefined ? samples : cutPair(samples, slice),
-      lines: x === "LOGM" && y === "LOGSFR" ? [MAIN_SEQUENCE] : [],
+      lines: line === undefined ? [] : [line],
       caption: `${axisLabel(yAxis)} against ${axisLabel(xAxis)}. ${notice} ${slice?.words ?? ""}`.trim(),
     }),
   ];
 }
 
 export function propertyFigures(sample: Sample, others: readonly Sample[]): (readonly [name: string, Figure])[] {
-  return PLANES.flatMap((plane) =>
+  return (sample.survey.figures.planes ?? []).flatMap((plane) =>
     planeFigure(sample, others, plane).map(
       (figure) => [`${plane.x}-${plane.y}`.toLowerCase().replaceAll("log", ""), figure] as const,
     ),
   );
 }
 
+/** log10 stellar masses; undefined where the survey names no such field or the table has none. */
+function massesOf(sample: Sample): Float64Array | undefined {
+  const { mass } = sample.survey.figures;
+  return mass === undefined ? undefined : valuesOf(sample, mass);
+}
+
 /** Mass against redshift, with the mass above which a flux-limited sample is complete. */
 export function massRedshiftFigure(sample: Sample, others: readonly Sample[], limit: Limit | undefined): Figure[] {
-  const [z, logMass] = [valuesOf(sample, "z"), valuesOf(sample, "LOGM")];
-  if (z === undefined || logMass === undefined) return [];
+  const { mass } = sample.survey.figures;
+  const [z, logMass] = [redshiftsOf(sample), massesOf(sample)];
+  if (mass === undefined || z === undefined || logMass === undefined) return [];
   const j = limit === undefined ? -1 : fieldIndex(sample, limit.band);
   const complete =
     limit === undefined || j < 0
       ? { z: [], logMass: [] }
       : completeMass({ z, logMass, magnitude: magnitudesOf(sample, j) }, limit.faint);
   const beside = others.flatMap((other) => {
-    const [x, y] = [valuesOf(other, "z"), valuesOf(other, "LOGM")];
+    const [x, y] = [redshiftsOf(other), massesOf(other)];
     return x === undefined || y === undefined ? [] : [{ label: other.label, x, y }];
   });
   const lines =
@@ -124,7 +108,7 @@ export function massRedshiftFigure(sample: Sample, others: readonly Sample[], li
   return [
     figures.scatter.draw({
       xAxis: { label: "redshift" },
-      yAxis: fieldAxis(sample.survey.fields[fieldIndex(sample, "LOGM")]),
+      yAxis: fieldAxis(sample.survey.fields[fieldIndex(sample, mass)]),
       samples: [{ label: sample.label, x: z, y: logMass }, ...beside.slice(0, 2)],
       lines: lines.map((line) => ({ ...line, only: sample.label })),
       caption:

@@ -10,15 +10,16 @@ import {
 } from "./evaluate.ts";
 import { coverageCurve, pitHistogram } from "./metrics.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
+import { UserError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { type Reporter, silent } from "../progress.ts";
 import { type ReportSection, renderReport } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import { flagsOf } from "../survey/field-list.ts";
+import { flagsOf, knownFields } from "../survey/field-list.ts";
 import type { SplitName } from "../survey/split.ts";
-import type { FieldCoder } from "../tokens/standardise.ts";
+import type { Survey } from "../survey/survey.ts";
 import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import { readPart, surveyOf } from "../train/tables.ts";
@@ -45,8 +46,8 @@ export interface EvaluateRequest {
   readonly baselineTable?: string;
   /** Default: trainZ and ridge. */
   readonly methods?: readonly BaselineName[];
-  /** Fields that baselines answer. */
-  readonly baselineFields: readonly string[];
+  /** Properties that baselines answer; default: the survey's headline. */
+  readonly headline?: readonly string[];
   /** Folder for `metrics.json` and `report.html`. */
   readonly out: string;
   /** Run folder whose log is shown. */
@@ -79,43 +80,19 @@ interface QuestionResult {
 /** Nominal levels of the coverage curves in metrics.json. */
 const COVERAGE_LEVELS = Float64Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
 
-/** Pivot [Angstrom] up to which a band counts as blue, and from which as red, in the standard questions. */
-const BLUE = 6000;
-
-/** The questions that every evaluation asks. */
-function standardQuestions(coder: FieldCoder): Question[] {
-  const { fields, nField, nBand } = coder;
-  const indices = (isWanted: (j: number) => boolean): number[] => fields.flatMap((_, j) => (isWanted(j) ? [j] : []));
-  const properties = indices((j) => j >= nBand);
-  const pivot = (j: number): number => fields[j].band?.pivot ?? 0;
-  const named = (...names: string[]): number[] => indices((j) => names.includes(fields[j].name));
-  const question = (title: string, given: number[], wanted: number[]): Question => ({
-    title,
-    isGiven: flagsOf(given, nField),
-    wanted,
+/** The survey's questions, but for those that leave nothing given or nothing wanted in this vocabulary. */
+function questionsOf(survey: Survey): Question[] {
+  const { fields } = survey;
+  const questions = survey.questions.flatMap(({ title, given, want }): Question[] => {
+    const wanted = knownFields(want, fields);
+    const isGiven = flagsOf(
+      knownFields(given, fields).filter((j) => !wanted.includes(j)),
+      fields.length,
+    );
+    return isGiven.includes(1) && wanted.length > 0 ? [{ title, isGiven, wanted }] : [];
   });
-  return [
-    question(
-      "all bands",
-      indices((j) => j < nBand),
-      properties,
-    ),
-    question(
-      "blue bands",
-      indices((j) => j < nBand && pivot(j) < BLUE),
-      properties,
-    ),
-    question(
-      "broad bands",
-      indices((j) => fields[j].band?.group === "broad"),
-      properties,
-    ),
-    question(
-      "mass and [OIII]",
-      named("LOGM", "OIII5007_EW"),
-      indices((j) => j < nBand && pivot(j) >= BLUE),
-    ),
-  ].filter(({ isGiven, wanted }) => isGiven.includes(1) && wanted.length > 0);
+  if (questions.length > 0) return questions;
+  throw new UserError(`${survey.path}: no question to ask; expected \`questions\` that give and want fields it has`);
 }
 
 /** Evenly spaced rows, at most `most`. */
@@ -124,8 +101,11 @@ function thin(rows: Int32Array, most: number): Int32Array {
   return Int32Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]);
 }
 
+const DEFAULTS = { part: "test", methods: ["trainZ", "ridge"], seed: "1", mostRows: 5000 } as const;
+
 /** A request with its defaults. */
-type Settings = EvaluateRequest & Required<Pick<EvaluateRequest, "part" | "methods" | "seed" | "mostRows">>;
+type Settings = EvaluateRequest &
+  Required<Pick<EvaluateRequest, "part" | "methods" | "headline" | "seed" | "mostRows">>;
 
 /** What every question of one evaluation shares. */
 interface Session {
@@ -150,7 +130,7 @@ async function ask(
   const { coder } = predictor;
   session.step(`given ${question.title}`);
   const network = await predictTruths(predictor, test.catalog, test.rows, question);
-  const wanted = question.wanted.filter((j) => request.baselineFields.includes(coder.fields[j].name));
+  const wanted = question.wanted.filter((j) => request.headline.includes(coder.fields[j].name));
   const others =
     isMain && learn !== undefined
       ? await predictBaselines(
@@ -189,12 +169,10 @@ async function describeAnswers(
   if (!isMain) return { heading, tables, figures: [calibration, await sed(3)] };
   const hasBaselines = Object.values(scores).some((methods) => Object.keys(methods).length > 1);
   const comparisons = hasBaselines
-    ? [
-        comparisonFigure(scores, request.baselineFields, "sigmaNmad"),
-        comparisonFigure(scores, request.baselineFields, "crps"),
-      ]
+    ? [comparisonFigure(scores, request.headline, "sigmaNmad"), comparisonFigure(scores, request.headline, "crps")]
     : [];
-  const pdfs = await pdfFigure(predictor, test.catalog, thin(test.rows, 9), question.isGiven, coder.nBand);
+  const first = question.wanted.find((j) => coder.fields[j].name === request.headline[0]) ?? question.wanted[0];
+  const pdfs = await pdfFigure(predictor, test.catalog, thin(test.rows, 9), question.isGiven, first);
   const whole = `${test.rows.length} held-out galaxies (part "${request.part}" of ${request.table}).`;
   return {
     heading,
@@ -207,7 +185,7 @@ async function describeAnswers(
 /** Pieces of work in a question: the network's answers, its scores, its figures; for the main one, every baseline. */
 function countPieces(questions: readonly Question[], { request, predictor, learn }: Omit<Session, "step">): number {
   const names = questions[0]?.wanted.map((j) => predictor.coder.fields[j].name) ?? [];
-  const fitted = learn === undefined ? 0 : names.filter((name) => request.baselineFields.includes(name)).length;
+  const fitted = learn === undefined ? 0 : names.filter((name) => request.headline.includes(name)).length;
   return 3 * questions.length + fitted * request.methods.length;
 }
 
@@ -254,9 +232,11 @@ async function askAll(
  * @throws UserError for a table that can't be read or has no rows in the part, a checkpoint that can't be loaded.
  */
 export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
-  const request: Settings = { part: "test", methods: ["trainZ", "ridge"], seed: "1", mostRows: 5000, ...given };
-  const checkpoint = loadCheckpoint(request.checkpoint);
+  const checkpoint = loadCheckpoint(given.checkpoint);
   const survey = surveyOf(checkpoint);
+  const { headline } = survey;
+  const request: Settings = { ...DEFAULTS, headline, ...given };
+  const questions = questionsOf(survey);
   const { catalog, rows } = await readPart(request.table, request.part, survey, request.reading);
   const { baselineTable } = request;
   const learn =
@@ -265,7 +245,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const predictor = createPredictor(request.engine, checkpoint);
   try {
     const session = { request, predictor, test, learn };
-    const { results, sections } = await askAll(standardQuestions(predictor.coder), session);
+    const { results, sections } = await askAll(questions, session);
     const evaluation: Evaluation = {
       table: request.table,
       part: request.part,

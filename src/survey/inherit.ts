@@ -13,7 +13,7 @@ export function heirOf(survey: z.ZodObject, band: z.ZodObject, property: z.ZodOb
 }
 
 /** Keys that are taken over as they are, from the first parent that has them. */
-const SCALARS = ["fluxUnit", "fluxRange", "tiles", "zeroPointError"] as const;
+const SCALARS = ["fluxUnit", "fluxRange", "tiles", "zeroPointError", "headline", "questions"] as const;
 
 function rowsOf(file: Row, list: string): readonly Row[] {
   const rows = file[list];
@@ -43,6 +43,9 @@ function mergeRows(inherited: readonly (readonly Row[])[], own: readonly Row[]):
   return [...merged.values()];
 }
 
+/** One section from several: each key from the first that has it. */
+const mergeKeys = (sections: readonly unknown[]): Row => Object.assign({}, ...sections.toReversed()) as Row;
+
 /** What a file may name in `omit`: inherited fields and groups of bands. */
 export function omittable(parents: readonly Row[]): string[] {
   const rows = parents.flatMap((parent) => [...rowsOf(parent, "bands"), ...rowsOf(parent, "properties")]);
@@ -50,7 +53,7 @@ export function omittable(parents: readonly Row[]): string[] {
 }
 
 /**
- * A file with what it takes over from the files it extends: bands, properties and survey-wide numbers; layouts
+ * A file with what it takes over from the files it extends: bands, properties, survey-wide numbers and highlights; layouts
  * only of those that `layoutsOf` names.
  * Without parents it is the file itself, so that rows of one name stay two and are refused.
  */
@@ -69,6 +72,7 @@ export function inherit(parents: readonly Row[], file: Row): Row {
   return {
     ...Object.fromEntries(scalars),
     ...file,
+    figures: mergeKeys([file, ...parents].map(({ figures }) => figures)),
     instruments: merged("instruments"),
     bands: merged("bands"),
     properties: merged("properties"),

@@ -6,6 +6,7 @@ import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import { readYaml } from "../io/yaml.ts";
 import type { Band, Field, Instrument } from "./field.ts";
+import { type Highlights, highlightShape, highlightsOf } from "./highlights.ts";
 import { heirOf, inherit, omittable } from "./inherit.ts";
 import { layoutSchema } from "./layout.ts";
 import type { Layout } from "./layout.ts";
@@ -80,6 +81,7 @@ export const surveySchema = z.strictObject({
   bands: z.array(bandSchema),
   properties: z.array(propertySchema),
   layouts: z.array(layoutSchema).default([]),
+  ...highlightShape,
 });
 
 const heirSchema = heirOf(surveySchema, bandSchema, propertySchema);
@@ -88,7 +90,7 @@ const heirSchema = heirOf(surveySchema, bandSchema, propertySchema);
 export type SurveyFile = z.output<typeof surveySchema>;
 
 /** A survey as its YAML file says: bands, depths, properties. Data, never code. */
-export interface Survey {
+export interface Survey extends Highlights {
   /** The file it is made of. */
   readonly file: SurveyFile;
   /** Name of the survey, as in `datasets/<name>.yaml`. */
@@ -144,6 +146,8 @@ function surveyPath(nameOrPath: string, from?: string): string {
 interface WholeFile {
   readonly value: SurveyFile;
   where(this: void, list: "bands" | "properties" | "layouts", name: string, key?: string): string;
+  /** Place of a key that the file itself states; undefined where it is inherited or nowhere. */
+  placeOf(this: void, ...path: string[]): string | undefined;
 }
 
 function readSurveyFile(path: string, children: readonly string[]): WholeFile {
@@ -160,6 +164,10 @@ function readSurveyFile(path: string, children: readonly string[]): WholeFile {
     const i = rows.findLastIndex((row) => row.name === name);
     return where(i < 0 ? [] : key === undefined ? [list, i] : [list, i, key]);
   };
+  const placeOf: WholeFile["placeOf"] = (...keys) => {
+    const stated = keys.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], raw.value);
+    return stated === undefined ? undefined : where(keys);
+  };
   const line = [...children, resolve(path)];
   const parents = (raw.value.extends ?? []).map((name) => readSurveyFile(surveyPath(name, path), line).value);
   checkNames(raw.value.omit, omittable(parents), `${where(["omit"])}: omit`);
@@ -169,7 +177,7 @@ function readSurveyFile(path: string, children: readonly string[]): WholeFile {
     `${where(["layoutsOf"])}: layoutsOf`,
   );
   const result = surveySchema.safeParse(inherit(parents, raw.value));
-  if (result.success) return { value: result.data, where: place };
+  if (result.success) return { value: result.data, where: place, placeOf };
   const issue = result.error.issues[0];
   throw new UserError(`${where(issue.path)}: "${issue.path.map(String).join(".")}": ${issue.message}`);
 }
@@ -249,7 +257,12 @@ function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: st
  * The survey that a file describes. `where` is the place of a row in messages, `path` that of the file.
  * @throws UserError for fields declared twice, rows that don't fit together, layouts of other fields.
  */
-export function surveyOf(file: SurveyFile, path: string, where: WholeFile["where"] = () => path): Survey {
+export function surveyOf(
+  file: SurveyFile,
+  path: string,
+  where: WholeFile["where"] = () => path,
+  placeOf: WholeFile["placeOf"] = () => undefined,
+): Survey {
   const names = new Set<string>();
   const ids = new Set<number>();
   const claim = (list: "bands" | "properties", name: string, given: number | undefined): number => {
@@ -289,6 +302,7 @@ export function surveyOf(file: SurveyFile, path: string, where: WholeFile["where
     instruments: file.instruments.map((one) => definedOf<Instrument>(one)),
     fields,
     layouts: file.layouts,
+    ...highlightsOf(file, fields, placeOf),
   };
 }
 
@@ -298,6 +312,6 @@ export function surveyOf(file: SurveyFile, path: string, where: WholeFile["where
  */
 export function loadSurvey(nameOrPath: string): Survey {
   const path = surveyPath(nameOrPath);
-  const { value, where } = readSurveyFile(path, []);
-  return surveyOf(value, path, where);
+  const { value, where, placeOf } = readSurveyFile(path, []);
+  return surveyOf(value, path, where, placeOf);
 }

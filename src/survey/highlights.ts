@@ -1,0 +1,113 @@
+/** What people look at first in a survey: properties to score, questions to ask of a network, figures to draw. */
+import { z } from "zod";
+import { UserError } from "../errors.ts";
+import { didYouMean } from "../io/nearest.ts";
+import type { Field } from "./field.ts";
+import { knownFields, parseFieldList } from "./field-list.ts";
+
+const name = z.string().min(1);
+const ends = z.tuple([z.number(), z.number()]);
+
+const questionSchema = z.strictObject({
+  title: name,
+  /** Lists of fields, as `caleido query` takes them. */
+  given: name,
+  want: name,
+});
+
+const planeSchema = z.strictObject({
+  x: name,
+  y: name,
+  /** What to look for, for the caption. */
+  notice: name,
+  /** A known relation, drawn between two points. */
+  line: z.strictObject({ label: name, x: ends, y: ends }).optional(),
+});
+
+const captionSchema = z.strictObject({
+  field: name,
+  label: name,
+  unit: z.string().default(""),
+  decimals: z.int().min(0).default(0),
+});
+
+const figuresSchema = z.strictObject({
+  /** log10 stellar mass, shown against redshift. */
+  mass: name.optional(),
+  /** Properties told above the photometry of single galaxies. */
+  captions: z.array(captionSchema).optional(),
+  /** Pairs of properties shown against each other. */
+  planes: z.array(planeSchema).optional(),
+  /** Equivalent widths of the lines of the BPT diagram [NII]/Halpha, [OIII]/Hbeta. */
+  bpt: z.strictObject({ nii: name, halpha: name, oiii: name, hbeta: name }).optional(),
+});
+
+/** Keys of a survey file. */
+export const highlightShape = {
+  headline: z.array(name).min(1).optional(),
+  questions: z.array(questionSchema).min(1).optional(),
+  figures: figuresSchema.optional(),
+};
+
+type HighlightFile = z.output<z.ZodObject<typeof highlightShape>>;
+export type Plane = z.output<typeof planeSchema>;
+
+export interface Highlights {
+  /** Names of the properties told first and scored beside baselines. */
+  readonly headline: readonly string[];
+  /** What an evaluation asks, the main question first. */
+  readonly questions: readonly z.output<typeof questionSchema>[];
+  /** What figures show; names in it are fields of the survey. */
+  readonly figures: z.output<typeof figuresSchema>;
+}
+
+const DEFAULT_QUESTIONS: Highlights["questions"] = [
+  { title: "all bands", given: "bands", want: "properties" },
+  { title: "broad bands", given: "broad", want: "properties" },
+];
+const DEFAULT_HEADLINE = 3;
+
+/**
+ * The highlights that a survey file states, or takes over: what is taken over and speaks of fields that the survey does
+ * not have is left out. `placeOf` is where the file itself states a key (`figures.bpt`); undefined where it does not.
+ * @throws UserError, with that place, for stated names that are no fields.
+ */
+export function highlightsOf(
+  file: HighlightFile,
+  fields: readonly Field[],
+  placeOf: (...path: string[]) => string | undefined,
+): Highlights {
+  const names = fields.map((field) => field.name);
+  /** Whether all of `wanted` are fields. */
+  const isKnown = (wanted: readonly string[], place: string | undefined): boolean => {
+    const wrong = wanted.find((one) => !names.includes(one));
+    if (wrong === undefined || place === undefined) return wrong === undefined;
+    throw new UserError(`${place}: no field "${wrong}"${didYouMean(wrong, names)}`);
+  };
+  const stated = placeOf("questions");
+  const isAskable = ({ title, given, want }: Highlights["questions"][number]): boolean =>
+    [given, want].every((list) =>
+      stated === undefined
+        ? knownFields(list, fields).length > 0
+        : parseFieldList(list, fields, `${stated}: question "${title}"`).length > 0,
+    );
+  const headline = (file.headline ?? []).filter((one) => isKnown([one], placeOf("headline")));
+  const questions = (file.questions ?? []).filter(isAskable);
+  const properties = fields.filter(({ band }) => band === undefined).map((field) => field.name);
+  const { mass, captions = [], planes = [], bpt } = file.figures ?? {};
+  return {
+    headline: headline.length > 0 ? headline : properties.slice(0, DEFAULT_HEADLINE),
+    questions:
+      questions.length > 0
+        ? questions
+        : DEFAULT_QUESTIONS.filter(({ given, want }) =>
+            [given, want].every((list) => knownFields(list, fields).length > 0),
+          ),
+    figures: {
+      ...(mass !== undefined && isKnown([mass], placeOf("figures", "mass")) ? { mass } : {}),
+      captions: captions.filter(({ field }) => isKnown([field], placeOf("figures", "captions"))),
+      planes: planes.filter(({ x, y }) => isKnown([x, y], placeOf("figures", "planes"))),
+      ...(bpt !== undefined && isKnown(Object.values(bpt), placeOf("figures", "bpt")) ? { bpt } : {}),
+    },
+  };
+}
