@@ -122,11 +122,13 @@ export async function sedFigure(
   isGiven: Uint8Array,
 ): Promise<Figure> {
   const { coder } = predictor;
-  const wanted = Array.from({ length: coder.nBand }, (_, j) => j).filter((j) => isGiven[j] === 0);
+  const bands = [...coder.groups.band];
+  const wanted = bands.filter((j) => isGiven[j] === 0);
   const { mixtures, scales } = await predictor.predict(catalog, rows, isGiven, wanted);
   const objects = Array.from(rows, (row, i) => ({
     title: `galaxy ${catalog.objectId[row]}`,
-    bands: coder.fields.slice(0, coder.nBand).map((field, j) => {
+    bands: bands.map((j) => {
+      const field = coder.fields[j];
       const at = row * coder.nField + j;
       const isObserved = catalog.state[at] !== State.notObserved;
       const w = wanted.indexOf(j);
@@ -139,7 +141,7 @@ export async function sedFigure(
       };
     }),
   }));
-  return figures.seds.draw({ fluxUnit: coder.fields[0].unit, objects });
+  return figures.seds.draw({ fluxUnit: coder.fields[bands[0]].unit, objects });
 }
 
 /** Training curves of a run's log. */

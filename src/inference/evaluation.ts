@@ -15,14 +15,14 @@ import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { type Reporter, silent } from "../progress.ts";
 import { type ReportSection, renderReport } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
-import type { Catalog } from "../survey/catalog.ts";
+import { allRows, type Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, knownFields } from "../survey/field-list.ts";
 import type { SplitName } from "../survey/split.ts";
 import type { Survey } from "../survey/survey.ts";
 import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
-import { readPart, surveyOf } from "../train/tables.ts";
+import { sampleRows } from "../train/tables.ts";
 import {
   accuracyFigures,
   calibrationFigure,
@@ -95,6 +95,9 @@ function questionsOf(survey: Survey): Question[] {
   throw new UserError(`${survey.path}: no question to ask; expected \`questions\` that give and want fields it has`);
 }
 
+/** Most rows that baselines learn from: beyond, they take hours and learn no more. */
+const MOST_TO_LEARN = 100_000;
+
 /** Evenly spaced rows, at most `most`. */
 function thin(rows: Int32Array, most: number): Int32Array {
   if (rows.length <= most) return rows;
@@ -159,11 +162,11 @@ async function describeAnswers(
 ): Promise<ReportSection> {
   const { coder } = predictor;
   const heading = `Given ${question.title}`;
-  const properties = coder.fields.slice(coder.nBand);
+  const properties = coder.fields.filter(({ band }) => band === undefined);
   const names = properties.map((field) => field.name);
   const sed = (galaxies: number): Promise<Figure> =>
     sedFigure(predictor, test.catalog, thin(test.rows, galaxies), question.isGiven);
-  if (question.wanted.some((j) => j < coder.nBand)) return { heading, figures: [await sed(4)] };
+  if (question.wanted.some((j) => coder.fields[j].band !== undefined)) return { heading, figures: [await sed(4)] };
   const tables = scoreTables(scores, coder.fields);
   const calibration = calibrationFigure(names.slice(0, 6), network);
   if (!isMain) return { heading, tables, figures: [calibration, await sed(3)] };
@@ -233,15 +236,17 @@ async function askAll(
  */
 export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const checkpoint = loadCheckpoint(given.checkpoint);
-  const survey = surveyOf(checkpoint);
+  const { survey } = checkpoint.config;
   const { headline } = survey;
   const request: Settings = { ...DEFAULTS, headline, ...given };
   const questions = questionsOf(survey);
-  const { catalog, rows } = await readPart(request.table, request.part, survey, request.reading);
-  const { baselineTable } = request;
+  const { table, part, baselineTable, reading } = request;
+  const whole = (catalog: Catalog): { catalog: Catalog; rows: Int32Array } => ({ catalog, rows: allRows(catalog) });
+  const test = whole(await sampleRows(table, part, survey, reading, request.mostRows));
   const learn =
-    baselineTable === undefined ? undefined : await readPart(baselineTable, "train", survey, request.reading);
-  const test = { catalog, rows: thin(rows, request.mostRows) };
+    baselineTable === undefined
+      ? undefined
+      : whole(await sampleRows(baselineTable, "train", survey, reading, MOST_TO_LEARN));
   const predictor = createPredictor(request.engine, checkpoint);
   try {
     const session = { request, predictor, test, learn };
