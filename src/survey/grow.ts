@@ -30,17 +30,49 @@ function checkSame(old: Field, wanted: Field, where: string): void {
 }
 
 /** One depth (zero-point error, ...) for a band whose list belongs to tiles that the grown survey doesn't have. */
-function withoutTiles(row: SurveyFile["bands"][number]): SurveyFile["bands"][number] {
+function withoutTiles(row: SurveyFile["bands"][number], instrument: string | undefined): SurveyFile["bands"][number] {
   const middle = <T extends number | number[] | undefined>(list: T): T =>
     Array.isArray(list) ? ([[...list].sort((a, b) => a - b)[list.length >> 1]] as T) : list;
-  const { depth, zeroPointError, seeing, exposure, instrument: _, ...rest } = row;
+  const { depth, zeroPointError, seeing, exposure, ...rest } = row;
   return {
     ...rest,
     depth: middle(depth),
+    ...(instrument === undefined ? {} : { instrument }),
     ...(zeroPointError === undefined ? {} : { zeroPointError: middle(zeroPointError) }),
     ...(seeing === undefined ? {} : { seeing: middle(seeing) }),
     ...(exposure === undefined ? {} : { exposure: middle(exposure) }),
   };
+}
+
+/** Layouts without what they say of fields that are not among these rows. */
+function layoutsFor(
+  layouts: SurveyFile["layouts"],
+  bands: SurveyFile["bands"],
+  properties: SurveyFile["properties"],
+): SurveyFile["layouts"] {
+  const names = new Set([...bands, ...properties].map(({ name }) => name));
+  const known = new Set([...names, ...bands.map(({ group }) => group)]);
+  const ofNames = <T>(rows: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(rows).filter(([name]) => names.has(name)));
+  return layouts.map((layout) => ({
+    ...layout,
+    properties: ofNames(layout.properties),
+    bands: layout.bands.flatMap((columns) => {
+      const { order, only } = columns;
+      const kept = only?.filter((name) => known.has(name));
+      if (kept?.length === 0) return [];
+      return [
+        {
+          ...columns,
+          ...(order === undefined
+            ? {}
+            : { order: order.map((name) => (name !== null && names.has(name) ? name : null)) }),
+          ...(kept === undefined ? {} : { only: kept }),
+          aliases: ofNames(columns.aliases),
+        },
+      ];
+    }),
+  }));
 }
 
 /**
@@ -61,19 +93,15 @@ export function growSurvey(old: Survey, wanted: Survey, taken: ReadonlySet<strin
     return [...rows, ...kept].map((row) => ({ ...row, id: known.get(row.name)?.id ?? next++ }));
   };
   const oldFile = fileWithIds(old);
-  const bands = merge(oldFile.bands, wanted.file.bands, withoutTiles);
+  const bands = merge(oldFile.bands, wanted.file.bands, (row) =>
+    withoutTiles(row, known.get(row.name)?.band?.instrument),
+  );
   const properties = merge(oldFile.properties, wanted.file.properties, (row) => row);
   const names = new Set([...bands, ...properties].map(({ name }) => name));
-  const layouts = wanted.file.layouts.map((layout) => ({
-    ...layout,
-    properties: Object.fromEntries(Object.entries(layout.properties).filter(([name]) => names.has(name))),
-    bands: layout.bands.map((columns) => ({
-      ...columns,
-      ...(columns.order === undefined
-        ? {}
-        : { order: columns.order.map((name) => (name !== null && names.has(name) ? name : null)) }),
-      aliases: Object.fromEntries(Object.entries(columns.aliases).filter(([name]) => names.has(name))),
-    })),
-  }));
-  return surveyOf({ ...wanted.file, bands, properties, layouts }, wanted.path);
+  const instruments = [
+    ...wanted.file.instruments,
+    ...old.file.instruments.filter(({ name }) => !wanted.file.instruments.some((one) => one.name === name)),
+  ];
+  const layouts = layoutsFor(wanted.file.layouts, bands, properties);
+  return surveyOf({ ...wanted.file, instruments, bands, properties, layouts }, wanted.path);
 }
