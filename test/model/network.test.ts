@@ -2,52 +2,58 @@ import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import type { Arrays, Compiled, NdArray, Tensors } from "../../src/engine/contract.ts";
 import { createLayout, initialise, unpack } from "../../src/model/parameters.ts";
-import { conditionals, encode, marginals, marginalsOf, parameterSpecs } from "../../src/model/transformer.ts";
+import {
+  conditionals,
+  encode,
+  marginals,
+  marginalsAt,
+  parameterSpecs,
+  readoutsOf,
+} from "../../src/model/transformer.ts";
 import { createRng } from "../../src/random.ts";
-import { type BatchShape, contextSignature, drawBatch, orderSignature } from "../../src/tokens/batch.ts";
-import { createFieldCoder } from "../../src/tokens/standardise.ts";
+import { type BatchShape, drawBatch, orderSignature } from "../../src/tokens/batch.ts";
+import { contextSignature } from "../../src/tokens/hosts.ts";
 import { subsetSchema } from "../../src/tokens/subset.ts";
+import { coderOf } from "../../src/train/config.ts";
 import { onnx, perturb, plainJs, startCheckpoint, tinyModel } from "../helpers/network.ts";
 import { distance, sourceOf, toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
 
 const n = toyFields.length;
 const B = 6;
 const T = 4;
-const every = Array.from({ length: n }, (_, j) => j);
 const catalog = toyCatalog(200);
 const checkpoint = perturb(startCheckpoint(catalog, { isCalibrated: true }));
 const { config, layout, state } = checkpoint;
-const coder = createFieldCoder(config.fields, config.standardisation);
-const shape: BatchShape = { nFull: 0, nMasked: 0, nOrdered: B, nTarget: T };
+const coder = coderOf(config);
+const shape: BatchShape = { nFull: 0, nMasked: 0, nOrdered: B, nTarget: T, hasFilterDropout: false };
 const subsets = subsetSchema.parse({ fullShare: 0, autoregressiveShare: 1 });
 
 /** Contexts of B galaxies and their ordered queries. */
 function drawInputs(seed: string): Record<string, NdArray> {
   const batch = drawBatch(coder, [sourceOf(catalog, { isCalibrated: true })], subsets, shape, createRng(seed));
-  const names = Object.keys({ ...contextSignature(B, n), ...orderSignature(B, T) });
+  const names = Object.keys({ ...contextSignature(B, coder), ...orderSignature(B, T) });
   return Object.fromEntries(names.map((name) => [name, batch[name]]));
 }
 
 const inputs = drawInputs("inputs");
 
 /** Marginals [B, N, width] of every field, and conditionals [B, T, width] of the ordered queries. */
-function network(batchTensors: Tensors, wanted: readonly number[] = every): Tensors {
+function network(batchTensors: Tensors): Tensors {
   const params = unpack(tf.tensor1d(state.params), layout);
   const known = encode(config.model, coder, params, batchTensors, true);
+  const [{ readouts, suffix }] = readoutsOf(config.model, coder);
   const both = tf.concat<tf.Tensor3D>(
-    (["band", "property"] as const).map((part) => marginals(config.model, params, known, part)),
+    readouts.map((readout) => marginals(params, known, readout)),
     1,
   );
   const picked = tf.oneHot(tf.cast(batchTensors.targetField, "int32"), n) as tf.Tensor3D;
-  return {
-    marginal: both,
-    wanted: marginalsOf(config.model, params, known, coder, wanted),
-    ordered: conditionals(config.model, params, known, tf.matMul<tf.Tensor3D>(picked, both), batchTensors),
-  };
+  const raw = tf.matMul<tf.Tensor3D>(picked, both);
+  const [ordered] = conditionals(config.model, coder, params, known, [{ suffix, raw }], batchTensors);
+  return { marginal: both, ordered: ordered.raw };
 }
 
 const compiled: Promise<Compiled> = onnx.then((engine) =>
-  engine.compile((x) => network(x), { ...contextSignature(B, n), ...orderSignature(B, T) }),
+  engine.compile((x) => network(x), { ...contextSignature(B, coder), ...orderSignature(B, T) }),
 );
 const run = async (changes: Arrays = {}): Promise<Arrays> => (await compiled).run({ ...inputs, ...changes });
 
@@ -87,10 +93,9 @@ describe("the network", () => {
   it("says the same compiled and on the pure-JS backend", async () => {
     const eager = await (
       await plainJs
-    ).compile((x) => network(x), { ...contextSignature(B, n), ...orderSignature(B, T) });
+    ).compile((x) => network(x), { ...contextSignature(B, coder), ...orderSignature(B, T) });
     const [a, b] = [await run(), await eager.run(inputs)];
-    for (const name of ["marginal", "wanted", "ordered"])
-      expect(distance(a[name].data, b[name].data)).toBeLessThan(1e-4);
+    for (const name of ["marginal", "ordered"]) expect(distance(a[name].data, b[name].data)).toBeLessThan(1e-4);
   });
 
   it("doesn't see the value, error or slope of what isn't given", async () => {
@@ -147,25 +152,6 @@ describe("the network", () => {
         const moved = [2, 3, 4, 5].map((b) => distance(galaxy(answers[output], b), galaxy(base[output], b)));
         expect(Math.max(...moved)).toBeGreaterThan(1e-3);
       }
-    }
-  });
-
-  it("answers a wanted field alike alone, among others, and in any order", async () => {
-    const base = await run();
-    const width = base.marginal.shape[2];
-    for (const wanted of [[7], [0], [9, 2], [5, 6, 1, 8], every.toReversed()]) {
-      const some = await (
-        await onnx
-      ).compile((x) => ({ wanted: network(x, wanted).wanted }), {
-        ...contextSignature(B, n),
-        ...orderSignature(B, T),
-      });
-      const answers = (await some.run(inputs)).wanted;
-      expect(answers.shape).toStrictEqual([B, wanted.length, width]);
-      const expected = Array.from({ length: B }, (_, b) =>
-        wanted.map((j) => [...base.marginal.data.subarray((b * n + j) * width, (b * n + j + 1) * width)]),
-      ).flat(2);
-      expect(distance(answers.data, expected)).toBeLessThan(1e-5);
     }
   });
 });
@@ -240,18 +226,19 @@ describe("a vocabulary without bands", () => {
       state: few.state.filter((_, at) => at % n >= toyBands),
     };
     const bare = startCheckpoint(properties);
-    const own = createFieldCoder(fields, bare.config.standardisation);
+    const own = coderOf(bare.config);
     const answer = await (
       await onnx
     ).compile(
       (x) => {
         const params = unpack(tf.tensor1d(bare.state.params), bare.layout);
         const known = encode(bare.config.model, own, params, x, false);
-        return { raw: marginalsOf(bare.config.model, params, known, own, [0, size - 1]) };
+        const [{ readouts }] = readoutsOf(bare.config.model, own);
+        return { raw: marginalsAt(params, known, readouts[0], tf.tensor1d([0, size - 1], "int32")) };
       },
-      contextSignature(2, size),
+      contextSignature(2, own),
     );
-    const zeros = Object.entries(contextSignature(2, size)).map(([name, { dtype, shape: s }]) => {
+    const zeros = Object.entries(contextSignature(2, own)).map(([name, { dtype, shape: s }]) => {
       const length = s.reduce((a, b) => a * b, 1);
       return [name, { dtype, shape: s, data: dtype === "int32" ? new Int32Array(length) : new Float32Array(length) }];
     });

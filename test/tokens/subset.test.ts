@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createRng } from "../../src/random.ts";
+import { allRows, hide } from "../../src/survey/catalog.ts";
 import { type Field, State } from "../../src/survey/field.ts";
 import { batchShape, drawBatch } from "../../src/tokens/batch.ts";
-import { contextScale } from "../../src/tokens/scale.ts";
 import { createFieldCoder, fitStandardisation } from "../../src/tokens/standardise.ts";
 import {
   type ContextDraw,
@@ -12,11 +12,11 @@ import {
   type SubsetConfig,
   subsetSchema,
 } from "../../src/tokens/subset.ts";
-import { everyRow, sourceOf, toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
+import { sourceOf, toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
 
 const n = toyFields.length;
 const catalog = toyCatalog(300);
-const coder = createFieldCoder(toyFields, fitStandardisation(catalog, everyRow(catalog)));
+const coder = createFieldCoder(toyFields, fitStandardisation(catalog, allRows(catalog)));
 
 /** What each draw promises about a pool: `kept` and `left` partition it. */
 const meanings: Record<ContextDrawName, (kept: readonly Field[], left: readonly Field[]) => boolean> = {
@@ -131,18 +131,23 @@ describe("a drawn context", () => {
 
 describe("a training batch", () => {
   const config = settings({ fullShare: 0.25, autoregressiveShare: 0.5 });
-  const shape = batchShape(64, 4, config);
+  const shape = batchShape(64, 4, config, false);
   const draw = (seed: string, sources = [sourceOf(catalog)]): ReturnType<typeof drawBatch> =>
     drawBatch(coder, sources, config, shape, createRng(seed));
 
   it("divides its galaxies as asked", () => {
-    expect(shape).toStrictEqual({ nFull: 16, nMasked: 16, nOrdered: 32, nTarget: 4 });
-    expect(batchShape(7, 4, settings({ fullShare: 1, autoregressiveShare: 0 }))).toMatchObject({
+    expect(shape).toStrictEqual({ nFull: 16, nMasked: 16, nOrdered: 32, nTarget: 4, hasFilterDropout: false });
+    expect(batchShape(7, 4, settings({ fullShare: 1, autoregressiveShare: 0 }), false)).toMatchObject({
       nFull: 7,
       nMasked: 0,
     });
     for (const batch of [1, 2, 3, 5, 33]) {
-      const { nFull, nMasked, nOrdered } = batchShape(batch, 4, settings({ fullShare: 0.5, autoregressiveShare: 0.5 }));
+      const { nFull, nMasked, nOrdered } = batchShape(
+        batch,
+        4,
+        settings({ fullShare: 0.5, autoregressiveShare: 0.5 }),
+        false,
+      );
       expect([nFull + nMasked + nOrdered, Math.min(nFull, nMasked, nOrdered)]).toStrictEqual([batch, 0]);
     }
   });
@@ -164,11 +169,11 @@ describe("a training batch", () => {
   });
 
   it("encodes every value relative to the scale of the given bands", () => {
-    const one = { ...sourceOf(catalog), rows: Int32Array.of(5) };
+    const one = { ...sourceOf(catalog), rows: Int32Array.of(5), labelled: Int32Array.of(5) };
     const batch = draw("scale", [one]);
     for (let b = 0; b < 64; b++) {
       const isContext = Uint8Array.from({ length: n }, (_, j) => Number(batch.state.data[b * n + j] !== 0));
-      const scale = contextScale(catalog, 5, isContext, toyBands);
+      const scale = coder.scaleOf(catalog, 5, isContext);
       expect(batch.scale.data[2 * b]).toBe(Math.fround(coder.encodeScale(scale)));
       expect(batch.scale.data[2 * b + 1]).toBe(Number(scale > 0));
       for (let j = 0; j < n; j++) {
@@ -214,7 +219,13 @@ describe("a training batch", () => {
         autoregressiveShare: 1,
         propertyTargetWeight,
       });
-      const batch = drawBatch(coder, [sourceOf(catalog)], heavy, batchShape(500, 2, heavy), createRng("weights"));
+      const batch = drawBatch(
+        coder,
+        [sourceOf(catalog)],
+        heavy,
+        batchShape(500, 2, heavy, false),
+        createRng("weights"),
+      );
       let properties = 0;
       let count = 0;
       batch.targetField.data.forEach((j, at) => {
@@ -231,9 +242,8 @@ describe("a training batch", () => {
   });
 
   it("takes full questions from labelled sources only, and marks calibrated ones", () => {
-    const blind = { ...catalog, state: catalog.state.slice() };
-    for (let at = 0; at < blind.state.length; at++) if (at % n >= toyBands) blind.state[at] = State.notObserved;
-    const sources = [sourceOf(catalog), sourceOf(blind, { hasLabels: false, isCalibrated: true, weight: 3 })];
+    const blind = hide(catalog, ({ band }) => band === undefined);
+    const sources = [sourceOf(catalog), sourceOf(blind, { isCalibrated: true, weight: 3 })];
     const batch = draw("mixed", sources);
     expect(batch.isCalibrated.data.subarray(0, 16).every((flag) => flag === 0)).toBe(true);
     let calibrated = 0;
@@ -249,11 +259,34 @@ describe("a training batch", () => {
   });
 
   it("asks bands of rows without labels even where none is labelled", () => {
-    const blind = { ...catalog, state: catalog.state.slice() };
-    for (let at = 0; at < blind.state.length; at++) if (at % n >= toyBands) blind.state[at] = State.notObserved;
-    const batch = draw("blind", [sourceOf(blind, { hasLabels: false })]);
+    const blind = hide(catalog, ({ band }) => band === undefined);
+    const batch = draw("blind", [sourceOf(blind)]);
     let asked = 0;
     for (const state of batch.truthState.data.subarray(16 * n)) asked += Number(state !== 0);
     expect(asked).toBeGreaterThan(48);
+  });
+
+  it("asks labelled rows only for what all bands tell, where others have no labels", () => {
+    const isBlind = (row: number): boolean => row % 3 !== 0;
+    const state = catalog.state.map((one, at) =>
+      at % n >= toyBands && isBlind(Math.floor(at / n)) ? State.notObserved : one,
+    );
+    const batch = draw("some", [sourceOf({ ...catalog, state })]);
+    for (let b = 0; b < 16; b++) {
+      const asked = batch.truthState.data.subarray(b * n + toyBands, (b + 1) * n);
+      expect(asked.some((one) => one !== State.notObserved)).toBe(true);
+    }
+  });
+
+  it("drops the corrections of some bands where their filters are to tell", () => {
+    const dropping = batchShape(64, 4, config, true);
+    let kept = 0;
+    for (let i = 0; i < 200; i++) {
+      const { hasDelta } = drawBatch(coder, [sourceOf(catalog)], config, dropping, createRng(`drop ${i}`));
+      expect(hasDelta.shape).toStrictEqual([toyBands]);
+      for (const one of hasDelta.data) kept += one;
+    }
+    expect(Math.abs(kept / (200 * toyBands) - (1 - config.filterDropout))).toBeLessThan(0.03);
+    expect(draw("none").hasDelta).toBeUndefined();
   });
 });

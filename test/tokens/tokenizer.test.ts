@@ -2,7 +2,7 @@ import { Tokenizer } from "@huggingface/tokenizers";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
-import { checkTokenizerJson, specialTokens, writeTokenizerJson } from "../../src/tokens/vocabulary.ts";
+import { checkTokenizerJson, specialTokens, writeTokenizerJson } from "../../src/tokens/tokenizer.ts";
 import { toyFields } from "../helpers/toy.ts";
 
 const text = writeTokenizerJson(toyFields);
@@ -27,8 +27,12 @@ describe("tokenizer.json", () => {
 
   it.each([
     ["renamed", toyFields.with(2, { ...toyFields[2], name: "N9" }), /t: .* id 7 is N3, expected N9$/],
-    ["swapped", toyFields.with(0, toyFields[1]).with(1, toyFields[0]), /t: .* id 5 is N1, expected N2$/],
-    ["longer", [...toyFields, { ...toyFields[9], name: "NEW" }], /t: .* id 15 is nothing, expected NEW$/],
+    [
+      "swapped",
+      toyFields.with(0, { ...toyFields[1], id: 0 }).with(1, { ...toyFields[0], id: 1 }),
+      /t: .* id 5 is N1, expected N2$/,
+    ],
+    ["longer", [...toyFields, { ...toyFields[9], id: 10, name: "NEW" }], /t: .* id 15 is nothing, expected NEW$/],
   ] as const)("names the first field that differs: %s", (_what, fields, message) => {
     expect(() => checkTokenizerJson(text, fields, "t")).toThrow(message);
     expect(() => checkTokenizerJson(text, fields, "t")).toThrow(UserError);

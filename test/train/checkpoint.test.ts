@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
-import { writeTokenizerJson } from "../../src/tokens/vocabulary.ts";
+import { writeTokenizerJson } from "../../src/tokens/tokenizer.ts";
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, stepFolder } from "../../src/train/checkpoint.ts";
 import { readSafetensors, writeSafetensors } from "../../src/train/safetensors.ts";
 import { perturb, startCheckpoint } from "../helpers/network.ts";

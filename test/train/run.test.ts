@@ -5,8 +5,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
-import { createFieldCoder } from "../../src/tokens/standardise.ts";
 import { type Checkpoint, loadCheckpoint, stepFolder } from "../../src/train/checkpoint.ts";
+import { coderOf } from "../../src/train/config.ts";
 import { claimRunFolder, readLog, type RunOptions, runTraining } from "../../src/train/run.ts";
 import { readSafetensors } from "../../src/train/safetensors.ts";
 import { onnx, type RunSettings, startCheckpoint } from "../helpers/network.ts";
@@ -23,7 +23,7 @@ async function start(name: string, settings: RunSettings = {}): Promise<{ option
   const options: RunOptions = {
     engine: await onnx,
     folder: join(root, name),
-    coder: createFieldCoder(catalog.fields, first.config.standardisation),
+    coder: coderOf(first.config),
     sources: [sourceOf(catalog)],
     validation: [sourceOf(catalog)],
     finalFiles: (state, validation) => Promise.resolve({ "README.md": `${state.step} ${validation}` }),

@@ -3,9 +3,9 @@ import type { Arrays, Compiled, Engine, NdArray } from "../../src/engine/contrac
 import { createRng } from "../../src/random.ts";
 import { State } from "../../src/survey/field.ts";
 import { batchShape, drawBatch } from "../../src/tokens/batch.ts";
-import { createFieldCoder } from "../../src/tokens/standardise.ts";
 import { freezeRates } from "../../src/train/adapt.ts";
 import type { Checkpoint } from "../../src/train/checkpoint.ts";
+import { coderOf } from "../../src/train/config.ts";
 import { scheduleAt } from "../../src/train/optimiser.ts";
 import { compileLoss, type StepShape, trainStep } from "../../src/train/step.ts";
 import { onnx, perturb, plainJs, startCheckpoint } from "../helpers/network.ts";
@@ -35,13 +35,13 @@ function prepare(isCalibrated: boolean, fullShare = 0.25, autoregressiveShare = 
     }),
   );
   const { config, layout, state } = checkpoint;
-  const coder = createFieldCoder(config.fields, config.standardisation);
+  const coder = coderOf(config);
   const { training, subsets } = config;
   const shape: StepShape = {
     model: config.model,
     vocabulary: coder,
     layout,
-    batch: batchShape(training.batch, training.nTarget, subsets),
+    batch: batchShape(training.batch, training.nTarget, subsets, false),
     hasCalibration: isCalibrated,
     hasRateScale: rates !== undefined,
     propertyWeight: subsets.propertyTargetWeight,
@@ -192,8 +192,8 @@ describe("a vocabulary without bands", () => {
     };
     const checkpoint = startCheckpoint(properties, { training: { batch: 8, nTarget: 3 } });
     const { config, layout, state } = checkpoint;
-    const coder = createFieldCoder(fields, config.standardisation);
-    const batch = batchShape(8, 3, config.subsets);
+    const coder = coderOf(config);
+    const batch = batchShape(8, 3, config.subsets, false);
     const shape = {
       model: config.model,
       vocabulary: coder,
