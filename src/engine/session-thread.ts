@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { UserError } from "../errors.ts";
 import type { Arrays, NdArray } from "./contract.ts";
+import { close, createGate } from "./gate.ts";
 import type { SessionAnswer, SessionRequest } from "./session-worker.ts";
 import type { SessionHost } from "./session-host.ts";
 
@@ -28,17 +29,28 @@ const errorOf = ({ message, cause, isMistake }: Extract<SessionAnswer, { message
  */
 const startThread = (url: URL) => {
   // flags of the process, such as those that say what a script is, are not for the thread
-  const worker = new Worker(url, { execArgv: [] });
-  worker.unref();
+  const gate = createGate();
+  const worker = new Worker(url, { execArgv: [], workerData: gate });
+  const leaveWork = (): void => close(gate);
+  const rest = (): void => {
+    worker.unref();
+    process.off("exit", leaveWork);
+  };
+  const wake = (): void => {
+    worker.ref();
+    process.on("exit", leaveWork);
+  };
+  rest();
   const waiting: Waiting[] = [];
   let ended: Error | undefined;
   const failAll = (reason: Error): void => {
     ended ??= reason;
+    rest();
     for (const { reject } of waiting.splice(0)) reject(ended);
   };
   worker.on("message", (answer: SessionAnswer) => {
     const first = waiting.shift();
-    if (waiting.length === 0) worker.unref();
+    if (waiting.length === 0) rest();
     if ("arrays" in answer) first?.resolve(answer.arrays);
     else first?.reject(errorOf(answer));
   });
@@ -51,7 +63,7 @@ const startThread = (url: URL) => {
         return;
       }
       worker.postMessage(request, moved);
-      if (waiting.push({ resolve, reject }) === 1) worker.ref();
+      if (waiting.push({ resolve, reject }) === 1) wake();
     });
   return { ask, terminate: () => worker.terminate() };
 };

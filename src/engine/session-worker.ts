@@ -1,6 +1,7 @@
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { UserError } from "../errors.ts";
 import type { Arrays } from "./contract.ts";
+import { enter, leave, type Gate } from "./gate.ts";
 import { createSessionHost } from "./session.ts";
 import type { Session, SessionSpec } from "./session-host.ts";
 
@@ -16,6 +17,7 @@ export type SessionAnswer =
   | { readonly arrays: Arrays }
   | { readonly message: string; readonly cause: string | undefined; readonly isMistake: boolean };
 
+const gate = workerData as Gate;
 const host = createSessionHost();
 const sessions = new Map<number, Session>();
 
@@ -50,6 +52,7 @@ const send = (arrays: Arrays): void => {
 
 let last: Promise<void> = Promise.resolve();
 const answer = async (request: SessionRequest): Promise<void> => {
+  if (!enter(gate)) return;
   try {
     send(await serve(request));
   } catch (error) {
@@ -58,6 +61,8 @@ const answer = async (request: SessionRequest): Promise<void> => {
     const reason = cause instanceof Error ? cause.message : undefined;
     const failure: SessionAnswer = { message, cause: reason, isMistake: error instanceof UserError };
     parentPort?.postMessage(failure, []);
+  } finally {
+    leave(gate);
   }
 };
 parentPort?.on("message", (request: SessionRequest) => {

@@ -12,16 +12,23 @@ const STEPS = 8;
 const WARM_UPS = 2;
 
 const standard = { dModel: 128, nLayer: 4, nHead: 4, tokens: 64, batch: 64 };
+const latents = { dModel: 96, nLayer: 7, nHead: 4, tokens: 4, batch: 128 };
 const quickstart = { dModel: 64, nLayer: 4, nHead: 4, tokens: 40, batch: 64 };
 const nameOf = (c) => `d ${c.dModel}, ${c.nLayer} layers, ${c.tokens} tokens, batch ${c.batch}`;
 
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 const round = (value, digits = 1) => Number(value.toFixed(digits));
 
-/** A function that runs STEPS training steps, each fed the last one's results, and gives the median milliseconds. */
-const prepareOurs = async (config, threads) => {
-  const engine = await createEngine({ threads });
-  const step = await engine.compile(trainingStep(ops, config), signatureOf(config), "step");
+const state = ["parameters", "first", "second"];
+const without = (arrays, names) => Object.fromEntries(Object.entries(arrays).filter(([name]) => !names.includes(name)));
+
+/**
+ * A function that runs STEPS training steps, each fed the last one's results, and gives the median milliseconds.
+ * `carried` names what stays in the executor.
+ */
+const prepareOurs = async (config, threads, { thread = "worker", carried = state } = {}) => {
+  const engine = await createEngine({ threads, thread });
+  const step = await engine.compile(trainingStep(ops, config), signatureOf(config), "step", { carried });
   let inputs = firstInputs(config);
   let count = 0;
   const measure = async () => {
@@ -29,13 +36,13 @@ const prepareOurs = async (config, threads) => {
     for (let i = 0; i < STEPS; i++) {
       const corrections = correctionsAt(++count);
       const start = performance.now();
-      const { parameters, first, second } = await step.run({ ...inputs, corrections });
+      const outputs = await step.run({ ...inputs, corrections });
       times.push(performance.now() - start);
-      inputs = { ...inputs, parameters, first, second };
+      inputs = { ...without(inputs, carried), ...without(outputs, ["loss"]) };
     }
     return median(times.slice(WARM_UPS));
   };
-  return { measure, dispose: () => step.dispose() };
+  return { measure, dispose: () => engine.dispose() };
 };
 
 /** The peer's own clock, or undefined where Python or PyTorch is missing. */
@@ -93,6 +100,31 @@ const scaling = async (threads) => {
   return rows;
 };
 
+/** Threads and ways of keeping the state in turn; ratios above 1 are faster than the calling thread that keeps nothing. */
+const placing = async (threads) => {
+  const ways = [
+    { thread: "caller", carried: [] },
+    { thread: "caller", carried: state },
+    { thread: "worker", carried: [] },
+    { thread: "worker", carried: state },
+  ];
+  const ours = [];
+  for (const way of ways) ours.push(await prepareOurs(latents, threads, way));
+  const rounds = [];
+  for (let i = 0; i < 2 * PAIRS; i++) {
+    const times = [];
+    for (const one of ours) times.push(await one.measure());
+    rounds.push(times);
+  }
+  for (const one of ours) await one.dispose();
+  return ways.map(({ thread, carried }, i) => ({
+    thread,
+    state: carried.length > 0 ? "carried" : "handed back and forth",
+    "ms / step": round(median(rounds.map((times) => times[i]))),
+    "ratio (median of rounds)": round(median(rounds.map((times) => times[0] / times[i])), 2),
+  }));
+};
+
 /** Compiled training step against PyTorch eager on the same network, and its growth with the batch. */
 export const engineSection = async ({ root, threads }) => {
   const peer = await findPeer(root, threads);
@@ -101,6 +133,7 @@ export const engineSection = async ({ root, threads }) => {
   const note = peer.missing === undefined ? undefined : `race skipped: ${peer.missing}`;
   return [
     { title: `engine: one training step, ${threads} threads`, rows, note },
+    { title: `engine: where a step runs (${nameOf(latents)})`, rows: await placing(threads) },
     { title: `engine: growth with the batch (d ${quickstart.dModel})`, rows: await scaling(threads) },
   ];
 };

@@ -17,7 +17,7 @@ describe("constants of a graph", () => {
 
   it("are kept apart when their hashes meet", () => {
     const g = new Graph();
-    // among 300,000 pairs of one shape some ten hashes of 32 bits meet
+    // among 300,000 pairs of one shape some tens of hashes meet
     const count = 300_000;
     const seen = new Set(Array.from({ length: count }, (_, i) => g.constant("int32", [2], [i, i ^ 0x5bd1e995])));
     expect(seen.size).toBe(count);

@@ -103,20 +103,38 @@ describe("the engine's thread", () => {
     await engine.dispose();
   });
 
-  it("keeps no process alive, and no run unfinished", async () => {
-    const engineUrl = new URL("engine.js", built()).href;
+  /** What a process prints that starts a slow run and then does `next`, and its exit code. */
+  const ending = async (next: string): Promise<{ readonly code: number; readonly stdout: string }> => {
     const program = `
       import * as tf from "@tensorflow/tfjs-core";
-      const { createEngine } = await import(${JSON.stringify(engineUrl)});
+      const { createEngine } = await import(${JSON.stringify(new URL("engine.js", built()).href)});
+      const spec = { dtype: "float32", shape: [256, 256] };
+      const slow = ({ x }) => {
+        let y = x;
+        for (let i = 0; i < 200; i++) y = tf.sin(tf.matMul(y, x));
+        return { y };
+      };
       const engine = await createEngine({ threads: 1 });
-      const step = await engine.compile(({ x }) => ({ y: tf.neg(x) }), { x: { dtype: "float32", shape: [2] } });
-      step.run({ x: { dtype: "float32", shape: [2], data: Float32Array.of(1, 2) } })
-        .then(({ y }) => process.stdout.write(y.data.join()));`;
+      const step = await engine.compile(slow, { x: spec });
+      const running = step.run({ x: { ...spec, data: new Float32Array(256 * 256) } });
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      ${next}`;
     const root = fileURLToPath(new URL("../..", import.meta.url));
-    const ended = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], {
-      cwd: root,
-      timeout: 30_000,
-    });
-    expect(ended).toMatchObject({ stdout: "-1,-2", stderr: "" });
+    const args = ["--input-type=module", "-e", program];
+    const limits = { cwd: root, timeout: 30_000 };
+    return promisify(execFile)(process.execPath, args, limits).then(
+      ({ stdout }) => ({ code: 0, stdout }),
+      (error: unknown) => error as { readonly code: number; readonly stdout: string },
+    );
+  };
+
+  it("keeps no process alive, and no run unfinished", async () => {
+    const ended = await ending(`running.then(({ y }) => process.stdout.write(String(y.data[0])));`);
+    expect(ended).toStrictEqual({ code: 0, stdout: "0" });
+  });
+
+  it("lets a process end in the middle of a run with the code it chose", async () => {
+    expect((await ending("process.exit(3);")).code).toBe(3);
+    expect((await ending('throw new Error("no more");')).code).toBe(1);
   });
 });
