@@ -1,18 +1,18 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Compiled, Engine, NdArray, Signature } from "../engine/contract.ts";
-import { heads } from "../model/heads.ts";
+import { headOf } from "../model/heads.ts";
 import { unpack } from "../model/parameters.ts";
-import { conditionals, encode, marginalsOf } from "../model/transformer.ts";
+import { answerSpec, conditionals, encode, marginalsOf } from "../model/transformer.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { contextSignature, emptyArrays, fillContext, orderSignature } from "../tokens/batch.ts";
 import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
-import type { Mixtures } from "../model/mixture.ts";
+import type { Distribution } from "../model/distribution.ts";
 
-/** Answers for a set of galaxies: one mixture per (row, wanted field), in the encoded space of `coder`. */
+/** Answers for a set of galaxies: one distribution per (row, wanted field), in the encoded space of `coder`. */
 export interface Answers {
-  /** Row i, field w is mixture i * wanted.length + w. */
-  readonly mixtures: Mixtures;
+  /** Galaxy i, field w is row i * wanted.length + w. */
+  readonly distribution: Distribution;
   /** [row] Scale that each row's band values are relative to; see `tokens/scale.ts`. */
   readonly scales: Float64Array;
 }
@@ -56,7 +56,8 @@ function compileNetwork(
   fields: readonly number[],
   isOrdered: boolean,
 ): Promise<Compiled> {
-  const width = heads[config.model.head].width(config.model.nComponent);
+  const spec = answerSpec(config.model);
+  const width = headOf(spec).width(spec);
   return engine.compile(
     (inputs) => {
       const params = unpack(tf.tensor1d(state.average), layout);
@@ -92,8 +93,9 @@ type FillOrder = (arrays: Record<string, NdArray>, b: number, i: number) => void
 export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predictor {
   const { config } = checkpoint;
   const coder = createFieldCoder(config.fields, config.standardisation);
-  const head = heads[config.model.head];
-  const width = head.width(config.model.nComponent);
+  const spec = answerSpec(config.model);
+  const head = headOf(spec);
+  const width = head.width(spec);
   const graphs = new Map<string, Promise<Compiled>>();
 
   const graph = (batch: number, fields: readonly number[], isOrdered: boolean): Promise<Compiled> => {
@@ -128,7 +130,7 @@ export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predict
       const out = (await compiled.run(arrays)).raw.data as Float32Array;
       raw.set(out.subarray(0, count * size), start * size);
     }
-    return { mixtures: head.read(raw, (rows.length * size) / width, config.model.nComponent), scales };
+    return { distribution: head.read(raw, (rows.length * size) / width, spec), scales };
   };
 
   return {

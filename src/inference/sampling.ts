@@ -1,17 +1,7 @@
 import type { Rng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import type { Mixtures } from "../model/mixture.ts";
+import { withinRange } from "./field-answers.ts";
 import type { Predictor } from "./predict.ts";
-
-/** One draw from mixture `row`. */
-function sampleMixture(m: Mixtures, row: number, rng: Rng): number {
-  const start = row * m.stride;
-  const last = start + m.componentCount - 1;
-  let u = rng.uniform();
-  let k = start;
-  while (k < last && (u -= m.weight[k]) >= 0) k++;
-  return m.mean[k] + m.sigma[k] * rng.normal();
-}
 
 /** Joint draws for one galaxy. */
 export interface JointSamples {
@@ -41,11 +31,13 @@ export async function sampleJoint(
   for (let t = 0; t < n; t++) {
     const known = new Float32Array(draws * t);
     for (let i = 0; i < draws; i++) for (let k = 0; k < t; k++) known[i * t + k] = encoded[i * n + k]!;
-    const { mixtures, scales } = await predictor.predictNext(catalog, rows, isGiven, wanted.slice(0, t + 1), known);
+    const answers = await predictor.predictNext(catalog, rows, isGiven, wanted.slice(0, t + 1), known);
+    const [least, most] = predictor.coder.fields[wanted[t]].range;
+    const possible = withinRange(predictor.coder, wanted[t], answers.distribution, (i) => answers.scales[i]);
     for (let i = 0; i < draws; i++) {
-      const v = sampleMixture(mixtures, i, rng);
+      const v = possible.sample(i, rng);
       encoded[i * n + t] = v;
-      values[i * n + t] = predictor.coder.decode(wanted[t], v, scales[i]);
+      values[i * n + t] = Math.min(Math.max(predictor.coder.decode(wanted[t], v, answers.scales[i]), least), most);
     }
   }
   return { encoded, values };

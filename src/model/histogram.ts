@@ -41,7 +41,8 @@ class Histogram implements Distribution {
     this.#below = new Float64Array(rowCount * edges.length);
     for (let row = 0; row < rowCount; row++) {
       const at = row * edges.length;
-      for (let b = 0; b < this.#bins; b++) this.#below[at + b + 1] = this.#below[at + b] + probability[row * this.#bins + b];
+      for (let b = 0; b < this.#bins; b++)
+        this.#below[at + b + 1] = this.#below[at + b] + probability[row * this.#bins + b];
       const total = this.#below[at + this.#bins];
       for (let b = 1; b <= this.#bins; b++) this.#below[at + b] /= total;
     }

@@ -97,8 +97,7 @@ class Mixture implements MixtureDistribution {
   quantiles(row: number, levels: ArrayLike<number>, out: Float64Array): void {
     if (this.#m.stride > 0) return this.#solve(row, levels, out);
     const shared = this.#shared;
-    const isKnown =
-      shared.levels?.length === levels.length && shared.levels.every((level, i) => level === levels[i]);
+    const isKnown = shared.levels?.length === levels.length && shared.levels.every((level, i) => level === levels[i]);
     if (!isKnown) {
       shared.levels = Float64Array.from(levels);
       shared.quantiles = new Float64Array(levels.length);
@@ -181,7 +180,9 @@ class Mixture implements MixtureDistribution {
         const third = square - 1;
         const fourth = x * (3 - square);
         const p = weight[k] * normalTable[2 * node + 1];
-        below += weight[k] * normalTable[2 * node] + p * d * (1 + d * (-0.5 * x + d * (third * (1 / 6) + d * fourth * (1 / 24))));
+        below +=
+          weight[k] * normalTable[2 * node] +
+          p * d * (1 + d * (-0.5 * x + d * (third * (1 / 6) + d * fourth * (1 / 24))));
         const height = scale * p * (1 + d * (-x + d * (0.5 * third + d * fourth * (1 / 6))));
         density += height;
         slope -= height * u * scale;
@@ -281,7 +282,14 @@ class Mixture implements MixtureDistribution {
       const own = error(row);
       for (let i = row * k; i < (row + 1) * k; i++) wide[i] = Math.hypot(wide[i], own);
     }
-    return mixtureDistribution({ rowCount, componentCount: k, stride: k, weight: repeat(weight), mean: repeat(mean), sigma: wide });
+    return mixtureDistribution({
+      rowCount,
+      componentCount: k,
+      stride: k,
+      weight: repeat(weight),
+      mean: repeat(mean),
+      sigma: wide,
+    });
   }
 
   /** Exact (Grimit et al. 2006, QJRMS 132, 2925, eq. 5). */

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import type { Tensors } from "../engine/contract.ts";
 import { attention, foldNorm, gelu, linear, linearParts, normalise } from "../engine/ops.ts";
-import { heads, type HeadName } from "./heads.ts";
+import { headOf, type HeadSpec, resolveHead } from "./heads.ts";
 import { matrix, type ParameterSpec, table, vector } from "./parameters.ts";
 
 /** A recipe's `model:` section: the shape of the network. */
@@ -17,12 +17,16 @@ export const modelSchema = z
     dQuery: z.int().positive().default(64).describe("width of an ordered (autoregressive) query"),
     nMemory: z.int().positive().default(4).describe("tokens in which ordered queries see the context"),
     nQueryLayer: z.int().positive().default(1).describe("layers over ordered queries"),
-    head: z.enum(Object.keys(heads) as [HeadName, ...HeadName[]]).default("mixture"),
+    head: z.enum(["mixture"]).default("mixture"),
     nComponent: z.int().positive().default(8).describe("components of an answer's distribution"),
   })
   .refine((m) => m.dModel % m.nHead === 0 && m.dQuery % m.nHead === 0, "expected nHead to divide dModel and dQuery")
   .prefault({});
 export type ModelConfig = z.output<typeof modelSchema>;
+
+/** What every answer's distribution is. */
+export const answerSpec = ({ head, nComponent }: ModelConfig): HeadSpec =>
+  resolveHead({ head, components: nComponent });
 
 /** The vocabulary as the network sees it: bands first, then properties. */
 export interface Vocabulary {
@@ -46,9 +50,9 @@ const N_PREVIOUS = 4;
 /** Every parameter, in a fixed order, with the names that are written to disk. */
 export function parameterSpecs(config: ModelConfig, { nField, nBand }: Vocabulary): ParameterSpec[] {
   const { dModel: d, dQuery: q, nLatent, nMemory } = config;
-  const head = heads[config.head];
-  const width = head.width(config.nComponent);
-  const bias = head.initialBias(config.nComponent);
+  const spec = answerSpec(config);
+  const width = headOf(spec).width(spec);
+  const bias = headOf(spec).initialBias(spec);
   const state = nLatent * d;
   const layer = (name: string, size: number, hidden: number, depth: number, hasAttention: boolean): ParameterSpec[] => {
     const residual = 1 / Math.sqrt(2 * depth); // what is added to the stream stays small (GPT-2)
@@ -234,7 +238,7 @@ function readout(params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor {
 
 /** Masked objective: raw marginals of all bands or all properties, [B, count, width]. */
 export function marginals(config: ModelConfig, params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor3D {
-  const width = heads[config.head].width(config.nComponent);
+  const width = headOf(answerSpec(config)).width(answerSpec(config));
   const raw = linear(readout(params, state, part), params[`head.${part}.out`], params[`head.${part}.bias`]); // [B, count * width]
   return tf.reshape(raw, [state.shape[0], -1, width]);
 }
@@ -247,7 +251,7 @@ export function marginalsOf(
   { nBand }: Vocabulary,
   wanted: readonly number[],
 ): tf.Tensor3D {
-  const width = heads[config.head].width(config.nComponent);
+  const width = headOf(answerSpec(config)).width(answerSpec(config));
   const b = state.shape[0];
   const ofPart = (part: Part, chosen: number[]): tf.Tensor[] => {
     if (chosen.length === 0) return [];

@@ -1,3 +1,4 @@
+import type { Curve } from "../model/distribution.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { type Field, State } from "../survey/field.ts";
 import { bandCount, contextScale } from "./scale.ts";
@@ -37,6 +38,8 @@ export interface FieldCoder {
   /** The error that goes with it, to first order. */
   encodeError(j: number, x: number, error: number, scale: number): number;
   decode(j: number, v: number, scale: number): number;
+  /** `decode` of field `j` at this scale in closed form. */
+  curve(j: number, scale: number): Curve;
   encodeScale(scale: number): number;
   /** d(encoded) / d ln(flux) of band `j`: what a small zero-point shift is multiplied by. */
   zeroPointSlope(j: number, x: number, scale: number): number;
@@ -84,6 +87,11 @@ export function createFieldCoder(fields: readonly Field[], standardisation: Stan
       moveTo(scale);
       const { mean, deviation } = moments(j, scale);
       return kinds[j].inverse(v * deviation + mean + origin[j], softness[j]);
+    },
+    curve(j, scale) {
+      moveTo(scale);
+      const { mean, deviation } = moments(j, scale);
+      return { ...kinds[j].curve(softness[j]), rate: deviation, shift: mean + origin[j] };
     },
     encodeScale(scale) {
       return scale > 0 ? (Math.log(scale) - standardisation.scale.mean) / standardisation.scale.deviation : 0;

@@ -1,3 +1,4 @@
+import type { Curve } from "../model/distribution.ts";
 import type { Band, Field, FieldKind } from "../survey/field.ts";
 
 /**
@@ -10,19 +11,32 @@ export interface Transform {
   inverse(v: number, softness: number): number;
   /** dv/dx: propagates a small error. */
   slope(x: number, softness: number): number;
+  /** `inverse` as a curve, before standardisation: x = offset + factor f(v). */
+  curve(softness: number): Pick<Curve, "shape" | "factor" | "offset">;
 }
 
-const identity: Transform = { forward: (x) => x, inverse: (v) => v, slope: () => 1 };
+const identity: Transform = {
+  forward: (x) => x,
+  inverse: (v) => v,
+  slope: () => 1,
+  curve: () => ({ shape: "linear", factor: 1, offset: 0 }),
+};
 
 /** Logarithmic for |x| >> softness, linear around 0, defined for negative x (Lupton, Gunn & Szalay 1999, AJ 118, 1406). */
 const asinh: Transform = {
   forward: (x, softness) => Math.asinh(x / (2 * softness)),
   inverse: (v, softness) => 2 * softness * Math.sinh(v),
   slope: (x, softness) => 1 / Math.sqrt(x * x + 4 * softness * softness),
+  curve: (softness) => ({ shape: "sinh", factor: 2 * softness, offset: 0 }),
 };
 
 /** An error in ln(1 + z) is dz / (1 + z), the unit in which redshifts are scored. */
-const redshift: Transform = { forward: (x) => Math.log1p(x), inverse: (v) => Math.expm1(v), slope: (x) => 1 / (1 + x) };
+const redshift: Transform = {
+  forward: (x) => Math.log1p(x),
+  inverse: (v) => Math.expm1(v),
+  slope: (x) => 1 / (1 + x),
+  curve: () => ({ shape: "exp", factor: 1, offset: -1 }),
+};
 
 export const transforms = {
   flux: asinh,

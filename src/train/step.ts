@@ -1,8 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Compiled, Engine, Signature, TensorFunction, Tensors } from "../engine/contract.ts";
-import { type HeadTargets, heads } from "../model/heads.ts";
+import { type HeadTargets, headOf } from "../model/heads.ts";
 import { type Layout, unpack } from "../model/parameters.ts";
-import { conditionals, encode, marginals, type ModelConfig, type Vocabulary } from "../model/transformer.ts";
+import {
+  answerSpec,
+  conditionals,
+  encode,
+  marginals,
+  type ModelConfig,
+  type Vocabulary,
+} from "../model/transformer.ts";
 import { State } from "../survey/field.ts";
 import { type BatchShape, trainSignature } from "../tokens/batch.ts";
 import { adamW, type OptimiserConfig } from "./optimiser.ts";
@@ -63,8 +70,9 @@ const mapTruths = (truths: Truths, f: (x: tf.Tensor) => tf.Tensor): Truths => ({
 /** -ln p [R, C] of truths [R, C] under raw distributions [R, C, width], 0 where nothing is asked. */
 function negLogLik(model: ModelConfig, raw: tf.Tensor3D, truths: Truths): tf.Tensor {
   const [r, c, width] = raw.shape;
+  const spec = answerSpec(model);
   const flat = mapTruths(truths, (x) => tf.reshape(x, [r * c]));
-  const loss = heads[model.head].negLogLik(tf.reshape(raw, [r * c, width]), flat, model.nComponent); // [R C]
+  const loss = headOf(spec).negLogLik(tf.reshape(raw, [r * c, width]), flat, spec); // [R C]
   return tf.mul(tf.reshape(tf.sub(loss, flat.jacobian), [r, c]), truths.isAsked);
 }
 

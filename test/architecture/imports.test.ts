@@ -17,7 +17,7 @@ const rooms: Readonly<Record<string, Room>> = {
   report: { uses: [] },
   survey: { uses: ["io"] },
   simulate: { uses: ["survey", "io"] },
-  tokens: { uses: ["survey"], usesTypesOf: ["engine/contract.ts"] },
+  tokens: { uses: ["survey"], usesTypesOf: ["engine/contract.ts", "model/distribution.ts"] },
   model: { uses: ["engine"] },
   train: { uses: ["model", "tokens", "engine", "io/atomic.ts", "survey/field.ts"], usesTypesOf: ["survey"] },
   inference: {
