@@ -1,4 +1,3 @@
-import type { Mixtures } from "../model/mixture.ts";
 import { quantile } from "../report/statistics.ts";
 
 /** What a baseline learns from: complete feature rows and the labels of one field. */
@@ -17,11 +16,21 @@ export const TAIL_WEIGHT = 0.02;
 /** ... this many times as wide as their spread. */
 export const TAIL_STRETCH = 4;
 
+/** Gaussians on the labels: one distribution for every row. */
+export interface LabelKernels {
+  readonly rowCount: number;
+  readonly componentCount: number;
+  readonly stride: 0;
+  readonly weight: Float64Array;
+  readonly mean: Float64Array;
+  readonly sigma: Float64Array;
+}
+
 /**
  * Smoothed marginal of the labels, the same for every row (stride 0): Gaussian kernels of Silverman's width (1986,
  * eq. 3.31) on the labels, or on `mostComponents` equally probable quantiles of them where there are more.
  */
-export function smoothedLabels(y: Float32Array, mostComponents = 512): Mixtures {
+export function smoothedLabels(y: Float32Array, mostComponents = 512): LabelKernels {
   const sorted = Float64Array.from(y).sort();
   const n = sorted.length;
   const componentCount = Math.min(n, mostComponents);

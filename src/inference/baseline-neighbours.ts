@@ -3,8 +3,8 @@ import type { Rng } from "../random.ts";
 import { fitStandardiser, gramMatrix, leadingDirections, project, standardise } from "./baseline-matrix.ts";
 import { TAIL_STRETCH, TAIL_WEIGHT, leastWidth } from "./baseline-labels.ts";
 import type { TrainingSet } from "./baseline-labels.ts";
-import { crpsFromMixture } from "./metrics-score.ts";
-import type { Mixtures } from "../model/mixture.ts";
+import type { Distribution } from "../model/distribution.ts";
+import { type MixtureDistribution, mixtureDistribution } from "../model/mixture.ts";
 
 const NEIGHBOUR_COUNTS = [4, 8, 16, 32, 64];
 /** The neighbours' labels spread more than the answer does where they lie far apart: they may be drawn together. */
@@ -25,7 +25,7 @@ interface Points {
 }
 
 interface Fit {
-  predict(this: void, x: Float32Array, n: number): Mixtures;
+  predict(this: void, x: Float32Array, n: number): Distribution;
   readonly chosen: Readonly<Record<string, number>>;
 }
 
@@ -74,9 +74,9 @@ function choose(all: Points, parent: TrainingSet["parent"], floor: number, rng: 
   const rest = createPoints(rowsOf(all.at, all.d, kept), rowsOf(all.y, 1, kept), all.d);
   const labels = nearestLabels(rest, rowsOf(all.at, all.d, held), held.length, most);
   const scores = choices.map((choice) => {
-    const mixtures = widen(labels, held.length, most, choice, floor);
+    const answers = widen(labels, held.length, most, choice, floor);
     let sum = 0;
-    for (let i = 0; i < held.length; i++) sum += crpsFromMixture(mixtures, i, all.y[held[i]]);
+    for (let i = 0; i < held.length; i++) sum += answers.crps(i, all.y[held[i]]);
     return sum;
   });
   return choices[scores.indexOf(Math.min(...scores))];
@@ -168,7 +168,13 @@ function smallest(values: Float64Array, k: number): Int32Array {
 }
 
 /** Kernels on the first k of `stored` labels per row, and one wide Gaussian for the tails: [count, k + 1] components. */
-function widen(labels: Float64Array, count: number, stored: number, { k, factor }: Choice, floor: number): Mixtures {
+function widen(
+  labels: Float64Array,
+  count: number,
+  stored: number,
+  { k, factor }: Choice,
+  floor: number,
+): MixtureDistribution {
   const size = k + 1;
   const mean = new Float64Array(count * size);
   const sigma = new Float64Array(count * size);
@@ -183,5 +189,5 @@ function widen(labels: Float64Array, count: number, stored: number, { k, factor 
     sigma[i * size + k] = Math.max(TAIL_STRETCH * factor * spread, floor);
     weight[i * size + k] = TAIL_WEIGHT;
   }
-  return { rowCount: count, componentCount: size, stride: size, weight, mean, sigma };
+  return mixtureDistribution({ rowCount: count, componentCount: size, stride: size, weight, mean, sigma });
 }

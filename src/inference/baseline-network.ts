@@ -2,8 +2,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { floatScalar, floatVector } from "../engine/arrays.ts";
 import type { Arrays, Compiled, Engine, NdArray, Signature } from "../engine/contract.ts";
 import { gelu, linear } from "../engine/ops.ts";
+import type { Distribution } from "../model/distribution.ts";
 import { heads } from "../model/heads.ts";
-import { mixtureLogDensity, type Mixtures } from "../model/mixture.ts";
+import { inUnits } from "../model/units.ts";
 import {
   createLayout,
   initialise,
@@ -19,7 +20,7 @@ import { adamW, type OptimiserConfig, optimiserSchema, scheduleAt } from "../tra
 
 /** Size and training of the single-task network: enough to be a fair rival at a few thousand galaxies. */
 const HIDDEN = 256;
-const COMPONENTS = 4;
+const SPEC = { head: "mixture", components: 4 } as const;
 const BATCH = 128;
 const STEPS = 1500;
 /** Held-out parents are looked at this often. */
@@ -35,8 +36,8 @@ function specs(inputs: number): ParameterSpec[] {
     table("inBias", [HIDDEN]),
     matrix("middle", HIDDEN, HIDDEN, Math.SQRT2),
     table("middleBias", [HIDDEN]),
-    matrix("out", HIDDEN, head.width(COMPONENTS), 0.3),
-    startAt("outBias", head.width(COMPONENTS), head.initialBias(COMPONENTS)),
+    matrix("out", HIDDEN, head.width(SPEC), 0.3),
+    startAt("outBias", head.width(SPEC), head.initialBias(SPEC)),
   ];
 }
 
@@ -83,7 +84,7 @@ function compileStep(engine: Engine, layout: Layout, optimiser: OptimiserConfig,
   };
   const loss = (w: tf.Tensor, x: tf.Tensor, y: tf.Tensor): tf.Scalar => {
     const targets = { value: y, sigma: tf.zerosLike(y), isUpperLimit: tf.notEqual(y, y) };
-    return tf.mean<tf.Scalar>(heads.mixture.negLogLik(network(unpack(w, layout), x), targets, COMPONENTS));
+    return tf.mean<tf.Scalar>(heads.mixture.negLogLik(network(unpack(w, layout), x), targets, SPEC));
   };
   return engine.compile(
     ({ params, first, second, average, x, y, rate, correction1, correction2, emaDecay }) => {
@@ -110,7 +111,7 @@ function writeRow({ p, inputs }: Scaling, data: Float32Array, row: number, out: 
   for (let j = 0; j < p; j++) out[at * p + j] = (data[row * p + j] - inputs.mean[j]) / inputs.deviation[j];
 }
 
-type Answer = (params: NdArray, x: Float32Array) => Promise<Mixtures>;
+type Answer = (params: NdArray, x: Float32Array) => Promise<Distribution>;
 
 /** Answers for rows x [n, p] on the labels' scale. */
 async function compileAnswer(engine: Engine, layout: Layout, scaling: Scaling): Promise<Answer> {
@@ -121,7 +122,7 @@ async function compileAnswer(engine: Engine, layout: Layout, scaling: Scaling): 
     { params: flatSpec(layout.total), x: xSpec },
     "single-task network, answers",
   );
-  const width = heads.mixture.width(COMPONENTS);
+  const width = heads.mixture.width(SPEC);
   return async (params, x) => {
     const rows = x.length / p;
     const raw = new Float32Array(rows * width);
@@ -132,7 +133,7 @@ async function compileAnswer(engine: Engine, layout: Layout, scaling: Scaling): 
       const out = await compiled.run({ params, x: { ...xSpec, data: bx } });
       raw.set((out.raw.data as Float32Array).subarray(0, size * width), from * width);
     }
-    return heads.mixture.read(raw, rows, COMPONENTS);
+    return heads.mixture.read(raw, rows, SPEC);
   };
 }
 
@@ -186,9 +187,9 @@ async function trainNetwork(
       ...drawRows(scaling, learn, rng),
     });
     if (i % LOOK_EVERY !== 0) continue;
-    const mixtures = await answer(state.average, held.x);
+    const answers = await answer(state.average, held.x);
     let loss = 0;
-    held.y.forEach((y, row) => (loss -= mixtureLogDensity(mixtures, row, (y - labels.mean[0]) / labels.deviation[0])));
+    held.y.forEach((y, row) => (loss -= answers.logDensity(row, (y - labels.mean[0]) / labels.deviation[0])));
     if (loss < best.loss) best = { loss, weights: state.average };
   }
   await step.dispose();
@@ -224,7 +225,7 @@ export async function fitNetwork(
   rows: Rows & { readonly p: number; readonly parent?: ArrayLike<string | number> | undefined },
   engine: Engine,
   rng: Rng,
-): Promise<{ predict: (x: Float32Array) => Promise<Mixtures> }> {
+): Promise<{ predict: (x: Float32Array) => Promise<Distribution> }> {
   const { p } = rows;
   const scaling: Scaling = { p, inputs: columnMoments(rows.x, p), labels: columnMoments(rows.y, 1) };
   const layout = createLayout(specs(p));
@@ -233,12 +234,9 @@ export async function fitNetwork(
   const [mean, deviation] = [scaling.labels.mean[0], scaling.labels.deviation[0]];
   return {
     async predict(unseen) {
-      const mixtures = await answer(weights, unseen);
-      return {
-        ...mixtures,
-        mean: mixtures.mean.map((m) => m * deviation + mean),
-        sigma: mixtures.sigma.map((sigma) => sigma * deviation),
-      };
+      const standardised = await answer(weights, unseen);
+      const unit = { shape: "linear", factor: 1, rate: deviation, shift: mean, offset: 0 } as const;
+      return inUnits(standardised, () => unit);
     },
   };
 }

@@ -11,7 +11,8 @@ import {
 } from "./baseline-matrix.ts";
 import type { TrainingSet } from "./baseline-labels.ts";
 import { leastWidth } from "./baseline-labels.ts";
-import type { Mixtures } from "../model/mixture.ts";
+import type { Distribution } from "../model/distribution.ts";
+import { mixtureDistribution } from "../model/mixture.ts";
 
 /** Penalty per training row and unit variance of a feature. */
 const PENALTIES = Array.from({ length: 14 }, (_, i) => 10 ** (-7 + 0.75 * i));
@@ -21,7 +22,7 @@ const QUADRATIC_DIRECTIONS = 20;
 const LARGEST_SCORE = 4;
 
 interface Fit {
-  predict(this: void, x: Float32Array, n: number): Mixtures;
+  predict(this: void, x: Float32Array, n: number): Distribution;
   readonly chosen: Readonly<Record<string, number>>;
 }
 
@@ -46,14 +47,14 @@ export function fitRidge(train: TrainingSet, n: number, isQuadratic: boolean): F
     predict: (rows, count) => {
       const scaled = standardise(expand(rows, count).x, scaler);
       const mean = project(scaled, weights, count, p, 1).map((value) => value + yMean);
-      return {
+      return mixtureDistribution({
         rowCount: count,
         componentCount: 1,
         stride: 1,
         weight: new Float64Array(count).fill(1),
         mean,
         sigma: new Float64Array(count).fill(sigma),
-      };
+      });
     },
   };
 }

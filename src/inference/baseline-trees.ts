@@ -1,10 +1,10 @@
 import { shuffleInPlace } from "../random.ts";
 import type { Rng } from "../random.ts";
-import { TAIL_STRETCH, TAIL_WEIGHT, leastWidth, smoothedLabels } from "./baseline-labels.ts";
+import { type LabelKernels, TAIL_STRETCH, TAIL_WEIGHT, leastWidth, smoothedLabels } from "./baseline-labels.ts";
 import { holdOutParents } from "./baseline-neighbours.ts";
 import type { TrainingSet } from "./baseline-labels.ts";
-import { mixtureMoments } from "../model/mixture.ts";
-import type { Mixtures } from "../model/mixture.ts";
+import type { Distribution } from "../model/distribution.ts";
+import { mixtureDistribution } from "../model/mixture.ts";
 
 const BINS = 64;
 const DEPTH = 5;
@@ -30,7 +30,7 @@ interface Tree {
 }
 
 interface Fit {
-  predict(this: void, x: Float32Array, n: number): Mixtures;
+  predict(this: void, x: Float32Array, n: number): Distribution;
   readonly chosen: Readonly<Record<string, number>>;
 }
 
@@ -209,9 +209,9 @@ function meanSquare(y: Float32Array, score: Float64Array, rows: readonly number[
 }
 
 /** The distribution `residual` (stride 0) moved to each of the points, with wide tails beyond what was seen. */
-function shift(residual: Mixtures, points: Float64Array, floor: number): Mixtures {
+function shift(residual: LabelKernels, points: Float64Array, floor: number): Distribution {
   const k = residual.componentCount + 1;
-  const centre = mixtureMoments(residual, 0);
+  const centre = mixtureDistribution(residual).moments(0);
   const weight = Float64Array.from({ length: k }, (_, j) =>
     j === 0 ? TAIL_WEIGHT : (1 - TAIL_WEIGHT) * residual.weight[j - 1],
   );
@@ -221,12 +221,12 @@ function shift(residual: Mixtures, points: Float64Array, floor: number): Mixture
   );
   const repeat = (values: Float64Array, offset: (i: number) => number) =>
     Float64Array.from({ length: points.length * k }, (_, at) => values[at % k] + offset(Math.floor(at / k)));
-  return {
+  return mixtureDistribution({
     rowCount: points.length,
     componentCount: k,
     stride: k,
     weight: repeat(weight, () => 0),
     mean: repeat(mean, (i) => points[i]),
     sigma: repeat(sigma, () => 0),
-  };
+  });
 }

@@ -6,7 +6,8 @@ import { fitRidge } from "./baseline-ridge.ts";
 import { smoothedLabels } from "./baseline-labels.ts";
 import type { TrainingSet } from "./baseline-labels.ts";
 import { fitTrees } from "./baseline-trees.ts";
-import type { Mixtures } from "../model/mixture.ts";
+import type { Distribution } from "../model/distribution.ts";
+import { mixtureDistribution } from "../model/mixture.ts";
 
 export interface BaselineContext {
   readonly rng: Rng;
@@ -16,7 +17,7 @@ export interface BaselineContext {
 
 export interface FittedBaseline {
   /** [n, featureCount] -> one predictive distribution per row, in the label's unit. */
-  predict(x: Float32Array): Promise<Mixtures>;
+  predict(x: Float32Array): Promise<Distribution>;
   /** What was chosen while fitting (penalty, neighbours, ...), for the report. */
   readonly chosen: Readonly<Record<string, number>>;
 }
@@ -36,7 +37,7 @@ const table = {
       const labels = smoothedLabels(train.y);
       return {
         chosen: { n },
-        predict: (x) => Promise.resolve({ ...labels, rowCount: rowCount(x, train.featureCount) }),
+        predict: (x) => Promise.resolve(mixtureDistribution({ ...labels, rowCount: rowCount(x, train.featureCount) })),
       };
     },
   },

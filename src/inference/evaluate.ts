@@ -4,10 +4,11 @@ import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { baselines } from "./baselines.ts";
-import type { Mixtures } from "../model/mixture.ts";
-import { scoreMixtures, type Space } from "./metrics-score.ts";
+import { selected } from "../model/distribution.ts";
+import { inFieldUnit, withinLimits } from "./field-answer.ts";
+import { scoreDistribution } from "./metrics-score.ts";
 import { type FieldScore, type Predictions, scoreField } from "./metrics.ts";
-import type { Answers, Predictor } from "./predict.ts";
+import type { Predictor } from "./predict.ts";
 
 export type BaselineName = keyof typeof baselines;
 
@@ -26,38 +27,6 @@ function rowsWith(catalog: Catalog, rows: Int32Array, j: number): Int32Array {
   return rows.filter((row) => catalog.state[row * catalog.fields.length + j] === State.measured);
 }
 
-/** The encoded space of field `j` at one scale, as the scores want it. */
-function spaceOf(coder: FieldCoder, j: number, scale: number): Space {
-  return {
-    forward: (x) => coder.encode(j, x, scale),
-    inverse: (v) => coder.decode(j, v, scale),
-    slope: (x) => coder.encodeError(j, x, 1, scale),
-  };
-}
-
-/** Answer `w` for places `kept` of the rows asked, seen through the errors of the truths they are compared with. */
-function answersFor(
-  { mixtures }: Answers,
-  w: number,
-  nWanted: number,
-  kept: readonly number[],
-  encodedError: (i: number) => number,
-): Mixtures {
-  const k = mixtures.componentCount;
-  const n = kept.length;
-  const pick = (from: Float64Array): Float64Array => {
-    const to = new Float64Array(n * k);
-    kept.forEach((i, at) => to.set(from.subarray((i * nWanted + w) * k, (i * nWanted + w + 1) * k), at * k));
-    return to;
-  };
-  const sigma = pick(mixtures.sigma);
-  for (let i = 0; i < n; i++) {
-    const error = encodedError(i);
-    for (let c = i * k; c < (i + 1) * k; c++) sigma[c] = Math.hypot(sigma[c], error);
-  }
-  return { rowCount: n, componentCount: k, stride: k, weight: pick(mixtures.weight), mean: pick(mixtures.mean), sigma };
-}
-
 /**
  * The network's answers to one question beside the truth, by field name. The error of a truth widens the predictive
  * distribution before the comparison; rows without the truth are left out. What is wanted is never given.
@@ -70,9 +39,7 @@ export async function predictTruths(
 ): Promise<Map<string, { rows: Int32Array; predictions: Predictions }>> {
   const { coder } = predictor;
   const { wanted } = question;
-  const isGiven = question.isGiven.slice();
-  for (const j of wanted) isGiven[j] = 0;
-  const answers = await predictor.predict(catalog, rows, isGiven, wanted);
+  const answers = await predictor.predict(catalog, rows, question.isGiven, wanted);
   const result = new Map<string, { rows: Int32Array; predictions: Predictions }>();
   wanted.forEach((j, w) => {
     const at = (i: number): number => rows[i] * coder.nField + j;
@@ -81,8 +48,9 @@ export async function predictTruths(
     const truth = Float64Array.from(kept, (i) => catalog.value[at(i)]);
     const scaleOf = (i: number): number => answers.scales[kept[i]];
     const error = (i: number): number => coder.encodeError(j, truth[i], catalog.error[at(kept[i])], scaleOf(i));
-    const mixtures = answersFor(answers, w, wanted.length, kept, error);
-    const predictions = scoreMixtures(mixtures, truth, (i) => spaceOf(coder, j, scaleOf(i)));
+    const own = selected(answers.encoded[w], kept);
+    const seen = withinLimits(coder, j, own, scaleOf).widen(error);
+    const predictions = scoreDistribution(inFieldUnit(coder, j, seen, scaleOf), truth);
     result.set(coder.fields[j].name, { rows: Int32Array.from(kept, (i) => rows[i]), predictions });
   });
   return result;
@@ -144,7 +112,10 @@ export async function predictBaselines(
       const fitted = await baselines[name].fit({ x, featureCount: x.length / trainRows.length, y, parent }, context);
       byMethod.set(
         name,
-        scoreMixtures(await fitted.predict(unseen), truth, () => spaceOf(coder, j, 0)),
+        scoreDistribution(
+          inFieldUnit(coder, j, await fitted.predict(unseen), () => 0),
+          truth,
+        ),
       );
     }
     result.set(field, byMethod);

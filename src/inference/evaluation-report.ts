@@ -1,7 +1,7 @@
 import type { QuestionScores } from "./evaluate.ts";
 import { type MetricName, metrics, type Predictions } from "./metrics.ts";
 import { percentLevels } from "./metrics-score.ts";
-import { mixtureLogDensity, mixtureQuantiles } from "../model/mixture.ts";
+import { fieldDistribution } from "./field-answer.ts";
 import type { Predictor } from "./predict.ts";
 import { summarise } from "./summary.ts";
 import { type Axis, fieldAxis } from "../report/axis.ts";
@@ -91,23 +91,22 @@ export async function pdfFigure(
 ): Promise<Figure> {
   const { coder } = predictor;
   const field = coder.fields[j];
-  const { mixtures, scales } = await predictor.predict(catalog, rows, isGiven, [j]);
+  const answers = await predictor.predict(catalog, rows, isGiven, [j]);
+  const distribution = fieldDistribution(coder, answers, 0);
   const quantiles = new Float64Array(percentLevels.length);
   const examples = Array.from(rows, (row, i) => {
-    mixtureQuantiles(mixtures, i, percentLevels, quantiles);
-    const low = quantiles[0];
-    const high = quantiles[quantiles.length - 1];
+    const scale = answers.scales[i];
+    distribution.quantiles(i, percentLevels, quantiles);
+    const low = coder.encode(j, quantiles[0], scale);
+    const high = coder.encode(j, quantiles[quantiles.length - 1], scale);
     const from = low - 0.3 * (high - low);
     const grid = Float64Array.from({ length: 240 }, (_, k) => from + (1.6 * (high - low) * k) / 239);
-    const values = grid.map((v) => coder.decode(j, v, scales[i]));
-    const density = grid.map(
-      (v, k) => Math.exp(mixtureLogDensity(mixtures, i, v)) * coder.encodeError(j, values[k], 1, scales[i]),
-    );
+    const values = grid.map((v) => coder.decode(j, v, scale));
     return {
       title: `galaxy ${catalog.objectId[row]}`,
       grid: values,
-      density,
-      median: coder.decode(j, quantiles[49], scales[i]),
+      density: values.map((x) => Math.exp(distribution.logDensity(i, x))),
+      median: quantiles[49],
       truth: catalog.value[row * coder.nField + j],
     };
   });
@@ -124,7 +123,8 @@ export async function sedFigure(
   const { coder } = predictor;
   const bands = [...coder.groups.band];
   const wanted = bands.filter((j) => isGiven[j] === 0);
-  const { mixtures, scales } = await predictor.predict(catalog, rows, isGiven, wanted);
+  const answers = await predictor.predict(catalog, rows, isGiven, wanted);
+  const distributions = wanted.map((_, w) => fieldDistribution(coder, answers, w));
   const objects = Array.from(rows, (row, i) => ({
     title: `galaxy ${catalog.objectId[row]}`,
     bands: bands.map((j) => {
@@ -132,7 +132,7 @@ export async function sedFigure(
       const at = row * coder.nField + j;
       const isObserved = catalog.state[at] !== State.notObserved;
       const w = wanted.indexOf(j);
-      const s = w < 0 ? undefined : summarise(mixtures, i * wanted.length + w, coder, j, scales[i]);
+      const s = w < 0 ? undefined : summarise(distributions[w], i, field.kind);
       return {
         wavelength: field.band!.pivot,
         isGiven: isGiven[j] === 1 && isObserved,

@@ -1,10 +1,11 @@
-import { isCategory } from "../model/category.ts";
 import type { Distribution } from "../model/distribution.ts";
+import { truncated } from "../model/truncated.ts";
 import { inUnits } from "../model/units.ts";
 import { UserError } from "../errors.ts";
 import type { Rng } from "../random.ts";
 import type { Field } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
+import type { Answers } from "./predict.ts";
 
 /**
  * What the network says of one field of some galaxies, in the field's unit. Columns are made when they are first read.
@@ -34,16 +35,50 @@ export interface FieldAnswer {
   readonly distribution: Distribution;
 }
 
-/** The answer for field `j` from `encoded` distributions of galaxies with these scales. */
-export function createFieldAnswer(
+/** Encoded distributions of field `j`, one scale per row, kept to what the field can be. */
+export function withinLimits(
   coder: FieldCoder,
   j: number,
   encoded: Distribution,
-  scales: Float64Array,
-): FieldAnswer {
-  const field = coder.fields[j];
-  const curves = Array.from(scales, (scale) => coder.curve(j, scale));
-  const distribution = field.kind === "category" ? encoded : inUnits(encoded, (row) => curves[row]);
+  scaleOf: (row: number) => number,
+): Distribution {
+  if (coder.fields[j].kind === "category") return encoded;
+  const [low, high] = coder.limits(j);
+  return truncated(
+    encoded,
+    (row) => coder.encode(j, low, scaleOf(row)),
+    (row) => coder.encode(j, high, scaleOf(row)),
+  );
+}
+
+/** Encoded distributions of field `j` in the field's unit. */
+export function inFieldUnit(
+  coder: FieldCoder,
+  j: number,
+  encoded: Distribution,
+  scaleOf: (row: number) => number,
+): Distribution {
+  return coder.fields[j].kind === "category" ? encoded : inUnits(encoded, (row) => coder.curve(j, scaleOf(row)));
+}
+
+/** Answers for the field at place `w`: what a user sees. In the field's unit and never outside what it can be. */
+export function fieldDistribution(coder: FieldCoder, { wanted, encoded, scales }: Answers, w: number): Distribution {
+  const j = wanted[w];
+  const own = inFieldUnit(coder, j, encoded[w], (row) => scales[row]);
+  if (coder.fields[j].kind === "category") return own;
+  const [low, high] = coder.limits(j);
+  // Bounds go on last: rounding on the way from encoded space can't carry a value across them.
+  return truncated(
+    own,
+    () => low,
+    () => high,
+  );
+}
+
+/** The answer for the field at place `w`. */
+export function createFieldAnswer(coder: FieldCoder, answers: Answers, w: number): FieldAnswer {
+  const field = coder.fields[answers.wanted[w]];
+  const distribution = fieldDistribution(coder, answers, w);
   const { rowCount } = distribution;
   const columns = new Map<string, Float64Array>();
   const column = (name: string, of: (row: number) => number): Float64Array => {
@@ -80,12 +115,12 @@ export function createFieldAnswer(
     logDensity: (row, x) => distribution.logDensity(row, x),
     sample: (row, rng) => distribution.sample(row, rng),
     probability(name) {
-      if (field.kind !== "category" || !isCategory(distribution)) {
+      if (field.kind !== "category") {
         throw new UserError(`${field.name}: has no classes; expected cdf(row, x) or quantile(level)`);
       }
       const k = field.classes.indexOf(name);
       if (k < 0) throw new UserError(`${field.name}: no class "${name}", expected one of ${field.classes.join(", ")}`);
-      return column(`class ${name}`, (row) => distribution.probability(row, k));
+      return column(`class ${name}`, (row) => Math.exp(distribution.logDensity(row, k)));
     },
   };
 }

@@ -12,8 +12,8 @@ export interface Predictions {
   readonly crps: ArrayLike<number>;
   /** -log p(truth) [nats], of the value in its own unit. */
   readonly negLogLik: ArrayLike<number>;
-  /** Standard deviation of the predictive distribution. */
-  readonly std?: ArrayLike<number>;
+  /** Half of the 84th minus the 16th percentile: a standard deviation that tails don't move. */
+  readonly halfWidth68?: ArrayLike<number>;
   /** 84th minus 16th percentile. */
   readonly width?: ArrayLike<number>;
   /** Redshift only: probability within +-0.03 (1 + z) of the peak. */
@@ -41,7 +41,7 @@ export interface Metric {
   /** Absent: every kind of field. */
   readonly kind?: FieldKind;
   /** Optional arrays that the metric reads; without them it is left out. */
-  readonly needs?: "std" | "width" | "odds";
+  readonly needs?: "halfWidth68" | "width" | "odds";
   /** `residual` [nRow of `rows`] = point - truth, over (1 + truth) for redshifts. `rows` may hold repeats. */
   compute(this: void, p: Predictions, rows: Int32Array, residual: Residuals): number;
 }
@@ -141,11 +141,11 @@ export const metrics = {
     compute: (p, rows) => ksUniform(gather(p.pit, rows)),
   },
   zScoreStd: {
-    title: "std of (truth - median) / predicted std",
+    title: "std of (truth - median) / half the 68 % interval",
     unit: "",
     better: 1,
-    needs: "std",
-    compute: (p, rows) => std(Float64Array.from(rows, (row) => (p.truth[row] - p.point[row]) / p.std![row])),
+    needs: "halfWidth68",
+    compute: (p, rows) => std(Float64Array.from(rows, (row) => (p.truth[row] - p.point[row]) / p.halfWidth68![row])),
   },
   width: {
     title: "median width of the 68 % interval",

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Arrays, Compiled, Engine, NdArray, Signature, TensorFunction } from "../engine/contract.ts";
-import { heads } from "../model/heads.ts";
+import { headOf } from "../model/heads.ts";
 import { constantsOf } from "../model/parameters.ts";
 import type { Family, Readout } from "../model/readouts.ts";
 import { encode, marginalsAt, nextConditional, queryContext, readoutsOf } from "../model/transformer.ts";
@@ -42,7 +42,7 @@ export interface ChainStep {
 export interface Chain {
   readonly lanes: number;
   /** Raw numbers [lanes, width] of the next answer. */
-  ask(step: ChainStep): Promise<Float32Array>;
+  ask(this: void, step: ChainStep): Promise<Float32Array>;
 }
 
 /**
@@ -111,7 +111,7 @@ interface Parts {
   readonly size: number;
 }
 
-const widthOf = ({ spec }: Pick<Family, "spec">): number => heads[spec.head].width(spec as never);
+const widthOf = ({ spec }: Pick<Family, "spec">): number => headOf(spec).width(spec);
 
 async function encodeRows(
   { checkpoint, coder, graphs, size }: Parts,
@@ -228,8 +228,8 @@ function chainGraph(
       const params = constantsOf(weights.average, layout);
       const all = queryContext(config.model, params, inputs.state as tf.Tensor2D);
       const context = {
-        known: tf.gather(all.known, inputs.galaxy as tf.Tensor1D) as tf.Tensor2D,
-        memory: tf.gather(all.memory, inputs.galaxy as tf.Tensor1D) as tf.Tensor3D,
+        known: tf.gather(all.known, inputs.galaxy) as tf.Tensor2D,
+        memory: tf.gather(all.memory, inputs.galaxy) as tf.Tensor3D,
       };
       const targets = {
         targetField: inputs.before,

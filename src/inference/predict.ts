@@ -1,8 +1,7 @@
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import type { Distribution } from "../model/distribution.ts";
-import { heads } from "../model/heads.ts";
-import { truncated } from "../model/truncated.ts";
+import { headOf } from "../model/heads.ts";
 import type { Family } from "../model/readouts.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
@@ -18,8 +17,8 @@ export interface Answers {
   readonly wanted: readonly number[];
   /** [rowCount] Scale that each row's band values are relative to; see `tokens/scale.ts`. */
   readonly scales: Float64Array;
-  /** By place in `wanted`: rowCount distributions, in the encoded space of `coder`, within what the field may be. */
-  readonly distributions: readonly Distribution[];
+  /** By place in `wanted`: rowCount distributions, in the encoded space of `coder`; see `fieldDistribution`. */
+  readonly encoded: readonly Distribution[];
 }
 
 /** What to ask: fields as lists of names, ranges and groups (`J0378..J0600,LOGM`, `bands`), or as names one by one. */
@@ -46,32 +45,10 @@ export interface Predictor {
   dispose(): Promise<void>;
 }
 
-/** What a family's raw numbers say of field `column` of galaxies with these scales: within the field's possible range. */
-export function readAnswers(
-  coder: NetworkCoder,
-  family: Family,
-  column: number,
-  raw: Float32Array,
-  scaleOf: (row: number) => number,
-): Distribution {
-  const { spec } = family;
-  const head = heads[spec.head];
-  const plain = head.read(raw, raw.length / head.width(spec as never), spec as never);
-  const field = coder.fields[column];
-  if (field.kind === "category") return plain;
-  if (field.band === undefined) {
-    const [low, high] = coder.bounds(column, 0);
-    return truncated(
-      plain,
-      () => low,
-      () => high,
-    );
-  }
-  return truncated(
-    plain,
-    (row) => coder.bounds(column, scaleOf(row))[0],
-    (row) => coder.bounds(column, scaleOf(row))[1],
-  );
+/** The distributions that a family's raw numbers [rowCount, width] stand for, in encoded space. */
+export function readRaw({ spec }: Family, raw: Float32Array): Distribution {
+  const head = headOf(spec);
+  return head.read(raw, raw.length / head.width(spec), spec);
 }
 
 /** [nField] `isGiven` without what is wanted: asking for what is there shows what the rest says of it. */
@@ -91,10 +68,7 @@ export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predict
     const states = await network.encode(catalog, rows, withoutWanted(isGiven, wanted));
     const raw = await network.read(states, wanted);
     const { rowCount, scales } = states;
-    const distributions = raw.map(({ field, family, raw: numbers }) =>
-      readAnswers(coder, family, field, numbers, (row) => scales[row]),
-    );
-    return { rowCount, wanted, scales, distributions };
+    return { rowCount, wanted, scales, encoded: raw.map((one) => readRaw(one.family, one.raw)) };
   };
   return {
     coder,
@@ -112,9 +86,7 @@ export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predict
       const wanted = parseFieldList(listed(want), fields, "want");
       const isGiven = flagsOf(parseFieldList(listed(given), fields, "given"), fields.length);
       const answers = await predict(catalog, allRows(catalog), isGiven, wanted);
-      return Object.fromEntries(
-        wanted.map((j, w) => [fields[j].name, createFieldAnswer(coder, j, answers.distributions[w], answers.scales)]),
-      );
+      return Object.fromEntries(wanted.map((j, w) => [fields[j].name, createFieldAnswer(coder, answers, w)]));
     },
     dispose: () => network.dispose(),
   };

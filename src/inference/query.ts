@@ -97,8 +97,8 @@ async function answer(session: Session, catalog: Catalog, onRows: (done: number)
   const answers = await predictor.predict(catalog, allRows(catalog), isGiven, wanted);
   const columns: Column[] = [
     idColumn(catalog),
-    ...summaryColumns(predictor.coder, answers, wanted),
-    ...(pdf === undefined ? [] : pdfColumns(predictor.coder, answers, wanted, pdf)),
+    ...summaryColumns(predictor.coder, answers),
+    ...(pdf === undefined ? [] : pdfColumns(predictor.coder, answers, pdf)),
   ];
   if (session.samples > 0) columns.push(...(await sampleColumns(session, catalog, onRows)));
   return { rowCount: catalog.rowCount, columns, metadata: {} };

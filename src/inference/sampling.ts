@@ -1,7 +1,8 @@
 import type { Rng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { MOST_CHAIN_GALAXIES, MOST_LANES, type States } from "./network.ts";
-import { type Predictor, readAnswers, withoutWanted } from "./predict.ts";
+import { withinLimits } from "./field-answer.ts";
+import { type Predictor, readRaw, withoutWanted } from "./predict.ts";
 
 /** Joint draws for some galaxies. */
 export interface JointSamples {
@@ -80,7 +81,9 @@ export async function sampleJoint(
         const marginal = new Float32Array(lanes * width);
         galaxy.forEach((g, lane) => marginal.set(raw.subarray(g * width, (g + 1) * width), lane * width));
         const answer = await ask({ field, marginal, ...(before === undefined ? {} : { before }) });
-        const distribution = readAnswers(coder, family, field, answer, (lane) => own.scales[galaxy[lane]]);
+        const scaleOf = (lane: number): number => own.scales[galaxy[lane]];
+        const distribution = withinLimits(coder, field, readRaw(family, answer), scaleOf);
+        const [low, high] = coder.limits(field);
         const value = new Float32Array(lanes);
         let lane = 0;
         for (const { place, from, count } of pieces) {
@@ -89,7 +92,7 @@ export async function sampleJoint(
             const at = (place * draws + from + i) * n + t;
             value[lane] = v;
             encoded[at] = v;
-            values[at] = coder.decode(field, v, own.scales[galaxy[lane]]);
+            values[at] = Math.min(high, Math.max(low, coder.decode(field, v, scaleOf(lane))));
           }
         }
         before = { field, value };

@@ -2,7 +2,7 @@ import type { Rng } from "../random.ts";
 import { curveAt, identityCurve } from "./curve.ts";
 import type { Curve, Distribution, Moments } from "./distribution.ts";
 import { LOG_SQRT_2PI, normalBetween, logNormalBetween, normalScoreLevels } from "./normal.ts";
-import { lastRow, numericMode, placeOf } from "./numeric.ts";
+import { type Cells, cellsOf, lastRow, numericMode, placeOf } from "./numeric.ts";
 
 /** Levels and scores of the cells that a distribution is cut into: 16 per sigma of a Gaussian. */
 const PER_SIGMA = 16;
@@ -12,8 +12,7 @@ const SCORES = Float64Array.from(LEVELS, (_, i) => i / PER_SIGMA - 6);
 const REACH = 8;
 
 interface Row {
-  /** Edges of the cells, from the base's quantiles. */
-  readonly edges: Float64Array;
+  readonly cells: Cells;
   readonly error: number;
   /** Points, density and cdf of the blurred distribution; the density is linear in between. */
   readonly grid: Float64Array;
@@ -50,9 +49,9 @@ class Blurred implements Distribution {
   logDensity(row: number, v: number): number {
     const sharp = this.#sharp(row);
     if (sharp !== undefined) return sharp.logDensity(row, v);
-    const { grid, density, edges, error } = this.#row(row);
+    const { grid, density, cells, error } = this.#row(row);
     const i = placeOf(grid, v);
-    if (i < 0 || i >= grid.length - 1) return logDensityFar(edges, error, v);
+    if (i < 0 || i >= grid.length - 1) return logDensityFar(cells, error, v);
     const part = (v - grid[i]) / (grid[i + 1] - grid[i]);
     return Math.log(density[i] + part * (density[i + 1] - density[i]));
   }
@@ -124,45 +123,55 @@ const GAUSS = [0.5 - 0.5 / Math.sqrt(3), 0.5 + 0.5 / Math.sqrt(3)];
 
 const isPoint = (from: number, to: number, error: number): boolean => to - from < 1e-6 * error;
 
-/** Density at v of the cells [from, to], each of its level's mass, seen through the error. */
-function densityAt(edges: Float64Array, error: number, v: number): number {
-  const first = Math.max(1, placeOf(edges, v - REACH * error));
+/** Density at v of the cells seen through the error. */
+function densityAt({ x, u }: Cells, error: number, v: number): number {
+  const first = Math.max(1, placeOf(x, v - REACH * error));
   let sum = 0;
-  for (let i = first; i < edges.length && edges[i - 1] < v + REACH * error; i++) {
-    const mass = LEVELS[i] - LEVELS[i - 1];
-    const [a, b] = [(v - edges[i]) / error, (v - edges[i - 1]) / error];
-    sum += isPoint(edges[i - 1], edges[i], error)
+  for (let i = first; i < x.length && x[i - 1] < v + REACH * error; i++) {
+    const mass = u[i] - u[i - 1];
+    const [a, b] = [(v - x[i]) / error, (v - x[i - 1]) / error];
+    sum += isPoint(x[i - 1], x[i], error)
       ? (mass * Math.exp(-0.5 * a * a - LOG_SQRT_2PI)) / error
-      : (mass * normalBetween(a, b)) / (edges[i] - edges[i - 1]);
+      : (mass * normalBetween(a, b)) / (x[i] - x[i - 1]);
   }
   return sum;
 }
 
 /** ln of the same, in the far tails. */
-function logDensityFar(edges: Float64Array, error: number, v: number): number {
+function logDensityFar({ x, u }: Cells, error: number, v: number): number {
   let top = -Infinity;
-  for (let i = 1; i < edges.length; i++) {
-    const [a, b] = [(v - edges[i]) / error, (v - edges[i - 1]) / error];
-    const mass = Math.log(LEVELS[i] - LEVELS[i - 1]);
-    const term = isPoint(edges[i - 1], edges[i], error)
+  for (let i = 1; i < x.length; i++) {
+    const [a, b] = [(v - x[i]) / error, (v - x[i - 1]) / error];
+    const mass = Math.log(u[i] - u[i - 1]);
+    const term = isPoint(x[i - 1], x[i], error)
       ? mass - 0.5 * a * a - LOG_SQRT_2PI - Math.log(error)
-      : mass + logNormalBetween(a, b) - Math.log(edges[i] - edges[i - 1]);
+      : mass + logNormalBetween(a, b) - Math.log(x[i] - x[i - 1]);
     const most = Math.max(top, term);
     if (most > -Infinity) top = most + Math.log(Math.exp(top - most) + Math.exp(term - most));
   }
   return top;
 }
 
-/** The grid follows the sum of the quantiles of both, which is as wide as the result or wider, and as fine. */
+/**
+ * The grid is the cells' edges, each moved by the error's quantile at a level that runs with it: as wide as the result or
+ * wider, and as fine.
+ */
 function buildRow(base: Distribution, row: number, error: number): Row {
-  const edges = new Float64Array(LEVELS.length);
-  base.quantiles(row, LEVELS, edges);
-  const grid = edges.map((edge, i) => edge + error * SCORES[i]);
-  const density = grid.map((v) => densityAt(edges, error, v));
+  const cells = cellsOf(base, row, LEVELS);
+  const last = cells.x.length - 1;
+  const grid = cells.x.map((x, i) => x + error * interpolateScore(cells.u[i], i / last));
+  const density = grid.map((v) => densityAt(cells, error, v));
   const below = new Float64Array(grid.length);
   for (let i = 1; i < grid.length; i++) {
     below[i] = below[i - 1] + 0.5 * (density[i] + density[i - 1]) * (grid[i] - grid[i - 1]);
   }
-  const total = below[grid.length - 1];
-  return { edges, error, grid, density: density.map((p) => p / total), below: below.map((p) => p / total) };
+  const total = below[last];
+  return { cells, error, grid, density: density.map((p) => p / total), below: below.map((p) => p / total) };
+}
+
+/** Score of a level; levels that are the same to rounding keep their order by `part`. */
+function interpolateScore(level: number, part: number): number {
+  const i = Math.min(Math.max(placeOf(LEVELS, level), 0), LEVELS.length - 2);
+  const t = Math.min(Math.max((level - LEVELS[i]) / (LEVELS[i + 1] - LEVELS[i]), 0), 1);
+  return SCORES[i] + t * (SCORES[i + 1] - SCORES[i]) + 1e-6 * part;
 }

@@ -9,9 +9,6 @@ export interface CategoryDistribution extends Distribution {
   probability(row: number, k: number): number;
 }
 
-/** Whether an answer is a class rather than a number. */
-export const isCategory = (d: Distribution): d is CategoryDistribution => d instanceof Category;
-
 /**
  * Classes as values: their indices, with a cdf in steps. `probability` [rowCount, classCount] sums to 1 within a row.
  * @throws Error when the probabilities are no whole rows.

@@ -19,6 +19,39 @@ export function placeOf(edges: ArrayLike<number>, v: number): number {
 
 type Quantiles = Pick<Distribution, "quantiles" | "cdf">;
 
+/** A distribution cut into cells: values and their cdf, both increasing. */
+export interface Cells {
+  readonly x: Float64Array;
+  readonly u: Float64Array;
+}
+
+/** A cell is halved where the cdf in its middle is this far from a straight line, and no more often than this. */
+const BENT = 1e-4;
+const MOST_HALVINGS = 10;
+
+/** Cells between the quantiles at `levels`, finer where a gap or a step of the cdf lies in one. */
+export function cellsOf(of: Quantiles, row: number, levels: Float64Array): Cells {
+  const quantiles = new Float64Array(levels.length);
+  of.quantiles(row, levels, quantiles);
+  const [x, u] = [[quantiles[0]], [levels[0]]];
+  const add = (to: number, level: number, halvings: number): void => {
+    const [from, below] = [x[x.length - 1], u[u.length - 1]];
+    const middle = 0.5 * (from + to);
+    if (halvings > 0 && middle > from && middle < to) {
+      const half = Math.min(Math.max(of.cdf(row, middle), below), level);
+      if (Math.abs(half - 0.5 * (below + level)) > BENT) {
+        add(middle, half, halvings - 1);
+        add(to, level, halvings - 1);
+        return;
+      }
+    }
+    x.push(to);
+    u.push(level);
+  };
+  for (let i = 1; i < levels.length; i++) add(quantiles[i], levels[i], MOST_HALVINGS);
+  return { x: Float64Array.from(x), u: Float64Array.from(u) };
+}
+
 /** Mean and deviation of curve(V), low <= V <= high, by quadrature over the quantiles: to about 1e-4 of the deviation. */
 export function numericMoments(
   of: Quantiles,
@@ -30,14 +63,16 @@ export function numericMoments(
   const from = low === -Infinity ? 0 : of.cdf(row, low);
   const to = high === Infinity ? 1 : of.cdf(row, high);
   if (!(to > from)) return { mean: Number.NaN, std: Number.NaN };
-  const levels = fineLevels.map((level) => from + (to - from) * level);
-  const x = new Float64Array(levels.length);
-  of.quantiles(row, levels, x);
-  for (let i = 0; i < x.length; i++) x[i] = curveAt(curve, Math.min(Math.max(x[i], low), high));
+  const cells = cellsOf(
+    of,
+    row,
+    fineLevels.map((level) => from + (to - from) * level),
+  );
+  const x = cells.x.map((v) => curveAt(curve, Math.min(Math.max(v, low), high)));
   const zero = x[x.length >> 1];
   let [first, second, mass] = [0, 0, 0];
   for (let i = 1; i < x.length; i++) {
-    const share = fineLevels[i] - fineLevels[i - 1];
+    const share = cells.u[i] - cells.u[i - 1];
     const [a, b] = [x[i - 1] - zero, x[i] - zero];
     mass += share;
     first += (share * (a + b)) / 2;

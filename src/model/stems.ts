@@ -45,7 +45,7 @@ export function pickColumns<T extends tf.Tensor>(x: T, positions: Int32Array): T
     [0, positions[0] ?? 0, ...rest.map(() => 0)],
     [x.shape[0], count, ...rest],
   ];
-  return tf.slice(x, from, size) as unknown as T;
+  return tf.slice(x, from, size);
 }
 
 /**
@@ -219,7 +219,7 @@ const category: Stem = {
       return tf.slice(tf.oneHot(tf.reshape(parts[c], [-1]) as tf.Tensor1D, n + 1), [0, 1], [-1, n]); // [B, n]
     });
     const given = tf.cast(tf.concat(hot, 1), "float32") as tf.Tensor2D; // [B, classes]
-    return tf.matMul(given, params["embed.class"] as tf.Tensor2D); // [B, J d]
+    return tf.matMul(given, params["embed.class"]); // [B, J d]
   },
 };
 

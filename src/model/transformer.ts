@@ -4,7 +4,7 @@ import type { Tensors } from "../engine/contract.ts";
 import { attention, foldNorm, gelu, linear, linearParts, normalise } from "../engine/ops.ts";
 import { scalarKinds } from "../survey/field.ts";
 import { modalitiesOf } from "../survey/vocabulary.ts";
-import { heads } from "./heads.ts";
+import { headOf } from "./heads.ts";
 import { matrix, type ParameterSpec, table, vector } from "./parameters.ts";
 import {
   familiesOf,
@@ -70,8 +70,8 @@ function layerSpecs(name: string, size: number, hidden: number, depth: number, h
 
 function readoutSpecs(config: ModelConfig, { name, part, spec, members }: Readout): ParameterSpec[] {
   const from = part === "band" ? config.bandRank : config.nLatent * config.dModel;
-  const width = heads[spec.head].width(spec as never);
-  const bias = heads[spec.head].initialBias(spec as never);
+  const width = headOf(spec).width(spec);
+  const bias = headOf(spec).initialBias(spec);
   return [
     matrix(`head.${name}.out`, from, members.length * width, 0.3),
     vector(`head.${name}.bias`, members.length * width, bias),
@@ -94,9 +94,7 @@ export function parameterSpecs(config: ModelConfig, vocabulary: NetworkVocabular
     table("head.band.mixBias", [config.bandRank]),
     ...families.flatMap(({ readouts }) => readouts.flatMap((one) => readoutSpecs(config, one))),
     table("query.field", [nField, q], 1),
-    ...families.map(({ suffix, spec }) =>
-      matrix(`query.marginal${suffix}`, heads[spec.head].width(spec as never), q, 0.5),
-    ),
+    ...families.map(({ suffix, spec }) => matrix(`query.marginal${suffix}`, headOf(spec).width(spec), q, 0.5)),
     matrix("query.state", state, q),
     table("query.stateGate", [nField, q], 0.5),
     table("query.previous", [nField, N_PREVIOUS * q], 0.3),
@@ -106,7 +104,7 @@ export function parameterSpecs(config: ModelConfig, vocabulary: NetworkVocabular
     table("query.memoryBias", [nMemory * q], 0.3),
     ...layers("query", config.nQueryLayer, q, 4 * q, true),
     vector("query.norm", q, 1),
-    ...families.map(({ suffix, spec }) => matrix(`query.out${suffix}`, q, heads[spec.head].width(spec as never), 0.05)),
+    ...families.map(({ suffix, spec }) => matrix(`query.out${suffix}`, q, headOf(spec).width(spec), 0.05)),
   ];
 }
 
@@ -184,7 +182,7 @@ export function sourceOf(params: Tensors, state: tf.Tensor2D, part: Part): tf.Te
   return gelu(linear(state, params["head.band.mix"], params["head.band.mixBias"])) as tf.Tensor2D;
 }
 
-const widthOf = ({ spec }: Pick<Readout, "spec">): number => heads[spec.head].width(spec as never);
+const widthOf = ({ spec }: Pick<Readout, "spec">): number => headOf(spec).width(spec);
 
 /** Masked objective: raw marginals of all fields of a read-out, [B, members, width]. */
 export function marginals(params: Tensors, state: tf.Tensor2D, readout: Readout): tf.Tensor3D {
@@ -338,7 +336,7 @@ export function nextConditional(
 ): { raw: tf.Tensor3D; key: tf.Tensor; value: tf.Tensor } {
   const { dQuery: q, nMemory: m } = config;
   const l = known.shape[0];
-  const p = past.isFilled.shape[0]!;
+  const p = past.isFilled.shape[0];
   const carried = carryTargets(config, vocabulary, params, targets); // [L, 1, q]
   const first = tf.reshape(params["query.first"], [1, 1, q]);
   const previous = tf.add(tf.mul(carried, tf.sub(1, isFirst)), tf.mul(first, isFirst)); // [L, 1, q]

@@ -1,7 +1,7 @@
 import type { Rng } from "../random.ts";
 import { blurred } from "./blurred.ts";
 import type { Curve, Distribution, Moments } from "./distribution.ts";
-import { fineLevels, lastRow, numericMode, numericMoments, placeOf } from "./numeric.ts";
+import { cellsOf, fineLevels, lastRow, numericMode, numericMoments, placeOf } from "./numeric.ts";
 
 /** A monotone map of [0, 1] onto itself. */
 export interface Warp {
@@ -104,7 +104,7 @@ export interface Reweighted extends Distribution {
 }
 
 /**
- * Another prior: p(v) ratio(row, v) / norm. The ratio is read at 433 quantiles of each row and linear in the cdf in between
+ * Another prior: p(v) ratio(row, v) / norm. The ratio is read at 433 or more quantiles of each row and linear in the cdf in between
  * (constant beyond 6 sigma); the density itself is exact but for the norm.
  * @throws Error, when a row is asked, for a ratio that is negative, not finite, or 0 at all quantiles.
  */
@@ -120,14 +120,13 @@ interface RowWarp {
 }
 
 function tilt(base: Distribution, row: number, ratio: (row: number, v: number) => number): RowWarp {
-  const n = fineLevels.length;
-  const places = new Float64Array(n);
-  base.quantiles(row, fineLevels, places);
-  const r = Float64Array.from(places, (v) => ratio(row, v));
+  const cells = cellsOf(base, row, fineLevels);
+  const n = cells.x.length;
+  const r = Float64Array.from(cells.x, (v) => ratio(row, v));
   if (!r.every((value) => value >= 0 && value < Infinity) || !r.some((value) => value > 0)) {
     throw new Error(`reweighted: row ${row} has a ratio that is negative, not finite, or 0 everywhere`);
   }
-  const u = Float64Array.of(0, ...fineLevels, 1);
+  const u = Float64Array.of(0, ...cells.u, 1);
   const density = Float64Array.of(r[0], ...r, r[n - 1]);
   const below = new Float64Array(u.length);
   let squares = 0;

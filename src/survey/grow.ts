@@ -97,7 +97,6 @@ export function growSurvey(old: Survey, wanted: Survey, taken: ReadonlySet<strin
     withoutTiles(row, known.get(row.name)?.band?.instrument),
   );
   const properties = merge(oldFile.properties, wanted.file.properties, (row) => row);
-  const names = new Set([...bands, ...properties].map(({ name }) => name));
   const instruments = [
     ...wanted.file.instruments,
     ...old.file.instruments.filter(({ name }) => !wanted.file.instruments.some((one) => one.name === name)),

@@ -41,8 +41,8 @@ export interface FieldCoder extends Vocabulary {
   decode(j: number, v: number, scale: number): number;
   /** `decode` of field `j` as a curve. */
   curve(j: number, scale: number): Curve;
-  /** Encoded ends of what field `j` may be: its range, and no redshift below 0. */
-  bounds(j: number, scale: number): readonly [low: number, high: number];
+  /** Ends of what field `j` may be, in its unit: its range, and no redshift below 0. */
+  limits(j: number): readonly [low: number, high: number];
   encodeScale(scale: number): number;
   /** d(encoded) / d ln(flux) of band `j`: what a small zero-point shift is multiplied by. */
   zeroPointSlope(j: number, x: number, scale: number): number;
@@ -112,9 +112,9 @@ export function createFieldCoder(fields: readonly Field[], standardisation: Stan
       const { mean, deviation } = moments(j, scale);
       return kinds[j].curve(deviation, mean + origin[j], softness[j]);
     },
-    bounds(j, scale) {
+    limits(j) {
       const [low, high] = fields[j].range;
-      return [encode(j, fields[j].kind === "redshift" ? Math.max(low, 0) : low, scale), encode(j, high, scale)];
+      return [fields[j].kind === "redshift" ? Math.max(low, 0) : low, high];
     },
     encodeScale(scale) {
       return scale > 0 ? (Math.log(scale) - standardisation.scale.mean) / standardisation.scale.deviation : 0;

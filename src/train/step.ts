@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Compiled, Engine, Signature, TensorFunction, Tensors } from "../engine/contract.ts";
-import { type HeadTargets, heads } from "../model/heads.ts";
+import { headOf, type HeadTargets } from "../model/heads.ts";
 import { type Layout, unpack } from "../model/parameters.ts";
 import type { Family, NetworkVocabulary } from "../model/readouts.ts";
 import { pickColumns } from "../model/stems.ts";
@@ -78,7 +78,7 @@ const mapTruths = (truths: Truths, f: (x: tf.Tensor) => tf.Tensor): Truths => ({
 function negLogLik({ spec }: Family, raw: tf.Tensor3D, truths: Truths): tf.Tensor {
   const [r, c, width] = raw.shape;
   const flat = mapTruths(truths, (x) => tf.reshape(x, [r * c]));
-  const loss = heads[spec.head].negLogLik(tf.reshape(raw, [r * c, width]), flat, spec as never); // [R C]
+  const loss = headOf(spec).negLogLik(tf.reshape(raw, [r * c, width]), flat, spec); // [R C]
   return tf.mul(tf.reshape(tf.sub(loss, flat.jacobian), [r, c]), truths.isAsked);
 }
 
