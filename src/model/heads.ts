@@ -32,7 +32,7 @@ const mixtureConfig = z.strictObject({
 });
 const histogramConfig = z.strictObject({
   head: z.literal("histogram"),
-  bins: z.int().positive().default(100),
+  bins: z.int().min(2).default(100),
   range: z
     .tuple([z.number(), z.number()])
     .default([-4, 4])
@@ -86,7 +86,7 @@ const rowTop = tf.customGrad((x) => {
 /** ln sum exp over the last axis, [M, K] -> [M]. The maximum goes out first: not every executor does so itself. */
 function logSumRows(x: tf.Tensor): tf.Tensor1D {
   const top = rowTop(x);
-  return tf.add(logSumExp(tf.sub(x, top), 1), tf.squeeze(top, [1])) as tf.Tensor1D;
+  return tf.add<tf.Tensor1D>(logSumExp(tf.sub(x, top), 1), tf.squeeze(top, [1]));
 }
 
 /**
@@ -184,7 +184,7 @@ function shareAt(u: tf.Tensor): tf.Tensor {
   const isLeft = tf.less(u, 0);
   const rest = tf.sub(1, tail);
   const ends = (x: tf.Tensor, first: number, last: number): tf.Tensor =>
-    tf.concat([tf.fill([m, 1], first), tf.slice(x, [0, 1], [m, n - 1]), tf.fill([m, 1], last)], 1);
+    tf.concat([tf.mul(tf.ones([m, 1]), first), tf.slice(x, [0, 1], [m, n - 1]), tf.mul(tf.ones([m, 1]), last)], 1);
   const [below, belowNext] = neighbours(ends(tf.where(isLeft, tail, rest), 0, 1)); // [M, n]
   const [above, aboveNext] = neighbours(ends(tf.where(isLeft, rest, tail), 1, 0)); // [M, n]
   const [from, to] = neighbours(u);
@@ -227,4 +227,4 @@ function softmaxInto(raw: Float32Array, from: number, count: number, out: Float6
 export const heads = { mixture, histogram, category } satisfies { [N in HeadName]: Head<SpecOf<N>> };
 
 /** The row of the table that a spec belongs to. */
-export const headOf = (spec: HeadSpec): Head => heads[spec.head] as unknown as Head;
+export const headOf = (spec: HeadSpec): Head => heads[spec.head];
