@@ -131,7 +131,7 @@ function shareAt(u: tf.Tensor): tf.Tensor {
   const isLeft = tf.less(u, 0);
   const rest = tf.sub(1, tail);
   const ends = (x: tf.Tensor, first: number, last: number): tf.Tensor =>
-    tf.concat([tf.fill([m, 1], first), tf.slice(x, [0, 1], [m, n - 1]), tf.fill([m, 1], last)], 1);
+    tf.concat([tf.mul(tf.ones([m, 1]), first), tf.slice(x, [0, 1], [m, n - 1]), tf.mul(tf.ones([m, 1]), last)], 1);
   const [below, belowNext] = neighbours(ends(tf.where(isLeft, tail, rest), 0, 1)); // [M, n]
   const [above, aboveNext] = neighbours(ends(tf.where(isLeft, rest, tail), 1, 0)); // [M, n]
   const [from, to] = neighbours(u);

@@ -145,14 +145,15 @@ function blurBins(edges: Float64Array, probability: Float64Array, sigma: number)
   const out = new Float64Array(bins);
   let last = 0;
   for (let j = 1; j <= bins; j++) {
-    let below = j === bins ? total : 0;
-    for (let i = 0; j < bins && i < bins; i++) {
+    let below = 0;
+    for (let i = 0; i < bins; i++) {
       const from = (edges[j] - edges[i]) / sigma;
       const to = (edges[j] - edges[i + 1]) / sigma;
       if (from < -9) break;
       const share = to > 9 ? 1 : (normalIntegral(from) - normalIntegral(to)) / (from - to);
       below += probability[i] * share;
     }
+    if (j === bins) below = total;
     out[j - 1] = Math.max(0, below - last);
     last = Math.max(below, last);
   }

@@ -42,8 +42,9 @@ export function createWarp(u: ArrayLike<number>, g: ArrayLike<number>, interpola
     inverse(level) {
       const i = cell(y, level);
       let [low, high] = [0, 1];
-      let t = (level - y[i]) / (y[i + 1] - y[i]);
-      for (let step = 0; step < 60 && slope !== undefined && high - low > 1e-15; step++) {
+      let t = (level - y[i]) / (y[i + 1] - y[i]); // the answer between straight knots, a start between curved ones
+      const most = slope === undefined ? 0 : 60;
+      for (let step = 0; step < most && high - low > 1e-15; step++) {
         const [value, density] = hermite(x, y, slope, i, t);
         if (value > level) high = t;
         else low = t;

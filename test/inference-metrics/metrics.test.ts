@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { crpsFromMixture, crpsFromQuantiles, percentLevels, scoreMixtures } from "../../src/inference/metrics-score.ts";
-import { mixtureCdf, mixtureLogDensity, mixtureMoments, mixtureQuantiles, normalCdf } from "../../src/model/mixture.ts";
-import type { Mixtures } from "../../src/model/mixture.ts";
+import { crpsFromQuantiles, oddsAround, percentLevels, scoreDistribution } from "../../src/inference/metrics-score.ts";
+import type { Curve } from "../../src/model/distribution.ts";
+import { type MixtureDistribution, mixtureDistribution } from "../../src/model/mixture.ts";
+import { normalCdf } from "../../src/model/normal.ts";
+import { inUnits } from "../../src/model/units.ts";
 import {
   coverageCurve,
   ksUniform,
@@ -15,17 +17,17 @@ import { quantile } from "../../src/report/statistics.ts";
 import type { MetricName, Predictions } from "../../src/inference/metrics.ts";
 import { createRng } from "../../src/random.ts";
 
-function mixtures(rows: { w: number; m: number; s: number }[][]): Mixtures {
+function mixtures(rows: { w: number; m: number; s: number }[][]): MixtureDistribution {
   const componentCount = rows[0].length;
   const flat = rows.flat();
-  return {
+  return mixtureDistribution({
     rowCount: rows.length,
     componentCount,
     stride: componentCount,
     weight: Float64Array.from(flat, (c) => c.w),
     mean: Float64Array.from(flat, (c) => c.m),
     sigma: Float64Array.from(flat, (c) => c.s),
-  };
+  });
 }
 
 const bimodal = mixtures([
@@ -54,21 +56,21 @@ describe("mixtures", () => {
   test("quantile inverts cdf, far tails and gaps between modes included", () => {
     const levels = [1e-6, 0.01, 0.1, 0.2999, 0.3, 0.3001, 0.5, 0.9, 0.999999];
     const out = new Float64Array(levels.length);
-    mixtureQuantiles(bimodal, 0, levels, out);
-    levels.forEach((level, i) => expect(mixtureCdf(bimodal, 0, out[i])).toBeCloseTo(level, 8));
+    bimodal.quantiles(0, levels, out);
+    levels.forEach((level, i) => expect(bimodal.cdf(0, out[i])).toBeCloseTo(level, 8));
   });
   test("density integrates to the cdf, and the moments to their closed form", () => {
     let mass = 0;
     let first = 0;
     const h = 0.001;
-    for (let i = -10_000; i < 500; i++) mass += h * Math.exp(mixtureLogDensity(bimodal, 0, (i + 0.5) * h));
-    expect(mass).toBeCloseTo(mixtureCdf(bimodal, 0, 0.5), 5);
-    for (let y = -10; y < 12; y += h) first += h * (y + h / 2) * Math.exp(mixtureLogDensity(bimodal, 0, y + h / 2));
-    expect(mixtureMoments(bimodal, 0).mean).toBeCloseTo(first, 5);
-    expect(mixtureMoments(bimodal, 0).std ** 2).toBeCloseTo(0.3 * (4 + 0.0025) + 0.7 * (2.25 + 1.44) - 0.45 ** 2, 10);
+    for (let i = -10_000; i < 500; i++) mass += h * Math.exp(bimodal.logDensity(0, (i + 0.5) * h));
+    expect(mass).toBeCloseTo(bimodal.cdf(0, 0.5), 5);
+    for (let y = -10; y < 12; y += h) first += h * (y + h / 2) * Math.exp(bimodal.logDensity(0, y + h / 2));
+    expect(bimodal.moments(0).mean).toBeCloseTo(first, 5);
+    expect(bimodal.moments(0).std ** 2).toBeCloseTo(0.3 * (4 + 0.0025) + 0.7 * (2.25 + 1.44) - 0.45 ** 2, 10);
   });
   test("density far outside stays finite", () =>
-    expect(mixtureLogDensity(bimodal, 0, 500)).toBeCloseTo(
+    expect(bimodal.logDensity(0, 500)).toBeCloseTo(
       -0.5 * (498.5 / 1.2) ** 2 - Math.log(1.2) - 0.9189 + Math.log(0.7),
       3,
     ));
@@ -81,25 +83,21 @@ describe("CRPS", () => {
 
   test.each([0, 0.3, -1.7, 6])("one component is the Gaussian closed form at z = %d", (z) => {
     const m = mixtures([[{ w: 1, m: 4, s: 2.5 }]]);
-    expect(crpsFromMixture(m, 0, 4 + 2.5 * z)).toBeCloseTo(2.5 * gaussian(z), 12);
+    expect(m.crps(0, 4 + 2.5 * z)).toBeCloseTo(2.5 * gaussian(z), 12);
   });
   test("at the centre of N(0, 1) it is (sqrt 2 - 1) / sqrt pi = 0.23370", () => {
-    expect(crpsFromMixture(mixtures([[{ w: 1, m: 0, s: 1 }]]), 0, 0)).toBeCloseTo(
-      (Math.SQRT2 - 1) / Math.sqrt(Math.PI),
-      12,
-    );
+    expect(mixtures([[{ w: 1, m: 0, s: 1 }]]).crps(0, 0)).toBeCloseTo((Math.SQRT2 - 1) / Math.sqrt(Math.PI), 12);
   });
   test.each([-2.01, -1, 0.4, 5])("a mixture equals the integral of (F - 1{y >= x})^2 at %d", (truth) => {
     let integral = 0;
     const h = 0.0005;
-    for (let y = -6; y < 12; y += h)
-      integral += h * (mixtureCdf(bimodal, 0, y + h / 2) - (y + h / 2 >= truth ? 1 : 0)) ** 2;
-    expect(crpsFromMixture(bimodal, 0, truth)).toBeCloseTo(integral, 4);
+    for (let y = -6; y < 12; y += h) integral += h * (bimodal.cdf(0, y + h / 2) - (y + h / 2 >= truth ? 1 : 0)) ** 2;
+    expect(bimodal.crps(0, truth)).toBeCloseTo(integral, 4);
   });
   test("of percentiles: within 0.2 % of the exact mean over Gaussian truths", () => {
     const m = mixtures([[{ w: 1, m: 0, s: 1 }]]);
     const quantiles = new Float64Array(99);
-    mixtureQuantiles(m, 0, percentLevels, quantiles);
+    m.quantiles(0, percentLevels, quantiles);
     const rng = createRng("crps");
     let approximate = 0;
     let exact = 0;
@@ -118,16 +116,16 @@ describe("CRPS", () => {
 });
 
 /** Forecasts N(mean_i, sigma_i), truths drawn from them with the spread multiplied by `stretch`. */
-function gaussianForecasts(n: number, stretch: number, seed: string): { m: Mixtures; truth: Float64Array } {
+function gaussianForecasts(n: number, stretch: number, seed: string): { m: MixtureDistribution; truth: Float64Array } {
   const rng = createRng(seed);
-  const m = mixtures(Array.from({ length: n }, () => [{ w: 1, m: 1 + rng.uniform(), s: 0.05 + 0.1 * rng.uniform() }]));
-  return { m, truth: Float64Array.from(m.mean, (mean, i) => mean + stretch * m.sigma[i] * rng.normal()) };
+  const rows = Array.from({ length: n }, () => [{ w: 1, m: 1 + rng.uniform(), s: 0.05 + 0.1 * rng.uniform() }]);
+  return { m: mixtures(rows), truth: Float64Array.from(rows, ([{ m, s }]) => m + stretch * s * rng.normal()) };
 }
 
 describe("calibration", () => {
   test("right forecasts: uniform PIT, nominal coverage, unit z-scores", () => {
     const { m, truth } = gaussianForecasts(4000, 1, "right");
-    const p = scoreMixtures(m, truth);
+    const p = scoreDistribution(m, truth);
     const score = scoreField(p, "linear", { rng: createRng("b"), resamples: 50 });
     expect(score.pitKs!.value).toBeLessThan(1.63 / Math.sqrt(4000)); // 1 % critical value
     for (const level of [50, 68, 90, 95] as const) {
@@ -138,7 +136,7 @@ describe("calibration", () => {
   });
   test("overconfident forecasts are caught", () => {
     const { m, truth } = gaussianForecasts(4000, 2, "wrong");
-    const score = scoreField(scoreMixtures(m, truth), "linear", { rng: createRng("b"), resamples: 0 });
+    const score = scoreField(scoreDistribution(m, truth), "linear", { rng: createRng("b"), resamples: 0 });
     // P(|N(0, 2)| < 1 sigma) = 2 Phi(0.9945 / 2) - 1 for the 68 % interval
     expect(score.coverage68!.value).toBeCloseTo(2 * normalCdf(0.99446 / 2) - 1, 1);
     expect(score.pitKs!.value).toBeGreaterThan(0.1);
@@ -181,7 +179,7 @@ describe("scores", () => {
   });
   test.each(Object.keys(metrics) as MetricName[])("%s: the interval holds the value and is reproducible", (name) => {
     const { m, truth } = gaussianForecasts(300, 1, name);
-    const p = scoreMixtures(m, truth);
+    const p = scoreDistribution(m, truth);
     const run = () => scoreField(p, "redshift", { rng: createRng("same") })[name]!;
     const { value, low, high } = run();
     expect(run()).toEqual({ value, low, high });
@@ -215,10 +213,13 @@ describe("scores", () => {
 });
 
 describe("mixtures in a transformed space", () => {
-  const space = { forward: Math.log, inverse: Math.exp, slope: (x: number) => 1 / x };
+  const exponential: Curve = { shape: "exp", factor: 1, rate: 1, shift: 0, offset: 0 };
   test("a Gaussian in ln x is a log-normal: likelihood, median, PIT and CRPS of the value itself", () => {
     const [mu, sigma, truth] = [0.4, 0.6, 2.2];
-    const p = scoreMixtures(mixtures([[{ w: 1, m: mu, s: sigma }]]), [truth], () => space);
+    const p = scoreDistribution(
+      inUnits(mixtures([[{ w: 1, m: mu, s: sigma }]]), () => exponential),
+      [truth],
+    );
     const z = (Math.log(truth) - mu) / sigma;
     expect(p.negLogLik[0]).toBeCloseTo(0.5 * z * z + Math.log(truth * sigma * Math.sqrt(2 * Math.PI)), 10);
     expect(p.point[0]).toBeCloseTo(Math.exp(mu), 8);
@@ -252,17 +253,49 @@ describe("one distribution for all rows", () => {
     sigma: Float64Array.of(0.2, 0.5),
   };
   const repeat = (values: Float64Array) => Float64Array.from({ length: 10 }, (_, i) => values[i % 2]);
-  const shared: Mixtures = { ...one, rowCount: 5, stride: 0 };
-  const spelled: Mixtures = {
+  const shared = mixtureDistribution({ ...one, rowCount: 5, stride: 0 });
+  const spelled = mixtureDistribution({
     rowCount: 5,
     componentCount: 2,
     stride: 2,
     weight: repeat(one.weight),
     mean: repeat(one.mean),
     sigma: repeat(one.sigma),
-  };
-  const space = { forward: Math.log, inverse: Math.exp, slope: (x: number) => 1 / x };
-  test.each([undefined, () => space])("scores as if it were written out", (spaceOf) => {
-    expect(scoreMixtures(shared, truth, spaceOf)).toEqual(scoreMixtures(spelled, truth, spaceOf));
+  });
+  const curves = (["linear", "exp"] as const).map((shape): Curve => ({
+    shape,
+    factor: 1,
+    rate: 1,
+    shift: 0,
+    offset: 0,
+  }));
+  test.each(curves)("scores as if it were written out, $shape", (curve) => {
+    const scores = (d: MixtureDistribution) =>
+      scoreDistribution(
+        inUnits(d, () => curve),
+        truth,
+      );
+    expect(scores(shared)).toEqual(scores(spelled));
+    const [a, b] = [shared, spelled].map((d) => d.widen((row) => 0.1 * row));
+    expect([3, 4].map((row) => a.cdf(row, 0.2))).toEqual([3, 4].map((row) => b.cdf(row, 0.2)));
+  });
+});
+
+describe("odds", () => {
+  test("are the mass within 0.03 (1 + z) of the peak, not of the median", () => {
+    const twoPeaks = mixtures([
+      [
+        { w: 0.45, m: 0.5, s: 0.02 },
+        { w: 0.55, m: 2, s: 0.05 },
+      ],
+    ]);
+    expect(twoPeaks.mode(0)).toBeCloseTo(0.5, 6);
+    const expected = 0.45 * (2 * normalCdf(0.045 / 0.02) - 1);
+    expect(oddsAround(twoPeaks, 0, twoPeaks.mode(0))).toBeCloseTo(expected, 6);
+    expect(scoreDistribution(twoPeaks, [0.5]).odds![0]).toBeCloseTo(expected, 6);
+  });
+  test("the median of a mixture is not its peak, and half the 68 % interval not its deviation", () => {
+    const scored = scoreDistribution(bimodal, [1]);
+    expect(scored.halfWidth68![0]).not.toBeCloseTo(bimodal.moments(0).std, 1);
   });
 });

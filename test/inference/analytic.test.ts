@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answers, createPredictor, type Predictor } from "../../src/inference/predict.ts";
 import { sampleJoint } from "../../src/inference/sampling.ts";
-import { type Mixtures, mixtureCdf, mixtureLogDensity } from "../../src/model/mixture.ts";
 import { modelSchema } from "../../src/model/transformer.ts";
 import { createRng, shuffleInPlace } from "../../src/random.ts";
 import { State } from "../../src/survey/field.ts";
@@ -9,7 +8,7 @@ import { createFieldCoder } from "../../src/tokens/standardise.ts";
 import { train } from "../../src/train/loop.ts";
 import { condition, createWorld, sampleWorld, scaleOf } from "../helpers/gaussian.ts";
 import { onnx, startCheckpoint } from "../helpers/network.ts";
-import { allRows, sourceOf } from "../helpers/toy.ts";
+import { everyRow, sourceOf } from "../helpers/toy.ts";
 
 /** A small network, trained with both objectives, held against a world in which every conditional is known. */
 
@@ -51,23 +50,23 @@ function optimum(row: number, known: readonly number[], j: number): number {
 
 let predictor: Predictor;
 
-/** -ln p(o_j) [nats per unit of g] and P(below o_j) of mixture `at`, seen through the error of o_j. */
-function judge({ mixtures, scales }: Answers, at: number, row: number, j: number): { loss: number; pit: number } {
-  const { coder } = predictor;
+/** Answers seen through the errors of what they are compared with; `of` names the row and field of each. */
+function seenThroughErrors({ distribution, scales }: Answers, of: (at: number) => readonly [number, number]): Answers {
   const { value, error } = unseen.catalog;
-  const x = value[row * n + j];
-  const part = (of: Float64Array): Float64Array => of.slice(at * mixtures.stride, (at + 1) * mixtures.stride);
-  const sigma = coder.encodeError(j, x, error[row * n + j], scales[row]);
-  const seen: Mixtures = {
-    ...mixtures,
-    rowCount: 1,
-    weight: part(mixtures.weight),
-    mean: part(mixtures.mean),
-    sigma: part(mixtures.sigma).map((own) => Math.hypot(own, sigma)),
+  const sigma = (at: number): number => {
+    const [row, j] = of(at);
+    return predictor.coder.encodeError(j, value[row * n + j], error[row * n + j], scales[row]);
   };
+  return { distribution: distribution.widen(sigma), scales };
+}
+
+/** -ln p(o_j) [nats per unit of g] and P(below o_j) of answer `at`, seen through the error of o_j. */
+function judge({ distribution, scales }: Answers, at: number, row: number, j: number): { loss: number; pit: number } {
+  const { coder } = predictor;
+  const x = unseen.catalog.value[row * n + j];
   const stretch = coder.encodeError(j, x, 1, scales[row]) * scaleOf(world, j).slope(unseen.observed[row * n + j]);
   const v = coder.encode(j, x, scales[row]);
-  return { loss: -mixtureLogDensity(seen, 0, v) - Math.log(stretch), pit: mixtureCdf(seen, 0, v) };
+  return { loss: -distribution.logDensity(at, v) - Math.log(stretch), pit: distribution.cdf(at, v) };
 }
 
 /** Largest distance between the empirical distribution of `values` and the uniform one (Kolmogorov & Smirnov). */
@@ -145,7 +144,10 @@ const MARGIN = 0.05;
 describe("in a Gaussian world", () => {
   it("marginals of any subset are as good as can be, far better than none given, and calibrated", async () => {
     const catalog = hideSome(all, "masked");
-    const answers = await predictor.predict(catalog, allRows(catalog), flags(all), all);
+    const answers = seenThroughErrors(await predictor.predict(catalog, everyRow(catalog), flags(all), all), (at) => [
+      Math.floor(at / n),
+      at % n,
+    ]);
     const gaps: number[][] = all.map(() => []);
     const pits: number[][] = all.map(() => []);
     const gains: number[] = [];
@@ -174,7 +176,7 @@ describe("in a Gaussian world", () => {
     async (order) => {
       const rest = all.filter((j) => !order.includes(j));
       const catalog = hideSome(rest, `ordered ${order.join()}`);
-      const rows = allRows(catalog);
+      const rows = everyRow(catalog);
       const { scales } = await predictor.predict(catalog, rows, flags(all), [order[0]]);
       const encoded = (row: number, j: number): number =>
         predictor.coder.encode(j, unseen.catalog.value[row * n + j], scales[row]);
@@ -183,7 +185,10 @@ describe("in a Gaussian world", () => {
       for (let t = 0; t < order.length; t++) {
         const before = order.slice(0, t);
         const drawn = Float32Array.from([...rows].flatMap((row) => before.map((j) => encoded(row, j))));
-        const answers = await predictor.predictNext(catalog, rows, flags(all), order.slice(0, t + 1), drawn);
+        const answers = seenThroughErrors(
+          await predictor.predictNext(catalog, rows, flags(all), order.slice(0, t + 1), drawn),
+          (row) => [row, order[t]],
+        );
         for (const row of rows) {
           const known = knownOf(catalog, row);
           const best = optimum(row, [...known, ...before], order[t]);

@@ -4,12 +4,15 @@ import { predictTruths } from "../../src/inference/evaluate.ts";
 import { type Answers, createPredictor, type Predictor } from "../../src/inference/predict.ts";
 import { sampleJoint } from "../../src/inference/sampling.ts";
 import { summarise } from "../../src/inference/summary.ts";
-import { type Mixtures, mixtureCdf } from "../../src/model/mixture.ts";
-import { createRng, type Rng } from "../../src/random.ts";
+import { fieldAnswers } from "../../src/inference/field-answers.ts";
+import { categoryDistribution } from "../../src/model/category.ts";
+import { type Distribution, selected } from "../../src/model/distribution.ts";
+import { mixtureDistribution } from "../../src/model/mixture.ts";
+import { createRng } from "../../src/random.ts";
 import { State } from "../../src/survey/field.ts";
 import { createFieldCoder } from "../../src/tokens/standardise.ts";
 import { onnx, perturb, startCheckpoint } from "../helpers/network.ts";
-import { distance, allRows, toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
+import { distance, everyRow, toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
 
 const n = toyFields.length;
 const catalog = toyCatalog(300);
@@ -27,73 +30,81 @@ beforeAll(async () => {
 afterAll(() => predictor.dispose());
 
 /** Mixtures of two components at random places, one per seed. */
-function randomMixtures(rowCount: number): Mixtures {
+function randomMixtures(rowCount: number): Distribution {
   const rng = createRng("mixtures");
   const k = 2;
   const share = Array.from({ length: rowCount }, () => 0.05 + 0.9 * rng.uniform());
-  return {
+  return mixtureDistribution({
     rowCount,
     componentCount: k,
     stride: k,
     weight: Float64Array.from(share.flatMap((w) => [w, 1 - w])),
     mean: Float64Array.from({ length: rowCount * k }, () => rng.normal()),
     sigma: Float64Array.from({ length: rowCount * k }, () => 0.05 + 0.5 * rng.uniform()),
-  };
-}
-
-/** One draw: a component by its weight, then a Gaussian. */
-function drawOne(m: Mixtures, row: number, rng: Rng): number {
-  const at = row * m.stride + (rng.uniform() < m.weight[row * m.stride] ? 0 : 1);
-  return m.mean[at] + m.sigma[at] * rng.normal();
+  });
 }
 
 const measuredRows = (j: number): number[] =>
-  [...allRows(catalog)].filter((row) => catalog.state[row * n + j] === State.measured);
+  [...everyRow(catalog)].filter((row) => catalog.state[row * n + j] === State.measured);
 
 describe("a summary", () => {
-  const mixtures = randomMixtures(20);
+  const encoded = randomMixtures(20);
   const rows = Array.from({ length: 20 }, (_, row) => row);
   const cases = every.flatMap((j) =>
     (j < toyBands ? [0, 50] : [0]).map((scale) => ({ name: toyFields[j].name, j, scale })),
   );
+  /** The answers for field j at one scale, in its unit, and the share of each row that its range leaves. */
+  const asked = (j: number, scale: number) => {
+    const scales = new Float64Array(20).fill(scale);
+    const [low, high] = toyFields[j].range.map((x) => coder.encode(j, x, scale));
+    const kept = rows.map((row) => [encoded.cdf(row, low), encoded.cdf(row, high)] as const);
+    return { own: fieldAnswers(coder, { distribution: encoded, scales }, j, 0, 1), kept };
+  };
 
   it.each(cases)("of $name at scale $scale has ordered quantiles of the right probability", ({ j, scale }) => {
+    const { own, kept } = asked(j, scale);
     for (const row of rows) {
-      const { q05, q16, median, q84, q95 } = summarise(mixtures, row, coder, j, scale);
-      const below = [q05, q16, median, q84, q95].map((x) => mixtureCdf(mixtures, row, coder.encode(j, x, scale)));
+      const { q05, q16, median, q84, q95 } = summarise(own, row, toyFields[j].kind);
+      const [from, to] = kept[row];
+      const below = [q05, q16, median, q84, q95].map(
+        (x) => (encoded.cdf(row, coder.encode(j, x, scale)) - from) / (to - from),
+      );
       [0.05, 0.16, 0.5, 0.84, 0.95].forEach((level, i) => expect(below[i]).toBeCloseTo(level, 6));
       expect([q05, q16, median, q84, q95]).toStrictEqual([q05, q16, median, q84, q95].toSorted((a, b) => a - b));
+      expect(q05).toBeGreaterThanOrEqual(toyFields[j].range[0]);
+      expect(q95).toBeLessThanOrEqual(toyFields[j].range[1]);
     }
   });
 
   it.each(cases)("of $name at scale $scale has the mean and deviation of many draws", ({ j, scale }) => {
     const rng = createRng(`draws ${j} ${scale}`);
+    const { own } = asked(j, scale);
+    const [low, high] = toyFields[j].range;
     for (const row of [0, 7]) {
-      const draws = Array.from({ length: 20_000 }, () => coder.decode(j, drawOne(mixtures, row, rng), scale));
+      const draws = Array.from({ length: 20_000 }, () => coder.decode(j, encoded.sample(row, rng), scale)).filter(
+        (x) => x >= low && x <= high,
+      );
       const mean = draws.reduce((a, b) => a + b) / draws.length;
       const std = Math.sqrt(draws.reduce((a, x) => a + (x - mean) ** 2, 0) / draws.length);
-      const summary = summarise(mixtures, row, coder, j, scale);
+      const summary = summarise(own, row, toyFields[j].kind);
       expect(Math.abs(summary.mean - mean)).toBeLessThan(0.05 * std);
       expect(Math.abs(summary.std / std - 1)).toBeLessThan(0.05);
     }
   });
 
   it("of a redshift names its highest peak and the probability around it, nothing else does", () => {
+    const { own } = asked(Z, 0);
     for (const row of rows) {
-      const { mode, odds } = summarise(mixtures, row, coder, Z, 0);
-      const height = (z: number): number => {
-        const [low, high] = [z - 1e-4, z + 1e-4].map((x) => mixtureCdf(mixtures, row, coder.encode(Z, x, 0)));
-        return (high - low) * (1 + z); // per unit of the encoded value
-      };
+      const { mode, odds } = summarise(own, row, "redshift");
+      const height = (z: number): number => own.cdf(row, z + 1e-4) - own.cdf(row, z - 1e-4);
       let top = 0;
-      for (let z = -0.3; z < 3; z += 0.002) top = Math.max(top, height(z));
-      expect(height(mode!) / top).toBeGreaterThan(0.95);
+      for (let z = 0.001; z < 3; z += 0.002) top = Math.max(top, height(z));
+      expect(height(mode!) / top).toBeGreaterThan(mode! < 1e-3 ? 0.45 : 0.95); // half of the window lies below 0
       const reach = 0.03 * (1 + mode!);
-      const [low, high] = [mode! - reach, mode! + reach].map((x) => mixtureCdf(mixtures, row, coder.encode(Z, x, 0)));
-      expect(odds).toBeCloseTo(high - low, 9);
+      expect(odds).toBeCloseTo(own.cdf(row, mode! + reach) - own.cdf(row, mode! - reach), 9);
       expect(odds).toBeGreaterThan(0);
       expect(odds).toBeLessThanOrEqual(1);
-      expect(summarise(mixtures, row, coder, MASS, 0)).not.toHaveProperty("odds");
+      expect(summarise(own, row, "log")).not.toHaveProperty("odds");
     }
   });
 });
@@ -102,7 +113,7 @@ describe("answer columns", () => {
   let answers: Answers;
   const wanted = [Z, 3, LINE];
   beforeAll(async () => {
-    answers = await predictor.predict(catalog, allRows(catalog), given(0, 1, 2), wanted);
+    answers = await predictor.predict(catalog, everyRow(catalog), given(0, 1, 2), wanted);
   });
 
   it("hold the summaries of each row, by name and with units", () => {
@@ -114,14 +125,28 @@ describe("answer columns", () => {
     );
     const of = (name: string): Float32Array => columns.find((column) => column.name === name)!.data as Float32Array;
     for (const i of [0, 17, 299]) {
-      expect(of("G_median")[i]).toBe(
-        Math.fround(summarise(answers.mixtures, i * 3 + 1, coder, 3, answers.scales[i]).median),
-      );
-      expect(of("LINE_q05")[i]).toBe(
-        Math.fround(summarise(answers.mixtures, i * 3 + 2, coder, LINE, answers.scales[i]).q05),
-      );
+      wanted.forEach((j, w) => {
+        const summary = summarise(fieldAnswers(coder, answers, j, w, 3), i, toyFields[j].kind);
+        for (const [name, value] of Object.entries(summary)) {
+          expect(of(`${toyFields[j].name}_${name}`)[i]).toBe(Math.fround(value));
+        }
+      });
     }
     expect(columns.find(({ name }) => name === "G_mean")!.unit).toBe(toyFields[3].unit);
+  });
+
+  it("hold the probability of each class, and the most probable one", () => {
+    const distribution = categoryDistribution(Float64Array.of(0.7, 0.2, 0.1, 0.1, 0.4, 0.5), 2);
+    const classes = ["galaxy", "star", "quasar"];
+    const columns = summaryColumns(coder, { distribution, scales: new Float64Array(2) }, [MASS], () => classes);
+    expect(columns.map(({ name }) => name)).toStrictEqual([
+      "MASS_p_galaxy",
+      "MASS_p_star",
+      "MASS_p_quasar",
+      "MASS_mode",
+    ]);
+    expect([...(columns[1].data as Float32Array)]).toStrictEqual([0.2, 0.4].map(Math.fround));
+    expect(columns[3].data).toStrictEqual(["galaxy", "quasar"]);
   });
 
   it("hold densities that integrate to one, in the field's unit", () => {
@@ -150,17 +175,17 @@ describe("answer columns", () => {
 
 describe("a prediction", () => {
   it("is the same alone, among others, and in any batch", async () => {
-    const all = await predictor.predict(catalog, allRows(catalog), bands, [Z, MASS]);
+    const all = await predictor.predict(catalog, everyRow(catalog), bands, [Z, MASS]);
     for (const rows of [[7], [7, 250, 3], [299, 7]]) {
       const some = await predictor.predict(catalog, Int32Array.from(rows), bands, [MASS, Z]);
       rows.forEach((row, i) => {
-        const k = some.mixtures.componentCount;
         for (const [w, v] of [
           [0, 1],
           [1, 0],
         ]) {
-          const own = some.mixtures.mean.subarray((2 * i + w) * k, (2 * i + w + 1) * k);
-          const same = all.mixtures.mean.subarray((2 * row + v) * k, (2 * row + v + 1) * k);
+          const [own, same] = [new Float64Array(3), new Float64Array(3)];
+          some.distribution.quantiles(2 * i + w, [0.1, 0.5, 0.9], own);
+          all.distribution.quantiles(2 * row + v, [0.1, 0.5, 0.9], same);
           expect(distance(own, same)).toBeLessThan(1e-4);
         }
         expect(some.scales[i]).toBe(all.scales[row]);
@@ -170,14 +195,22 @@ describe("a prediction", () => {
 
   it("of nothing is nothing", async () => {
     const none = await predictor.predict(catalog, new Int32Array(0), bands, [Z]);
-    expect([none.mixtures.rowCount, none.scales.length]).toStrictEqual([0, 0]);
+    expect([none.distribution.rowCount, none.scales.length]).toStrictEqual([0, 0]);
   });
 
   it("doesn't look at what isn't given, the asked value above all", async () => {
-    const before = await predictor.predict(catalog, allRows(catalog), given(0, 1), [Z, 4]);
+    const before = await predictor.predict(catalog, everyRow(catalog), given(0, 1), [Z, 4]);
     const other = { ...catalog, value: catalog.value.map((x, at) => (at % n < 2 ? x : x + 3)) };
-    const after = await predictor.predict(other, allRows(other), given(0, 1), [Z, 4]);
-    expect(after).toStrictEqual(before);
+    const after = await predictor.predict(other, everyRow(other), given(0, 1), [Z, 4]);
+    const medians = ({ distribution }: Answers): number[] => {
+      const out = new Float64Array(1);
+      return Array.from({ length: distribution.rowCount }, (_, row) => {
+        distribution.quantiles(row, [0.5], out);
+        return out[0];
+      });
+    };
+    expect(medians(after)).toStrictEqual(medians(before));
+    expect(after.scales).toStrictEqual(before.scales);
   });
 });
 
@@ -194,9 +227,11 @@ describe("joint samples", () => {
       createRng("joint"),
     );
     const first = await predictor.predictNext(catalog, Int32Array.of(4), bands, [Z], new Float32Array(0));
-    const pits = Array.from({ length: draws }, (_, i) => mixtureCdf(first.mixtures, 0, encoded[3 * i])).sort(
-      (a, b) => a - b,
-    );
+    const below = first.distribution.cdf(0, predictor.coder.encode(Z, toyFields[Z].range[0], 0));
+    const pits = Array.from({ length: draws }, (_, i) => {
+      const u = first.distribution.cdf(0, encoded[3 * i]);
+      return (u - below) / (1 - below);
+    }).sort((a, b) => a - b);
     const distances = pits.map((u, i) => Math.max(u - i / draws, (i + 1) / draws - u));
     expect(Math.max(...distances)).toBeLessThan(1.95 / Math.sqrt(draws)); // Kolmogorov & Smirnov, 0.1 %
     for (const i of [0, 5, 99]) {
@@ -216,9 +251,10 @@ describe("joint samples", () => {
 
 describe("answers beside truths", () => {
   it("take measured truths only, hide what is asked even where the question gives it, and widen answers by the truth's error", async () => {
-    const rows = allRows(catalog);
+    const rows = everyRow(catalog);
     const question = { title: "all", isGiven: given(...every), wanted: [Z, 3] };
     const answers = await predictTruths(predictor, catalog, rows, question);
+    let compared = 0;
     for (const j of question.wanted) {
       const { rows: scored, predictions } = answers.get(toyFields[j].name)!;
       expect([...scored]).toStrictEqual(measuredRows(j));
@@ -228,25 +264,28 @@ describe("answers beside truths", () => {
         given(...every.filter((i) => !question.wanted.includes(i))),
         [j],
       );
-      const k = honest.mixtures.componentCount;
+      const [low, high] = toyFields[j].range;
       scored.forEach((row, i) => {
         if (i % 20 !== 0) return;
         const x = catalog.value[row * n + j];
-        const error = coder.encodeError(j, x, catalog.error[row * n + j], honest.scales[i]);
-        const wide: Mixtures = {
-          ...honest.mixtures,
-          sigma: honest.mixtures.sigma.map((s, c) => (Math.floor(c / k) === i ? Math.hypot(s, error) : s)),
-        };
+        const scale = honest.scales[i];
+        const error = coder.encodeError(j, x, catalog.error[row * n + j], scale);
+        const own = selected(honest.distribution, [i]);
+        const [from, to] = [low, high].map((bound) => own.cdf(0, coder.encode(j, bound, scale)));
         expect(predictions.truth[i]).toBe(x);
-        expect(predictions.pit[i]).toBeCloseTo(mixtureCdf(wide, i, coder.encode(j, x, honest.scales[i])), 6);
+        // Where the range cuts nothing off, the answer is the network's, seen through the error.
+        if (to - from < 1 - 1e-9) return;
+        compared++;
+        expect(predictions.pit[i]).toBeCloseTo(own.widen(() => error).cdf(0, coder.encode(j, x, scale)), 6);
       });
     }
+    expect(compared).toBeGreaterThan(5);
   });
 
   it("leave out a field that is never measured", async () => {
     const blind = { ...catalog, state: catalog.state.map((s, at) => (at % n === Z ? State.notObserved : s)) };
     const question = { title: "z", isGiven: bands, wanted: [Z, MASS] };
-    const answers = await predictTruths(predictor, blind, allRows(blind), question);
+    const answers = await predictTruths(predictor, blind, everyRow(blind), question);
     expect([...answers.keys()]).toStrictEqual(["MASS"]);
   });
 });

@@ -1,20 +1,20 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import type { Arrays, Signature } from "../../src/engine/contract.ts";
-import { type Head, heads } from "../../src/model/heads.ts";
-import {
-  mixtureCdf,
-  mixtureLogDensity,
-  mixtureMoments,
-  mixtureQuantiles,
-  normalCdf,
-  normalDensity,
-} from "../../src/model/mixture.ts";
+import { type HeadName, headOf, heads, headSchema, type HeadSpec, resolveHead } from "../../src/model/heads.ts";
+import { logNdtr } from "../../src/model/log-ndtr.ts";
+import { logNormalBetween, normalCdf, normalDensity } from "../../src/model/normal.ts";
 import { createRng } from "../../src/random.ts";
 import { onnx, plainJs } from "../helpers/network.ts";
 
-const K = 3;
 const HALF_LOG_2PI = 0.5 * Math.log(2 * Math.PI);
+
+/** One spec per row of the table; edges of different widths, 0 and whole numbers inside bins. */
+const specs: Record<HeadName, HeadSpec> = {
+  mixture: { head: "mixture", components: 3 },
+  histogram: { head: "histogram", edges: [-4.3, -2.9, -2.1, -1.2, -0.4, 0.3, 1.2, 1.7, 2.4, 3.2, 5.1] },
+  category: { head: "category", classes: 4 },
+};
 
 interface Target {
   readonly value: number;
@@ -26,14 +26,14 @@ const isCompiled = { onnx, plainJs };
 
 /** -ln p of each target under the same row's raw outputs, and the gradient of their sum by the raw outputs. */
 async function evaluate(
-  head: Head,
+  spec: HeadSpec,
   raw: readonly (readonly number[])[],
   targets: readonly Target[],
-  components: number,
   backend: keyof typeof isCompiled,
 ): Promise<{ loss: Float32Array; gradient: Float32Array }> {
   const m = targets.length;
-  const width = head.width(components);
+  const head = headOf(spec);
+  const width = head.width(spec);
   const signature: Signature = {
     raw: { dtype: "float32", shape: [m, width] },
     value: { dtype: "float32", shape: [m] },
@@ -47,7 +47,7 @@ async function evaluate(
       head.negLogLik(
         outputs as tf.Tensor2D,
         { value: inputs.value, sigma: inputs.sigma, isUpperLimit: tf.greater(inputs.limit, 0) },
-        components,
+        spec,
       );
     return { loss: lossOf(inputs.raw), gradient: tf.grad((outputs: tf.Tensor) => tf.sum(lossOf(outputs)))(inputs.raw) };
   }, signature);
@@ -72,82 +72,48 @@ function randomRaw(rows: number, width: number, seed: string): number[][] {
   return Array.from({ length: rows }, () => Array.from({ length: width }, () => 0.8 * rng.normal()));
 }
 
-describe.each(Object.entries(heads))("head %s", (name, head) => {
-  const width = head.width(K);
+const names = Object.keys(heads) as HeadName[];
+const numeric = names.filter((name) => name !== "category");
+
+describe.each(names)("head %s", (name) => {
+  const spec = specs[name];
+  const head = headOf(spec);
+  const width = head.width(spec);
+  const isClass = name === "category";
   const raw = randomRaw(6, width, name);
-  const answers = head.read(Float32Array.from(raw.flat()), raw.length, K);
+  const answers = head.read(Float32Array.from(raw.flat()), raw.length, spec);
+  const valueOf = (i: number): number => (isClass ? i % 4 : -2 + i);
 
-  it("starts from a distribution with the data's mean and a spread near theirs", () => {
-    const bias = head.initialBias(K);
-    expect(bias).toHaveLength(width);
-    const { mean, std } = mixtureMoments(head.read(Float32Array.from(bias), 1, K), 0);
-    expect(Math.abs(mean)).toBeLessThan(1e-6);
-    expect(std).toBeGreaterThan(0.5);
-    expect(std).toBeLessThan(2);
-  });
-
-  it("gives densities that integrate to their cdf, from 0 to 1", () => {
-    for (let row = 0; row < raw.length; row++) {
-      let area = 0;
-      let last = 0;
-      let worst = 0;
-      const h = 0.01;
-      for (let y = -30; y <= 30; y += h) {
-        area += h * Math.exp(mixtureLogDensity(answers, row, y));
-        const cdf = mixtureCdf(answers, row, y + h / 2);
-        worst = Math.max(worst, Math.abs(cdf - area), last - cdf > 1e-15 ? 1 : 0);
-        last = cdf;
-      }
-      expect(worst).toBeLessThan(1e-4);
-      expect(area).toBeCloseTo(1, 6);
-    }
-  });
-
-  it("gives quantiles that undo the cdf", () => {
-    const levels = Float64Array.of(1e-6, 0.01, 0.3, 0.5, 0.77, 0.999, 1 - 1e-6);
-    const quantiles = new Float64Array(levels.length);
-    for (let row = 0; row < raw.length; row++) {
-      mixtureQuantiles(answers, row, levels, quantiles);
-      quantiles.forEach((q, i) => expect(mixtureCdf(answers, row, q)).toBeCloseTo(levels[i], 9));
-    }
+  it("has a config whose spec it reads", () => {
+    const config = headSchema.parse({ head: name });
+    expect(config).toStrictEqual(headOf(spec).config.parse({ head: name }));
+    const resolved = resolveHead(config, 4);
+    expect(resolved.head).toBe(name);
+    expect(headOf(resolved).initialBias(resolved)).toHaveLength(headOf(resolved).width(resolved));
+    expect(headSchema.safeParse({ head: name, bin: 3 }).success).toBe(false);
   });
 
   it.each(["onnx", "plainJs"] as const)(
     "has the likelihood of the distribution that it reads out (%s)",
     async (backend) => {
-      const targets = raw.map((_, i): Target => ({ value: -2 + i, sigma: 0 }));
-      const { loss } = await evaluate(head, raw, targets, K, backend);
-      loss.forEach((l, i) => expect(l).toBeCloseTo(-mixtureLogDensity(answers, i, targets[i].value), 4));
+      const targets = raw.map((_, i): Target => ({ value: valueOf(i), sigma: 0 }));
+      const { loss } = await evaluate(spec, raw, targets, backend);
+      loss.forEach((l, i) => expect(l).toBeCloseTo(-answers.logDensity(i, targets[i].value), 4));
     },
   );
 
-  it("convolves the target's error into its density", async () => {
-    const targets = raw.map((_, i): Target => ({ value: -2 + i, sigma: 0.2 + 0.3 * i }));
-    const { loss } = await evaluate(head, raw, targets, K, "onnx");
-    targets.forEach(({ value, sigma }, i) => {
-      let convolved = 0;
-      const h = 0.002;
-      for (let y = value - 8 * sigma; y <= value + 8 * sigma; y += h) {
-        convolved += (h * Math.exp(mixtureLogDensity(answers, i, y)) * normalDensity((value - y) / sigma)) / sigma;
-      }
-      expect(loss[i]).toBeCloseTo(-Math.log(convolved), 3);
-    });
-  });
-
-  it("counts an upper limit as the probability of lying below it", async () => {
-    const targets = raw.map((_, i): Target => ({ value: -1.5 + i, sigma: 0, isUpperLimit: true }));
-    const { loss } = await evaluate(head, raw, targets, K, "onnx");
-    loss.forEach((l, i) => expect(l).toBeCloseTo(-Math.log(mixtureCdf(answers, i, targets[i].value)), 4));
-  });
-
   it("has the gradient that finite differences see", async () => {
-    const targets = raw.map((_, i): Target => ({ value: -2 + i, sigma: i % 2, isUpperLimit: i % 3 === 2 }));
-    const { gradient } = await evaluate(head, raw, targets, K, "plainJs");
+    const targets = raw.map((_, i): Target => ({
+      value: valueOf(i),
+      sigma: isClass ? 0 : i % 2,
+      isUpperLimit: !isClass && i % 3 === 2,
+    }));
+    const { gradient } = await evaluate(spec, raw, targets, "plainJs");
     const h = 1e-2;
     for (let c = 0; c < width; c++) {
       const moved = (by: number): number[][] => raw.map((row) => row.with(c, row[c] + by));
-      const { loss: up } = await evaluate(head, moved(h), targets, K, "plainJs");
-      const { loss: down } = await evaluate(head, moved(-h), targets, K, "plainJs");
+      const { loss: up } = await evaluate(spec, moved(h), targets, "plainJs");
+      const { loss: down } = await evaluate(spec, moved(-h), targets, "plainJs");
       raw.forEach((_, i) => expect(gradient[i * width + c]).toBeCloseTo((up[i] - down[i]) / (2 * h), 2));
     }
   });
@@ -156,33 +122,122 @@ describe.each(Object.entries(heads))("head %s", (name, head) => {
     const extremes = [-1e3, -12, 0, 12, 1e3].flatMap((value) =>
       [0, 1e-3, 1e3].flatMap((sigma) => [true, false].map((isUpperLimit) => ({ value, sigma, isUpperLimit }))),
     );
-    for (const size of [0, 1, 20]) {
+    for (const size of [0, 1, 20, 100]) {
       const wide = randomRaw(extremes.length, width, "extreme").map((row) => row.map((x) => size * x));
-      const { loss, gradient } = await evaluate(head, wide, extremes, K, backend);
+      const { loss, gradient } = await evaluate(spec, wide, extremes, backend);
       expect(loss.every(Number.isFinite)).toBe(true);
       expect(gradient.every(Number.isFinite)).toBe(true);
     }
   });
 });
 
-describe("a mixture of one component", () => {
+describe.each(numeric)("numbers by head %s", (name) => {
+  const spec = specs[name];
+  const head = headOf(spec);
+  const raw = randomRaw(6, head.width(spec), name);
+  const answers = head.read(Float32Array.from(raw.flat()), raw.length, spec);
+  const h = 0.002;
+  const density = (row: number, v: number): number => Math.exp(answers.logDensity(row, v));
+
+  it("starts from a distribution with the data's mean and a spread near theirs", () => {
+    const bias = head.initialBias(spec);
+    expect(bias).toHaveLength(head.width(spec));
+    const { mean, std } = head.read(Float32Array.from(bias), 1, spec).moments(0);
+    expect(Math.abs(mean)).toBeLessThan(name === "mixture" ? 1e-6 : 0.1);
+    expect(std).toBeGreaterThan(0.5);
+    expect(std).toBeLessThan(2);
+  });
+
+  it("convolves the target's error into its density", async () => {
+    const targets = raw.map((_, i): Target => ({ value: -1.5 + 0.5 * i, sigma: 0.1 + 0.08 * i }));
+    const { loss } = await evaluate(spec, raw, targets, "onnx");
+    targets.forEach(({ value, sigma }, i) => {
+      let convolved = 0;
+      for (let y = value - 8 * sigma; y <= value + 8 * sigma; y += h) {
+        convolved += (h * density(i, y) * normalDensity((value - y) / sigma)) / sigma;
+      }
+      expect(Math.abs(loss[i] + Math.log(convolved))).toBeLessThan(5e-3);
+    });
+  });
+
+  it("counts an upper limit as the probability of lying below it, errors included", async () => {
+    for (const sigma of [0, 0.4]) {
+      const targets = raw.map((_, i): Target => ({ value: -1.5 + 0.7 * i, sigma, isUpperLimit: true }));
+      const { loss } = await evaluate(spec, raw, targets, "onnx");
+      targets.forEach(({ value }, i) => {
+        let below = sigma === 0 ? answers.cdf(i, value) : 0;
+        const end = sigma > 0 ? 8 : -Infinity;
+        for (let y = -8; y <= end; y += h) below += h * density(i, y) * normalCdf((value - y) / sigma);
+        expect(Math.abs(loss[i] + Math.log(below))).toBeLessThan(5e-3);
+      });
+    }
+  });
+});
+
+describe("head mixture", () => {
+  const spec = { head: "mixture", components: 1 } as const;
   const raw = [[0.3, 0.7, -0.4]];
   const sigma = Math.exp(-0.4);
 
-  it.each([0, 0.5, 3])("is the Gaussian, with error %d", async (error) => {
-    const { loss } = await evaluate(heads.mixture, raw, [{ value: 1.9, sigma: error }], 1, "onnx");
+  it.each([0, 0.5, 3])("of one component is the Gaussian, with error %d", async (error) => {
+    const { loss } = await evaluate(spec, raw, [{ value: 1.9, sigma: error }], "onnx");
     const variance = sigma ** 2 + error ** 2;
     expect(loss[0]).toBeCloseTo((1.9 - 0.7) ** 2 / (2 * variance) + 0.5 * Math.log(variance) + HALF_LOG_2PI, 5);
   });
 
-  it("has Gaussian moments, cdf and quantiles", () => {
-    const one = heads.mixture.read(Float32Array.from(raw[0]), 1, 1);
-    expect(mixtureMoments(one, 0).mean).toBeCloseTo(0.7, 6);
-    expect(mixtureMoments(one, 0).std).toBeCloseTo(sigma, 6);
-    expect(mixtureCdf(one, 0, 0.7 + sigma)).toBeCloseTo(normalCdf(1), 6);
+  it("of one component has Gaussian moments, cdf and quantiles", () => {
+    const one = headOf(spec).read(Float32Array.from(raw[0]), 1, spec);
+    expect(one.moments(0).mean).toBeCloseTo(0.7, 6);
+    expect(one.moments(0).std).toBeCloseTo(sigma, 6);
+    expect(one.cdf(0, 0.7 + sigma)).toBeCloseTo(normalCdf(1), 6);
     const quantiles = new Float64Array(3);
-    mixtureQuantiles(one, 0, [0.1586552539, 0.5, 0.9772498681], quantiles);
+    one.quantiles(0, [0.1586552539, 0.5, 0.9772498681], quantiles);
     [-1, 0, 2].forEach((u, i) => expect((quantiles[i] - 0.7) / sigma).toBeCloseTo(u, 5));
+  });
+
+  it.each(["onnx", "plainJs"] as const)("learns from a limit 30 sigma below its answers (%s)", async (backend) => {
+    const limit = { value: 0.7 - 30 * sigma, sigma: 0, isUpperLimit: true };
+    const { loss, gradient } = await evaluate(spec, raw, [limit], backend);
+    expect(loss[0] / -logNormalBetween(-Infinity, -30)).toBeCloseTo(1, 5);
+    // d(-ln Phi(u)) / d mean = phi / Phi / sigma, about 30 / sigma
+    expect((gradient[1] * sigma) / 30).toBeCloseTo(1, 2);
+  });
+});
+
+describe("head histogram", () => {
+  it("takes a target outside its grid as one in the bin at that end", async () => {
+    const spec = specs.histogram;
+    const raw = randomRaw(4, headOf(spec).width(spec), "outside");
+    const far = [-50, 40, -4.2, 5].map((value): Target => ({ value, sigma: 0 }));
+    const { loss } = await evaluate(spec, [raw[0], raw[0], raw[0], raw[0]], far, "onnx");
+    expect(loss[0]).toBeCloseTo(loss[2], 5);
+    expect(loss[1]).toBeCloseTo(loss[3], 5);
+  });
+});
+
+describe("head category", () => {
+  it("is refused for fewer than two classes", () => {
+    expect(() => resolveHead({ head: "category" }, 1)).toThrow("head category: 1 classes, expected two or more");
+  });
+});
+
+describe("ln Phi", () => {
+  const x = Float32Array.of(-1e4, -300, -40, -6, -1.5, -1e-3, 0, 1e-3, 0.7, 3, 8, 50);
+
+  it.each(["onnx", "plainJs"] as const)("and its derivative are right in both tails (%s)", async (backend) => {
+    const compiled = await (
+      await isCompiled[backend]
+    ).compile((inputs) => ({ y: logNdtr(inputs.x), slope: tf.grad((t: tf.Tensor) => tf.sum(logNdtr(t)))(inputs.x) }), {
+      x: { dtype: "float32", shape: [x.length] },
+    });
+    const { y, slope } = await compiled.run({ x: { dtype: "float32", shape: [x.length], data: x } });
+    await compiled.dispose();
+    x.forEach((v, i) => {
+      const exact = logNormalBetween(-Infinity, v);
+      expect(Math.abs(y.data[i] - exact)).toBeLessThan(1e-6 + 2e-6 * Math.abs(exact));
+      const ratio = Math.exp(-0.5 * v * v - HALF_LOG_2PI - exact);
+      expect(Math.abs(slope.data[i] - ratio)).toBeLessThan(1e-6 + 1e-5 * ratio);
+    });
   });
 });
 

@@ -49,6 +49,15 @@ describe.each(fieldsAndScales)("field $name at scale $scale", ({ kind, j, scale 
     }
   });
 
+  it("decodes along its curve", () => {
+    const { shape, factor, rate, shift, offset } = coder.curve(j, scale);
+    const f = { linear: (t: number) => t, exp: Math.exp, sinh: Math.sinh }[shape];
+    for (const v of [-3, -0.4, 0, 1.7]) {
+      const x = coder.decode(j, v, scale);
+      expect(Math.abs(offset + factor * f(rate * v + shift) - x)).toBeLessThan(1e-12 * (1 + Math.abs(x)));
+    }
+  });
+
   it("propagates errors as a cloud of values does", () => {
     const rng = createRng(`cloud ${j} ${scale}`);
     const soft = j < toyBands ? Math.max(floorSoftness(toyFields[j]), 0.1 * scale) : 1;
