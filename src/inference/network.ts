@@ -228,8 +228,8 @@ function chainGraph(
       const params = constantsOf(weights.average, layout);
       const all = queryContext(config.model, params, inputs.state as tf.Tensor2D);
       const context = {
-        known: tf.gather(all.known, inputs.galaxy) as tf.Tensor2D,
-        memory: tf.gather(all.memory, inputs.galaxy) as tf.Tensor3D,
+        known: tf.gather<tf.Tensor2D>(all.known, inputs.galaxy),
+        memory: tf.gather<tf.Tensor3D>(all.memory, inputs.galaxy),
       };
       const targets = {
         targetField: inputs.before,

@@ -35,10 +35,10 @@ const CONTRAST_FLOOR = 0.03;
 const stateSize = (config: ModelConfig): number => config.nLatent * config.dModel;
 
 /** Columns of `x` [B, N, ..] that `positions` name, in that order; a slice where they follow each other. */
-export function pickColumns<T extends tf.Tensor>(x: T, positions: Int32Array): T {
+export function pickColumns<R extends tf.Rank>(x: tf.Tensor<R>, positions: Int32Array): tf.Tensor<R> {
   const count = positions.length;
   const isRun = positions.every((j, i) => j === positions[0] + i);
-  if (!isRun) return tf.gather(x, tf.tensor1d(positions, "int32"), 1) as T;
+  if (!isRun) return tf.gather<tf.Tensor<R>>(x, tf.tensor1d(positions, "int32"), 1);
   if (count === x.shape[1]) return x;
   const rest = x.shape.slice(2);
   const [from, size] = [
@@ -213,10 +213,10 @@ const scalar: Stem = {
 const category: Stem = {
   specs: (config, vocabulary) => [table("embed.class", [classCount(vocabulary), stateSize(config)], 0.3)],
   encode(_config, vocabulary, params, batch) {
-    const parts = tf.split(batch.class, vocabulary.groups.category.length, 1) as tf.Tensor2D[]; // [B, 1] each
+    const parts = tf.split<tf.Tensor2D>(batch.class, vocabulary.groups.category.length, 1); // [B, 1] each
     const hot = Array.from(vocabulary.groups.category, (j, c) => {
       const n = classesOf(vocabulary, j);
-      return tf.slice(tf.oneHot(tf.reshape(parts[c], [-1]) as tf.Tensor1D, n + 1), [0, 1], [-1, n]); // [B, n]
+      return tf.slice(tf.oneHot(tf.reshape<tf.Rank.R1>(parts[c], [-1]), n + 1), [0, 1], [-1, n]); // [B, n]
     });
     const given = tf.cast(tf.concat(hot, 1), "float32") as tf.Tensor2D; // [B, classes]
     return tf.matMul(given, params["embed.class"]); // [B, J d]

@@ -61,7 +61,7 @@ function createOrigins(fields: readonly Field[], bands: Int32Array) {
   return {
     softness,
     origin,
-    moveTo(scale: number): void {
+    moveTo(this: void, scale: number): void {
       if (scale === current) return;
       current = scale;
       for (const j of bands) {

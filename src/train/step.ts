@@ -122,7 +122,7 @@ function familyMarginals(
 ): { family: Family; raw: tf.Tensor3D }[] {
   return readoutsOf(shape.model, shape.vocabulary).map((family) => {
     const raws = family.readouts.map((readout) => marginals(params, state, readout));
-    return { family, raw: raws.length === 1 ? raws[0] : (tf.concat(raws, 1) as tf.Tensor3D) };
+    return { family, raw: raws.length === 1 ? raws[0] : tf.concat<tf.Tensor3D>(raws, 1) };
   });
 }
 
@@ -156,7 +156,7 @@ function orderedLoss(
   const picked = tf.oneHot(batch.targetField, nField) as tf.Tensor3D; // [A, T, N]
   const isWhole = marginal.length === 1 && marginal[0].family.members.every((j, i) => j === i);
   const picks = marginal.map(({ family, raw }) => {
-    const of = isWhole ? picked : (tf.gather(picked, tf.tensor1d(family.members, "int32"), 2) as tf.Tensor3D);
+    const of = isWhole ? picked : tf.gather<tf.Tensor3D>(picked, tf.tensor1d(family.members, "int32"), 2);
     return { of, isMember: tf.sum(of, 2), suffix: family.suffix, raw: tf.matMul<tf.Tensor3D>(of, raw) }; // [A, T, width]
   });
   const ordered = conditionals(shape.model, shape.vocabulary, params, state, picks, batch);

@@ -80,7 +80,7 @@ async function openPart(
   });
   const all = new Int32Array(labelled.reduce((sum, { length }) => sum + length, 0));
   labelled.reduce((at, some) => (all.set(some, at), at + some.length), 0);
-  return { store, rows, labelled: all, close: store.close };
+  return { store, rows, labelled: all, close: () => store.close() };
 }
 
 function noRow(path: string): never {
