@@ -9,7 +9,7 @@ import { parameterIn } from "../model/parameters.ts";
 import { figures } from "../report/figures.ts";
 import type { ReportSection } from "../report/html.ts";
 import { loadRecipe } from "../recipe.ts";
-import { createInstrument } from "../simulate/noise.ts";
+import { createObserver } from "../simulate/noise.ts";
 import { type SimulationInput, simulationOptions } from "../simulate/options.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
@@ -54,12 +54,12 @@ function zeroPoints(
 ): { wavelength: number[]; truth: number[]; recovered: number[] } {
   const bands = survey.fields.flatMap(({ band }) => (band === undefined ? [] : [band]));
   const pivots = bands.map(({ pivot }) => pivot);
-  const instrument = createInstrument(survey, pivots, simulationOptions.parse(TARGET));
+  const observer = createObserver(survey, pivots, simulationOptions.parse(TARGET));
   const { layout, state } = adapted;
   const lnFlux = parameterIn(state.average, layout, "calibration.lnFlux");
   return {
     wavelength: pivots,
-    truth: instrument.bands.map((band) => band.offset),
+    truth: observer.bands.map((band) => band.offset),
     recovered: bands.map((_, j) => (2.5 / Math.LN10) * lnFlux[j]),
   };
 }

@@ -76,7 +76,13 @@ export const pretrainCommand = defineCommand<CommonArguments>({
     }),
 });
 
-export const finetuneCommand = defineCommand<CommonArguments & { init: string | undefined; freeze: string[] }>({
+interface FinetuneArguments extends CommonArguments {
+  init: string | undefined;
+  freeze: string[];
+  survey: string | undefined;
+}
+
+export const finetuneCommand = defineCommand<FinetuneArguments>({
   command: "finetune [data..]",
   describe: "continue training a network on other tables",
   builder: (yargs) =>
@@ -84,16 +90,23 @@ export const finetuneCommand = defineCommand<CommonArguments & { init: string | 
       .positional("data", { type: "string", array: true, describe: "tables to train on, or prepared folders" })
       .option("init", { type: "string", describe: "checkpoint or run to start from" })
       .option("freeze", { type: "string", array: true, default: [], describe: "parameters to keep, e.g. 'embed.*'" })
+      .option("survey", {
+        type: "string",
+        describe:
+          "survey file that reads the tables, where they have fields new to the checkpoint: its vocabulary grows",
+      })
       .option("out", { type: "string", default: "runs/finetune", describe: "run folder" })
       .example("$0 finetune specz.fits --init runs/a --out runs/c", "train on galaxies with spectra")
+      .example("$0 finetune wise.fits --init runs/a --survey my.yaml --out runs/c", "teach it new bands and properties")
       .example("$0 finetune --resume runs/c", "go on after an interruption"),
   handler: (args) =>
     runOrResume(args, "pretrain", () => {
       const init = needed(args.init, "init");
       const data = tablesOf(args.data, "finetune");
       const recipe = loadRecipe(args.recipe, args.set);
-      const request = { data, reading: readOptionsOf(args), recipe, out: args.out, init, freeze: args.freeze };
-      return (setting) => finetune({ ...setting, ...request });
+      const { out, freeze, survey } = args;
+      const request = { data, reading: readOptionsOf(args), recipe, out, init, freeze };
+      return (setting) => finetune({ ...setting, ...request, ...(survey === undefined ? {} : { survey }) });
     }),
 });
 

@@ -4,7 +4,7 @@ import { createRng, type Rng } from "../random.ts";
 import type { Survey } from "../survey/survey.ts";
 import { cardelli } from "./dust.ts";
 import { ewLabels } from "./lines.ts";
-import { createInstrument, type Instrument, observe } from "./noise.ts";
+import { createObserver, type Observer, observe } from "./noise.ts";
 import type { SimulationOptions } from "./options.ts";
 import { createForeground, type Foreground } from "./foreground.ts";
 import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
@@ -35,7 +35,7 @@ export interface Simulation {
   readonly templates: Templates;
   readonly photometer: Photometer;
   readonly foreground: Foreground;
-  readonly instrument: Instrument;
+  readonly observer: Observer;
   readonly selection: Selection;
   readonly selectionBand: number;
 }
@@ -75,7 +75,7 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
     templates,
     photometer: createPhotometer(passbands, templates),
     foreground: createForeground(passbands, options),
-    instrument: createInstrument(
+    observer: createObserver(
       survey,
       passbands.map((band) => band.pivot),
       options,
@@ -119,7 +119,7 @@ function drawParent(
   const { options, photometer, selection, templates } = simulation;
   const { faint, bright } = options.selection;
   const range = [options.redshift.min, options.redshift.max] as const;
-  const { pivot } = simulation.instrument.bands[simulation.selectionBand];
+  const { pivot } = simulation.observer.bands[simulation.selectionBand];
   const extinction = options.foreground.correct ? 0 : simulation.foreground.av[pointing] * cardelli(pivot);
   let fixed: number | undefined;
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
@@ -148,7 +148,7 @@ function drawParent(
 
 /** Simulates parents [block * BLOCK_SIZE, ...) of the run, at most `count` of them: one table of count x draws rows. */
 export function simulateBlock(simulation: Simulation, block: number, count = BLOCK_SIZE): Table {
-  const { instrument, options, survey } = simulation;
+  const { observer, options, survey } = simulation;
   const rng = createRng(`${options.seed}:block:${block}`);
   const work = createSpectrum();
   const rows: Row[] = [];
@@ -160,9 +160,9 @@ export function simulateBlock(simulation: Simulation, block: number, count = BLO
     // a stream of its own: the same galaxies however they are observed
     const noise = createRng(`${parentId}:noise`);
     for (let draw = 0; draw < options.draws; draw++) {
-      const observation = observe(instrument, fluxes, pointing, noise, { redshift: labels[0], logMass: labels[1] });
+      const observation = observe(observer, fluxes, pointing, noise, { redshift: labels[0], logMass: labels[1] });
       rows.push({ objectId: `${parentId}-${draw}`, parentId, tile, observation, labels });
     }
   }
-  return tableOf(rows, instrument, survey, LABELS);
+  return tableOf(rows, observer, survey, LABELS);
 }

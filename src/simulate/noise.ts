@@ -1,6 +1,6 @@
 import type { Rng } from "../random.ts";
 import { createRng } from "../random.ts";
-import { type Band, type Instrument as Collector, State } from "../survey/field.ts";
+import { type Band, type Instrument, State } from "../survey/field.ts";
 import type { Survey } from "../survey/survey.ts";
 import { drawHalfLight, enclosedFlux } from "./aperture.ts";
 import { luminosityDistance } from "./cosmology.ts";
@@ -24,12 +24,12 @@ export interface ObservedBand extends ExposedBand {
   readonly gain: Float64Array;
   /** Fixed zero-point offset of the survey [mag]. */
   readonly offset: number;
-  readonly collector: Collector | undefined;
+  readonly collector: Instrument | undefined;
   /** The band comes from a catalogue of detections: a state column says which. */
   readonly hasState: boolean;
 }
 
-export interface Instrument {
+export interface Observer {
   readonly bands: readonly ObservedBand[];
   readonly tileCount: number;
   readonly options: SimulationOptions;
@@ -104,7 +104,7 @@ const median = (values: readonly number[]): number => values.toSorted((a, b) => 
 const entry = (list: ArrayLike<number>, part: number): number => list[part % list.length];
 
 /** The survey's noise and calibration; `pivots` are those of the passbands in use. */
-export function createInstrument(survey: Survey, pivots: readonly number[], options: SimulationOptions): Instrument {
+export function createObserver(survey: Survey, pivots: readonly number[], options: SimulationOptions): Observer {
   const tileCount = survey.tiles.length;
   const bands = observedBands(survey, pivots, options);
   const parts = partsOf(bands, tileCount, options);
@@ -185,7 +185,7 @@ const [SUN, LOG_MASS_TO_LIGHT] = [4.65, 0.3];
 
 /** Part of the total flux that is in the aperture, per band. */
 function apertureFactors(
-  { bands, options, seeing }: Instrument,
+  { bands, options, seeing }: Observer,
   truth: Float64Array,
   tile: number,
   rng: Rng,
@@ -220,13 +220,13 @@ const nonDetections = {
  * has none, outside an instrument's layers, lost to its place on the image, or not detected.
  */
 export function observe(
-  instrument: Instrument,
+  observer: Observer,
   truth: Float64Array,
   pointing: number,
   rng: Rng,
   target: Target = {},
 ): Observation {
-  const { bands, options, parts } = instrument;
+  const { bands, options, parts } = observer;
   const flux = new Float32Array(bands.length).fill(Number.NaN);
   const error = new Float32Array(bands.length).fill(Number.NaN);
   const state = new Uint8Array(bands.length);
@@ -234,10 +234,10 @@ export function observe(
     if (parts[pointing * bands.length + j] < 0) return codeOf("footprint");
     return Number.isNaN(one) ? codeOf("spectrum") : 0;
   });
-  instrument.losses.draw(pointing, rng, cause);
-  const inside = apertureFactors(instrument, truth, pointing % instrument.tileCount, rng, target);
+  observer.losses.draw(pointing, rng, cause);
+  const inside = apertureFactors(observer, truth, pointing % observer.tileCount, rng, target);
   const smooth = new Float64Array(bands.length);
-  for (const column of instrument.smooth) {
+  for (const column of observer.smooth) {
     const deviate = rng.normal();
     for (let j = 0; j < smooth.length; j++) smooth[j] += column[j] * deviate;
   }
@@ -246,7 +246,7 @@ export function observe(
     const at = pointing * bands.length + j;
     const expected = truth[j] * (inside?.[j] ?? 1);
     const sigma = sigmaOf(band, parts[at], expected, options.calibrationFloor);
-    const factor = instrument.zeroPoints[at] * Math.exp(smooth[j]);
+    const factor = observer.zeroPoints[at] * Math.exp(smooth[j]);
     flux[j] = drawFlux(band, parts[at], expected, options.calibrationFloor, rng) * factor;
     error[j] = Math.hypot(sigma, (target.error?.[j] ?? 0) * (inside?.[j] ?? 1)) * factor;
     state[j] = State.measured;

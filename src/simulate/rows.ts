@@ -1,7 +1,7 @@
 import type { Column, Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
 import { MECHANISMS } from "./missing.ts";
-import type { Instrument, Observation } from "./noise.ts";
+import type { Observer, Observation } from "./noise.ts";
 
 /** Rows of a simulated table, before they become columns. */
 export interface Row {
@@ -20,7 +20,7 @@ export interface Row {
  */
 export function tableOf(
   rows: readonly Row[],
-  instrument: Instrument,
+  observer: Observer,
   survey: Survey,
   labelNames: readonly string[],
 ): Table {
@@ -42,7 +42,7 @@ export function tableOf(
     text("parent_id", (row) => row.parentId),
     text("tile", (row) => row.tile),
   ];
-  instrument.bands.forEach(({ name, hasState }, j) => {
+  observer.bands.forEach(({ name, hasState }, j) => {
     columns.push(float(name, survey.fluxUnit, (row) => row.observation.flux[j]));
     columns.push(float(`${name}_err`, survey.fluxUnit, (row) => row.observation.error[j]));
     if (!hasState) return;

@@ -8,7 +8,7 @@ import { ageOfUniverse } from "./cosmology.ts";
 import { type Joined, type Known, type LabelTable, readJoined } from "./joined.ts";
 import { ewLabels } from "./lines.ts";
 import { codeOf } from "./missing.ts";
-import { createInstrument, type Instrument, type Observation, observe } from "./noise.ts";
+import { createObserver, type Observer, type Observation, observe } from "./noise.ts";
 import { parseOptions, type SimulationInput, type SimulationOptions } from "./options.ts";
 import { createPassbands, type Passband } from "./passband.ts";
 import { rescaled, type ScaleBand, SPECTRUM_UNIT } from "./rescale.ts";
@@ -88,7 +88,7 @@ interface Pipeline {
   readonly survey: Survey;
   readonly options: SimulationOptions;
   readonly passbands: readonly TabulatedPassband[];
-  readonly instrument: Instrument;
+  readonly observer: Observer;
   readonly tables: readonly Joined[];
   readonly labelNames: readonly string[];
   /** Bands whose total fluxes spectra are scaled to. */
@@ -139,7 +139,7 @@ async function createPipeline({ survey, labels, ...input }: SpectraRequest, tall
     survey,
     options,
     passbands,
-    instrument: createInstrument(
+    observer: createObserver(
       survey,
       passbands.map(({ pivot }) => pivot),
       options,
@@ -213,8 +213,8 @@ function photometryOf(
 const NOT_COVERED = [codeOf("spectrum"), codeOf("footprint")];
 
 /** Catalogue fluxes of bands that the spectrum does not cover take their place, with their errors and states. */
-function addJoined({ instrument }: Pipeline, known: Known, { flux, error, state, cause }: Observation): void {
-  instrument.bands.forEach(({ name, hasState }, j) => {
+function addJoined({ observer }: Pipeline, known: Known, { flux, error, state, cause }: Observation): void {
+  observer.bands.forEach(({ name, hasState }, j) => {
     const found = known[name];
     if (found === undefined || !NOT_COVERED.includes(cause[j])) return;
     // a band without a state column can only tell what is measured
@@ -255,7 +255,7 @@ function labelsOf({ labelNames }: Pipeline, known: Known, redshift: number | und
 
 /** Rows of one spectrum; a string says why there is none. */
 function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string {
-  const { options, survey, instrument, tally } = pipeline;
+  const { options, survey, observer, tally } = pipeline;
   const { warning } = spectrum;
   if (warning !== undefined && warnings[warning].isHopeless) return warning;
   const known = knowledgeOf(pipeline, spectrum);
@@ -282,7 +282,7 @@ function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string 
     const moved = range === undefined || z === undefined ? unmoved : drawMoved(pipeline, pixels, z, limits, rng);
     if (moved === undefined) return `no coverage at z ${range?.join(" - ")}, or older than the universe there`;
     const { flux, error } = moved.photometry;
-    const observation = observe(instrument, flux, pointing, rng, {
+    const observation = observe(observer, flux, pointing, rng, {
       error,
       reference: pipeline.reference,
       ...(moved.redshift === undefined ? {} : { redshift: moved.redshift }),
@@ -315,7 +315,7 @@ export async function* simulateFromSpectra(
       if (typeof rows === "string") count(tally.skipped, rows);
       else {
         tally.rows += rows.length;
-        yield tableOf(rows, pipeline.instrument, pipeline.survey, pipeline.labelNames);
+        yield tableOf(rows, pipeline.observer, pipeline.survey, pipeline.labelNames);
       }
     }
     tally.files += 1;

@@ -75,7 +75,7 @@ function simulateSample(): Sample {
   const tables = Array.from({ length: 24 }, (_, block) => simulateBlock(simulation, block));
   const column = (name: string): number[] =>
     tables.flatMap((table) => Array.from(table.columns.find((one) => one.name === name)?.data as Float32Array));
-  const bands = simulation.instrument.bands.filter(({ band }) => band.group === "narrow");
+  const bands = simulation.observer.bands.filter(({ band }) => band.group === "narrow");
   const fluxes = bands.map(({ name }) => column(name));
   const z = column("z");
   const luminosity = z.map((redshift, i) => {

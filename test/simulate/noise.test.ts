@@ -4,7 +4,7 @@ import { createRng } from "../../src/random.ts";
 import { createSimulation, simulateBlock } from "../../src/simulate/block.ts";
 import { drawHalfLight, enclosedFlux } from "../../src/simulate/aperture.ts";
 import { codeOf, MECHANISMS } from "../../src/simulate/missing.ts";
-import { createInstrument, type Instrument, observe, sigmaOf } from "../../src/simulate/noise.ts";
+import { createObserver, type Observer, observe, sigmaOf } from "../../src/simulate/noise.ts";
 import { simulationOptions, type SimulationInput } from "../../src/simulate/options.ts";
 import { createPassbands, fluxOfMagnitude } from "../../src/simulate/passband.ts";
 import { State } from "../../src/survey/field.ts";
@@ -15,8 +15,8 @@ const survey = loadSurvey("minijpas");
 const bandsOf = (one: Survey) => one.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
 const bands = bandsOf(survey);
 const pivots = createPassbands(bands).map(({ pivot }) => pivot);
-const make = (input: SimulationInput = {}): Instrument =>
-  createInstrument(survey, pivots, simulationOptions.parse({ missingFraction: 0, uvCoverage: 1, ...input }));
+const make = (input: SimulationInput = {}): Observer =>
+  createObserver(survey, pivots, simulationOptions.parse({ missingFraction: 0, uvCoverage: 1, ...input }));
 const flat = (value: number): Float64Array => new Float64Array(bands.length).fill(value);
 const isOptical = bands.map(({ band }) => band.group !== "uv");
 const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
