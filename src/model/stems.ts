@@ -100,6 +100,8 @@ function contrasts(
 interface Given {
   readonly value: tf.Tensor2D;
   readonly sigma: tf.Tensor2D;
+  /** ln(sigma + 0.01) + 1.5 */
+  readonly doubt: tf.Tensor2D;
   readonly state: tf.Tensor2D;
 }
 
@@ -107,13 +109,13 @@ interface Given {
  * Features of given values, each [B, n], zeros where nothing is given. Linear in the value, so that 1 % colours are
  * resolved over the whole range; its error's logarithm and the two special states beside it.
  */
-function describe({ value, sigma, state }: Given): { features: tf.Tensor2D[]; isGiven: tf.Tensor2D } {
+function describe({ value, doubt, state }: Omit<Given, "sigma">): { features: tf.Tensor2D[]; isGiven: tf.Tensor2D } {
   const flag = (x: tf.Tensor): tf.Tensor2D => tf.cast(x, "float32") as tf.Tensor2D;
   const isGiven = flag(tf.greater(state, 0));
   const features = [
     isGiven,
     tf.mul<tf.Tensor2D>(value, isGiven),
-    tf.mul<tf.Tensor2D>(tf.add(tf.log(tf.add(sigma, 0.01)), 1.5), isGiven),
+    tf.mul<tf.Tensor2D>(doubt, isGiven),
     flag(tf.equal(state, 2)),
     flag(tf.equal(state, 3)),
   ];
@@ -128,11 +130,13 @@ const sideBySide = (features: readonly tf.Tensor2D[]): tf.Tensor2D =>
 function givenBands({ groups }: NetworkVocabulary, params: Tensors, batch: Tensors, isCalibrated: boolean): Given {
   const of = (x: tf.Tensor): tf.Tensor2D => pickColumns(x as tf.Tensor2D, groups.band);
   const [value, sigma, state] = [of(batch.value), of(batch.sigma), of(batch.state)]; // [B, band] each
-  if (!isCalibrated) return { value, sigma, state };
+  if (!isCalibrated) return { value, sigma, doubt: of(batch.doubt), state };
   const row = tf.expandDims(batch.isCalibrated, 1); // [B, 1]
   const lnFlux = tf.mul(row, tf.expandDims(params["calibration.lnFlux"], 0)); // [B, band]
   const lnNoise = tf.mul(row, tf.expandDims(params["calibration.lnNoise"], 0)); // [B, band]
-  return { value: tf.add(value, tf.mul(of(batch.slope), lnFlux)), sigma: tf.mul(sigma, tf.exp(lnNoise)), state };
+  const noisier = tf.mul<tf.Tensor2D>(sigma, tf.exp(lnNoise));
+  const doubt = tf.add<tf.Tensor2D>(tf.log(tf.add(noisier, 0.01)), 1.5); // as `doubtOf` of tokens/hosts.ts
+  return { value: tf.add(value, tf.mul(of(batch.slope), lnFlux)), sigma: noisier, doubt, state };
 }
 
 /** [band, N_FILTER_FEATURE] What each band's filter says. */
@@ -196,7 +200,7 @@ const scalar: Stem = {
     const of = (x: tf.Tensor): tf.Tensor2D => pickColumns(x as tf.Tensor2D, groups.property);
     const [value, has] = tf.split(batch.scale, 2, 1) as [tf.Tensor2D, tf.Tensor2D]; // [B, 1] each
     const scale = tf.concat([tf.mul<tf.Tensor2D>(value, has), has], 1); // [B, 2]
-    const properties = describe({ value: of(batch.value), sigma: of(batch.sigma), state: of(batch.state) });
+    const properties = describe({ value: of(batch.value), doubt: of(batch.doubt), state: of(batch.state) });
     const plain = groups.property.length === 0 ? scale : tf.concat([scale, sideBySide(properties.features)], 1);
     const fromProperties = linear(plain, params["embed.property"], params["embed.bias"]) as tf.Tensor2D; // [B, J d]
     if (groups.band.length === 0) return fromProperties;

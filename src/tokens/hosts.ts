@@ -24,16 +24,25 @@ export interface Host {
 const WIDEST = 12;
 export const withinReach = (v: number): number => Math.min(WIDEST, Math.max(-WIDEST, v));
 
+/** An encoded error below this says no less. */
+const SIGMA_FLOOR = 0.01;
+/** Brings logarithms of usual errors near 0. */
+const DOUBT_OFFSET = 1.5;
+/** ln of an encoded error, as the network and its rivals read it. */
+export const doubtOf = (sigma: number): number => Math.log(sigma + SIGMA_FLOOR) + DOUBT_OFFSET;
+
 /**
  * Bands and properties, over the columns of all fields:
  * - value, sigma, state [B, N]: transformed and standardised; state 0 = not given. slope [B, N]: d(value) / d ln(flux)
+ * - doubt [B, N]: the error as the network reads it, see `doubtOf`. Taken here and not in the graph, where a logarithm may
+ *   depend in its last bit on where in the batch it stands: a larger vocabulary must not change old answers
  * - scale [B, 2]: encoded ln(scale), 1 if there is one
  */
 const scalar: Host = {
   signature(batch, { fields }) {
     const f = { dtype: "float32", shape: [batch, fields.length] } as const;
     const state = { dtype: "int32", shape: [batch, fields.length] } as const;
-    return { value: f, sigma: f, state, slope: f, scale: { dtype: "float32", shape: [batch, 2] } };
+    return { value: f, sigma: f, doubt: f, state, slope: f, scale: { dtype: "float32", shape: [batch, 2] } };
   },
   fill(arrays, b, coder, { catalog, row, isContext, scale }) {
     const { nField, groups } = coder;
@@ -48,7 +57,9 @@ const scalar: Host = {
         const x = catalog.value[at];
         arrays.state.data[to] = state;
         arrays.value.data[to] = withinReach(coder.encode(j, x, scale));
-        arrays.sigma.data[to] = coder.encodeError(j, x, catalog.error[at], scale);
+        const sigma = coder.encodeError(j, x, catalog.error[at], scale);
+        arrays.sigma.data[to] = sigma;
+        arrays.doubt.data[to] = doubtOf(sigma);
         if (group === groups.band) arrays.slope.data[to] = coder.zeroPointSlope(j, x, scale);
       }
     }
