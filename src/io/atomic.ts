@@ -1,6 +1,8 @@
-import { mkdirSync, rmSync, statSync } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { explainFileError } from "./bytes.ts";
 
@@ -9,11 +11,10 @@ const ours = new WeakSet<object>();
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /**
- * Removes the temporary file when the process exits or is interrupted. Where nobody else listens to the signal,
- * the process then dies of it as it would have. Returns the function that lifts the guard.
+ * Calls `remove` when the process exits or is interrupted. Where nobody else listens to the signal, the process then
+ * dies of it as it would have. Returns the function that lifts the guard.
  */
-function guard(temporary: string): () => void {
-  const remove = (): void => rmSync(temporary, { recursive: true, force: true });
+export function guard(remove: () => void): () => void {
   const onSignal = (signal: NodeJS.Signals): void => {
     if (!process.listeners(signal).every((listener) => ours.has(listener))) return;
     remove();
@@ -29,10 +30,71 @@ function guard(temporary: string): () => void {
   };
 }
 
+/** This machine, in names of files: a process id says nothing about another machine's processes. */
+const hostTag = (): string => createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+
+/** A name beside `path` that says whose it is: what a killed process left is told from what a living one writes. */
+export function ownName(path: string, ending: "tmp" | "old"): string {
+  return `${path}.${process.pid}-${process.hrtime.bigint().toString(36)}@${hostTag()}.${ending}`;
+}
+
+/** Whether the process of this machine that wrote something at `writtenAt` [ms since 1970] is still there. */
+export function isRunning(pid: number, writtenAt: number): boolean {
+  // another process had our number before us: in a container every run has the same
+  if (pid === process.pid) return writtenAt > Date.now() - process.uptime() * 1000 - 2000;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Temporary files and folders, those of earlier versions included, and folders that were about to be replaced. */
+const TEMPORARY = /^(.+)\.(\d+)(?:-[0-9a-z]+(?:@([0-9a-f]{8}))?)?\.tmp$/;
+const REPLACED = /^(.+)\.(\d+)-[0-9a-z]+@([0-9a-f]{8})\.old$/;
+
+/** The path that a temporary name was for; a temporary name's own temporary name is for the first's path. */
+function targetOf(name: string): string {
+  const inner = TEMPORARY.exec(name)?.[1];
+  return inner === undefined ? name : targetOf(inner);
+}
+
+/**
+ * Clears a folder of what killed processes of this machine left in it: temporary files and folders are removed; a folder
+ * that was about to be replaced takes its name again where nothing has it. `name`: only what was for this name. What living
+ * processes, or other machines, write stays.
+ */
+export function clearLeftovers(folder: string, name?: string): void {
+  const here = hostTag();
+  for (const found of existsSync(folder) ? readdirSync(folder) : []) {
+    const [, inner, pid, host = here] = TEMPORARY.exec(found) ?? REPLACED.exec(found) ?? [];
+    if (inner === undefined || host !== here || (name !== undefined && targetOf(inner) !== name)) continue;
+    const path = join(folder, found);
+    try {
+      if (isRunning(Number(pid), statSync(path).mtimeMs)) continue;
+      const target = join(folder, inner);
+      if (found.endsWith(".old") && !existsSync(target)) renameSync(path, target);
+      else rmSync(path, { recursive: true, force: true });
+    } catch {
+      continue; // not ours to remove, or another process was faster
+    }
+  }
+}
+
+/** `path`, or, where a kill left nothing of this name, the folder that was about to be replaced; undefined for neither. */
+export function standingFolder(path: string): string | undefined {
+  if (existsSync(path)) return path;
+  const [folder, name] = [dirname(path), basename(path)];
+  const old = existsSync(folder) ? readdirSync(folder).filter((one) => REPLACED.exec(one)?.[1] === name) : [];
+  return old.length === 0 ? undefined : join(folder, old.sort()[old.length - 1]);
+}
+
 /** Runs `use` with a temporary name beside `path`, whose file is gone afterwards, also when the process is interrupted. */
 export async function withTemporary<T>(path: string, use: (temporary: string) => Promise<T>): Promise<T> {
-  const temporary = `${path}.${process.pid}-${process.hrtime.bigint().toString(36)}.tmp`;
-  const lift = guard(temporary);
+  clearLeftovers(dirname(path), basename(path));
+  const temporary = ownName(path, "tmp");
+  const lift = guard(() => rmSync(temporary, { recursive: true, force: true }));
   try {
     return await use(temporary);
   } finally {
@@ -93,14 +155,63 @@ export function makeFolder(path: string): void {
   }
 }
 
+async function writeFile(path: string, data: string | Uint8Array, isSynced = false): Promise<void> {
+  const handle = await open(path, "wx");
+  try {
+    await handle.writeFile(data);
+    if (isSynced) await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Writes a whole file under a temporary name, then renames: see {@link atomically}. */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
-  await atomically(path, async (temporary) => {
-    const handle = await open(temporary, "wx");
-    try {
-      await handle.writeFile(data);
-    } finally {
-      await handle.close();
-    }
-  });
+  await atomically(path, (temporary) => writeFile(temporary, data));
+}
+
+/** Flushes the names in a folder to disk, where the system can do that. */
+async function syncNames(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, "r");
+    await handle.sync().finally(() => handle.close());
+  } catch {
+    // Windows opens no folders; the files themselves are on disk
+  }
+}
+
+/**
+ * Writes a folder of files, whole or not at all: they go to a temporary folder beside it, are flushed, and the folder
+ * takes the final name last. One that has the name already is moved aside for that moment: `standingFolder` finds it there.
+ * @throws UserError when the disk is full or may not be written to; what was at `path` before then stays.
+ */
+export async function writeFolderAtomic(
+  path: string,
+  files: Readonly<Record<string, string | Uint8Array>>,
+): Promise<void> {
+  makeFolder(dirname(path));
+  let at = path;
+  try {
+    await withTemporary(path, async (temporary) => {
+      await mkdir(temporary);
+      for (const [name, content] of Object.entries(files)) {
+        at = join(path, name);
+        await writeFile(join(temporary, name), content, true);
+      }
+      at = path;
+      await syncNames(temporary);
+      const old = existsSync(path) ? ownName(path, "old") : undefined;
+      if (old !== undefined) await rename(path, old);
+      try {
+        await rename(temporary, path);
+      } catch (error) {
+        if (old !== undefined) await rename(old, path);
+        throw error;
+      }
+      if (old !== undefined) await rm(old, { recursive: true, force: true });
+      await syncNames(dirname(path));
+    });
+  } catch (error) {
+    throw explainFileError(error, at, "written");
+  }
 }

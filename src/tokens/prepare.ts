@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { makeFolder } from "../io/atomic.ts";
+import { clearLeftovers, makeFolder } from "../io/atomic.ts";
 import { formats } from "../io/formats.ts";
 import { hashFile } from "../io/hash.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
@@ -64,6 +64,7 @@ function expandFolders(paths: readonly string[]): string[] {
 function claimFolder(out: string): void {
   if (isPrepared(out)) throw new UserError(`${out}: holds prepared tables already; expected another --out`);
   makeFolder(out);
+  clearLeftovers(out);
   for (const name of readdirSync(out).filter((each) => SHARD_PATTERN.test(each))) rmSync(join(out, name));
 }
 

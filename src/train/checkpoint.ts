@@ -1,8 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { writeFileAtomic } from "../io/atomic.ts";
+import { standingFolder, writeFolderAtomic } from "../io/atomic.ts";
 import { createLayout, type Layout, sizeOf } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { checkTokenizerJson, writeTokenizerJson } from "../tokens/tokenizer.ts";
@@ -58,53 +57,39 @@ function flatten(layout: Layout, tensors: NamedTensors, prefix: string, path: st
 /** The averaged weights come first under their plain names: other tools read them as the model. */
 const RAW = "raw.";
 
-/**
- * Writes a checkpoint folder, whole or not at all: everything goes to a temporary folder beside it, is synced, and
- * takes the final name last. `extra` are further files (model card, model.onnx).
- */
+/** Writes a checkpoint folder, whole or not at all. `extra` are further files (model card, model.onnx). */
 export async function saveCheckpoint(
   folder: string,
   { config, layout, state }: Checkpoint,
   extra: Readonly<Record<string, string | Uint8Array>> = {},
 ): Promise<void> {
-  const temporary = `${folder}.${process.pid}.tmp`;
-  const files: Readonly<Record<string, string | Uint8Array>> = {
+  await writeFolderAtomic(folder, {
     "model.safetensors": writeSafetensors(named(layout, { "": state.average, [RAW]: state.params })),
     "optimizer.safetensors": writeSafetensors(named(layout, { "first.": state.first, "second.": state.second })),
     "tokenizer.json": writeTokenizerJson(config.survey.fields),
     "config.json": formatConfig({ ...config, step: state.step }),
     ...extra,
-  };
-  await rm(temporary, { recursive: true, force: true });
-  await mkdir(temporary, { recursive: true });
-  try {
-    for (const [name, content] of Object.entries(files)) await writeFileAtomic(join(temporary, name), content);
-    const old = `${folder}.${process.pid}.old`;
-    if (existsSync(folder)) await rename(folder, old);
-    await rename(temporary, folder);
-    await rm(old, { recursive: true, force: true });
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    throw error;
-  }
+  });
 }
 
-/** A checkpoint folder itself, a run folder (its final checkpoint, else its newest step), or undefined. */
-function findCheckpoint(path: string): string | undefined {
-  if (existsSync(join(path, "config.json"))) return path;
-  if (existsSync(join(path, "checkpoint", "config.json"))) return join(path, "checkpoint");
-  const steps = listSteps(path);
-  return steps.length > 0 ? steps[steps.length - 1] : undefined;
+/**
+ * A checkpoint folder itself, a run folder (its final checkpoint, else its newest step), or undefined. One that was being
+ * replaced when its writer was killed is found under the name it was moved to.
+ */
+export function findCheckpoint(path: string): string | undefined {
+  const own = standingFolder(path);
+  if (own !== undefined && existsSync(join(own, "config.json"))) return own;
+  const final = standingFolder(join(path, "checkpoint"));
+  if (final !== undefined && existsSync(join(final, "config.json"))) return final;
+  return listSteps(path).at(-1);
 }
 
 /** Step checkpoints of a run folder, oldest first. */
 export function listSteps(run: string): string[] {
   const folder = join(run, "steps");
   if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => /^step-\d+$/.test(name))
-    .sort()
-    .map((name) => join(folder, name));
+  const names = readdirSync(folder).flatMap((name) => /^step-\d+(?=$|\..*\.old$)/.exec(name)?.[0] ?? []);
+  return [...new Set(names)].sort().flatMap((name) => standingFolder(join(folder, name)) ?? []);
 }
 
 export function stepFolder(run: string, step: number): string {

@@ -2,9 +2,19 @@ import { existsSync, readFileSync } from "node:fs";
 import { appendFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
-import { type Checkpoint, listSteps, saveCheckpoint, stepFolder, type TrainState } from "./checkpoint.ts";
+import { clearLeftovers, makeFolder, writeFileAtomic } from "../io/atomic.ts";
+import { checkUnlocked, lockFolder } from "../io/lock.ts";
+import {
+  type Checkpoint,
+  findCheckpoint,
+  listSteps,
+  saveCheckpoint,
+  stepFolder,
+  type TrainState,
+} from "./checkpoint.ts";
+import { formatConfig } from "./config.ts";
 import { DivergenceError, type Progress, train, type TrainOptions } from "./loop.ts";
+import { FORMAT_VERSION } from "./migrations.ts";
 import { writeSafetensors } from "./safetensors.ts";
 
 /** One line of a run's `log.jsonl`. */
@@ -45,18 +55,41 @@ export function readLog(folder: string, lastStep = Infinity): LogLine[] {
   return lines;
 }
 
-/** @throws UserError when the folder holds a run already and it isn't to be resumed. */
+const finalFolder = (folder: string): string => join(folder, "checkpoint");
+
+/** Whether a run has trained all its steps and written its final checkpoint. */
+export const isFinished = (folder: string): boolean => existsSync(finalFolder(folder));
+
+/** @throws UserError when the folder holds a run already and it isn't to be resumed, or another process trains in it. */
 export function claimRunFolder(folder: string): void {
-  if (existsSync(logPath(folder)) || existsSync(join(folder, "checkpoint"))) {
+  checkUnlocked(folder);
+  if (findCheckpoint(folder) !== undefined) {
     throw new UserError(
       `${folder}: holds a run already; --resume ${folder} continues it, another --out starts a new one`,
     );
   }
 }
 
+/** @throws UserError when the folder isn't as it was when `start` was read: another process has trained in it since. */
+function checkUnchanged(folder: string, start: Checkpoint): void {
+  if (existsSync(join(folder, "config.json"))) {
+    throw new UserError(`${folder}: a checkpoint, expected the folder of its run`);
+  }
+  const newest = findCheckpoint(folder);
+  if (newest === undefined) return;
+  const text = readFileSync(join(newest, "config.json"), "utf8");
+  const { step, formatVersion } = JSON.parse(text) as { step: number; formatVersion: number };
+  const { state, config } = start;
+  // at step 0 two new runs differ in their configuration alone
+  const isSame = step > 0 || formatVersion !== FORMAT_VERSION || text === formatConfig({ ...config, step });
+  if (step === state.step && isSame) return;
+  throw new UserError(`${folder}: another process has trained in it meanwhile; --resume ${folder} continues its run`);
+}
+
 /**
- * Trains from `start` inside a run folder: logs, step checkpoints (the newest two), a final `checkpoint/`.
- * Returns the final state and whether the run was interrupted.
+ * Trains from `start` inside a run folder, which it locks: logs, step checkpoints (step 0, then the newest two), a final
+ * `checkpoint/`. Returns the final state and whether the run was interrupted.
+ * @throws UserError when another process trains in the folder, or has since `start` was read; when training diverges.
  */
 export async function runTraining(
   options: RunOptions,
@@ -64,6 +97,24 @@ export async function runTraining(
 ): Promise<{ state: TrainState; isInterrupted: boolean }> {
   const { folder } = options;
   makeFolder(join(folder, "steps"));
+  const release = lockFolder(folder);
+  try {
+    for (const each of [folder, join(folder, "steps")]) clearLeftovers(each);
+    checkUnchanged(folder, start);
+    return await trainLocked(options, start);
+  } finally {
+    release();
+  }
+}
+
+async function trainLocked(
+  options: RunOptions,
+  start: Checkpoint,
+): Promise<{ state: TrainState; isInterrupted: boolean }> {
+  const { folder } = options;
+  // before anything is logged: a run that is killed at once can be resumed
+  if (start.state.step === 0 && findCheckpoint(folder) === undefined)
+    await saveCheckpoint(stepFolder(folder, 0), start);
   const kept = readLog(folder, start.state.step);
   await writeFileAtomic(logPath(folder), kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
   let validation = kept.findLast((line) => line.validation !== undefined)?.validation ?? Number.NaN;
@@ -84,7 +135,7 @@ export async function runTraining(
     const isInterrupted = state.step < start.config.training.steps;
     if (!isInterrupted) {
       const files = await options.finalFiles(state, validation);
-      await saveCheckpoint(join(folder, "checkpoint"), at(state), {
+      await saveCheckpoint(finalFolder(folder), at(state), {
         ...files,
         "log.jsonl": readFileSync(logPath(folder), "utf8"),
       });

@@ -1,5 +1,6 @@
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
+import { checkUnlocked } from "../io/lock.ts";
 import { createLayout, initialise } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { type Reporter, silent } from "../progress.ts";
@@ -18,7 +19,7 @@ import { type CheckpointConfig, coderOf } from "./config.ts";
 import { exportNetwork } from "./export.ts";
 import { growCheckpoint, grownSurvey } from "./grow.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
-import { claimRunFolder, runTraining } from "./run.ts";
+import { claimRunFolder, isFinished, runTraining } from "./run.ts";
 import { readTrainingTable, type TableWish, type TrainingTable } from "./tables.ts";
 
 /** What a run needs of a recipe; `loadRecipe` reads one. */
@@ -218,6 +219,7 @@ export interface ResumeRequest extends RunSetting {
  */
 export async function resume(request: ResumeRequest): Promise<Checkpoint> {
   const { folder, verb, reporter = silent } = request;
+  checkUnlocked(folder);
   const start = loadCheckpoint(folder);
   const { config, state } = start;
   const own = verbOf(config);
@@ -227,7 +229,7 @@ export async function resume(request: ResumeRequest): Promise<Checkpoint> {
       `${folder}: adapted by a version that did not record what each table was for; expected a new run of caleido adapt`,
     );
   }
-  if (state.step >= config.training.steps) throw new UserError(`${folder}: the run is complete, nothing to resume`);
+  if (isFinished(folder)) throw new UserError(`${folder}: the run is complete, nothing to resume`);
   const tables = await readTables(config.data as readonly TableWish[], start.config.survey, request);
   for (const [i, { record }] of tables.entries()) {
     const { sha256 } = config.data[i];

@@ -19,7 +19,7 @@ const rooms: Readonly<Record<string, Room>> = {
   simulate: { uses: ["survey", "io"] },
   tokens: { uses: ["survey", "io"], usesTypesOf: ["engine/contract.ts", "model/distribution.ts"] },
   model: { uses: ["engine", "survey/field.ts", "survey/vocabulary.ts"] },
-  train: { uses: ["model", "tokens", "engine", "survey", "io/atomic.ts", "io/hash.ts"] },
+  train: { uses: ["model", "tokens", "engine", "survey", "io/atomic.ts", "io/hash.ts", "io/lock.ts"] },
   inference: { uses: ["train", "model", "tokens", "survey", "engine", "io", "report"] },
   explore: { uses: ["simulate", "survey", "io", "report"] },
   commands: {
