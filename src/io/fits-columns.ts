@@ -1,5 +1,5 @@
 import { UserError } from "../errors.ts";
-import { allocate, uniqueNames } from "./columns.ts";
+import { allocate, nameColumns } from "./columns.ts";
 import type { FitsHeader } from "./fits-header.ts";
 import type { Column, ColumnSchema, ColumnType } from "./table.ts";
 
@@ -106,7 +106,7 @@ export function describeColumns(path: string, header: FitsHeader): FitsColumn[] 
   const count = header.integer("TFIELDS", 0);
   if (count > 999) throw new UserError(`${path}: FITS keyword TFIELDS is ${count}, at most 999 are possible`);
   const rowBytes = header.integer("NAXIS1", 0);
-  const names = uniqueNames(Array.from({ length: count }, (_, i) => header.text(`TTYPE${i + 1}`)?.trim() ?? ""));
+  const names = nameColumns(Array.from({ length: count }, (_, i) => header.text(`TTYPE${i + 1}`)?.trim() ?? ""));
   let offset = 0;
   const columns = names.map((name, i): FitsColumn => {
     const n = i + 1;
