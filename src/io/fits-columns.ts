@@ -2,6 +2,7 @@ import { UserError } from "../errors.ts";
 import { allocate, nameColumns } from "./columns.ts";
 import type { FitsHeader } from "./fits-header.ts";
 import type { Column, ColumnSchema, ColumnType } from "./table.ts";
+import { untilZero } from "./text.ts";
 
 /** Bytes of one element of each TFORM code (FITS Standard 4.0, table 18). X is in bits and has a rule of its own. */
 const ELEMENT_BYTES = { L: 1, B: 1, I: 2, J: 4, K: 8, A: 1, E: 4, D: 8, C: 8, M: 16 } as const;
@@ -154,12 +155,8 @@ export function describeColumns(path: string, header: FitsHeader): FitsColumn[] 
   return columns;
 }
 
-const ascii = new TextDecoder("latin1");
-
 function readString(view: DataView, offset: number, length: number): string {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, length);
-  const end = bytes.indexOf(0);
-  return ascii.decode(end < 0 ? bytes : bytes.subarray(0, end)).trimEnd();
+  return untilZero(new Uint8Array(view.buffer, view.byteOffset + offset, length));
 }
 
 type Getter = (view: DataView, offset: number) => number;
