@@ -30,15 +30,15 @@ const tableSchema = z.object({
 });
 export type TableRecord = z.output<typeof tableSchema>;
 
-/** A recipe's `training:` section. */
+/** A recipe's `training:` section. Folders of checkpoints are named by steps of eight digits. */
 export const trainingSchema = z
   .strictObject({
     seed: z.coerce.string().default("1"),
-    steps: z.int().positive().default(20_000),
-    batch: z.int().positive().default(64).describe("galaxies per step"),
-    nTarget: z.int().positive().default(16).describe("answers asked per galaxy and step"),
-    validateEvery: z.int().positive().default(500),
-    checkpointEvery: z.int().positive().default(1000),
+    steps: z.int().positive().max(99_999_999).default(20_000),
+    batch: z.int().positive().max(65_536).default(64).describe("galaxies per step"),
+    nTarget: z.int().positive().max(4096).default(16).describe("answers asked per galaxy and step"),
+    validateEvery: z.int().positive().max(99_999_999).default(500),
+    checkpointEvery: z.int().positive().max(99_999_999).default(1000),
   })
   .prefault({});
 export type TrainingConfig = z.output<typeof trainingSchema>;
