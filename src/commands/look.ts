@@ -19,7 +19,7 @@ const SHOWN = "What is shown:";
 
 export function reportOptions(yargs: Argv, group: string): Argv {
   return readOptions(yargs)
-    .group(["layout", "unit", "relative-error"], READ)
+    .group(["layout", "hdu", "unit", "relative-error"], READ)
     .option("figures", { group, type: "string", describe: "folder that also gets every figure as PNG" })
     .option("beside", {
       group,

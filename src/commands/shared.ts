@@ -71,6 +71,7 @@ export function explainUsage(message: string, words: readonly string[], verbs: r
 /** Options of every command that reads tables. */
 export interface ReadArguments {
   readonly layout: string | undefined;
+  readonly hdu: string | undefined;
   readonly unit: string[] | undefined;
   readonly relativeError: number | undefined;
 }
@@ -78,6 +79,11 @@ export interface ReadArguments {
 export function readOptions(yargs: Argv): Argv {
   return yargs
     .option("layout", { type: "string", describe: "layout of the tables, where their columns fit several" })
+    .option("hdu", {
+      type: "string",
+      describe:
+        "table of FITS files and VOTables that hold several: name or number (default: the one with most fields); TABLE[NAME] for one file",
+    })
     .option("unit", {
       type: "string",
       array: true,
@@ -92,7 +98,7 @@ export function readOptions(yargs: Argv): Argv {
 }
 
 /** @throws UserError for a unit that is not `COLUMN=UNIT`, an error that is not positive. */
-export function readOptionsOf({ layout, unit, relativeError }: ReadArguments): BindOptions {
+export function readOptionsOf({ layout, hdu, unit, relativeError }: ReadArguments): BindOptions {
   if (relativeError !== undefined && !(relativeError > 0)) {
     throw new UserError(`--relative-error ${relativeError}: expected a fraction above 0, e.g. 0.05`);
   }
@@ -104,6 +110,7 @@ export function readOptionsOf({ layout, unit, relativeError }: ReadArguments): B
   return {
     ...(units.length === 0 ? {} : { units }),
     ...(layout === undefined ? {} : { layout }),
+    ...(hdu === undefined ? {} : { hdu }),
     ...(relativeError === undefined ? {} : { relativeError }),
   };
 }

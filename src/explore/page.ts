@@ -1,11 +1,10 @@
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
-import { openTable } from "../io/formats.ts";
 import { renderReport, type ReportSection, type ReportTable } from "../report/html.ts";
 import { type Figure, renderPng } from "../report/svg.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import { readCatalog } from "../survey/read.ts";
+import { openFor, readCatalog } from "../survey/read.ts";
 import { addReport, type ReadReport } from "../survey/report.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { percent } from "../text.ts";
@@ -59,7 +58,7 @@ export async function readSample(
     (column) => mechanismOf(column) !== undefined,
   );
   if (told.length > 0) {
-    const source = await openTable(path);
+    const source = await openFor(path, survey, options);
     for await (const table of source.batches({ columns: told })) sampler.addMechanisms(table);
     await source.close();
   }

@@ -82,14 +82,18 @@ async function sampleColumns(
 }
 
 /** Ids as the table has them, so that answers can be joined to it. */
-function idColumn({ objectId, hasIntegerIds }: Catalog): Column {
+function idColumn({ objectId, idType }: Catalog): Column {
   const id = {
     name: "object_id",
     width: 1,
     description: "id of the galaxy in the table that was asked about",
   } as const;
-  if (hasIntegerIds !== true) return { ...id, type: "string", data: [...objectId] };
-  return { ...id, type: "int64", data: BigInt64Array.from(objectId, BigInt) };
+  if (idType === undefined) return { ...id, type: "string", data: [...objectId] };
+  // Rows without an id are named by their number, in words.
+  if (idType === "float64") return { ...id, type: idType, data: Float64Array.from(objectId, Number) };
+  const isValid = Uint8Array.from(objectId, (text) => (/^-?\d+$/.test(text) ? 1 : 0));
+  const data = BigInt64Array.from(objectId, (text, row) => (isValid[row] === 1 ? BigInt(text) : 0n));
+  return { ...id, type: idType, data, ...(isValid.includes(0) ? { isValid } : {}) };
 }
 
 async function answer(session: Session, catalog: Catalog, onRows: (done: number) => void): Promise<Table> {

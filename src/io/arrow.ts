@@ -18,6 +18,7 @@ import type { ByteSource } from "./bytes.ts";
 import { allocate, sliceTable } from "./columns.ts";
 import { DEFAULT_BATCH_ROWS, chooseColumns } from "./select.ts";
 import type { Column, ColumnSchema, ColumnType, ReadOptions, Table, TableSource } from "./table.ts";
+import { bytesToText } from "./text.ts";
 
 /** The file format is "ARROW1", two zeros, a stream, a footer, and "ARROW1" again. */
 const MAGIC = "ARROW1";
@@ -45,6 +46,7 @@ function columnType(type: DataType): ColumnType | undefined {
   }
   if (DataType.isBool(type)) return "uint8";
   if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return "string";
+  if (DataType.isBinary(type) || DataType.isLargeBinary(type) || DataType.isFixedSizeBinary(type)) return "string";
   return undefined;
 }
 
@@ -82,11 +84,12 @@ function readScalars(schema: ColumnSchema, vector: Vector): Column {
   const isFloat = schema.type === "float32" || schema.type === "float64";
   let isValid: Uint8Array | undefined;
   for (let i = 0; i < rows; i++) {
-    const value = vector.get(i) as number | bigint | string | boolean | null;
+    const value = vector.get(i) as number | bigint | string | boolean | Uint8Array | null;
     if (value === null) {
       if (isFloat) (data as Float64Array)[i] = NaN;
       else (isValid ??= new Uint8Array(rows).fill(1))[i] = 0;
-    } else if (Array.isArray(data)) data[i] = String(value);
+    } else if (value instanceof Uint8Array) (data as string[])[i] = bytesToText(value);
+    else if (Array.isArray(data)) data[i] = String(value);
     else if (schema.type === "int64") (data as BigInt64Array)[i] = BigInt(value);
     else (data as Float64Array)[i] = Number(value);
   }

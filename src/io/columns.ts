@@ -1,3 +1,4 @@
+import { UserError } from "../errors.ts";
 import { chooseColumns } from "./select.ts";
 import type { Column, ColumnData, ColumnSchema, ColumnType, ReadOptions, Table, TableSource } from "./table.ts";
 
@@ -72,16 +73,18 @@ function copyInto(target: ColumnData, source: ColumnData, at: number): void {
   }
 }
 
-/** Makes column names unique: the second `A` becomes `A_2`. */
-export function uniqueNames(names: readonly string[]): string[] {
+/** Column names with a stand-in for those that are empty: `column_3`. */
+export function nameColumns(names: readonly string[]): string[] {
+  return names.map((name, i) => (name === "" ? `column_${i + 1}` : name));
+}
+
+/** @throws UserError for two columns of one name: nobody could say which of them is meant. */
+export function checkNames(path: string, schema: readonly ColumnSchema[]): void {
   const seen = new Set<string>();
-  return names.map((name, i) => {
-    const base = name === "" ? `column_${i + 1}` : name;
-    let unique = base;
-    for (let n = 2; seen.has(unique); n++) unique = `${base}_${n}`;
-    seen.add(unique);
-    return unique;
-  });
+  for (const { name } of schema) {
+    if (seen.has(name)) throw new UserError(`${path}: several columns are named "${name}", expected one; rename them`);
+    seen.add(name);
+  }
 }
 
 /** Reads all batches of an open file into one table. For small tables; stream the large ones. */

@@ -48,7 +48,8 @@ const ecsvSchema = z.looseObject({
       description: z.string().optional(),
     }),
   ),
-  meta: z.unknown(),
+  // astropy leaves it out where there is nothing to say
+  meta: z.unknown().optional(),
 });
 
 const isEcsv = (comments: readonly string[]): boolean => ECSV.test((comments[0] ?? "").trim());

@@ -1,10 +1,10 @@
 import { open } from "node:fs/promises";
 import { UserError } from "../errors.ts";
-import { allocate, sliceTable, uniqueNames } from "./columns.ts";
+import { allocate, nameColumns, sliceTable } from "./columns.ts";
 import { ecsvHead } from "./csv-notes.ts";
 import type { Notes } from "./csv-notes.ts";
-import { readRecords } from "./csv-parse.ts";
-import type { Piece } from "./csv-parse.ts";
+import { blankCells, readRecords } from "./csv-parse.ts";
+import type { CsvStart, Piece } from "./csv-parse.ts";
 import { DEFAULT_BATCH_ROWS, chooseColumns } from "./select.ts";
 import type { Column, ColumnSchema, ColumnType, ReadOptions, Table, TableHeader, TableSource } from "./table.ts";
 
@@ -125,6 +125,37 @@ function parseColumn(schema: ColumnSchema, cells: readonly string[], where: (i: 
   return { ...schema, data, ...(isValid ? { isValid } : {}) };
 }
 
+/** Names and units of the columns, and how many records they take. */
+interface CsvHead {
+  readonly names: readonly string[];
+  readonly units: readonly string[];
+  readonly skip: number;
+}
+
+/** A line of dashes under the names, as VizieR draws it. */
+const isRule = (record: readonly string[] | undefined): boolean =>
+  record !== undefined && record.every((cell) => /^-+$/.test(cell.trim())) && record.some((cell) => cell.length > 1);
+
+/**
+ * The header: a line of names; with units and a rule of dashes below it (VizieR); or, where the first line holds numbers,
+ * the comment before it (numpy's savetxt, TOPCAT). @throws UserError where no line has names.
+ */
+function findHead(path: string, { records, lines }: Piece, { delimiter, lastComment }: CsvStart): CsvHead {
+  const [first, second, third] = records as readonly (string[] | undefined)[];
+  if (first === undefined) throw new UserError(`${path}: empty, expected a header line with column names`);
+  const names = first.map((name) => name.trim());
+  if (isRule(second)) return { names, units: [], skip: 2 };
+  if (isRule(third)) return { names, units: (second ?? []).map((unit) => unit.trim()), skip: 3 };
+  if (!names.some((name) => REAL.test(name))) return { names, units: [], skip: 1 };
+  const told = (delimiter === " " ? blankCells(lastComment) : lastComment.split(delimiter)).map((name) =>
+    name.trim().replace(/^"(.*)"$/, "$1"),
+  );
+  const isNamed = told.length === names.length && !told.some((name) => name === "" || REAL.test(name));
+  if (isNamed) return { names: told, units: [], skip: 0 };
+  if (!names.every((name) => REAL.test(name))) return { names, units: [], skip: 1 };
+  throw new UserError(`${path}:${lines[0]}: the first line holds numbers, expected a header line with column names`);
+}
+
 function makeSchema(names: readonly string[], first: readonly string[][], notes: Notes): ColumnSchema[] {
   return names.map((name, j): ColumnSchema => {
     const unit = notes.units.get(name);
@@ -168,38 +199,64 @@ function checkCells(path: string, piece: Piece, count: number): void {
   }
 }
 
+/** Lines that were taken for comments, in words; none where there were none. */
+function commentNote(count: number, first: Piece["comments"][number] | undefined): string[] {
+  if (first === undefined) return [];
+  const shown = first.text.length > 40 ? `${first.text.slice(0, 40)}...` : first.text;
+  const what = count === 1 ? "1 line that begins" : `${count} lines that begin`;
+  return [`${what} with # skipped as comments (line ${first.line}: ${shown}); a cell that begins so needs quotes`];
+}
+
 /**
  * Opens a CSV (or TSV, ECSV) file, plain or `.gz`. Column types come from the header's comments, else from the first megabyte.
  * Cells of space-separated numbers become array columns. @throws UserError with file:line.
  */
 export async function openCsv(path: string): Promise<TableSource> {
-  let names: string[] = [];
+  let head: CsvHead | undefined;
   let schema: ColumnSchema[] = [];
-  let metadata: Record<string, string> = {};
-  for await (const { records, start } of readRecords(path)) {
-    names = uniqueNames(records[0].map((name) => name.trim()));
-    const { notes } = start;
-    ({ metadata } = notes);
-    schema = makeSchema(names, records.slice(1), notes);
+  let notes: Notes | undefined;
+  for await (const { start, ...piece } of readRecords(path)) {
+    head = findHead(path, piece, start);
+    notes = { ...start.notes, units: new Map(start.notes.units) };
+    const { units, names } = head;
+    for (const [j, unit] of units.entries()) if (/[^-]/.test(unit)) notes.units.set(names[j], unit);
+    schema = makeSchema(nameColumns(names), piece.records.slice(head.skip), notes);
     break;
   }
-  if (names.length === 0) throw new UserError(`${path}: empty, expected a header line with column names`);
+  if (head === undefined || notes === undefined) {
+    throw new UserError(`${path}: empty, expected a header line with column names`);
+  }
+  const { skip: headRecords } = head;
+  const { metadata, types } = notes;
+  let skipped = 0;
+  let firstSkipped: Piece["comments"][number] | undefined;
   async function* batches(options: ReadOptions = {}): AsyncGenerator<Table> {
     const wanted = chooseColumns(path, schema, options.columns);
+    const texts = new Set(options.texts);
+    const isText = ({ name }: ColumnSchema): boolean => texts.has(name) && !types.has(name);
+    const columnsOf = wanted.map((j): ColumnSchema =>
+      isText(schema[j]) ? { ...schema[j], type: "string", width: 1 } : schema[j],
+    );
     const most = options.batchRows ?? DEFAULT_BATCH_ROWS;
     let isFirst = true;
+    [skipped, firstSkipped] = [0, undefined];
     for await (const piece of readRecords(path)) {
-      const skip = isFirst ? 1 : 0;
+      const skip = isFirst ? headRecords : 0;
       isFirst = false;
-      checkCells(path, piece, names.length);
+      skipped += piece.comments.length;
+      firstSkipped ??= piece.comments[0];
+      checkCells(path, piece, schema.length);
       const rows = piece.records.length - skip;
       const cells = turn(piece.records, skip, wanted);
-      const columns = wanted.map((j, k) => parseColumn(schema[j], cells[k], (i) => `${path}:${piece.lines[i + skip]}`));
+      const columns = columnsOf.map((column, k) =>
+        parseColumn(column, cells[k], (i) => `${path}:${piece.lines[i + skip]}`),
+      );
       const table: Table = { rowCount: rows, columns, metadata };
       for (let row = 0; row < rows; row += most) yield sliceTable(table, row, Math.min(rows, row + most));
     }
   }
-  return { path, format: "csv", schema, rowCount: undefined, metadata, batches, close: async () => {} };
+  const told = (): readonly string[] => commentNote(skipped, firstSkipped);
+  return { path, format: "csv", schema, rowCount: undefined, metadata, notes: told, batches, close: async () => {} };
 }
 
 const POWERS = Array.from({ length: 15 }, (_, k) => 10 ** k);

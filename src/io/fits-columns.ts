@@ -1,7 +1,8 @@
 import { UserError } from "../errors.ts";
-import { allocate, uniqueNames } from "./columns.ts";
+import { allocate, nameColumns } from "./columns.ts";
 import type { FitsHeader } from "./fits-header.ts";
 import type { Column, ColumnSchema, ColumnType } from "./table.ts";
+import { untilZero } from "./text.ts";
 
 /** Bytes of one element of each TFORM code (FITS Standard 4.0, table 18). X is in bits and has a rule of its own. */
 const ELEMENT_BYTES = { L: 1, B: 1, I: 2, J: 4, K: 8, A: 1, E: 4, D: 8, C: 8, M: 16 } as const;
@@ -106,7 +107,7 @@ export function describeColumns(path: string, header: FitsHeader): FitsColumn[] 
   const count = header.integer("TFIELDS", 0);
   if (count > 999) throw new UserError(`${path}: FITS keyword TFIELDS is ${count}, at most 999 are possible`);
   const rowBytes = header.integer("NAXIS1", 0);
-  const names = uniqueNames(Array.from({ length: count }, (_, i) => header.text(`TTYPE${i + 1}`)?.trim() ?? ""));
+  const names = nameColumns(Array.from({ length: count }, (_, i) => header.text(`TTYPE${i + 1}`)?.trim() ?? ""));
   let offset = 0;
   const columns = names.map((name, i): FitsColumn => {
     const n = i + 1;
@@ -154,12 +155,8 @@ export function describeColumns(path: string, header: FitsHeader): FitsColumn[] 
   return columns;
 }
 
-const ascii = new TextDecoder("latin1");
-
 function readString(view: DataView, offset: number, length: number): string {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, length);
-  const end = bytes.indexOf(0);
-  return ascii.decode(end < 0 ? bytes : bytes.subarray(0, end)).trimEnd();
+  return untilZero(new Uint8Array(view.buffer, view.byteOffset + offset, length));
 }
 
 type Getter = (view: DataView, offset: number) => number;

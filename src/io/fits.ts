@@ -2,13 +2,15 @@ import { endianness } from "node:os";
 import { UserError } from "../errors.ts";
 import { openBytes } from "./bytes.ts";
 import type { ByteSource } from "./bytes.ts";
-import { allocate } from "./columns.ts";
+import { chooseTable } from "./choose-table.ts";
+import { allocate, checkNames } from "./columns.ts";
+import { decodeAsciiColumn, describeAsciiColumns } from "./fits-ascii.ts";
 import { decodeColumn, decodeHeapArray, describeColumns, heapBytes, readDescriptors } from "./fits-columns.ts";
 import type { FitsColumn } from "./fits-columns.ts";
 import { BLOCK, headerMetadata, readHeader } from "./fits-header.ts";
 import type { FitsHeader } from "./fits-header.ts";
 import { chooseColumns, DEFAULT_BATCH_ROWS } from "./select.ts";
-import type { Column, ReadOptions, Table, TableSource } from "./table.ts";
+import type { Column, ColumnSchema, ReadOptions, Table, TablePick, TableSource } from "./table.ts";
 
 /** Bytes of rows held at once while a table streams. */
 const BATCH_BYTES = 64 * 2 ** 20;
@@ -27,7 +29,7 @@ export interface FitsHdu {
   readonly name: string;
   readonly kind: "image" | "table" | "other";
   readonly header: FitsHeader;
-  /** The binary table, streamed. Closing it does not close the file. @throws UserError for another kind of unit. */
+  /** The table, binary or ASCII, streamed. Closing it does not close the file. @throws UserError for another kind of unit. */
   table(this: void): Promise<TableSource>;
   /** The whole array. @throws UserError for another kind of unit, or one without data. */
   image(this: void): Promise<FitsImage>;
@@ -194,19 +196,51 @@ async function measureVariable(source: ByteSource, unit: Unit, columns: FitsColu
   });
 }
 
-async function openTableUnit(source: ByteSource, unit: Unit, index: number): Promise<TableSource> {
+const isTable = ({ header }: Unit): boolean => ["BINTABLE", "TABLE"].includes(header.text("XTENSION") ?? "");
+
+/** A column that decodes itself from the rows `[firstRow, firstRow + rowCount)`. */
+interface Decoder {
+  readonly schema: ColumnSchema;
+  decode(view: DataView<ArrayBuffer>, firstRow: number, rowCount: number): Column | Promise<Column>;
+}
+
+async function describeUnit(source: ByteSource, unit: Unit): Promise<Decoder[]> {
   const { header } = unit;
-  if (header.text("XTENSION") !== "BINTABLE") {
-    throw new UserError(`${source.path}: FITS unit ${index} is not a binary table`);
+  const stride = header.integer("NAXIS1", 0);
+  if (header.text("XTENSION") === "TABLE") {
+    return describeAsciiColumns(source.path, header).map((column) => ({
+      schema: column.schema,
+      decode: (view, firstRow, rowCount) =>
+        decodeAsciiColumn(source.path, column, new Uint8Array(view.buffer), rowCount, stride, firstRow),
+    }));
   }
+  const columns = await measureVariable(source, unit, describeColumns(source.path, header));
+  return columns.map((column) => ({
+    schema: column.schema,
+    decode: (view, _, rowCount) =>
+      column.descriptor
+        ? readVariable(source, unit, column, view, rowCount, stride)
+        : decodeColumn(column, view, rowCount, stride),
+  }));
+}
+
+/** The columns of a unit as its header has them. @throws UserError for a unit that is no table, or a packed one. */
+function unitSchema(path: string, { header }: Pick<Unit, "header">, index: number): ColumnSchema[] {
   const packed = ["ZTABLE", "ZIMAGE"].find((key) => header.get(key) === true);
   if (packed !== undefined) {
     throw new UserError(
-      `${source.path}: FITS unit ${index} is compressed inside (${packed}), expected a plain table; unpack it with funpack`,
+      `${path}: FITS unit ${index} is compressed inside (${packed}), expected a plain table; unpack it with funpack`,
     );
   }
-  const described = describeColumns(source.path, header);
-  const columns = (await measureVariable(source, unit, described)).filter((column) => column.schema.width > 0);
+  const describe = header.text("XTENSION") === "TABLE" ? describeAsciiColumns : describeColumns;
+  return describe(path, header).map(({ schema }) => schema);
+}
+
+async function openTableUnit(source: ByteSource, unit: Unit, index: number): Promise<TableSource> {
+  const { header } = unit;
+  if (!isTable(unit)) throw new UserError(`${source.path}: FITS unit ${index} is not a table`);
+  checkNames(source.path, unitSchema(source.path, unit, index));
+  const columns = (await describeUnit(source, unit)).filter((column) => column.schema.width > 0);
   const stride = header.integer("NAXIS1", 0);
   const rowCount = header.integer("NAXIS2", 0);
   const metadata = headerMetadata(header);
@@ -218,15 +252,9 @@ async function openTableUnit(source: ByteSource, unit: Unit, index: number): Pro
     for (let row = 0; row < rowCount; row += most) {
       const rows = Math.min(most, rowCount - row);
       const bytes = await source.read(unit.dataStart + row * stride, rows * stride, `rows from ${row + 1}`);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const view = new DataView(bytes.buffer);
       const decoded: Column[] = [];
-      for (const column of wanted) {
-        decoded.push(
-          column.descriptor
-            ? await readVariable(source, unit, column, view, rows, stride)
-            : decodeColumn(column, view, rows, stride),
-        );
-      }
+      for (const column of wanted) decoded.push(await column.decode(view, row, rows));
       yield { rowCount: rows, columns: decoded, metadata };
     }
   }
@@ -243,7 +271,7 @@ export async function openFits(path: string): Promise<FitsFile> {
     const units = await readUnits(source);
     const hdus = units.map((unit, index): FitsHdu => {
       const extension = unit.header.text("XTENSION");
-      const kind = index === 0 || extension === "IMAGE" ? "image" : extension === "BINTABLE" ? "table" : "other";
+      const kind = index === 0 || extension === "IMAGE" ? "image" : isTable(unit) ? "table" : "other";
       return {
         index,
         name: unit.header.text("EXTNAME") ?? "",
@@ -276,15 +304,31 @@ export async function openFits(path: string): Promise<FitsFile> {
   }
 }
 
-/** Opens the first binary table of a FITS file. @throws UserError when there is none. */
-export async function openFitsTable(path: string): Promise<TableSource> {
+/** Columns of a table; undefined where they cannot be read, which does not matter unless it is chosen. */
+function schemaIfReadable(path: string, hdu: FitsHdu): ColumnSchema[] | undefined {
+  try {
+    return unitSchema(path, hdu, hdu.index);
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+/** Opens a table of a FITS file, the one that `pick` says. @throws UserError when there is none. */
+export async function openFitsTable(path: string, pick?: TablePick): Promise<TableSource> {
   const file = await openFits(path);
   try {
-    const hdu = file.hdus.find((one) => one.kind === "table");
-    if (!hdu) {
-      throw new UserError(`${path}: no binary table among its ${file.hdus.length} FITS units`);
-    }
-    return { ...(await hdu.table()), close: file.close };
+    const tables = file.hdus.filter((one) => one.kind === "table");
+    if (tables.length === 0) throw new UserError(`${path}: no table among its ${file.hdus.length} FITS units`);
+    const choices = tables.map((hdu) => ({
+      index: hdu.index,
+      name: hdu.name.trim(),
+      schema: schemaIfReadable(path, hdu),
+      rowCount: hdu.header.integer("NAXIS2", 0),
+    }));
+    const { choice, shown, notes } = chooseTable(path, choices, pick);
+    const table = await file.hdus[choice.index].table();
+    return { ...table, path: shown, notes: () => notes, close: file.close };
   } catch (error) {
     await file.close();
     throw error;

@@ -7,16 +7,18 @@ import { writeArrow } from "./arrow-write.ts";
 import { openArrow } from "./arrow.ts";
 import { atomically, withTemporary } from "./atomic.ts";
 import { readHead } from "./bytes.ts";
+import { checkNames } from "./columns.ts";
 import { openCsv, writeCsv } from "./csv.ts";
 import { openFitsTable } from "./fits.ts";
 import { writeFits } from "./fits-write.ts";
 import { openHdf5 } from "./hdf5.ts";
 import { didYouMean } from "./nearest.ts";
+import { splitTableName } from "./table-name.ts";
 import { writeParquet } from "./parquet-write.ts";
 import { openParquet } from "./parquet.ts";
 import { writeVotable } from "./votable-write.ts";
 import { openVotable } from "./votable.ts";
-import type { Format, ReadOptions, Table, TableHeader, TableSource } from "./table.ts";
+import type { Format, ReadOptions, Table, TableHeader, TablePick, TableSource } from "./table.ts";
 
 /** What an XML file can begin with: a mark of UTF-8, blanks, then `<?xml` or the root. */
 const isXml = (head: Uint8Array): boolean =>
@@ -55,6 +57,7 @@ export const formats = {
     extensions: [".fits", ".fit", ".fits.gz", ".fit.gz"],
     isLike: startsWith("SIMPLE  ="),
     open: openFitsTable,
+    hasTables: true,
     write: writeFits,
   },
   arrow: {
@@ -69,6 +72,7 @@ export const formats = {
     extensions: [".vot", ".votable", ".xml", ".vot.gz", ".votable.gz", ".xml.gz"],
     isLike: isXml,
     open: openVotable,
+    hasTables: true,
     write: writeVotable,
   },
   hdf5: {
@@ -97,11 +101,16 @@ function formatOf(path: string, possible: readonly Format[] = all): Format {
 }
 
 /**
- * Opens a table file; the extension says the format, the first bytes are checked against it.
- * @throws UserError for a path, a format or a file that cannot be read as what its name says.
+ * Opens a table file; the extension says the format, the first bytes are checked against it. Of several tables in it
+ * `path[NAME]` or `path[2]` is one, else `pick` chooses.
+ * @throws UserError for a path, a format or a file that cannot be read as what its name says, for columns of one name.
  */
-export async function openTable(path: string): Promise<TableSource> {
-  const format = formatOf(path);
+export async function openTable(name: string, pick: TablePick = {}): Promise<TableSource> {
+  const { file: path, table } = splitTableName(name);
+  const format: Format = formatOf(path);
+  if (table !== undefined && format.hasTables !== true) {
+    throw new UserError(`${name}: a ${format.name} file has one table, expected its name without [${table}]`);
+  }
   const head = await readHead(path, 64);
   if (head.length === 0) throw new UserError(`${path}: empty file, expected a ${format.name} table`);
   if (!format.isLike(head)) {
@@ -109,10 +118,13 @@ export async function openTable(path: string): Promise<TableSource> {
     const seen = other ? `it looks like ${other.name}` : "its first bytes are of no known format";
     throw new UserError(`${path}: no ${format.name} file as its name says: ${seen}`);
   }
-  const opened = await format.open(path);
-  if (opened.schema.length === 0) {
+  const opened = await format.open(path, table === undefined ? pick : { ...pick, name: table });
+  try {
+    if (opened.schema.length === 0) throw new UserError(`${path}: a ${format.name} table without columns`);
+    checkNames(opened.path, opened.schema);
+  } catch (error) {
     await opened.close();
-    throw new UserError(`${path}: a ${format.name} table without columns`);
+    throw error;
   }
   return { ...opened, batches: (options) => verified(opened, options) };
 }

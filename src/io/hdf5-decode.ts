@@ -2,6 +2,7 @@ import { allocate } from "./columns.ts";
 import { Hdf5Damage } from "./hdf5-file.ts";
 import type { Hdf5Dataset, Hdf5File, Hdf5Type } from "./hdf5-file.ts";
 import type { Column, ColumnSchema } from "./table.ts";
+import { untilZero } from "./text.ts";
 
 /** Where the values of a column lie: `type.count` elements from `offset` on, in every row of a dataset. */
 export interface Hdf5Slot {
@@ -14,11 +15,6 @@ export interface Hdf5Slot {
 }
 
 const utf8 = new TextDecoder();
-
-function untilZero(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return utf8.decode(end < 0 ? bytes : bytes.subarray(0, end)).trimEnd();
-}
 
 /** The string at an address of the library's memory, which ends with a zero; 0 is none. */
 function readText(heap: Uint8Array, address: number): string {

@@ -1,4 +1,4 @@
-import { schemaOf, uniqueNames } from "./columns.ts";
+import { schemaOf, nameColumns } from "./columns.ts";
 import { Hdf5Damage } from "./hdf5-file.ts";
 import type { Hdf5Dataset, Hdf5File, Hdf5Type } from "./hdf5-file.ts";
 import { ASTROPY_NOTES, joinAstropyNotes } from "./hdf5-astropy.ts";
@@ -130,7 +130,7 @@ function nameSlots(slots: readonly Hdf5Slot[]): Hdf5Slot[] {
     const short = lastPart(schema.name);
     counts.set(short, (counts.get(short) ?? 0) + 1);
   }
-  const names = uniqueNames(
+  const names = nameColumns(
     slots.map(({ schema }) => {
       const short = lastPart(schema.name);
       return counts.get(short) === 1 ? short : schema.name.replace(/^\//, "");

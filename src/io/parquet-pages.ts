@@ -25,6 +25,7 @@ function readPageHeader(header: Struct): PageHeader {
     unpacked: Number(header.field_2),
     packed: Number(header.field_3),
     values: Number(inner.field_1),
+    nulls: second && !first ? Number(second.field_2 ?? 0) : undefined,
     encoding: Number(first?.field_2 ?? second?.field_4 ?? 0),
     levels: second && !first ? [Number(second.field_6), Number(second.field_5)] : undefined,
     isCompressed: second?.field_7 !== false,
@@ -43,7 +44,7 @@ export function chunkRange(meta: ColumnMetaData): { start: number; length: numbe
 }
 
 function checkPage(page: PageHeader, left: number, most: number): string | undefined {
-  const { unpacked, packed, values, isDictionary, levels } = page;
+  const { unpacked, packed, values, nulls, isDictionary, levels } = page;
   if (!(packed >= 0 && packed <= left)) return `promises ${packed} bytes, its column has ${left} left`;
   if (!(unpacked >= 0 && unpacked <= MAX_PAGE_BYTES)) {
     return `promises to unpack to ${unpacked} bytes, at most ${MAX_PAGE_BYTES} are read`;
@@ -51,6 +52,7 @@ function checkPage(page: PageHeader, left: number, most: number): string | undef
   if (!(values >= 0) || values > (isDictionary ? unpacked + 1 : most)) {
     return `promises ${values} values, its column has ${most}`;
   }
+  if (nulls !== undefined && !(nulls >= 0 && nulls <= values)) return `promises ${nulls} nulls among ${values} values`;
   return levels?.every((length) => length >= 0) === false ? "promises levels of a negative length" : undefined;
 }
 

@@ -1,4 +1,6 @@
 import { decompressPage } from "hyparquet/src/datapage.js";
+import { deltaBinaryUnpack } from "hyparquet/src/delta.js";
+import { readRleBitPackedHybrid } from "hyparquet/src/encoding.js";
 import { readVarInt } from "hyparquet/src/thrift.js";
 import type { CompressionCodec, SchemaTree } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
@@ -16,10 +18,14 @@ const SLACK = 1024;
 /** Largest block and number of miniblocks of a delta-encoded page. */
 const MAX_BLOCK = 65_536;
 const MAX_MINIBLOCKS = 512;
+/** Most bytes that the strings of one page may unfold to: each can repeat the beginning of the one before. */
+const MAX_STRINGS = 256 * 2 ** 20;
 
 /** What a page header says about its data. */
 export interface PagePromise {
   readonly values: number;
+  /** Those of them that are null, where the header says (version 2). */
+  readonly nulls: number | undefined;
   readonly encoding: number;
   readonly unpacked: number;
   /** Bytes of repetition and definition levels before the data, for a page of version 2. */
@@ -67,13 +73,44 @@ function walkValues(cursor: Cursor, encoding: number, values: number): void {
     walkRuns(cursor, width, values, cursor.view.byteLength);
   } else if (encoding === ENCODING.rle) walkSized(cursor, 1, values);
   else if (encoding === ENCODING.deltaPacked || encoding === ENCODING.deltaLength) {
-    if (values === 0) return;
-    const block = readVarInt(cursor);
-    const miniblocks = readVarInt(cursor);
-    if (!(block > 0 && block <= MAX_BLOCK && miniblocks > 0 && miniblocks <= MAX_MINIBLOCKS)) {
-      throw new Error(`delta blocks of ${block} values in ${miniblocks} parts`);
+    if (values > 0) walkDeltaHead(cursor);
+  } else if (encoding === ENCODING.deltaBytes && values > 0) walkPrefixed(cursor, values);
+}
+
+function walkDeltaHead(cursor: Cursor): void {
+  const block = readVarInt(cursor);
+  const miniblocks = readVarInt(cursor);
+  if (!(block > 0 && block <= MAX_BLOCK && miniblocks > 0 && miniblocks <= MAX_MINIBLOCKS)) {
+    throw new Error(`delta blocks of ${block} values in ${miniblocks} parts`);
+  }
+}
+
+/** Strings that begin as the one before: the lengths of what they share, the lengths of what follows, what follows. */
+function walkPrefixed(cursor: Cursor, values: number): void {
+  const lengths = [0, 1].map(() => {
+    walkDeltaHead({ ...cursor });
+    const some = new Int32Array(values);
+    deltaBinaryUnpack(cursor, values, some);
+    return some;
+  });
+  const [prefixes, suffixes] = lengths;
+  let before = 0;
+  let total = 0;
+  for (let i = 0; i < values; i++) {
+    if (!(prefixes[i] >= 0 && prefixes[i] <= before && suffixes[i] >= 0)) {
+      throw new Error(`a string that shares ${prefixes[i]} bytes with one of ${before}`);
     }
-  } else if (encoding === ENCODING.deltaBytes) throw new Error("delta-encoded strings are not read");
+    before = prefixes[i] + suffixes[i];
+    total += before;
+    if (total > MAX_STRINGS) throw new Error(`strings of more than ${MAX_STRINGS} bytes in a page`);
+  }
+}
+
+/** How many of the `values` levels at `cursor`, which carry their length in front, say that a value is there. */
+function countPresent(cursor: Cursor, most: number, values: number): number {
+  const levels = new Uint8Array(values);
+  readRleBitPackedHybrid({ ...cursor }, bitsFor(most), levels);
+  return levels.reduce((count, level) => count + (level === most ? 1 : 0), 0);
 }
 
 /**
@@ -98,6 +135,7 @@ export function checkRuns(
   const isPacked = page.isCompressed && codec !== "UNCOMPRESSED";
   const data = isPacked ? decompressPage(packed, page.unpacked - levelBytes, codec, compressors) : packed;
   const cursor: Cursor = { view: new DataView(data.buffer, data.byteOffset, data.byteLength), offset: 0 };
+  let present = page.values - (page.nulls ?? 0);
   if (page.levels) {
     const levels: Cursor = { view: new DataView(bytes.buffer, bytes.byteOffset, levelBytes), offset: 0 };
     if (repetition > 0) walkRuns(levels, bitsFor(repetition), page.values, repetitionBytes);
@@ -105,7 +143,9 @@ export function checkRuns(
     if (definition > 0) walkRuns(levels, bitsFor(definition), page.values, levelBytes);
   } else {
     if (repetition > 0) walkSized(cursor, bitsFor(repetition), page.values);
+    const start = { ...cursor };
     if (definition > 0) walkSized(cursor, bitsFor(definition), page.values);
+    if (definition > 0 && page.encoding === ENCODING.deltaBytes) present = countPresent(start, definition, page.values);
   }
-  walkValues(cursor, page.encoding, page.values);
+  walkValues(cursor, page.encoding, page.encoding === ENCODING.deltaBytes ? present : page.values);
 }

@@ -22,6 +22,8 @@ export interface ParquetColumn {
   readonly name: string;
   readonly type: ColumnType;
   readonly isList: boolean;
+  /** Whole numbers as the bytes of one, highest first: decimals without decimals that 64 bits don't hold. */
+  readonly isBigEndian: boolean;
   /** Undefined for a list whose width has to be measured. */
   readonly width: number | undefined;
   readonly notes: ColumnNotes[string];
@@ -41,10 +43,27 @@ function integerType(element: SchemaElement): ColumnType {
   return isWide ? "int64" : "int32";
 }
 
+/** Decimals without decimals: whole numbers, identifiers among them, that a double would round. */
+function isWhole({ logical_type: logical, converted_type: converted, scale }: SchemaElement): boolean {
+  if (logical?.type === "DECIMAL") return logical.scale === 0;
+  return converted === "DECIMAL" && (scale ?? 0) === 0;
+}
+
+/** The footer with whole decimals as plain numbers or bytes, for a decoder that would make doubles of them. */
+export function withPlainDecimals(metadata: FileMetaData): FileMetaData {
+  const schema = metadata.schema.map((element) => {
+    if (!isWhole(element)) return element;
+    const { logical_type: _logical, converted_type: _converted, ...plain } = element;
+    return plain;
+  });
+  return { ...metadata, schema };
+}
+
 /** Column type of a leaf; undefined for what is no table column (nested records, geometry). */
 function leafType(element: SchemaElement): ColumnType | undefined {
   const logical = element.logical_type?.type;
   const converted = element.converted_type;
+  if (isWhole(element)) return element.type === "INT32" ? "int32" : element.type === "INT64" ? "int64" : "string";
   if (logical === "DECIMAL" || converted === "DECIMAL") return "float64";
   if (converted === "DATE" || logical === "DATE" || (converted ?? logical ?? "").startsWith("TIME")) return "string";
   if (logical === "FLOAT16") return "float32";
@@ -60,9 +79,10 @@ function leafType(element: SchemaElement): ColumnType | undefined {
       return "uint8";
     case "INT96":
     case "BYTE_ARRAY":
-      return "string";
+    case "FIXED_LEN_BYTE_ARRAY":
+      return converted === "INTERVAL" ? undefined : "string";
     default:
-      return logical === "UUID" ? "string" : undefined;
+      return undefined;
   }
 }
 
@@ -97,7 +117,8 @@ export function describeParquet(metadata: FileMetaData): ParquetColumn[] {
     const type = leaf && leafType(leaf);
     if (type === undefined) return [];
     const own = Object.hasOwn(notes, name) ? notes[name] : {};
-    return [{ name, type: listType(type, isList), isList, width: isList ? own.width : 1, notes: own }];
+    const isBigEndian = leaf !== undefined && isWhole(leaf) && type === "string";
+    return [{ name, type: listType(type, isList), isList, isBigEndian, width: isList ? own.width : 1, notes: own }];
   });
 }
 

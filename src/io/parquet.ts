@@ -6,10 +6,11 @@ import { openBytes } from "./bytes.ts";
 import type { ByteSource } from "./bytes.ts";
 import { allocate, sliceTable } from "./columns.ts";
 import { MAX_GROUP_ROWS, chunkRange, readChecked } from "./parquet-pages.ts";
-import { COLUMNS_KEY, describeParquet } from "./parquet-schema.ts";
+import { COLUMNS_KEY, describeParquet, withPlainDecimals } from "./parquet-schema.ts";
 import type { ParquetColumn } from "./parquet-schema.ts";
 import { DEFAULT_BATCH_ROWS, chooseColumns } from "./select.ts";
 import type { Column, ColumnSchema, ReadOptions, Table, TableSource } from "./table.ts";
+import { bytesToText } from "./text.ts";
 
 /** Bytes of decoded values held at once while a row group is read. */
 const WINDOW_BYTES = 256 * 2 ** 20;
@@ -97,14 +98,21 @@ function checkedBuffer(source: ByteSource, footer: () => FileMetaData | undefine
   };
 }
 
+/** A whole number from its bytes, highest first, in two's complement. */
+function toWhole(bytes: Uint8Array): string {
+  const value = BigInt(`0x${Buffer.from(bytes).toString("hex") || "0"}`);
+  return String(BigInt.asIntN(8 * bytes.length, value));
+}
+
 function toText(value: unknown): string {
+  if (value instanceof Uint8Array) return bytesToText(value);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "" : value.toISOString();
   if (typeof value === "string") return value;
   return typeof value === "bigint" ? value.toString() : JSON.stringify(value);
 }
 
 /** Decoded values of one scalar column as a typed column. */
-function toScalars(schema: ColumnSchema, values: ArrayLike<unknown>): Column {
+function toScalars({ schema, isBigEndian }: WideColumn, values: ArrayLike<unknown>): Column {
   const rows = values.length;
   const data = allocate(schema.type, rows);
   const isFloat = schema.type === "float32" || schema.type === "float64";
@@ -116,7 +124,8 @@ function toScalars(schema: ColumnSchema, values: ArrayLike<unknown>): Column {
     if (value === null || value === undefined) {
       if (isFloat) (data as Float64Array)[i] = NaN;
       else (isValid ??= new Uint8Array(rows).fill(1))[i] = 0;
-    } else if (Array.isArray(data)) data[i] = toText(value);
+    } else if (Array.isArray(data))
+      data[i] = isBigEndian && value instanceof Uint8Array ? toWhole(value) : toText(value);
     else if (schema.type === "int64") (data as BigInt64Array)[i] = BigInt(value as bigint | number);
     else (data as Float64Array)[i] = Number(value);
   }
@@ -163,7 +172,8 @@ async function readWindow(
   rowEnd: number,
 ): Promise<Column[]> {
   const decoded: Column[] = [];
-  for (const { name, isList, schema } of columns) {
+  for (const column of columns) {
+    const { name, isList, schema } = column;
     try {
       await file.load(name, group);
       const values = await scan.readColumn({ column: name, rowStart, rowEnd });
@@ -172,7 +182,7 @@ async function readWindow(
           `${source.path}: damaged Parquet: column "${name}" has ${values.length} of rows ${rowStart + 1} to ${rowEnd}`,
         );
       }
-      decoded.push(isList ? toVectors(source.path, schema, values, rowStart) : toScalars(schema, values));
+      decoded.push(isList ? toVectors(source.path, schema, values, rowStart) : toScalars(column, values));
     } catch (error) {
       throw damaged(source.path, error, `column "${name}", rows ${rowStart + 1} to ${rowEnd}`);
     }
@@ -221,7 +231,8 @@ async function readFooter(path: string, source: ByteSource): Promise<OpenParquet
   try {
     footer = await parquetMetadataAsync(file, { geoparquet: false });
     checkFooter(path, source.size, footer);
-    const scan = await parquetScan({ file, metadata: footer, compressors, useOffsetIndex: false, geoparquet: false });
+    const options = { compressors, useOffsetIndex: false, geoparquet: false, utf8: false };
+    const scan = await parquetScan({ file, metadata: withPlainDecimals(footer), ...options });
     const pairs = (footer.key_value_metadata ?? [])
       .filter(({ key }) => key !== COLUMNS_KEY && key !== "ARROW:schema")
       .map(({ key, value }): [string, string] => [key, value ?? ""]);

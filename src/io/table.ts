@@ -33,18 +33,26 @@ export interface Table {
 export interface ReadOptions {
   /** Columns wanted, in this order; all when absent. */
   readonly columns?: readonly string[];
+  /**
+   * Those of them that are identifiers: a format whose cells are text hands them out as they are written (`0012`, `1E5`)
+   * unless the file states their type; other formats know it and ignore this.
+   */
+  readonly texts?: readonly string[];
   /** Most rows per batch (a format may yield fewer). Default 65,536. */
   readonly batchRows?: number;
 }
 
 /** An open file. Rows stream in batches, so that memory is bounded by `batchRows`, not by the file. */
 export interface TableSource {
+  /** In messages; with the table in brackets where the file holds several. */
   readonly path: string;
   readonly format: string;
   readonly schema: readonly ColumnSchema[];
   /** Undefined where the format does not say without reading to the end (CSV). */
   readonly rowCount: number | undefined;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What is in the file and was not read, in lines for a person: complete once the rows were read. */
+  notes?(this: void): readonly string[];
   batches(options?: ReadOptions): AsyncIterable<Table>;
   close(): Promise<void>;
 }
@@ -58,12 +66,22 @@ export interface TableHeader {
   readonly isPlain?: boolean;
 }
 
+/** Which of the tables of a file is wanted. */
+export interface TablePick {
+  /** Its name (FITS: EXTNAME; VOTable: name or ID) or number. */
+  readonly name?: string;
+  /** How well a table's columns serve: without a name the highest is read; the first numbers that differ decide. */
+  readonly score?: (schema: readonly ColumnSchema[]) => readonly number[];
+}
+
 /** One file format: a row of the table in formats.ts. `write` gets a temporary path; the caller renames. */
 export interface Format {
   readonly name: string;
   readonly extensions: readonly string[];
   /** Whether a file that begins with these bytes (after decompression) can be of this format. */
   isLike(head: Uint8Array): boolean;
-  open(path: string): Promise<TableSource>;
+  open(path: string, pick?: TablePick): Promise<TableSource>;
+  /** A file can hold several tables, of which `pick` chooses. */
+  readonly hasTables?: boolean;
   readonly write?: (path: string, header: TableHeader, batches: AsyncIterable<Table>) => Promise<void>;
 }

@@ -43,7 +43,7 @@ const LIMITS: Readonly<Record<string, readonly [number, number]>> = {
 function parseReal(token: string): number {
   const value = Number(token);
   if (!Number.isNaN(value)) return value;
-  if (/^nan$/i.test(token)) return NaN;
+  if (/^(nan|null)$/i.test(token)) return NaN;
   const infinite = /^([+-]?)inf(inity)?$/i.exec(token);
   if (infinite) return infinite[1] === "-" ? -Infinity : Infinity;
   throw new CellError(`${JSON.stringify(token.slice(0, 40))} is not a number`);
@@ -57,7 +57,7 @@ function parseToken({ datatype, blank }: VoField, token: string): number {
     return value;
   }
   const value = parseReal(token);
-  if (value === blank) return NaN;
+  if (value === blank || Number.isNaN(value)) return NaN;
   const limits = LIMITS[datatype];
   if (limits && !(Number.isInteger(value) && value >= limits[0] && value <= limits[1])) {
     throw new CellError(
@@ -121,6 +121,11 @@ export class VoColumn {
   text(row: number, text: string): void {
     const { field } = this;
     const { width, type } = field.schema;
+    const trimmed = text.trim();
+    if (trimmed !== "" && trimmed === field.blankText && (type === "string" || width === 1)) {
+      this.missing(row);
+      return;
+    }
     if (type === "string") {
       if (field.stringLength === 0) (this.data as string[])[row] = text;
       else
@@ -130,8 +135,7 @@ export class VoColumn {
         );
       return;
     }
-    const trimmed = text.trim();
-    if (trimmed === "") {
+    if (trimmed === "" || trimmed.toLowerCase() === "null") {
       this.missing(row);
       return;
     }

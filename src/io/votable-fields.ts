@@ -29,8 +29,11 @@ export interface VoField {
   readonly most: number | undefined;
   /** Characters of one string, where a cell holds several; 0 where it holds one. */
   readonly stringLength: number;
-  /** The number that means missing (VALUES null). */
+  /** The number that means missing (VALUES null), and the text that does. */
   readonly blank: number | bigint | undefined;
+  readonly blankText: string | undefined;
+  /** What stands in the file where that is no datatype of VOTable: cells are taken for text, which only TABLEDATA is. */
+  readonly unknownType: string | undefined;
 }
 
 const MAX_ELEMENTS = 2 ** 24;
@@ -59,8 +62,10 @@ function parseSize(where: string, text: string | undefined): Size {
 }
 
 function parseBlank(datatype: VoType, text: string | undefined): number | bigint | undefined {
-  if (text === undefined || !/^[+-]?(\d+|0x[\da-f]+)$/i.test(text.trim())) return undefined;
-  return datatype === "long" ? BigInt(text.trim()) : Number(text.trim());
+  const [, sign, digits] = /^([+-]?)(\d+|0x[\da-f]+)$/i.exec(text?.trim() ?? "") ?? [];
+  if (digits === undefined) return undefined;
+  const value = BigInt(digits) * (sign === "-" ? -1n : 1n);
+  return datatype === "long" ? value : Number(value);
 }
 
 export interface FieldNotes {
@@ -69,7 +74,7 @@ export interface FieldNotes {
   readonly null: string | undefined;
 }
 
-/** @throws UserError for a datatype or arraysize that is none. */
+/** @throws UserError for an arraysize that is none. */
 export function describeField(
   path: string,
   attributes: Readonly<Record<string, string | undefined>>,
@@ -77,12 +82,10 @@ export function describeField(
 ): VoField {
   const where = `${path}: column "${notes.name}"`;
   const written = attributes["datatype"] ?? "";
-  if (!Object.hasOwn(VO_TYPES, written)) {
-    throw new UserError(`${where}: datatype "${written}", expected one of ${Object.keys(VO_TYPES).join(", ")}`);
-  }
-  const datatype = written as VoType;
+  const isKnown = Object.hasOwn(VO_TYPES, written);
+  const datatype = isKnown ? (written as VoType) : "char";
   const { type } = VO_TYPES[datatype];
-  const { count, most, first, axes } = parseSize(where, attributes["arraysize"]);
+  const { count, most, first, axes } = parseSize(where, isKnown ? attributes["arraysize"] : "*");
   const blank = parseBlank(datatype, notes.null);
   const isString = type === "string";
   const stringLength = isString && axes > 1 ? first : 0;
@@ -103,7 +106,8 @@ export function describeField(
     ...(description ? { description } : {}),
     ...(type === "uint8" && width === 1 && !isPadded ? { nullable: true } : {}),
   };
-  return { schema, datatype, count, most, stringLength, blank };
+  const blankText = notes.null?.trim();
+  return { schema, datatype, count, most, stringLength, blank, blankText, unknownType: isKnown ? undefined : written };
 }
 
 /** The field with its width, once the longest of its cells has been seen. */

@@ -10,6 +10,8 @@ export type Serialization = "TABLEDATA" | "BINARY" | "BINARY2";
 export interface VoTable {
   /** Place among the TABLEs of the file, from 0. */
   readonly index: number;
+  /** Its name, else its ID, else "". */
+  readonly name: string;
   readonly fields: readonly VoField[];
   readonly rowCount: number | undefined;
   readonly metadata: Readonly<Record<string, string>>;
@@ -192,11 +194,12 @@ class VoScanner {
   }
 
   private describe(serialization: Serialization): VoTable {
-    const { nrows } = this.tableAttributes;
+    const { nrows, name, ID } = this.tableAttributes;
     if (nrows !== undefined && !/^\d{1,15}$/.test(nrows.trim()))
       throw this.wrong(`nrows is "${nrows}", expected a number`);
     return {
       index: this.tables - 1,
+      name: (name ?? ID ?? "").trim(),
       fields: this.fields,
       rowCount: nrows === undefined ? undefined : Number(nrows),
       metadata: this.metadata,
@@ -211,6 +214,20 @@ class VoScanner {
     this.listener.begin(this.table);
     return this.table;
   }
+}
+
+/** Whether a file has more than one TABLE, told by its text alone, which takes little beside reading rows. */
+export async function hasSeveralTables(path: string): Promise<boolean> {
+  let count = 0;
+  let rest = "";
+  for await (const text of readText(path, "a VOTable")) {
+    const whole = rest + text;
+    count += whole.match(/<(\w+:)?TABLE[\s>]/g)?.length ?? 0;
+    if (count > 1) return true;
+    // no tag is cut in two, and none is counted twice
+    rest = whole.slice(Math.max(whole.lastIndexOf("<"), whole.length - 64)).replace(/^<(\w+:)?TABLE[\s>]/, "");
+  }
+  return false;
 }
 
 /**

@@ -1,11 +1,12 @@
 import { UserError } from "../errors.ts";
-import { uniqueNames } from "./columns.ts";
+import { type ChosenTable, chooseTable } from "./choose-table.ts";
+import { nameColumns } from "./columns.ts";
 import { DEFAULT_BATCH_ROWS, chooseColumns } from "./select.ts";
-import type { ReadOptions, Table, TableSource } from "./table.ts";
+import type { ReadOptions, Table, TablePick, TableSource } from "./table.ts";
 import { CellError, VoColumn } from "./votable-cells.ts";
-import { hasOpenWidth, streamBytes, widenField } from "./votable-fields.ts";
+import { hasOpenWidth, streamBytes, VO_TYPES, widenField } from "./votable-fields.ts";
 import type { VoField } from "./votable-fields.ts";
-import { scanVotable } from "./votable-scan.ts";
+import { hasSeveralTables, scanVotable } from "./votable-scan.ts";
 import type { VoListener, VoTable } from "./votable-scan.ts";
 
 /** Bytes of one row beyond which a stream is taken for damaged. */
@@ -93,21 +94,35 @@ class RowCutter {
   }
 }
 
-/** The first table that has rows, or else the first one. */
-async function findTable(path: string): Promise<VoTable> {
-  let found: VoTable | undefined;
+/** The tables of a file, and which of them have rows. Where there is but one, reading stops at its first row. */
+async function listTables(path: string): Promise<{ readonly table: VoTable; readonly isEmpty: boolean }[]> {
+  const isOne = !(await hasSeveralTables(path));
+  const filled = new Map<number, VoTable>();
+  const begin = (table: VoTable): void => void filled.set(table.index, table);
   const ignore = (): void => {};
-  const scan = scanVotable(path, { begin: (table) => (found ??= table), row: ignore, bytes: ignore, end: ignore });
+  const scan = scanVotable(path, { begin, row: ignore, bytes: ignore, end: ignore });
   for (let step = await scan.next(); ; step = await scan.next()) {
-    if (found) {
+    const [first] = filled.values();
+    if (isOne && first) {
       await scan.return([]);
-      return found;
+      return [{ table: first, isEmpty: false }];
     }
-    if (step.done) {
-      if (step.value.length === 0) throw new UserError(`${path}: a VOTable without a table`);
-      return step.value[0];
-    }
+    if (step.done) return step.value.map((table) => ({ table, isEmpty: !filled.has(table.index) }));
   }
+}
+
+/** The table that `pick` says, and what the others are. */
+async function findTable(path: string, pick: TablePick | undefined): Promise<{ table: VoTable } & ChosenTable> {
+  const tables = await listTables(path);
+  if (tables.length === 0) throw new UserError(`${path}: a VOTable without a table`);
+  const choices = tables.map(({ table, isEmpty }) => ({
+    index: table.index,
+    name: table.name,
+    schema: table.fields.map(({ schema }) => schema),
+    rowCount: isEmpty ? 0 : table.rowCount,
+  }));
+  const chosen = chooseTable(path, choices, pick);
+  return { ...chosen, table: tables[choices.indexOf(chosen.choice as (typeof choices)[number])].table };
 }
 
 /** Longest cell of every column that doesn't say how long its cells get: this takes a reading of its own. */
@@ -227,14 +242,25 @@ class BatchReader implements VoListener {
   }
 }
 
+/** @throws UserError for a column of unknown datatype in a binary table: nobody knows where its cells end. */
+function checkTypes(path: string, { fields, serialization }: VoTable): void {
+  const unknown = fields.find(({ unknownType }) => unknownType !== undefined);
+  if (serialization === "TABLEDATA" || unknown === undefined) return;
+  const { unknownType, schema } = unknown;
+  throw new UserError(
+    `${path}: column "${schema.name}": datatype "${unknownType}", expected one of ${Object.keys(VO_TYPES).join(", ")}`,
+  );
+}
+
 /**
- * Opens a VOTable (`.gz` too): TABLEDATA, BINARY or BINARY2. Of several tables the first that has rows is read.
+ * Opens a VOTable (`.gz` too): TABLEDATA, BINARY or BINARY2, the table that `pick` says.
  * INFO and PARAM become metadata. @throws UserError with line or row for what is damaged.
  */
-export async function openVotable(path: string): Promise<TableSource> {
-  const table = await findTable(path);
+export async function openVotable(path: string, pick?: TablePick): Promise<TableSource> {
+  const { table, shown, notes } = await findTable(path, pick);
+  checkTypes(path, table);
   const measured = await measureCells(path, table);
-  const names = uniqueNames(measured.map(({ schema }) => schema.name));
+  const names = nameColumns(measured.map(({ schema }) => schema.name));
   const fields = measured.map((field, j) => ({ ...field, schema: { ...field.schema, name: names[j] } }));
   const places = fields.flatMap(({ schema }, j) => (schema.width > 0 ? [j] : []));
   const schema = places.map((j) => fields[j].schema);
@@ -250,5 +276,6 @@ export async function openVotable(path: string): Promise<TableSource> {
     }
   }
   const { rowCount, metadata } = table;
-  return { path, format: "votable", schema, rowCount, metadata, batches, close: async () => {} };
+  const told = (): readonly string[] => notes;
+  return { path: shown, format: "votable", schema, rowCount, metadata, notes: told, batches, close: async () => {} };
 }

@@ -43,6 +43,8 @@ export interface FieldBinding {
 export interface BindOptions {
   /** Name of the layout, where several fit. */
   readonly layout?: string;
+  /** Name or number of the table, of files that hold several; default: the one that has most of the survey's fields. */
+  readonly hdu?: string;
   /** 1 sigma error of a flux whose table has no error column, as a fraction of it. Without it that is an error. */
   readonly relativeError?: number;
   /**

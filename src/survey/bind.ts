@@ -30,6 +30,8 @@ interface Fit {
   /** Fields whose columns are there, bands with their errors. */
   readonly bands: number;
   readonly properties: number;
+  /** Fields that have a column at all, bands without errors among them. */
+  readonly found: number;
   /** Columns of errors and flags that are there: of two layouts with as many fields the one that says more is meant. */
   readonly details: number;
 }
@@ -60,7 +62,8 @@ function fitOf({ find, layout, survey, options }: Context): Fit {
     properties.filter(({ name, errors }) => isThere(errors, name)).length +
     layout.flags.filter(({ column }) => isThere(column, "")).length;
   const isByProperties = isOwn || layout.bands.length === 0;
-  return { layout, bands, properties: isByProperties ? properties.length : 0, details };
+  const counted = isByProperties ? properties.length : 0;
+  return { layout, bands, properties: counted, found: found.length + properties.length, details };
 }
 
 /** The layouts that fit best: by bands before properties, by more fields before fewer, by more details before fewer. */
@@ -87,6 +90,25 @@ function describeLayout(layout: Layout, survey: Survey): string {
   );
   const value = columns && field ? namesFor(columns.value, nameIn(columns, field))[0] : names.slice(0, 3).join(", ");
   return `${layout.name} (${value || survey.fields[0].name}, ...)`;
+}
+
+/** How many fields of a survey a table's columns can be: by layout as stated, else by the one that finds most. */
+export function scoreColumns(schema: readonly ColumnSchema[], survey: Survey, options: BindOptions): number[] {
+  const layouts = [ownLayout, ...survey.layouts].filter(({ name, onRequest }) =>
+    options.layout === undefined ? !onRequest : name === options.layout,
+  );
+  let [most, details] = [0, 0];
+  for (const layout of layouts) {
+    try {
+      const find = makeFinder("", schema, layout === ownLayout);
+      const fit = fitOf({ path: "", find, layout, survey, options });
+      if (fit.found > most || (fit.found === most && fit.details > details)) [most, details] = [fit.found, fit.details];
+    } catch (error) {
+      // Columns that could be either are told when the table is read, if it comes to that.
+      if (!(error instanceof UserError)) throw error;
+    }
+  }
+  return [most, details];
 }
 
 function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Survey, options: BindOptions): Layout {

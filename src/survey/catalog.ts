@@ -20,8 +20,8 @@ export interface Catalog {
   readonly rowCount: number;
   /** [rowCount] */
   readonly objectId: readonly string[];
-  /** The ids are whole numbers of one column of the table: answers carry them as such. */
-  readonly hasIntegerIds?: boolean;
+  /** The ids are numbers of one column of the table: answers carry them as such. Absent where they are texts. */
+  readonly idType?: "int64" | "float64";
   /** [rowCount] Noise draws of one galaxy share their parent; splits are by parent. */
   readonly parentId: readonly string[];
   /** [rowCount] Pointing or tile, where the table says: noise and zero-points are shared within one. */
@@ -109,7 +109,7 @@ function textsOf(catalogs: readonly Catalog[]): RowTexts {
 export function select(catalog: Catalog, rows: ArrayLike<number>): Catalog {
   const chosen = emptyCatalog(catalog.fields, rows.length, textsOf([catalog]));
   for (let at = 0; at < rows.length; at++) copyRow(catalog, rows[at], chosen, at);
-  return catalog.hasIntegerIds === undefined ? chosen : { ...chosen, hasIntegerIds: catalog.hasIntegerIds };
+  return catalog.idType === undefined ? chosen : { ...chosen, idType: catalog.idType };
 }
 
 /** Catalogues of the same fields, one below the other; a single one is returned as it is. */
@@ -132,7 +132,9 @@ export function concat(catalogs: readonly Catalog[]): Catalog {
     }
     at += catalog.rowCount;
   }
-  return { ...whole, hasIntegerIds: catalogs.every(({ hasIntegerIds }) => hasIntegerIds === true) };
+  const { idType } = catalogs[0];
+  const isSame = idType !== undefined && catalogs.every((catalog) => catalog.idType === idType);
+  return isSame ? { ...whole, idType } : whole;
 }
 
 /** The same rows with the fields for which `isHidden` not observed; shares everything but the states. */

@@ -1,7 +1,7 @@
 import { UserError } from "../errors.ts";
 import { openTable } from "../io/formats.ts";
-import type { Column, Table } from "../io/table.ts";
-import { bindLayout } from "./bind.ts";
+import type { Column, Table, TablePick, TableSource } from "../io/table.ts";
+import { bindLayout, scoreColumns } from "./bind.ts";
 import type { Binding } from "./bind.ts";
 import type { BindOptions } from "./bind-fields.ts";
 import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
@@ -21,7 +21,13 @@ export interface CatalogBatch {
   readonly report: ReadReport;
 }
 
-/** Ids from a template such as `{TILE_ID}-{NUMBER}`; row numbers where there is none. */
+/** What stands in a cell of an id, as text; "" where nothing does. Different numbers have different texts. */
+function idText({ data, isValid }: Column, row: number): string {
+  const cell = data[row];
+  return isValid?.[row] === 0 || Number.isNaN(cell) ? "" : String(cell);
+}
+
+/** Ids from a template such as `{TILE_ID}-{NUMBER}`, "" where a part of one is missing; row numbers where there is none. */
 function readIds(
   columns: ReadonlyMap<string, Column>,
   template: string | undefined,
@@ -29,13 +35,38 @@ function readIds(
   rows: number,
 ): string[] {
   if (template === undefined) return Array.from({ length: rows }, (_, row) => String(firstRow + row + 1));
-  const names = templateColumns(template);
+  const parts = templateColumns(template).map((name) => columns.get(name));
   const literals = template.split(/\{[^}]+\}/);
   return Array.from({ length: rows }, (_, row) => {
     let id = literals[0];
-    for (const [k, name] of names.entries()) id += `${String(columns.get(name)?.data[row] ?? "")}${literals[k + 1]}`;
-    return id.trim();
+    for (const [k, column] of parts.entries()) {
+      const text = column ? idText(column, row) : "";
+      if (text === "") return "";
+      id += text + literals[k + 1];
+    }
+    return id;
   });
+}
+
+/** Ids of a template, their numbers for rows that have none: no two rows become one for want of a name. */
+function readNames(
+  columns: ReadonlyMap<string, Column>,
+  { objectId: template, parentId: parents }: Binding,
+  firstRow: number,
+  rows: number,
+): { readonly objectId: string[]; readonly parentId: readonly string[]; readonly unnamed: number } {
+  const objectId = readIds(columns, template, firstRow, rows);
+  let unnamed = 0;
+  for (let row = 0; row < rows; row++) {
+    if (objectId[row] !== "") continue;
+    objectId[row] = `row ${firstRow + row + 1}`;
+    unnamed++;
+  }
+  const parentId =
+    parents === undefined
+      ? objectId
+      : readIds(columns, parents, firstRow, rows).map((parent, row) => (parent === "" ? objectId[row] : parent));
+  return { objectId, parentId, unnamed };
 }
 
 /** A number in a message: single precision has no more digits to tell. */
@@ -73,18 +104,20 @@ function bindRows(
   }
   report.emptyRows = countEmpty(state, isRejected, fields.length);
   const ids = (template: string | undefined): string[] => readIds(columns, template, firstRow, rowCount);
-  const objectId = ids(binding.objectId);
-  const parentId = binding.parentId === undefined ? objectId : ids(binding.parentId);
+  const { objectId, parentId, unnamed } = readNames(columns, binding, firstRow, rowCount);
+  report.unnamedRows = unnamed;
   const tile = binding.tile === undefined ? {} : { tile: ids(binding.tile) };
   const instrument = binding.instrument === undefined ? {} : { instrument: ids(binding.instrument) };
-  const hasIntegerIds = isIntegerColumn(columns, binding.objectId);
-  const texts = { objectId, hasIntegerIds, parentId, ...tile, ...instrument };
+  const idType = idTypeOf(columns, binding.objectId);
+  const texts = { objectId, ...(idType === undefined ? {} : { idType }), parentId, ...tile, ...instrument };
   return { catalog: { fields, rowCount, ...texts, value, error, state }, report };
 }
 
-function isIntegerColumn(columns: ReadonlyMap<string, Column>, template = ""): boolean {
-  const column = columns.get(/^\{([^{}]+)\}$/.exec(template)?.[1] ?? "");
-  return column !== undefined && column.type.startsWith("int");
+/** The type of ids that are the numbers of one column. */
+function idTypeOf(columns: ReadonlyMap<string, Column>, template = ""): Catalog["idType"] {
+  const type = columns.get(/^\{([^{}]+)\}$/.exec(template)?.[1] ?? "")?.type;
+  if (type === undefined || type === "string") return undefined;
+  return type.startsWith("float") ? "float64" : "int64";
 }
 
 /** Rows in which nothing stood, used or not. */
@@ -108,6 +141,20 @@ export function toCatalog(table: Table, survey: Survey, options: CatalogOptions 
 }
 
 /**
+ * Opens a table file; of several tables in it the one that `options.hdu` names, else the one with most of the survey's
+ * fields. @throws UserError for a file that can't be read, where several have as many.
+ */
+export function openFor(path: string, survey: Survey, options: BindOptions = {}): Promise<TableSource> {
+  const { hdu } = options;
+  const score: TablePick["score"] = (schema) => scoreColumns(schema, survey, options);
+  return openTable(path, hdu === undefined ? { score } : { name: hdu });
+}
+
+/** Columns of ids, which are wanted as they are written. */
+const idColumns = ({ objectId, parentId, tile, instrument }: Binding): string[] =>
+  [objectId, parentId, tile, instrument].flatMap(templateColumns);
+
+/**
  * Streams a table file as catalogues of `survey`, reading only the columns that it needs.
  * @throws UserError as {@link toCatalog}, and for a file that is damaged or has no rows.
  */
@@ -116,15 +163,22 @@ export async function* readCatalog(
   survey: Survey,
   options: CatalogOptions = {},
 ): AsyncGenerator<CatalogBatch, void, undefined> {
-  const source = await openTable(path);
+  const source = await openFor(path, survey, options);
   try {
-    const binding = bindLayout(path, source.schema, survey, options);
+    const binding = bindLayout(source.path, source.schema, survey, options);
     const { batchRows } = options;
+    const wanted = { columns: binding.columns, texts: idColumns(binding), ...(batchRows ? { batchRows } : {}) };
+    const notes: string[] = [];
+    const told = (): void => void notes.splice(0, notes.length, ...(source.notes?.() ?? []));
     let firstRow = 0;
-    for await (const table of source.batches({ columns: binding.columns, ...(batchRows ? { batchRows } : {}) })) {
-      yield bindRows(table, survey, binding, options, firstRow);
+    for await (const table of source.batches(wanted)) {
+      const batch = bindRows(table, survey, binding, options, firstRow);
+      batch.report.notes.push(notes);
+      told();
+      yield batch;
       firstRow += table.rowCount;
     }
+    told();
     if (firstRow === 0) throw new UserError(`${path}: a table without rows, expected at least one galaxy`);
   } finally {
     await source.close();
@@ -133,6 +187,8 @@ export async function* readCatalog(
 
 /** What reading a table will take from it. */
 export interface TableOutline {
+  /** The file, and which of its tables where it holds several. */
+  readonly path: string;
   readonly binding: Binding;
   /** Undefined where the format does not say without reading to the end. */
   readonly rowCount: number | undefined;
@@ -140,9 +196,10 @@ export interface TableOutline {
 
 /** Opens a table and fits a layout, without reading rows. @throws UserError as {@link toCatalog}. */
 export async function outlineTable(path: string, survey: Survey, options: CatalogOptions = {}): Promise<TableOutline> {
-  const source = await openTable(path);
+  const source = await openFor(path, survey, options);
   try {
-    return { binding: bindLayout(path, source.schema, survey, options), rowCount: source.rowCount };
+    const { schema, rowCount } = source;
+    return { path: source.path, binding: bindLayout(source.path, schema, survey, options), rowCount };
   } finally {
     await source.close();
   }
@@ -155,13 +212,12 @@ export async function* readTiles(
 ): AsyncGenerator<{ readonly parentId: readonly string[]; readonly tile: readonly string[] }, void, undefined> {
   const source = await openTable(path);
   try {
-    const parent = binding.parentId ?? binding.objectId;
-    const wanted = new Set([...templateColumns(parent), ...templateColumns(binding.tile)]);
+    const wanted = new Set([binding.objectId, binding.parentId, binding.tile].flatMap(templateColumns));
     let firstRow = 0;
-    for await (const { columns, rowCount } of source.batches({ columns: [...wanted] })) {
+    for await (const { columns, rowCount } of source.batches({ columns: [...wanted], texts: [...wanted] })) {
       const byName = new Map(columns.map((column) => [column.name, column]));
-      const ids = (template: string | undefined): string[] => readIds(byName, template, firstRow, rowCount);
-      yield { parentId: ids(parent), tile: ids(binding.tile) };
+      const { parentId } = readNames(byName, binding, firstRow, rowCount);
+      yield { parentId, tile: readIds(byName, binding.tile, firstRow, rowCount) };
       firstRow += rowCount;
     }
   } finally {

@@ -23,6 +23,10 @@ export interface ReadReport {
   readonly ignoredColumns: readonly string[];
   /** What ids are made of, where the table doesn't have it: rows are numbered then. */
   missingId?: string;
+  /** Rows whose id is missing; they are named by their number. */
+  unnamedRows: number;
+  /** What the files hold that was not read, one list a table: complete when its last row has been read. */
+  readonly notes: (readonly string[])[];
 }
 
 const EXAMPLES = 3;
@@ -33,7 +37,7 @@ export function createReport(
   missingId?: string,
 ): ReadReport {
   const id = missingId === undefined ? {} : { missingId };
-  const of = { unusedColumns: columns.unused, ignoredColumns: columns.ignored };
+  const of = { unusedColumns: columns.unused, ignoredColumns: columns.ignored, unnamedRows: 0, notes: [] };
   return { layout, rowCount: 0, usedCount: 0, emptyRows: 0, reasons: new Map(), ...of, ...id };
 }
 
@@ -50,6 +54,8 @@ export function addReport(total: ReadReport, part: ReadReport): void {
   total.rowCount += part.rowCount;
   total.usedCount += part.usedCount;
   total.emptyRows += part.emptyRows;
+  total.unnamedRows += part.unnamedRows;
+  for (const notes of part.notes) if (!total.notes.includes(notes)) total.notes.push(notes);
   for (const [reason, { count, examples }] of part.reasons) {
     const known = total.reasons.get(reason);
     if (known) {
@@ -65,6 +71,10 @@ export function formatReport(report: ReadReport): string[] {
     `${counted(report.rowCount, "row")}, ${counted(report.usedCount, "value")} (layout${report.layout.includes(",") ? "s" : ""} ${report.layout})`,
   ];
   if (report.missingId !== undefined) lines.push(`no ids (${report.missingId}): rows are numbered in their place`);
+  if (report.unnamedRows > 0) {
+    lines.push(`${counted(report.unnamedRows, "row")} without an id, named by number in its place: "row 17"`);
+  }
+  lines.push(...report.notes.flat());
   if (report.emptyRows > 0) lines.push(`${counted(report.emptyRows, "row")} empty in the table`);
   for (const [reason, { count, examples }] of [...report.reasons].sort((a, b) => b[1].count - a[1].count)) {
     const what = reason.startsWith(LABEL_KEPT)

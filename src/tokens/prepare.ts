@@ -44,9 +44,7 @@ export interface PrepareRequest {
 }
 
 /** A table, and what will be read of it. */
-interface Source extends TableOutline {
-  readonly path: string;
-}
+type Source = TableOutline;
 
 /** Tables as they are, folders as the tables in them. @throws UserError for a folder without tables. */
 function expandFolders(paths: readonly string[]): string[] {
@@ -225,7 +223,7 @@ export async function prepare(given: PrepareRequest): Promise<Manifest["parts"]>
   const survey = loadSurvey(request.survey);
   const sources: Source[] = [];
   for (const path of expandFolders(request.tables)) {
-    sources.push({ path, ...(await outlineTable(path, survey, request.reading)) });
+    sources.push(await outlineTable(path, survey, request.reading));
   }
   claimFolder(out);
   const { split: tiles, count: tileCount, rows: rowCount } = await splitTiles(sources, request);

@@ -1,14 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answers, createPredictor, type Predictor } from "../../src/inference/predict.ts";
+import { MOST_CHAIN_GALAXIES } from "../../src/inference/network.ts";
+import { createPredictor, type Predictor, readRaw, withoutWanted } from "../../src/inference/predict.ts";
 import { sampleJoint } from "../../src/inference/sampling.ts";
+import type { Distribution } from "../../src/model/distribution.ts";
 import { modelSchema } from "../../src/model/transformer.ts";
 import { createRng, shuffleInPlace } from "../../src/random.ts";
+import { allRows } from "../../src/survey/catalog.ts";
 import { State } from "../../src/survey/field.ts";
-import { createFieldCoder } from "../../src/tokens/standardise.ts";
+import { coderOf } from "../../src/train/config.ts";
 import { train } from "../../src/train/loop.ts";
 import { condition, createWorld, sampleWorld, scaleOf } from "../helpers/gaussian.ts";
 import { onnx, startCheckpoint } from "../helpers/network.ts";
-import { everyRow, sourceOf } from "../helpers/toy.ts";
+import { sourceOf } from "../helpers/toy.ts";
 
 /** A small network, trained with both objectives, held against a world in which every conditional is known. */
 
@@ -50,23 +53,26 @@ function optimum(row: number, known: readonly number[], j: number): number {
 
 let predictor: Predictor;
 
-/** Answers seen through the errors of what they are compared with; `of` names the row and field of each. */
-function seenThroughErrors({ distribution, scales }: Answers, of: (at: number) => readonly [number, number]): Answers {
+/** Answers for field j of galaxies `rows`, seen through the errors of what they are compared with. */
+function seenThroughErrors(
+  encoded: Distribution,
+  rows: ArrayLike<number>,
+  j: number,
+  scales: Float64Array,
+): Distribution {
   const { value, error } = unseen.catalog;
-  const sigma = (at: number): number => {
-    const [row, j] = of(at);
-    return predictor.coder.encodeError(j, value[row * n + j], error[row * n + j], scales[row]);
-  };
-  return { distribution: distribution.widen(sigma), scales };
+  return encoded.widen((i) =>
+    predictor.coder.encodeError(j, value[rows[i] * n + j], error[rows[i] * n + j], scales[i]),
+  );
 }
 
-/** -ln p(o_j) [nats per unit of g] and P(below o_j) of answer `at`, seen through the error of o_j. */
-function judge({ distribution, scales }: Answers, at: number, row: number, j: number): { loss: number; pit: number } {
+/** -ln p(o_j) [nats per unit of g] and P(below o_j) of answer `i`, for galaxy `row`, seen through the error of o_j. */
+function judge(seen: Distribution, i: number, row: number, j: number, scale: number): { loss: number; pit: number } {
   const { coder } = predictor;
   const x = unseen.catalog.value[row * n + j];
-  const stretch = coder.encodeError(j, x, 1, scales[row]) * scaleOf(world, j).slope(unseen.observed[row * n + j]);
-  const v = coder.encode(j, x, scales[row]);
-  return { loss: -distribution.logDensity(at, v) - Math.log(stretch), pit: distribution.cdf(at, v) };
+  const stretch = coder.encodeError(j, x, 1, scale) * scaleOf(world, j).slope(unseen.observed[row * n + j]);
+  const v = coder.encode(j, x, scale);
+  return { loss: -seen.logDensity(i, v) - Math.log(stretch), pit: seen.cdf(i, v) };
 }
 
 /** Largest distance between the empirical distribution of `values` and the uniform one (Kolmogorov & Smirnov). */
@@ -82,7 +88,7 @@ async function covarianceError(known: readonly number[], wanted: readonly number
   let truth = drawn;
   for (let row = 0; row < JOINT_ROWS; row++) {
     const rng = createRng(`joint ${known.join()} ${row}`);
-    const { values } = await sampleJoint(predictor, unseen.catalog, row, flags(known), wanted, DRAWS, rng);
+    const { values } = await sampleJoint(predictor, unseen.catalog, [row], flags(known), wanted, DRAWS, () => rng);
     const value = (j: number): number => unseen.observed[row * n + j];
     const noise = (j: number): number => unseen.noise[row * n + j];
     const { mean, covariance } = condition(world, known, wanted, value, noise);
@@ -126,7 +132,7 @@ beforeAll(async () => {
   const state = await train(
     {
       engine,
-      coder: createFieldCoder(world.fields, start.config.standardisation),
+      coder: coderOf(start.config),
       sources: [sourceOf(catalog)],
       validation: [],
       onProgress: () => {},
@@ -144,18 +150,17 @@ const MARGIN = 0.05;
 describe("in a Gaussian world", () => {
   it("marginals of any subset are as good as can be, far better than none given, and calibrated", async () => {
     const catalog = hideSome(all, "masked");
-    const answers = seenThroughErrors(await predictor.predict(catalog, everyRow(catalog), flags(all), all), (at) => [
-      Math.floor(at / n),
-      at % n,
-    ]);
+    const rows = allRows(catalog);
     const gaps: number[][] = all.map(() => []);
     const pits: number[][] = all.map(() => []);
     const gains: number[] = [];
-    for (let row = 0; row < ROWS; row++) {
-      const known = knownOf(catalog, row);
-      for (const j of all) {
+    for (const j of all) {
+      const { encoded, scales } = await predictor.predict(catalog, rows, flags(all), [j]);
+      const seen = seenThroughErrors(encoded[0], rows, j, scales);
+      for (const row of rows) {
+        const known = knownOf(catalog, row);
         if (known.includes(j)) continue;
-        const { loss, pit } = judge(answers, row * n + j, row, j);
+        const { loss, pit } = judge(seen, row, row, j, scales[row]);
         const best = optimum(row, known, j);
         gaps[j].push(loss - best);
         pits[j].push(pit);
@@ -176,25 +181,30 @@ describe("in a Gaussian world", () => {
     async (order) => {
       const rest = all.filter((j) => !order.includes(j));
       const catalog = hideSome(rest, `ordered ${order.join()}`);
-      const rows = everyRow(catalog);
-      const { scales } = await predictor.predict(catalog, rows, flags(all), [order[0]]);
-      const encoded = (row: number, j: number): number =>
-        predictor.coder.encode(j, unseen.catalog.value[row * n + j], scales[row]);
+      const { network, coder } = predictor;
       let gap = 0;
       let gain = 0;
-      for (let t = 0; t < order.length; t++) {
-        const before = order.slice(0, t);
-        const drawn = Float32Array.from([...rows].flatMap((row) => before.map((j) => encoded(row, j))));
-        const answers = seenThroughErrors(
-          await predictor.predictNext(catalog, rows, flags(all), order.slice(0, t + 1), drawn),
-          (row) => [row, order[t]],
-        );
-        for (const row of rows) {
-          const known = knownOf(catalog, row);
-          const best = optimum(row, [...known, ...before], order[t]);
-          gap += judge(answers, row, row, order[t]).loss - best;
-          gain += optimum(row, known, order[t]) - best;
-        }
+      for (let from = 0; from < ROWS; from += MOST_CHAIN_GALAXIES) {
+        const rows = allRows(catalog).subarray(from, from + MOST_CHAIN_GALAXIES);
+        const states = await network.encode(catalog, rows, withoutWanted(flags(all), order));
+        const marginals = await network.read(states, order);
+        await network.chain(states, allRows(states), order.length, async ({ ask }) => {
+          let before: { field: number; value: Float32Array } | undefined;
+          for (const [t, field] of order.entries()) {
+            const { family, raw: marginal } = marginals[t];
+            const raw = await ask({ field, marginal, ...(before === undefined ? {} : { before }) });
+            const seen = seenThroughErrors(readRaw(family, raw), rows, field, states.scales);
+            rows.forEach((row, i) => {
+              const known = knownOf(catalog, row);
+              const best = optimum(row, [...known, ...order.slice(0, t)], field);
+              gap += judge(seen, i, row, field, states.scales[i]).loss - best;
+              gain += optimum(row, known, field) - best;
+            });
+            const own = (row: number, i: number): number =>
+              coder.encode(field, unseen.catalog.value[row * n + field], states.scales[i]);
+            before = { field, value: Float32Array.from(rows, own) };
+          }
+        });
       }
       expect(gap / (ROWS * order.length)).toBeLessThan(MARGIN);
       expect(gap).toBeLessThan(0.6 * gain);

@@ -1,18 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pdfColumns, summaryColumns } from "../../src/inference/answers.ts";
 import { predictTruths } from "../../src/inference/evaluate.ts";
-import { type Answers, createPredictor, type Predictor } from "../../src/inference/predict.ts";
+import { type Answers, createPredictor, type Predictor, readRaw, withoutWanted } from "../../src/inference/predict.ts";
 import { sampleJoint } from "../../src/inference/sampling.ts";
 import { summarise } from "../../src/inference/summary.ts";
-import { fieldAnswers } from "../../src/inference/field-answers.ts";
+import { fieldDistribution } from "../../src/inference/field-answer.ts";
 import { categoryDistribution } from "../../src/model/category.ts";
 import { type Distribution, selected } from "../../src/model/distribution.ts";
 import { mixtureDistribution } from "../../src/model/mixture.ts";
 import { createRng } from "../../src/random.ts";
-import { State } from "../../src/survey/field.ts";
+import { allRows } from "../../src/survey/catalog.ts";
+import { type CategoryField, State } from "../../src/survey/field.ts";
 import { createFieldCoder } from "../../src/tokens/standardise.ts";
 import { onnx, perturb, startCheckpoint } from "../helpers/network.ts";
-import { distance, everyRow, toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
+import { distance, toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
 
 const n = toyFields.length;
 const catalog = toyCatalog(300);
@@ -45,7 +46,7 @@ function randomMixtures(rowCount: number): Distribution {
 }
 
 const measuredRows = (j: number): number[] =>
-  [...everyRow(catalog)].filter((row) => catalog.state[row * n + j] === State.measured);
+  [...allRows(catalog)].filter((row) => catalog.state[row * n + j] === State.measured);
 
 describe("a summary", () => {
   const encoded = randomMixtures(20);
@@ -58,7 +59,7 @@ describe("a summary", () => {
     const scales = new Float64Array(20).fill(scale);
     const [low, high] = toyFields[j].range.map((x) => coder.encode(j, x, scale));
     const kept = rows.map((row) => [encoded.cdf(row, low), encoded.cdf(row, high)] as const);
-    return { own: fieldAnswers(coder, { distribution: encoded, scales }, j, 0, 1), kept };
+    return { own: fieldDistribution(coder, { rowCount: 20, wanted: [j], scales, encoded: [encoded] }, 0), kept };
   };
 
   it.each(cases)("of $name at scale $scale has ordered quantiles of the right probability", ({ j, scale }) => {
@@ -113,11 +114,11 @@ describe("answer columns", () => {
   let answers: Answers;
   const wanted = [Z, 3, LINE];
   beforeAll(async () => {
-    answers = await predictor.predict(catalog, everyRow(catalog), given(0, 1, 2), wanted);
+    answers = await predictor.predict(catalog, allRows(catalog), given(0, 1, 2), wanted);
   });
 
   it("hold the summaries of each row, by name and with units", () => {
-    const columns = summaryColumns(coder, answers, wanted);
+    const columns = summaryColumns(coder, answers);
     const names = columns.map(({ name }) => name);
     expect(names.slice(0, 9).join()).toBe("z_mean,z_median,z_std,z_q05,z_q16,z_q84,z_q95,z_mode,z_odds");
     expect(names.slice(9)).toStrictEqual(
@@ -126,7 +127,7 @@ describe("answer columns", () => {
     const of = (name: string): Float32Array => columns.find((column) => column.name === name)!.data as Float32Array;
     for (const i of [0, 17, 299]) {
       wanted.forEach((j, w) => {
-        const summary = summarise(fieldAnswers(coder, answers, j, w, 3), i, toyFields[j].kind);
+        const summary = summarise(fieldDistribution(coder, answers, w), i, toyFields[j].kind);
         for (const [name, value] of Object.entries(summary)) {
           expect(of(`${toyFields[j].name}_${name}`)[i]).toBe(Math.fround(value));
         }
@@ -138,7 +139,18 @@ describe("answer columns", () => {
   it("hold the probability of each class, and the most probable one", () => {
     const distribution = categoryDistribution(Float64Array.of(0.7, 0.2, 0.1, 0.1, 0.4, 0.5), 2);
     const classes = ["galaxy", "star", "quasar"];
-    const columns = summaryColumns(coder, { distribution, scales: new Float64Array(2) }, [MASS], () => classes);
+    const type: CategoryField = {
+      id: MASS,
+      name: "MASS",
+      kind: "category",
+      unit: "",
+      description: "class",
+      range: [0, 2],
+      classes,
+    };
+    const other = createFieldCoder(toyFields.with(MASS, type), checkpoint.config.standardisation);
+    const two = { rowCount: 2, wanted: [MASS], scales: new Float64Array(2), encoded: [distribution] };
+    const columns = summaryColumns(other, two);
     expect(columns.map(({ name }) => name)).toStrictEqual([
       "MASS_p_galaxy",
       "MASS_p_star",
@@ -151,7 +163,7 @@ describe("answer columns", () => {
 
   it("hold densities that integrate to one, in the field's unit", () => {
     const points = 400;
-    const columns = pdfColumns(coder, answers, wanted, { points });
+    const columns = pdfColumns(coder, answers, { points });
     expect(columns.map(({ name }) => name)).toStrictEqual([
       "z_grid",
       "z_pdf",
@@ -175,7 +187,7 @@ describe("answer columns", () => {
 
 describe("a prediction", () => {
   it("is the same alone, among others, and in any batch", async () => {
-    const all = await predictor.predict(catalog, everyRow(catalog), bands, [Z, MASS]);
+    const all = await predictor.predict(catalog, allRows(catalog), bands, [Z, MASS]);
     for (const rows of [[7], [7, 250, 3], [299, 7]]) {
       const some = await predictor.predict(catalog, Int32Array.from(rows), bands, [MASS, Z]);
       rows.forEach((row, i) => {
@@ -184,8 +196,8 @@ describe("a prediction", () => {
           [1, 0],
         ]) {
           const [own, same] = [new Float64Array(3), new Float64Array(3)];
-          some.distribution.quantiles(2 * i + w, [0.1, 0.5, 0.9], own);
-          all.distribution.quantiles(2 * row + v, [0.1, 0.5, 0.9], same);
+          some.encoded[w].quantiles(i, [0.1, 0.5, 0.9], own);
+          all.encoded[v].quantiles(row, [0.1, 0.5, 0.9], same);
           expect(distance(own, same)).toBeLessThan(1e-4);
         }
         expect(some.scales[i]).toBe(all.scales[row]);
@@ -195,19 +207,21 @@ describe("a prediction", () => {
 
   it("of nothing is nothing", async () => {
     const none = await predictor.predict(catalog, new Int32Array(0), bands, [Z]);
-    expect([none.distribution.rowCount, none.scales.length]).toStrictEqual([0, 0]);
+    expect([none.rowCount, none.encoded[0].rowCount, none.scales.length]).toStrictEqual([0, 0, 0]);
   });
 
   it("doesn't look at what isn't given, the asked value above all", async () => {
-    const before = await predictor.predict(catalog, everyRow(catalog), given(0, 1), [Z, 4]);
+    const before = await predictor.predict(catalog, allRows(catalog), given(0, 1), [Z, 4]);
     const other = { ...catalog, value: catalog.value.map((x, at) => (at % n < 2 ? x : x + 3)) };
-    const after = await predictor.predict(other, everyRow(other), given(0, 1), [Z, 4]);
-    const medians = ({ distribution }: Answers): number[] => {
+    const after = await predictor.predict(other, allRows(other), given(0, 1), [Z, 4]);
+    const medians = ({ encoded }: Answers): number[] => {
       const out = new Float64Array(1);
-      return Array.from({ length: distribution.rowCount }, (_, row) => {
-        distribution.quantiles(row, [0.5], out);
-        return out[0];
-      });
+      return encoded.flatMap((of) =>
+        Array.from({ length: of.rowCount }, (_, row) => {
+          of.quantiles(row, [0.5], out);
+          return out[0];
+        }),
+      );
     };
     expect(medians(after)).toStrictEqual(medians(before));
     expect(after.scales).toStrictEqual(before.scales);
@@ -217,33 +231,32 @@ describe("a prediction", () => {
 describe("joint samples", () => {
   it("have the marginal of the first field, and follow it with the others", async () => {
     const draws = 3000;
-    const { encoded, values } = await sampleJoint(
-      predictor,
-      catalog,
-      4,
-      bands,
-      [Z, MASS, 3],
-      draws,
+    const { encoded, values } = await sampleJoint(predictor, catalog, [4], bands, [Z, MASS, 3], draws, () =>
       createRng("joint"),
     );
-    const first = await predictor.predictNext(catalog, Int32Array.of(4), bands, [Z], new Float32Array(0));
-    const below = first.distribution.cdf(0, predictor.coder.encode(Z, toyFields[Z].range[0], 0));
+    const { network } = predictor;
+    const isGiven = withoutWanted(bands, [Z, MASS, 3]);
+    const states = await network.encode(catalog, [4], isGiven);
+    const [{ family, raw: marginal }] = await network.read(states, [Z]);
+    const first = await network.chain(states, Int32Array.of(0), 1, ({ ask }) => ask({ field: Z, marginal }));
+    const distribution = readRaw(family, first);
+    const below = distribution.cdf(0, predictor.coder.encode(Z, toyFields[Z].range[0], 0));
     const pits = Array.from({ length: draws }, (_, i) => {
-      const u = first.distribution.cdf(0, encoded[3 * i]);
+      const u = distribution.cdf(0, encoded[3 * i]);
       return (u - below) / (1 - below);
     }).sort((a, b) => a - b);
     const distances = pits.map((u, i) => Math.max(u - i / draws, (i + 1) / draws - u));
     expect(Math.max(...distances)).toBeLessThan(1.95 / Math.sqrt(draws)); // Kolmogorov & Smirnov, 0.1 %
     for (const i of [0, 5, 99]) {
       [Z, MASS, 3].forEach((j, w) =>
-        expect(values[3 * i + w] / coder.decode(j, encoded[3 * i + w], first.scales[0])).toBeCloseTo(1, 4),
+        expect(values[3 * i + w] / coder.decode(j, encoded[3 * i + w], states.scales[0])).toBeCloseTo(1, 4),
       );
     }
   });
 
   it("depend on the stream alone", async () => {
     const draw = (seed: string): ReturnType<typeof sampleJoint> =>
-      sampleJoint(predictor, catalog, 9, bands, [Z, LINE], 50, createRng(seed));
+      sampleJoint(predictor, catalog, [9], bands, [Z, LINE], 50, () => createRng(seed));
     expect(await draw("a")).toStrictEqual(await draw("a"));
     expect((await draw("a")).encoded).not.toStrictEqual((await draw("b")).encoded);
   });
@@ -251,7 +264,7 @@ describe("joint samples", () => {
 
 describe("answers beside truths", () => {
   it("take measured truths only, hide what is asked even where the question gives it, and widen answers by the truth's error", async () => {
-    const rows = everyRow(catalog);
+    const rows = allRows(catalog);
     const question = { title: "all", isGiven: given(...every), wanted: [Z, 3] };
     const answers = await predictTruths(predictor, catalog, rows, question);
     let compared = 0;
@@ -270,7 +283,7 @@ describe("answers beside truths", () => {
         const x = catalog.value[row * n + j];
         const scale = honest.scales[i];
         const error = coder.encodeError(j, x, catalog.error[row * n + j], scale);
-        const own = selected(honest.distribution, [i]);
+        const own = selected(honest.encoded[0], [i]);
         const [from, to] = [low, high].map((bound) => own.cdf(0, coder.encode(j, bound, scale)));
         expect(predictions.truth[i]).toBe(x);
         // Where the range cuts nothing off, the answer is the network's, seen through the error.
@@ -285,7 +298,7 @@ describe("answers beside truths", () => {
   it("leave out a field that is never measured", async () => {
     const blind = { ...catalog, state: catalog.state.map((s, at) => (at % n === Z ? State.notObserved : s)) };
     const question = { title: "z", isGiven: bands, wanted: [Z, MASS] };
-    const answers = await predictTruths(predictor, blind, everyRow(blind), question);
+    const answers = await predictTruths(predictor, blind, allRows(blind), question);
     expect([...answers.keys()]).toStrictEqual(["MASS"]);
   });
 });

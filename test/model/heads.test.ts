@@ -1,11 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import type { Arrays, Signature } from "../../src/engine/contract.ts";
-import { type HeadName, headOf, heads, headSchema, type HeadSpec, resolveHead } from "../../src/model/heads.ts";
-import { logNdtr } from "../../src/model/log-ndtr.ts";
+import { logNdtr } from "../../src/engine/ops.ts";
+import { type HeadName, headOf, heads, type HeadSpec } from "../../src/model/heads.ts";
 import { logNormalBetween, normalCdf, normalDensity } from "../../src/model/normal.ts";
+import { familiesOf, headChoiceSchema } from "../../src/model/readouts.ts";
 import { createRng } from "../../src/random.ts";
+import { allRows } from "../../src/survey/catalog.ts";
+import { fitStandardisation } from "../../src/tokens/standardise.ts";
+import { coderOf } from "../../src/train/config.ts";
 import { onnx, plainJs } from "../helpers/network.ts";
+import { surveyOfFields, toyCatalog, toyFields } from "../helpers/toy.ts";
 
 const HALF_LOG_2PI = 0.5 * Math.log(2 * Math.PI);
 
@@ -83,15 +88,6 @@ describe.each(names)("head %s", (name) => {
   const raw = randomRaw(6, width, name);
   const answers = head.read(Float32Array.from(raw.flat()), raw.length, spec);
   const valueOf = (i: number): number => (isClass ? i % 4 : -2 + i);
-
-  it("has a config whose spec it reads", () => {
-    const config = headSchema.parse({ head: name });
-    expect(config).toStrictEqual(headOf(spec).config.parse({ head: name }));
-    const resolved = resolveHead(config, 4);
-    expect(resolved.head).toBe(name);
-    expect(headOf(resolved).initialBias(resolved)).toHaveLength(headOf(resolved).width(resolved));
-    expect(headSchema.safeParse({ head: name, bin: 3 }).success).toBe(false);
-  });
 
   it.each(["onnx", "plainJs"] as const)(
     "has the likelihood of the distribution that it reads out (%s)",
@@ -215,10 +211,44 @@ describe("head histogram", () => {
   });
 });
 
-describe("head category", () => {
-  it("is refused for fewer than two classes", () => {
-    expect(() => resolveHead({ head: "category" }, 1)).toThrow("head category: 1 classes, expected two or more");
+describe("what a recipe says of answers", () => {
+  const survey = surveyOfFields([
+    ...toyFields,
+    { id: 10, name: "TYPE", kind: "category", unit: "", description: "type", range: [0, 2], classes: ["a", "b", "c"] },
+  ]);
+  const catalog = toyCatalog(50);
+  const { fields, absolute, ...rest } = fitStandardisation(catalog, allRows(catalog));
+  const unit = { mean: 0, deviation: 1 };
+  const standardisation = { ...rest, absolute: [...absolute], fields: [...fields, unit] };
+  const vocabulary = coderOf({ survey, standardisation, grownAt: [] });
+
+  it("puts mixtures of one size together, and grids and classes by themselves", () => {
+    const families = familiesOf({ redshift: headChoiceSchema.parse({ head: "histogram", bins: 4 }) }, 3, vocabulary);
+    expect(families.map(({ suffix }) => suffix)).toStrictEqual(["", ".histogram-z", ".category-TYPE"]);
+    const [mixtures, grid, classes] = families;
+    expect(mixtures.spec).toStrictEqual({ head: "mixture", components: 3 });
+    expect(mixtures.readouts.map(({ name, members }) => [name, [...members]])).toStrictEqual([
+      ["band", [0, 1, 2, 3, 4, 5]],
+      ["property", [7, 8, 9]],
+    ]);
+    expect([...grid.members]).toStrictEqual([6]);
+    expect(classes.spec).toStrictEqual({ head: "category", classes: 3 });
   });
+
+  it("lays a grid evenly in the field's unit where its ends are told", () => {
+    const choice = headChoiceSchema.parse({ head: "histogram", from: 0, to: 2, bins: 4 });
+    const { spec } = familiesOf({ redshift: choice }, 3, vocabulary)[1];
+    const edges = spec.head === "histogram" ? [...(spec.edges as number[])] : [];
+    const redshifts = edges.map((v) => vocabulary.decode(6, v, 0));
+    [0, 0.5, 1, 1.5, 2].forEach((z, i) => expect(redshifts[i]).toBeCloseTo(z, 9));
+  });
+
+  it.each([{ head: "gauss" }, { head: "mixture", components: 0 }, { head: "histogram", bin: 3 }, { head: "category" }])(
+    "refuses %j",
+    (choice) => {
+      expect(headChoiceSchema.safeParse(choice).success).toBe(false);
+    },
+  );
 });
 
 describe("ln Phi", () => {

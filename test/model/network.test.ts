@@ -102,7 +102,7 @@ describe("the network", () => {
     const base = await run();
     const isGiven = inputs.state.data.map((s) => Number(s > 0));
     expect(isGiven.some((flag) => flag === 0) && isGiven.some((flag) => flag === 1)).toBe(true);
-    for (const name of ["value", "sigma", "slope"]) {
+    for (const name of ["value", "sigma", "doubt", "slope"]) {
       const other = await run(changed(name, (old, at) => (isGiven[at] === 0 ? 3 : old)));
       for (const output of ["marginal", "ordered"]) expect(other[output].data).toStrictEqual(base[output].data);
     }
@@ -114,8 +114,10 @@ describe("the network", () => {
       const b = Array.from({ length: B }, (_, i) => i).find((i) => inputs.state.data[i * n + j] > 0);
       if (b === undefined) continue;
       const at = b * n + j;
-      for (const name of ["value", "sigma"]) {
-        const other = await run(changed(name, (old, i) => (i === at ? old + 0.5 : old)));
+      // an error enters as what it is and as its logarithm
+      for (const names of [["value"], ["sigma", "doubt"]]) {
+        const moved = names.map((name) => changed(name, (old, i) => (i === at ? old + 0.5 : old)));
+        const other = await run(Object.assign({}, ...moved) as Arrays);
         expect(distance(galaxy(other.marginal, b), galaxy(base.marginal, b))).toBeGreaterThan(1e-4);
       }
       const other = await run(changed("state", (old, i) => (i === at ? (old === 3 ? 2 : 3) : old)));

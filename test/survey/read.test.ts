@@ -358,12 +358,12 @@ describe("ids", () => {
   it("of 64 bits stay whole, and answers may carry them as numbers", () => {
     const catalog = withIds(column("object_id", "int64", BigInt64Array.of(39627733927462346n, -1n)));
     expect(catalog.objectId).toEqual(["39627733927462346", "-1"]);
-    expect(catalog.hasIntegerIds).toBe(true);
+    expect(catalog.idType).toBe("int64");
   });
 
   it("that are text stay text", () => {
     const catalog = withIds(column("object_id", "string", ["0285", "1"]));
     expect(catalog.objectId).toEqual(["0285", "1"]);
-    expect(catalog.hasIntegerIds).toBe(false);
+    expect(catalog.idType).toBe(undefined);
   });
 });

@@ -51,17 +51,21 @@ const bytesOf = (...path: string[]): string => readFileSync(join(...path)).toStr
 describe("a run folder", () => {
   it("is one process's: the second is told who has it, and changes nothing", async () => {
     const { options, first } = await start("held");
-    let message = "";
-    const onProgress = async (): Promise<void> => {
-      expect(existsSync(lockOf(options.folder))).toBe(true);
+    let tried = 0;
+    const finalFiles = async (): Promise<Record<string, string>> => {
       const log = bytesOf(options.folder, "log.jsonl");
+      const held = new RegExp(`held: in use by process ${process.pid} on ${hostname()} since 20`);
       const other = await start("held", { training: { seed: "2" } });
-      await runTraining(other.options, other.first).catch((error: unknown) => (message = (error as Error).message));
-      expect(() => claimRunFolder(options.folder)).toThrow(/in use by process/);
+      await expect(runTraining(other.options, other.first)).rejects.toThrow(held);
+      const continued = resume({ engine: await onnx, folder: options.folder, verb: "pretrain" });
+      await expect(continued).rejects.toThrow(held);
+      expect(() => claimRunFolder(options.folder)).toThrow(held);
       expect(bytesOf(options.folder, "log.jsonl")).toBe(log);
+      tried++;
+      return {};
     };
-    await runTraining({ ...options, onProgress: onProgress as RunOptions["onProgress"] }, first);
-    expect(message).toMatch(new RegExp(`held: in use by process ${process.pid} on ${hostname()} since 20`));
+    await runTraining({ ...options, finalFiles }, first);
+    expect(tried).toBe(1);
     expect(loadCheckpoint(options.folder).config.training.seed).toBe("1");
     expect(existsSync(lockOf(options.folder))).toBe(false);
   });
