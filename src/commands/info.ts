@@ -53,7 +53,7 @@ function showCheckpoint(path: string): void {
   printTable(
     ["checkpoint", path],
     [
-      ["survey", config.survey.title],
+      ["survey", `${config.survey.name}: ${config.survey.title}`],
       [
         "fields",
         `${config.survey.fields.length} (${config.survey.fields.filter((f) => f.band !== undefined).length} bands)`,
