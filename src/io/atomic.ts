@@ -174,7 +174,11 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
 async function syncNames(folder: string): Promise<void> {
   try {
     const handle = await open(folder, "r");
-    await handle.sync().finally(() => handle.close());
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
   } catch {
     // Windows opens no folders; the files themselves are on disk
   }

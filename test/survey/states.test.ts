@@ -33,6 +33,7 @@ function surveyWith(errorKind: "absolute" | "relative" | "ivar"): Survey {
     },
     flags: [{ column: "r", bits: {}, values: { "1": "not reliable", BAD: "bad row" }, harmless: {} }],
     magic: [99, -99],
+    ignored: [],
   };
   return { ...minijpas, layouts: [layout] };
 }
