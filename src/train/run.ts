@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { appendFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
+import { checkFolder, makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { type Checkpoint, listSteps, saveCheckpoint, stepFolder, type TrainState } from "./checkpoint.ts";
 import { DivergenceError, type Progress, train, type TrainOptions } from "./loop.ts";
 import { writeSafetensors } from "./safetensors.ts";
@@ -45,13 +45,14 @@ export function readLog(folder: string, lastStep = Infinity): LogLine[] {
   return lines;
 }
 
-/** @throws UserError when the folder holds a run already and it isn't to be resumed. */
+/** @throws UserError when the folder holds a run already and it isn't to be resumed, or can't be written to. */
 export function claimRunFolder(folder: string): void {
   if (existsSync(logPath(folder)) || existsSync(join(folder, "checkpoint"))) {
     throw new UserError(
       `${folder}: holds a run already; --resume ${folder} continues it, another --out starts a new one`,
     );
   }
+  checkFolder(folder);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
+import { checkFolder } from "../io/atomic.ts";
 import { createLayout, initialise } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { type Reporter, silent } from "../progress.ts";
@@ -219,6 +220,7 @@ export interface ResumeRequest extends RunSetting {
 export async function resume(request: ResumeRequest): Promise<Checkpoint> {
   const { folder, verb, reporter = silent } = request;
   const start = loadCheckpoint(folder);
+  checkFolder(folder);
   const { config, state } = start;
   const own = verbOf(config);
   if (own !== verb) throw new UserError(`${folder}: not such a run; caleido ${own} --resume ${folder} continues it`);
