@@ -5,12 +5,13 @@ import { createGzip } from "node:zlib";
 import { UserError } from "../errors.ts";
 import { writeArrow } from "./arrow-write.ts";
 import { openArrow } from "./arrow.ts";
-import { atomically, withTemporary } from "./atomic.ts";
+import { atomically, checkPlace, withTemporary } from "./atomic.ts";
 import { readHead } from "./bytes.ts";
 import { checkNames } from "./columns.ts";
 import { openCsv, writeCsv } from "./csv.ts";
 import { openFitsTable } from "./fits.ts";
 import { writeFits } from "./fits-write.ts";
+import { isHats, openHats } from "./hats.ts";
 import { openHdf5 } from "./hdf5.ts";
 import { didYouMean } from "./nearest.ts";
 import { splitTableName } from "./table-name.ts";
@@ -102,11 +103,16 @@ function formatOf(path: string, possible: readonly Format[] = all): Format {
 
 /**
  * Opens a table file; the extension says the format, the first bytes are checked against it. Of several tables in it
- * `path[NAME]` or `path[2]` is one, else `pick` chooses.
+ * `path[NAME]` or `path[2]` is one, else `pick` chooses. A HATS catalogue is opened by its folder.
  * @throws UserError for a path, a format or a file that cannot be read as what its name says, for columns of one name.
  */
 export async function openTable(name: string, pick: TablePick = {}): Promise<TableSource> {
   const { file: path, table } = splitTableName(name);
+  if (table === undefined && isHats(path)) {
+    const whole = await openHats(path);
+    checkNames(path, whole.schema);
+    return { ...whole, batches: (options) => verified(whole, options) };
+  }
   const format: Format = formatOf(path);
   if (table !== undefined && format.hasTables !== true) {
     throw new UserError(`${name}: a ${format.name} file has one table, expected its name without [${table}]`);
@@ -168,11 +174,12 @@ async function* checked(header: TableHeader, batches: AsyncIterable<Table>): Asy
 }
 
 /**
- * Makes sure that a table can be written to a path, as far as its name says: for commands to call before the work.
- * @throws UserError for an unknown extension, a format that is only read, a folder.
+ * Makes sure that a table can be written to a path: for verbs to call before the work.
+ * @throws UserError for an unknown extension, a format that is only read, a folder, a place where no file can be made.
  */
 export function checkWritable(path: string): void {
   writerOf(path);
+  checkPlace(path);
 }
 
 function writerOf(path: string): NonNullable<Format["write"]> {

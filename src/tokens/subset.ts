@@ -98,7 +98,7 @@ export const subsetSchema = z
       .number()
       .min(0)
       .max(1)
-      .default(0.1)
+      .default(0.5)
       .describe("share of bands known by their filter alone in a step, where model.filters is function"),
   })
   .refine((s) => s.fullShare + s.autoregressiveShare <= 1, "expected fullShare + autoregressiveShare of 1 or less")

@@ -1,5 +1,6 @@
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
+import { checkFolder } from "../io/atomic.ts";
 import { checkUnlocked } from "../io/lock.ts";
 import { createLayout, initialise } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
@@ -221,6 +222,7 @@ export async function resume(request: ResumeRequest): Promise<Checkpoint> {
   const { folder, verb, reporter = silent } = request;
   checkUnlocked(folder);
   const start = loadCheckpoint(folder, { forTraining: true });
+  checkFolder(folder);
   const { config, state } = start;
   const own = verbOf(config);
   if (own !== verb) throw new UserError(`${folder}: not such a run; caleido ${own} --resume ${folder} continues it`);
