@@ -88,6 +88,8 @@ describe("numbers beyond any sense are told at their line", () => {
     ["model:\n  nLayer: 1000000\n", /mine\.yaml:2:11: "model\.nLayer"/],
     ["model:\n  nComponent: 100000\n", /"model\.nComponent"/],
     ["model:\n  dModel: 16384\n  nHidden: 65536\n", /mine\.yaml:2:3: "model": expected a network of 250 million/],
+    ["model:\n  heads: { log: { head: histogram, from: 1e308 } }\n", /mine\.yaml:2:\d+: "model\.heads\.log\.from"/],
+    ["model:\n  heads: { log: { head: histogram, from: 2, to: 1 } }\n", /"model\.heads\.log": expected from below to/],
     ["training:\n  steps: 1e18\n", /mine\.yaml:2:10: "training\.steps"/],
     ["training:\n  steps: 100000000\n", /mine\.yaml:2:10: "training\.steps": .*99999999/],
     ["training:\n  batch: 1e9\n", /"training\.batch"/],

@@ -110,17 +110,19 @@ beforeEach(async () => {
 
 /** One line that names a file of the checkpoint and what was expected. */
 function expectOneLine(path: string, what: RegExp): void {
-  const load = (): unknown => loadCheckpoint(path);
+  const load = (): unknown => loadCheckpoint(path, { forTraining: true });
   expect(load).toThrow(UserError);
   expect(load).toThrow(what);
   expect(load).toThrow(/^[^\n]*$/);
 }
 
+/** As if it had been written so: without checksums, as earlier versions wrote it. */
 const edit = (change: (config: Record<string, unknown>) => void): void => {
   const path = join(folder, "config.json");
   const config = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
   change(config);
   writeFileSync(path, JSON.stringify(config));
+  rmSync(join(folder, "SHA256SUMS"), { force: true });
 };
 
 /** What a config of version 2 said instead of the survey: its name, and the fields. */
@@ -169,7 +171,7 @@ function oldTensors(path: string): void {
 
 describe("a checkpoint", () => {
   it("is read back bit by bit, with its files", () => {
-    const { config, state, layout } = loadCheckpoint(folder);
+    const { config, state, layout } = loadCheckpoint(folder, { forTraining: true });
     expect(state).toStrictEqual(checkpoint.state);
     expect(layout).toStrictEqual(checkpoint.layout);
     const text = formatConfig({ ...checkpoint.config, step: 17 });
@@ -177,7 +179,14 @@ describe("a checkpoint", () => {
     expect(formatConfig(config)).toBe(text);
     expect(config.survey.fields).toStrictEqual(checkpoint.config.survey.fields);
     expect(readdirSync(folder).toSorted()).toStrictEqual(
-      ["README.md", "config.json", "model.safetensors", "optimizer.safetensors", "tokenizer.json"].toSorted(),
+      [
+        "README.md",
+        "SHA256SUMS",
+        "config.json",
+        "model.safetensors",
+        "optimizer.safetensors",
+        "tokenizer.json",
+      ].toSorted(),
     );
   });
 
@@ -253,7 +262,7 @@ describe("a checkpoint", () => {
   it("of version 2, one matrix for all that is given, is the same network", () => {
     edit((config) => Object.assign(config, asOldConfig(config), { formatVersion: 2 }));
     oldTensors(folder);
-    const { state, layout, config } = loadCheckpoint(folder);
+    const { state, layout, config } = loadCheckpoint(folder, { forTraining: true });
     expect(layout).toStrictEqual(checkpoint.layout);
     expect(state).toStrictEqual(checkpoint.state);
     expect(config.standardisation.reference).toBe("flat");

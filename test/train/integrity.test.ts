@@ -249,6 +249,14 @@ describe("a checkpoint", () => {
   });
 });
 
+it("a safetensors header is aligned whatever letters are in its names", () => {
+  for (const name of ["a", "ä", "Größe", "星"]) {
+    const bytes = writeSafetensors({ [name]: { shape: [1], data: Float32Array.of(7) } });
+    expect(Number(new DataView(bytes.buffer).getBigUint64(0, true)) % 8).toBe(0);
+    expect(readSafetensors(bytes, "f").tensors[name].data[0]).toBe(7);
+  }
+});
+
 describe("the small form of a checkpoint", () => {
   const table = { path: join("/", "somebody", "data", "a.fits"), sha256: "00", role: "train" as const };
   const started = perturb(startCheckpoint(catalog));

@@ -57,7 +57,7 @@ describe("a run", () => {
     expect(stopped.isInterrupted).toBe(true);
     expect([6, 7]).toContain(stopped.state.step);
     expect(existsSync(join(root, "parted", "checkpoint"))).toBe(false);
-    const resumed = await runTraining(parted.options, loadCheckpoint(join(root, "parted")));
+    const resumed = await runTraining(parted.options, loadCheckpoint(join(root, "parted"), { forTraining: true }));
     expect(resumed).toStrictEqual({ state, isInterrupted: false });
     const losses = (name: string): unknown =>
       readLog(join(root, name)).map(({ step, loss, validation }) => ({ step, loss, validation }));
