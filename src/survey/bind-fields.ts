@@ -175,13 +175,24 @@ function scaled(
     return { conversion: { kind: transform, factor: factor * factorBefore(context, column, told), offset } };
   }
   const { unit, conversion } = bindUnit(context, column, told, field);
-  return { unit, conversion: { ...conversion, factor: conversion.factor * factor, offset: conversion.offset + offset } };
+  return {
+    unit,
+    conversion: { ...conversion, factor: conversion.factor * factor, offset: conversion.offset + offset },
+  };
 }
 
-/** @throws UserError for columns that are to be added up, or subtracted, and differ by more than their names. */
-function sameFor<T>(path: string, columns: readonly ColumnSchema[], of: (column: ColumnSchema) => T): T {
+/**
+ * What holds for several columns that are added up or subtracted; `factorOf` is what must not differ.
+ * @throws UserError for columns in different units.
+ */
+function sameFor<T>(
+  path: string,
+  columns: readonly ColumnSchema[],
+  of: (column: ColumnSchema) => T,
+  factorOf: (one: T) => number,
+): T {
   const [first, ...rest] = columns.map(of);
-  const other = rest.findIndex((one) => JSON.stringify(one) !== JSON.stringify(first));
+  const other = rest.findIndex((one) => !(Math.abs(factorOf(one) / factorOf(first) - 1) < 1e-9));
   if (other < 0) return first;
   const [one, two] = [columns[0], columns[other + 1]].map(({ name, unit }) => `"${name}" (${unit ?? "no unit"})`);
   throw new UserError(`${path}: columns ${one} and ${two} are read together, expected the same unit`);
@@ -248,7 +259,12 @@ export function bindProperty(context: Context, index: number): FieldBinding | un
   const state = told ? undefined : find(`${field.name}_state`, field.name);
   const errors = errorColumns(context, told, field);
   const errorKind = told?.interval ? "interval" : (told?.errorKind ?? "absolute");
-  const { unit, conversion } = sameFor(path, values, (column) => scaled(context, column, told, field));
+  const { unit, conversion } = sameFor(
+    path,
+    values,
+    (column) => scaled(context, column, told, field),
+    (one) => one.conversion.factor,
+  );
   const scaleOf = (error: ColumnSchema): number =>
     unit === undefined ? 1 : errorScaleOf(context, values[0], unit, error, errorKind, told, field);
   return {
@@ -256,7 +272,7 @@ export function bindProperty(context: Context, index: number): FieldBinding | un
     value: values.map((column) => numeric(path, column, 0)),
     error: errors.map((column) => numeric(path, column, 0)),
     errorKind,
-    errorScale: errors.length > 0 ? sameFor(path, errors, scaleOf) : 1,
+    errorScale: errors.length > 0 ? sameFor(path, errors, scaleOf, Number) : 1,
     state: state && numeric(path, state, 0),
     times: undefined,
     flags: told ? bindFlags(context, told.flags, field.name, 0) : [],

@@ -66,7 +66,8 @@ function unitOf(context: Context, column: ColumnSchema, rule: UnitRule | undefin
   const meant = (unit: string | undefined): string | undefined => (unit === "survey" ? field.unit : unit);
   const [own, told] = [meant(stated ?? written), meant(rule?.unit)];
   if (own !== undefined) return withSystem(context, column.name, own, stated === undefined, told);
-  const unit = told ?? meant(statedUnit(options, column.name, true)) ?? (isUnitless(field.unit) ? field.unit : undefined);
+  const unit =
+    told ?? meant(statedUnit(options, column.name, true)) ?? (isUnitless(field.unit) ? field.unit : undefined);
   if (unit !== undefined) return unit;
   throw new UserError(
     `${path}: column "${column.name}" has no unit, expected e.g. ${field.unit}: state it with ` +
@@ -201,7 +202,12 @@ export function errorScaleOf(
     const ratio = ratioOf(parsed, unit, field, sigma);
     if (ratio !== undefined) return ratio;
   }
-  const what = { absolute: "an error", interval: "quantiles", relative: "a relative error", ivar: "an inverse variance" };
+  const what = {
+    absolute: "an error",
+    interval: "quantiles",
+    relative: "a relative error",
+    ivar: "an inverse variance",
+  };
   throw new UserError(
     `${path}: column "${error.name}" is in "${text}", "${value.name}" in "${unit}": expected ${what[kind]} in a unit ` +
       `that converts to ${kind === "absolute" ? "that of its value" : wanted}; ${remedy(error.name, wanted)}`,

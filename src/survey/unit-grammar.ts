@@ -16,7 +16,6 @@ const SIGNS: readonly (readonly [RegExp, string])[] = [
 
 /** LaTeX, in the order in which it is undone. */
 const LATEX: readonly (readonly [RegExp, string])[] = [
-  [/\$/g, ""],
   [/\\(?:left|right)(?=[()[\]])/g, ""],
   [/\\[,;:! ]|~/g, " "],
   [/\^\s*\{\s*([^{}]*?)\s*\}/g, "^($1)"],
@@ -28,6 +27,7 @@ const LATEX: readonly (readonly [RegExp, string])[] = [
   [/\\mu(?![a-zA-Z])\s*(?:\{\s*\})?/g, "μ"],
   [/_\{\s*(\w+)\s*\}/g, "_$1"],
   [/\\%/g, "%"],
+  [/\$/g, ""],
 ];
 const WRAPPER = /\\(?:mathrm|mathit|mathsf|text|textrm|rm|unit|ensuremath|operatorname)\s*\{([^{}]*)\}/g;
 const FRACTION = /\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}/g;
@@ -39,7 +39,7 @@ function plainText(text: string): string {
   for (const [sign, meaning] of SIGNS) plain = plain.replace(sign, meaning);
   if (/[\\${}]/.test(plain)) {
     for (const [command, meaning] of LATEX) plain = plain.replace(command, meaning);
-    for (let before = ""; before !== plain; ) {
+    for (let before = ""; before !== plain;) {
       before = plain;
       plain = plain.replace(WRAPPER, " $1 ").replace(FRACTION, "($1)/($2)");
     }

@@ -40,7 +40,7 @@ const PREFIXES: Readonly<Record<string, readonly [word: string, factor: number]>
   y: ["yocto", 1e-24],
 };
 const ALL = "YZEPTGMkhdacmunpfzy";
-/** Nobody measures in milliyears: `myr` is the megayear of who writes in lower case. */
+/** Nobody measures in milliyears: `myr` would be one, or the megayear of who writes in lower case. */
 const LARGE = "TGMk";
 
 const JANSKY = 1e-23;
@@ -56,13 +56,7 @@ const PARSEC = 3.0856775814913673e18;
 const DEGREE = Math.PI / 180;
 
 /** A row of the table: symbols and words apart by blanks. */
-function unit(
-  symbols: string,
-  words: string,
-  prefixes: string,
-  factor: number,
-  powers: Quantity["powers"],
-): NamedUnit {
+function unit(symbols: string, words: string, prefixes: string, factor: number, powers: Quantity["powers"]): NamedUnit {
   const split = (text: string): string[] => text.split(" ").filter((name) => name !== "");
   return { symbols: split(symbols), words: split(words), prefixes, quantity: { factor, powers } };
 }
@@ -113,21 +107,23 @@ const units: readonly NamedUnit[] = [
 
 const times = ({ factor, powers }: Quantity, prefix: number): Quantity => ({ factor: factor * prefix, powers });
 
-/** Units that a name can be: its prefix as `isPrefix` compares it, the rest as `isSymbol` does. */
-function readings(
-  name: string,
-  isPrefix: (prefix: string, letters: string) => boolean,
-  isSymbol: (symbol: string, rest: string) => boolean,
-): Quantity[] {
-  return units.flatMap(({ symbols, prefixes, quantity }) => {
-    if (symbols.some((symbol) => isSymbol(symbol, name))) return [quantity];
-    return Object.entries(PREFIXES).flatMap(([prefix, [, factor]]) => {
+type Comparison = (a: string, b: string) => boolean;
+
+/** The unit whose symbol is the whole name. */
+function wholeName(name: string, isSymbol: Comparison): Quantity | undefined {
+  return units.find(({ symbols }) => symbols.some((symbol) => isSymbol(symbol, name)))?.quantity;
+}
+
+/** Units with a prefix that a name can be. */
+function prefixed(name: string, isPrefix: Comparison, isSymbol: Comparison): Quantity[] {
+  return units.flatMap(({ symbols, prefixes, quantity }) =>
+    Object.entries(PREFIXES).flatMap(([prefix, [, factor]]) => {
       const isOpen = prefix.length > 1 ? prefixes === ALL : prefixes.includes(prefix);
       const rest = name.slice(prefix.length);
       if (!isOpen || rest === "" || !isPrefix(prefix, name.slice(0, prefix.length))) return [];
       return symbols.some((symbol) => isSymbol(symbol, rest)) ? [times(quantity, factor)] : [];
-    });
-  });
+    }),
+  );
 }
 
 function readWord(name: string): Quantity | undefined {
@@ -147,16 +143,17 @@ function readWord(name: string): Quantity | undefined {
 
 /**
  * The unit of a name: as the standards write it, else spelled out, else in another case where that can mean only one
- * thing: `MJy` is a megajansky, `mjy` a millijansky, `MJY` nobody knows. Undefined for other names.
+ * thing: `MJy` is a megajansky, `mjy` a millijansky, `MJY` and `myr` nobody knows. Undefined for other names.
  */
 export function unitNamed(name: string): Quantity | undefined {
-  const exact = (a: string, b: string): boolean => a === b;
-  const folded = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
-  // A name is its own unit before it is another's with a prefix: `min`, `cd`, `Pa`.
-  const own = units.find(({ symbols }) => symbols.includes(name));
-  const written = own?.quantity ?? readings(name, exact, exact)[0] ?? readWord(name);
+  const exact: Comparison = (a, b) => a === b;
+  const folded: Comparison = (a, b) => a.toLowerCase() === b.toLowerCase();
+  const lower: Comparison = (symbol, rest) => symbol.toLowerCase() === rest;
+  // A name is its own unit before it is another's with a prefix: `min`, `as`.
+  const written = wholeName(name, exact) ?? prefixed(name, exact, exact)[0] ?? readWord(name);
   if (written) return written;
-  const lower = readings(name, exact, (symbol, rest) => rest === symbol.toLowerCase());
-  const [found, ...others] = lower.length > 0 ? lower : readings(name, folded, folded);
-  return others.some(({ factor }) => factor !== found.factor) ? undefined : found;
+  const near = wholeName(name, folded) ?? prefixed(name, exact, lower)[0];
+  if (near) return near;
+  const isOther: Comparison = (prefix, letters) => folded(prefix, letters) && prefix !== letters && letters in PREFIXES;
+  return prefixed(name, isOther, folded).length > 0 ? undefined : prefixed(name, folded, folded)[0];
 }

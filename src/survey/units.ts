@@ -111,7 +111,9 @@ const SOLAR = ["solMass", "solLum", "solMass/yr", "Sun", "yr", "1"];
 
 function convertDex(of: Linear | undefined, target: Unit): Conversion | undefined {
   if (target.dimension === "linear") {
-    const isLike = of !== undefined && of.signature === target.signature && target.signature !== "";
+    // A flux in brackets is a unit in brackets to as many as it is a logarithm.
+    const isOpen = target.signature !== "" && target.signature !== FLUX_LAMBDA;
+    const isLike = isOpen && of?.signature === target.signature;
     return isLike ? { kind: "pow10", factor: of.factor / target.factor, offset: 0 } : undefined;
   }
   if (target.dimension !== "dex") return undefined;
