@@ -3,7 +3,16 @@ import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { type FitsFile, type FitsImage, openFits } from "../io/fits.ts";
 import type { Column } from "../io/table.ts";
-import { numbers, type ObservedSpectrum, type Pixels, readColumns, type Warning, warningOfClass } from "./spectrum.ts";
+import {
+  factorTo,
+  numbers,
+  type ObservedSpectrum,
+  pixelFactors,
+  type Pixels,
+  readColumns,
+  type Warning,
+  warningOfClass,
+} from "./spectrum.ts";
 
 const CAMERAS = ["B", "R", "Z"] as const;
 /** Pixels of two cameras are one where their wavelengths differ by less [Angstrom]; DESI's grids agree exactly. */
@@ -23,6 +32,11 @@ interface Camera {
   readonly mask?: FitsImage["data"] | undefined;
 }
 
+/** Numbers times a factor; the same array where that is one to rounding, as in files of the archive. */
+function scaled(data: FitsImage["data"], factor: number): FitsImage["data"] {
+  return Math.abs(factor - 1) < 1e-9 ? data : Float64Array.from(data, (x) => Number(x) * factor);
+}
+
 async function readCamera(file: FitsFile, camera: string, count: number): Promise<Camera | undefined> {
   const named = (part: string) => file.hdus.find(({ name }) => name.toUpperCase() === `${camera}_${part}`);
   const units = ["WAVELENGTH", "FLUX", "IVAR"].map(named);
@@ -36,7 +50,15 @@ async function readCamera(file: FitsFile, camera: string, count: number): Promis
       `${file.path}: camera ${camera}: ${data.length} pixels, expected ${count} spectra of ${width} (FIBERMAP, ${camera}_WAVELENGTH)`,
     );
   }
-  return { wavelength: images[0].data, flux: images[1].data, ivar: images[2].data, mask: mask?.data };
+  const [wave, flux, ivar] = units.map((unit) => unit?.header.text("BUNIT"));
+  const where = `${file.path}: camera ${camera}`;
+  const factors = pixelFactors(where, { flux, ivar });
+  return {
+    wavelength: scaled(images[0].data, factorTo(`${where}: wavelength`, wave, "Angstrom")),
+    flux: scaled(images[1].data, factors.flux),
+    ivar: scaled(images[2].data, factors.ivar),
+    mask: mask?.data,
+  };
 }
 
 /** Where the pixels of each camera go in the joined spectrum: the same for all spectra of a file. */
@@ -142,7 +164,10 @@ export async function* readDesi(file: FitsFile): AsyncGenerator<ObservedSpectrum
   }
   const plan = planJoin(cameras.map(({ wavelength }) => wavelength));
   const redshifts = await readRedshifts(path);
-  const totals = TOTALS.map(([pivot, name]) => [pivot, numbers(fibres, name)] as const);
+  const totals = TOTALS.map(([pivot, name]) => {
+    const factor = factorTo(`${path}: column ${name}`, fibres.get(name)?.unit, "nanomaggy");
+    return [pivot, numbers(fibres, name).map((x) => x * factor)] as const;
+  });
   for (let row = 0; row < count; row++) {
     const id = textOf(fibres.get("TARGETID"), row);
     const redshift = redshifts.get(id);

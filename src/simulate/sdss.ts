@@ -2,7 +2,15 @@ import { basename } from "node:path";
 import type { FitsFile } from "../io/fits.ts";
 import type { Column } from "../io/table.ts";
 import type { ewLabels } from "./lines.ts";
-import { numbers, type ObservedSpectrum, readColumns, type Warning, warningOfClass } from "./spectrum.ts";
+import {
+  factorTo,
+  numbers,
+  type ObservedSpectrum,
+  pixelFactors,
+  readColumns,
+  type Warning,
+  warningOfClass,
+} from "./spectrum.ts";
 
 /** ZWARNING bits that leave the redshift usable: MANY_OUTLIERS (Bolton et al. 2012, AJ 144, 144, table 2). */
 const HARMLESS_WARNINGS = 1 << 4;
@@ -23,8 +31,11 @@ const PIVOTS = [3551, 4686, 6166, 7480, 8932] as const;
 /** Imaging fluxes [nanomaggies], of the whole galaxy: best first. */
 const TOTALS = ["CMODELFLUX", "MODELFLUX"] as const;
 
-function readWidths(columns: Map<string, Column>, z: number): ObservedSpectrum["widths"] {
-  const [wave, width, error] = ["LINEWAVE", "LINEEW", "LINEEW_ERR"].map((name) => numbers(columns, name));
+function readWidths(path: string, columns: Map<string, Column>, z: number): ObservedSpectrum["widths"] {
+  const [wave, width, error] = ["LINEWAVE", "LINEEW", "LINEEW_ERR"].map((name) => {
+    const factor = factorTo(`${path}: column ${name}`, columns.get(name)?.unit, "Angstrom");
+    return numbers(columns, name).map((x) => x * factor);
+  });
   const widths: Partial<Record<keyof typeof ewLabels, readonly [number, number]>> = {};
   for (const [label, wavelengths] of Object.entries(catalogueLines)) {
     const rows = wavelengths.map((lambda) => wave.findIndex((one) => Math.abs(one - lambda) < 1));
@@ -68,13 +79,20 @@ export async function* readSdss(file: FitsFile): AsyncGenerator<ObservedSpectrum
   const widths =
     lineUnit === undefined || warning !== undefined
       ? {}
-      : readWidths(await readColumns(path, lineUnit, ["LINEWAVE", "LINEEW", "LINEEW_ERR"]), z);
-  const totals = TOTALS.map((name) => numbers(object, name)).find((fluxes) => fluxes.some((flux) => flux > 0)) ?? [];
+      : readWidths(path, await readColumns(path, lineUnit, ["LINEWAVE", "LINEEW", "LINEEW_ERR"]), z);
+  const totals =
+    TOTALS.map((name) => {
+      const factor = factorTo(`${path}: column ${name}`, object.get(name)?.unit, "nanomaggy");
+      return numbers(object, name).map((x) => x * factor);
+    }).find((fluxes) => fluxes.some((flux) => flux > 0)) ?? [];
+  // The column's own word; the primary header's where it says nothing, as in files of the archive.
+  const units = { flux: coadd.get("FLUX")?.unit ?? hdus[0].header.text("BUNIT"), ivar: coadd.get("IVAR")?.unit };
+  const factors = pixelFactors(path, units);
   yield {
     id: idOf(path, object),
     wavelength: numbers(coadd, "LOGLAM").map((x) => 10 ** x),
-    flux: numbers(coadd, "FLUX"),
-    ivar: numbers(coadd, "IVAR"),
+    flux: numbers(coadd, "FLUX").map((x) => x * factors.flux),
+    ivar: numbers(coadd, "IVAR").map((x) => x * factors.ivar),
     redshift: warning === undefined ? z : undefined,
     ...(warning === undefined ? {} : { warning }),
     widths,

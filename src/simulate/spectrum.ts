@@ -1,6 +1,7 @@
 import { UserError } from "../errors.ts";
 import type { FitsHdu } from "../io/fits.ts";
 import type { Column, Table } from "../io/table.ts";
+import { convertUnit, isStated, parseUnit, unitOfSigma } from "../survey/units.ts";
 import type { ewLabels } from "./lines.ts";
 
 /** Pixels of a spectrum. */
@@ -44,6 +45,40 @@ const otherClasses: Readonly<Record<string, Warning>> = { STAR: "star", QSO: "qu
 /** Why a spectrum of this class is left out; undefined for galaxies. */
 export function warningOfClass(name: string): Warning | undefined {
   return otherClasses[name.trim()];
+}
+
+/**
+ * What numbers in a unit are to be multiplied by to be in `wanted`; 1 where a file states none, for its layout has one.
+ * `where` is the column or keyword in messages.
+ * @throws UserError for a unit that is not understood or does not convert.
+ */
+export function factorTo(where: string, unit: string | undefined, wanted: string): number {
+  if (!isStated(unit)) return 1;
+  const conversion = convertUnit(unit.trim(), wanted);
+  if (conversion?.kind === "factor") return conversion.factor;
+  const what = parseUnit(unit) ? "does not convert" : "is not understood";
+  throw new UserError(`${where}: unit "${unit}" ${what}, expected ${wanted} or another that converts to it`);
+}
+
+/** Units that a file states of fluxes and of their inverse variances. */
+export interface PixelUnits {
+  readonly flux: string | undefined;
+  readonly ivar: string | undefined;
+}
+
+const PIXEL_UNIT = "1e-17 erg/s/cm2/A";
+
+/**
+ * What fluxes and inverse variances of pixels are to be multiplied by to be those of `Pixels`. Where only fluxes have a
+ * unit, inverse variances are in its inverse square.
+ * @throws UserError as {@link factorTo}.
+ */
+export function pixelFactors(where: string, { flux, ivar }: PixelUnits): { flux: number; ivar: number } {
+  const factor = factorTo(`${where}: flux`, flux, PIXEL_UNIT);
+  if (!isStated(ivar)) return { flux: factor, ivar: factor ** -2 };
+  const isKnown = parseUnit(ivar) !== undefined;
+  const sigma = factorTo(`${where}: inverse variance`, isKnown ? unitOfSigma(ivar) : ivar, PIXEL_UNIT);
+  return { flux: factor, ivar: sigma ** -2 };
 }
 
 /**

@@ -4,6 +4,7 @@ import { UserError } from "../errors.ts";
 import { readFitsSpectrum } from "../io/fits-spectrum.ts";
 import { openFits } from "../io/fits.ts";
 import { readAll } from "../io/columns.ts";
+import { factorTo } from "./spectrum.ts";
 
 /** One stellar population spectrum as a library gives it. */
 export interface SspSpectrum {
@@ -25,6 +26,14 @@ interface SspLayout {
   readonly isNamed: (name: string) => boolean;
   /** @throws UserError for content that isn't of the layout. */
   readonly read: (path: string) => Promise<SspSpectrum[]>;
+}
+
+/** What luminosities of a Msun are in; files often leave out the mass. */
+const PER_MASS = /\/\s*(?:M_?sun|solMass)|(?:M_?sun|solMass)\s*(?:\*\*|\^)?\(?-1\)?/i;
+
+/** What luminosities per wavelength in a unit are to be multiplied by to be in `wanted`, of 1 Msun. @throws UserError */
+function luminosityFactor(where: string, unit: string | undefined, wanted: string): number {
+  return factorTo(where, unit, unit !== undefined && PER_MASS.test(unit) ? `${wanted}/solMass` : wanted);
 }
 
 /** Solar luminosity of the MILES and GALAXEV files [erg/s]. */
@@ -57,7 +66,10 @@ async function readMiles(path: string): Promise<SspSpectrum[]> {
   const match = MILES_NAME.exec(basename(path));
   if (match === null) throw new UserError(`${path}: expected a name such as Mbi1.30Zp0.00T10.0000_iTp0.00_baseFe.fits`);
   const [, , , sign, metallicity, age] = match;
-  const { wavelength, flux, medium } = await readFitsSpectrum(path);
+  const { wavelength: axis, wavelengthUnit, flux, unit, medium } = await readFitsSpectrum(path);
+  const toAngstrom = factorTo(`${path}: wavelength`, wavelengthUnit, "Angstrom");
+  const wavelength = axis.map((x) => x * toAngstrom);
+  const toSolar = luminosityFactor(`${path}: flux`, unit, "solLum/Angstrom");
   return [
     {
       path,
@@ -65,7 +77,7 @@ async function readMiles(path: string): Promise<SspSpectrum[]> {
       ageGyr: Number(age),
       metallicity: Number(metallicity) * (sign === "m" ? -1 : 1),
       wavelength: medium === "vacuum" ? wavelength : wavelength.map(vacuumWavelength),
-      luminosity: flux.map((value) => value * SOLAR_LUMINOSITY),
+      luminosity: flux.map((value) => value * toSolar * SOLAR_LUMINOSITY),
     },
   ];
 }
@@ -84,9 +96,15 @@ async function readThinTable(path: string): Promise<SspSpectrum[]> {
       );
     }
     const table = await readAll(source);
-    const column = (name: string): ArrayLike<number> =>
-      (table.columns.find((one) => one.name === name)?.data ?? []) as ArrayLike<number>;
-    const [age, metallicity, wave, flux] = ["AGE", "MH", "WAVE", "FLAM"].map(column);
+    const column = (name: string, factorOf: (where: string, unit: string | undefined) => number): Float64Array => {
+      const found = table.columns.find((one) => one.name === name);
+      const factor = factorOf(`${path}: column ${name}`, found?.unit);
+      return Float64Array.from((found?.data ?? []) as ArrayLike<number>, (x) => x * factor);
+    };
+    const age = column("AGE", (where, unit) => factorTo(where, unit, "Gyr"));
+    const metallicity = column("MH", () => 1);
+    const wave = column("WAVE", (where, unit) => factorTo(where, unit, "Angstrom"));
+    const flux = column("FLAM", (where, unit) => luminosityFactor(where, unit, "erg/s/Angstrom"));
     const width = wave.length / table.rowCount;
     const sources = (table.columns.find((one) => one.name === "SOURCE")?.data ?? []) as readonly string[];
     const row = (data: ArrayLike<number>, i: number): Float64Array =>

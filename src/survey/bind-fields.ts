@@ -6,7 +6,8 @@ import type { Finder } from "./find.ts";
 import { namesFor } from "./layout.ts";
 import type { BandColumns, FlagRule, Layout, PropertyColumn } from "./layout.ts";
 import type { Survey } from "./survey.ts";
-import { convertUnit, parseUnit } from "./units.ts";
+import { bindRatio, bindUnit, errorScaleOf, factorBefore } from "./bind-units.ts";
+import type { UnitBinding } from "./bind-units.ts";
 import type { Conversion } from "./units.ts";
 
 /** Where a number stands: a column of the table, and an element of it. */
@@ -60,80 +61,6 @@ export interface Context {
   readonly layout: Layout;
   readonly survey: Survey;
   readonly options: BindOptions;
-}
-
-function matches(pattern: string, name: string): boolean {
-  const escaped = pattern.split("*").map((part) => part.replaceAll(/[\\^$.|?+()[\]{}]/g, String.raw`\$&`));
-  return new RegExp(`^${escaped.join(".*")}$`).test(name);
-}
-
-/** The unit that `--unit` states for a column. */
-function statedUnit(options: BindOptions, column: string, isBare: boolean): string | undefined {
-  return options.units?.findLast((rule) => (rule.column === "*") === isBare && matches(rule.column, column))?.unit;
-}
-
-/** Pure numbers and logarithms need no unit. */
-function needsUnit(field: Field): boolean {
-  const unit = parseUnit(field.unit);
-  return unit?.dimension !== "none" && unit?.dimension !== "dex";
-}
-
-function conversionOf(
-  { path, options }: Context,
-  column: ColumnSchema,
-  layoutUnit: string | undefined,
-  field: Field,
-): Conversion {
-  const stated = statedUnit(options, column.name, false);
-  const told = column.unit?.trim() === "" ? undefined : column.unit;
-  const candidates = [
-    stated,
-    ...(stated === undefined
-      ? [told, layoutUnit, told === undefined ? statedUnit(options, column.name, true) : undefined]
-      : []),
-  ]
-    .filter((unit) => unit !== undefined)
-    .map((unit) => (unit === "survey" ? field.unit : unit));
-  if (candidates.length === 0 && !needsUnit(field)) candidates.push(field.unit);
-  for (const unit of candidates) {
-    const conversion = convertUnit(unit, field.unit, field.band);
-    if (conversion) return conversion;
-  }
-  if (candidates.length === 0) {
-    throw new UserError(
-      `${path}: column "${column.name}" has no unit, expected e.g. ${field.unit}: state it with ` +
-        `--unit "${column.name}=${field.unit}", or --unit "*=survey" if all that have none are in the survey's own`,
-    );
-  }
-  const wanted = field.band
-    ? `${field.unit}, another flux per wavelength or frequency, or ABmag`
-    : field.unit || "a pure number";
-  throw new UserError(
-    `${path}: column "${column.name}": unit "${candidates[0]}" does not convert to that of ${field.name}, expected ` +
-      `${wanted}; state the right one with --unit "${column.name}=${field.unit || "1"}"`,
-  );
-}
-
-/**
- * What turns an absolute error's unit into that of its value.
- * @throws UserError for units that differ by more than a factor: no error of magnitudes in nanojansky.
- */
-function errorScaleOf({ path, options }: Context, value: ColumnSchema, error: ColumnSchema, field: Field): number {
-  // What the user says of values holds for their errors.
-  if (statedUnit(options, value.name, false) !== undefined) return 1;
-  const stated = options.units?.findLast(({ column }) => column === error.name)?.unit;
-  const [own, other] = [value.unit ?? "", stated === "survey" ? field.unit : (stated ?? error.unit ?? "")];
-  if (other === "" || own === "" || own === other) return 1;
-  const [of, like] = [own, other].map((unit) => convertUnit(unit, field.unit, field.band));
-  if (!of) return 1; // the value's own unit is the trouble, and is told so
-  if (like && of.kind === like.kind) {
-    const ratio = like.factor / of.factor;
-    if (of.kind === "factor" || Math.abs(ratio - 1) < 1e-6) return ratio;
-  }
-  throw new UserError(
-    `${path}: column "${error.name}" is in "${other}", "${value.name}" in "${own}": expected an error in a unit that ` +
-      `converts to that of its value; state the right one with --unit "${error.name}=${own}"`,
-  );
 }
 
 function numeric(path: string, column: ColumnSchema, element: number): Place {
@@ -213,7 +140,6 @@ export function bindBand(context: Context, index: number): FieldBinding | undefi
       `${path}: column "${error.name}" has ${error.width} elements, "${value.name}" has ${value.width}`,
     );
   }
-  const isPlain = error !== undefined && columns.errorKind === "absolute";
   const reference = find(columns.times, name);
   if (columns.times !== undefined && !reference) {
     throw new UserError(
@@ -221,34 +147,64 @@ export function bindBand(context: Context, index: number): FieldBinding | undefi
     );
   }
   const state = find(columns.state, name);
+  const { unit, conversion } = reference
+    ? bindRatio(context, value, reference, columns, field)
+    : bindUnit(context, value, columns, field);
   return {
     field: index,
     value: [numeric(path, value, element)],
     error: error ? [numeric(path, error, element)] : [],
     errorKind: columns.errorKind,
-    errorScale: isPlain ? errorScaleOf(context, value, error, field) : 1,
+    errorScale: error ? errorScaleOf(context, value, unit, error, columns.errorKind, columns, field) : 1,
     state: state && numeric(path, state, state.width > 1 ? element : 0),
     times: reference && numeric(path, reference, 0),
     flags: bindFlags(context, columns.flags, name, element),
-    conversion: conversionOf(context, value, columns.unit, field),
+    conversion,
   };
 }
 
-/** The conversion with what the layout says of the number itself. */
-function scaled(context: Context, column: ColumnSchema, told: PropertyColumn | undefined, field: Field): Conversion {
+/** The conversion with what the layout says of the number itself; `unit` is undefined where that is no field's. */
+function scaled(
+  context: Context,
+  column: ColumnSchema,
+  told: PropertyColumn | undefined,
+  field: Field,
+): Partial<UnitBinding> & Pick<UnitBinding, "conversion"> {
   const { transform = "identity", factor = 1, offset = 0 } = told ?? {};
-  if (transform !== "identity") return { kind: transform, factor, offset };
-  const conversion = conversionOf(context, column, told?.unit, field);
-  return { ...conversion, factor: conversion.factor * factor, offset: conversion.offset + offset };
+  if (transform !== "identity") {
+    return { conversion: { kind: transform, factor: factor * factorBefore(context, column, told), offset } };
+  }
+  const { unit, conversion } = bindUnit(context, column, told, field);
+  return {
+    unit,
+    conversion: { ...conversion, factor: conversion.factor * factor, offset: conversion.offset + offset },
+  };
+}
+
+/**
+ * What holds for several columns that are added up or subtracted; `factorOf` is what must not differ.
+ * @throws UserError for columns in different units.
+ */
+function sameFor<T>(
+  path: string,
+  columns: readonly ColumnSchema[],
+  of: (column: ColumnSchema) => T,
+  factorOf: (one: T) => number,
+): T {
+  const [first, ...rest] = columns.map(of);
+  const other = rest.findIndex((one) => !(Math.abs(factorOf(one) / factorOf(first) - 1) < 1e-9));
+  if (other < 0) return first;
+  const [one, two] = [columns[0], columns[other + 1]].map(({ name, unit }) => `"${name}" (${unit ?? "no unit"})`);
+  throw new UserError(`${path}: columns ${one} and ${two} are read together, expected the same unit`);
 }
 
 /** Columns of a property's errors; none where the table doesn't have them all. */
-function errorPlaces({ path, find }: Context, told: PropertyColumn | undefined, field: Field): Place[] {
+function errorColumns({ find }: Context, told: PropertyColumn | undefined, field: Field): ColumnSchema[] {
   const names = told?.interval ?? (told?.sum ? told.error : undefined);
   const columns = Array.isArray(names)
     ? names.map((name: string) => find(name, field.name))
     : [told ? find(told.error, field.name) : find(`${field.name}_err`, field.name)];
-  const found = columns.flatMap((column) => (column ? [numeric(path, column, 0)] : []));
+  const found = columns.flatMap((column) => column ?? []);
   return found.length === columns.length ? found : [];
 }
 
@@ -301,17 +257,25 @@ export function bindProperty(context: Context, index: number): FieldBinding | un
   const values = parts.flatMap((column) => (column?.width === 1 ? [column] : []));
   if (values.length < parts.length || (!told && values[0].name !== field.name)) return undefined;
   const state = told ? undefined : find(`${field.name}_state`, field.name);
-  const error = find(told ? (told.sum ? undefined : told.error) : `${field.name}_err`, field.name);
-  const isPlain = (told?.transform ?? "identity") === "identity" && (told?.errorKind ?? "absolute") === "absolute";
+  const errors = errorColumns(context, told, field);
+  const errorKind = told?.interval ? "interval" : (told?.errorKind ?? "absolute");
+  const { unit, conversion } = sameFor(
+    path,
+    values,
+    (column) => scaled(context, column, told, field),
+    (one) => one.conversion.factor,
+  );
+  const scaleOf = (error: ColumnSchema): number =>
+    unit === undefined ? 1 : errorScaleOf(context, values[0], unit, error, errorKind, told, field);
   return {
     field: index,
     value: values.map((column) => numeric(path, column, 0)),
-    error: errorPlaces(context, told, field),
-    errorKind: told?.interval ? "interval" : (told?.errorKind ?? "absolute"),
-    errorScale: error && isPlain ? errorScaleOf(context, values[0], error, field) : 1,
+    error: errors.map((column) => numeric(path, column, 0)),
+    errorKind,
+    errorScale: errors.length > 0 ? sameFor(path, errors, scaleOf, Number) : 1,
     state: state && numeric(path, state, 0),
     times: undefined,
     flags: told ? bindFlags(context, told.flags, field.name, 0) : [],
-    conversion: scaled(context, values[0], told, field),
+    conversion,
   };
 }

@@ -3,6 +3,7 @@ import type { Column } from "../io/table.ts";
 import { classKey, type FieldBinding, type FlagPlace, type Place } from "./bind-fields.ts";
 import { State } from "./field.ts";
 import type { Field } from "./field.ts";
+import { largestError, saysNothing } from "./information.ts";
 import { convertError, convertValue } from "./units.ts";
 
 export type Columns = ReadonlyMap<string, Column>;
@@ -13,12 +14,22 @@ function columnAt(columns: Columns, { column }: Place): Column {
   return found;
 }
 
-/** [rowCount] The numbers at a place of a table; NaN where missing. */
-function numbersAt(columns: Columns, place: Place, rowCount: number): Float64Array {
+/** Steps of single precision, relative to the number. */
+const SINGLE = 2 ** -23;
+
+/**
+ * [rowCount] The numbers at a place of a table; NaN where missing. A `magic` number that went through single precision
+ * (99.999 becomes 99.9990005) is that number again.
+ */
+function numbersAt(columns: Columns, place: Place, rowCount: number, magic: readonly number[]): Float64Array {
   const { data, width, isValid } = columnAt(columns, place);
   const out = new Float64Array(rowCount);
   if (data instanceof Float32Array || data instanceof Float64Array) {
-    for (let row = 0, at = place.element; row < rowCount; row++, at += width) out[row] = data[at];
+    for (let row = 0, at = place.element; row < rowCount; row++, at += width) {
+      const x = data[at];
+      out[row] = x;
+      for (const m of magic) if (Math.abs(x - m) <= Math.abs(m) * SINGLE) out[row] = m;
+    }
   } else {
     for (let row = 0, at = place.element; row < rowCount; row++, at += width) out[row] = Number(data[at]);
   }
@@ -81,8 +92,8 @@ export function readFlags(columns: Columns, places: readonly FlagPlace[], rowCou
  */
 function errorProblem(kind: FieldBinding["errorKind"], x: number, e: number, isMagic: boolean): string | undefined {
   if (Number.isNaN(e)) return "error missing";
-  if (isMagic) return "error is a magic value";
   if (!Number.isFinite(e)) return "error infinite";
+  if (isMagic) return "error is a magic value";
   if (e < 0 && (kind !== "relative" || x > 0)) return "error negative";
   return e === 0 || (kind === "relative" && x === 0) ? "error zero" : undefined;
 }
@@ -104,6 +115,8 @@ export interface Sink {
 
 export interface CellOptions {
   readonly magic: readonly number[];
+  /** Magnitudes, and their errors, that are none: of this size and beyond. */
+  readonly noMagnitude: number;
   readonly relativeError: number;
   /** [rowCount] Rows that their flags rule out, and why. */
   readonly rowFlags: readonly (string | undefined)[] | undefined;
@@ -112,17 +125,21 @@ export interface CellOptions {
 /** Labels stay without a usable error: it is unknown then. */
 export const LABEL_KEPT = "label kept without its error: ";
 
+/** What an error, or an upper limit, beyond `largestError` makes of a value. */
+const NO_INFORMATION = "error so large that the value says nothing";
+
 /** Why the number of a cell is none; undefined where it is one. `told`: the state that the table gives. */
-function valueProblem(x: number, told: number | undefined, magic: readonly number[]): string | undefined {
+function valueProblem(x: number, told: number | undefined, isMagic: (x: number) => boolean): string | undefined {
   if (told !== undefined && told !== 1 && told !== 2 && told !== 3) return "unknown state code";
   if (Number.isNaN(x)) return "value missing";
-  if (magic.includes(x)) return "magic value";
-  return Number.isFinite(x) ? undefined : "value infinite";
+  if (!Number.isFinite(x)) return "value infinite";
+  return isMagic(x) ? "magic value" : undefined;
 }
 
 /** Columns of one field, as numbers. */
-function gather(columns: Columns, rowCount: number, binding: FieldBinding, isMagic: (x: number) => boolean) {
-  const at = (place: Place): Float64Array => numbersAt(columns, place, rowCount);
+function gather(columns: Columns, rowCount: number, binding: FieldBinding, magic: readonly number[]) {
+  const isMagic = (x: number): boolean => magic.includes(x);
+  const at = (place: Place): Float64Array => numbersAt(columns, place, rowCount, magic);
   return {
     values: sumOf(binding.value.map(at), isMagic),
     errors: errorsOf(binding.error.map(at), binding.errorKind, isMagic),
@@ -172,9 +189,11 @@ export function readField(
 ): number {
   if (binding.classes !== undefined) return readClasses(columns, rowCount, binding, binding.classes, options, sink);
   const { magic, rowFlags, relativeError } = options;
-  const isMagic = (x: number): boolean => magic.includes(x);
-  const { values, errors, states, references, flags } = gather(columns, rowCount, binding, isMagic);
+  const { values, errors, states, references, flags } = gather(columns, rowCount, binding, magic);
   const { conversion, errorKind } = binding;
+  const noSize = conversion.kind === "magAB" ? options.noMagnitude : Infinity;
+  const isMagic = (x: number): boolean => magic.includes(x) || Math.abs(x) >= noSize;
+  const largest = largestError(field);
   const scale = errors === undefined ? 1 : binding.errorScale;
   const [low, high] = field.range;
   const isBand = field.band !== undefined;
@@ -186,7 +205,7 @@ export function readField(
     const reference = references === undefined ? 1 : references[row];
     const value = convertValue(conversion, x * reference);
     const problem =
-      valueProblem(x, told, magic) ??
+      valueProblem(x, told, isMagic) ??
       flags?.[row] ??
       rowFlags?.[row] ??
       (reference > 0 && !isMagic(reference) ? undefined : "no reference flux") ??
@@ -202,7 +221,11 @@ export function readField(
       wrong === undefined ? convertError(conversion, x * reference, sigmaOf(kind, x, e) * scale * reference) : 0;
     const error = Math.fround(sigma);
     const isUsable = error > 0 && error < Infinity;
-    const state = told ?? State.measured;
+    const state = (told ?? State.measured) as State;
+    if (saysNothing(field, largest, value, sigma, state)) {
+      sink.reject(row, NO_INFORMATION, x, errors?.[row]);
+      continue;
+    }
     // An inverse variance of zero says that nothing was measured: a label beside it is filler, not a zero.
     const isFiller = kind === "ivar" && e === 0;
     if ((isBand || isFiller) && !isUsable && state !== State.upperLimit) {

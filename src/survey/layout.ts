@@ -17,8 +17,13 @@ const flagSchema = z.strictObject({
 
 /** What a column's number stands for, where that is not said by its unit. */
 const scaleShape = {
-  /** Unit where the file does not say, or says what cannot be. `survey`: the field's own. */
+  /**
+   * Unit where the file does not say; `survey`: the field's own. Magnitudes that name no system are in this one's. Of a
+   * number that is transformed: the unit that the formula is for.
+   */
   unit: z.string().optional(),
+  /** What such files say that is wrong: read as if they said nothing. */
+  insteadOf: z.array(z.string().min(1)).optional(),
 };
 
 const errorKind = z.enum(["absolute", "relative", "ivar"]).default("absolute");
@@ -85,15 +90,22 @@ export const layoutSchema = z.strictObject({
   properties: z.record(z.string(), propertyColumnSchema).default({}),
   /** Flags of whole rows. */
   flags: z.array(flagSchema).default([]),
-  /** Numbers that stand for "no value", in values and in errors. */
+  /** Numbers that stand for "no value", in values and in errors; single precision of them does too. */
   magic: z.array(z.number()).default([]),
   /** Columns that such tables have for people, `*` for any run of characters: not named among those that were not used. */
   ignored: z.array(z.string().min(1)).default([]),
+  /** Magnitudes, and errors of them, of this size and beyond (either sign) stand for "none"; null: no size does. */
+  noMagnitude: z.number().positive().nullable().optional(),
 });
+
+/** Beyond the faintest and the brightest that is; where tables have 99, 99.999, -99, 999 for "none". */
+export const NO_MAGNITUDE = 90;
 
 export type Layout = z.output<typeof layoutSchema>;
 export type BandColumns = z.output<typeof bandColumnsSchema>;
 export type PropertyColumn = z.output<typeof propertyColumnSchema>;
+/** What a layout says of the unit of a column. */
+export type UnitRule = Pick<PropertyColumn, "unit" | "insteadOf">;
 export type FlagRule = z.output<typeof flagSchema>;
 
 /** Caleido's own tables: columns named as the fields, with `_err` and `_state`. */

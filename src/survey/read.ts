@@ -7,6 +7,7 @@ import type { BindOptions } from "./bind-fields.ts";
 import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
 import { readField, readFlags } from "./cells.ts";
 import { templateColumns } from "./find.ts";
+import { NO_MAGNITUDE } from "./layout.ts";
 import { addReport, countReason, createReport, formatReport } from "./report.ts";
 import type { ReadReport } from "./report.ts";
 import type { Survey } from "./survey.ts";
@@ -89,7 +90,8 @@ function bindRows(
   report.rowCount = rowCount;
   const isRejected = new Uint8Array(rowCount);
   const rowFlags = binding.flags.length > 0 ? readFlags(columns, binding.flags, rowCount) : undefined;
-  const cells = { magic: layout.magic, relativeError: options.relativeError ?? 0, rowFlags };
+  const noMagnitude = layout.noMagnitude === undefined ? NO_MAGNITUDE : (layout.noMagnitude ?? Infinity);
+  const cells = { magic: layout.magic, noMagnitude, relativeError: options.relativeError ?? 0, rowFlags };
   for (const bound of binding.fields) {
     const field = fields[bound.field];
     const reject = (row: number, reason: string, stored: number, sigma: number | undefined): void => {

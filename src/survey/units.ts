@@ -1,148 +1,89 @@
 /** Units as tables spell them: parsed, and converted to the unit of a field. */
+import { readQuantity, signatureOf } from "./unit-grammar.ts";
 
 /** Speed of light [Angstrom/s]. */
 const LIGHT = 2.99792458e18;
 /** Zero point of AB magnitudes, Oke & Gunn 1983: m = -2.5 log10(fnu / (erg/s/cm2/Hz)) - 48.60. */
 const AB_ZERO = 48.6;
 
-/** Powers of [gram, centimetre, second] and the value of one such unit in cgs. */
-interface Quantity {
-  readonly powers: readonly [number, number, number];
+/** Zero point of ST magnitudes: m = -2.5 log10(flambda / (erg/s/cm2/Angstrom)) - 21.10 (Koornneef et al. 1986). */
+const ST_ZERO = 21.1;
+
+/** What zero of magnitudes of sources is. */
+type MagnitudeSystem = "AB" | "ST" | "Vega";
+
+interface Linear {
+  readonly dimension: "linear";
+  /** Base units and their powers, `cm-1 g1 s-3`; "" for a pure number. */
+  readonly signature: string;
+  /** The value of one such unit in base units (cgs). */
   readonly factor: number;
 }
 
-const quantity = (factor: number, mass: number, length: number, time: number): Quantity => ({
-  factor,
-  powers: [mass, length, time],
-});
-
-const YEAR = 3.15576e7;
-const JANSKY = 1e-23;
-const UNITS: Readonly<Record<string, Quantity>> = {
-  erg: quantity(1, 1, 2, -2),
-  j: quantity(1e7, 1, 2, -2),
-  w: quantity(1e7, 1, 2, -3),
-  s: quantity(1, 0, 0, 1),
-  sec: quantity(1, 0, 0, 1),
-  second: quantity(1, 0, 0, 1),
-  hz: quantity(1, 0, 0, -1),
-  cm: quantity(1, 0, 1, 0),
-  m: quantity(1e2, 0, 1, 0),
-  um: quantity(1e-4, 0, 1, 0),
-  micron: quantity(1e-4, 0, 1, 0),
-  nm: quantity(1e-7, 0, 1, 0),
-  a: quantity(1e-8, 0, 1, 0),
-  aa: quantity(1e-8, 0, 1, 0),
-  ang: quantity(1e-8, 0, 1, 0),
-  angstrom: quantity(1e-8, 0, 1, 0),
-  angstroms: quantity(1e-8, 0, 1, 0),
-  jy: quantity(JANSKY, 1, 0, -2),
-  mjy: quantity(1e-3 * JANSKY, 1, 0, -2),
-  ujy: quantity(1e-6 * JANSKY, 1, 0, -2),
-  microjy: quantity(1e-6 * JANSKY, 1, 0, -2),
-  njy: quantity(1e-9 * JANSKY, 1, 0, -2),
-  maggy: quantity(3631 * JANSKY, 1, 0, -2),
-  maggies: quantity(3631 * JANSKY, 1, 0, -2),
-  mgy: quantity(3631 * JANSKY, 1, 0, -2),
-  nanomaggy: quantity(3.631e-6 * JANSKY, 1, 0, -2),
-  nanomaggies: quantity(3.631e-6 * JANSKY, 1, 0, -2),
-  nmgy: quantity(3.631e-6 * JANSKY, 1, 0, -2),
-  yr: quantity(YEAR, 0, 0, 1),
-  myr: quantity(1e6 * YEAR, 0, 0, 1),
-  gyr: quantity(1e9 * YEAR, 0, 0, 1),
-};
-
-type Linear = { readonly dimension: "fluxLambda" | "fluxNu" | "length" | "time"; readonly factor: number };
-
 export type Unit =
-  /** A plain quantity; `factor` in cgs. */
   | Linear
-  /** Magnitudes: of a source (AB, or Vega's system) or of an attenuation. */
-  | { readonly dimension: "mag"; readonly system?: "Vega" }
+  /** Magnitudes: of a source, in a system where one is named, or of an attenuation; `factor` 0.001 for millimagnitudes. */
+  | { readonly dimension: "mag"; readonly system?: MagnitudeSystem; readonly factor: number }
   /** Decimal logarithm of something, of a quantity in known units where they are said: `log10(yr)`. */
-  | { readonly dimension: "dex"; readonly of?: Linear }
-  /** Pure number. */
-  | { readonly dimension: "none" };
+  | { readonly dimension: "dex"; readonly of?: Linear };
 
-const DIMENSIONS: readonly (readonly [powers: string, "fluxLambda" | "fluxNu" | "length" | "time"])[] = [
-  ["1,-1,-3", "fluxLambda"],
-  ["1,0,-2", "fluxNu"],
-  ["0,1,0", "length"],
-  ["0,0,1", "time"],
-];
+const FLUX_LAMBDA = "cm-1 g1 s-3";
+const FLUX_NU = "g1 s-2";
+/** Dimensions that fields have: of two readings of a unit the one among them is meant. */
+const COMMON = [FLUX_LAMBDA, FLUX_NU, "cm1", "s1", "g1", ""];
 
-/** `10**-19`, `10^(-19)`, `10-17`, `1e-19` and the like at the beginning of a unit. */
-function splitFactor(text: string): { factor: number; rest: string } {
-  const power = /^10\s*(?:\*\*|\^)\s*\(?\s*([+-]?\d+)\s*\)?|^10([+-]\d+)(?=[\s*.])/.exec(text);
-  const plain = power ? null : /^\d+(?:\.\d*)?(?:[eE][+-]?\d+)?/.exec(text);
-  const found = (power ?? plain)?.[0] ?? "";
-  const factor = power ? 10 ** Number(power[1] ?? power[2]) : plain ? Number(found) : 1;
-  return { factor, rest: text.slice(found.length).replace(/^[\s*.x]+/, "") };
-}
+const PURE = ["1", "dimensionless", "dimensionless_unscaled", "unitless"];
+const SYSTEMS: Readonly<Record<string, MagnitudeSystem>> = { ab: "AB", st: "ST", vega: "Vega" };
+/** `ABmag`, `mag(AB)`, `Vega magnitudes`, `mag_ST`, without brackets and blanks. A lone AB is a flux of 3631 Jy to some. */
+const MAGNITUDE = /^(?:(ab|st|vega)mag(?:s|nitudes?)?|mag(?:s|nitudes?)?(ab|st|vega)?)$/;
+const LOGARITHM = /^\[?\s*(?:dex|log(?:10)?)(?:\s*\((.*)\)|\s+(.*)|)\s*\]?$/i;
+/** The CDS writes logarithms in brackets: `[Msun]`, `[-]`. */
+const BRACKETS = /^\[(.*)\]$/;
+
+/** Whether a table states a unit at all: the CDS writes --- where there is none. */
+export const isStated = (text: string | undefined): text is string =>
+  text !== undefined && !["", "-", "--", "---", "none"].includes(text.trim().toLowerCase());
 
 /**
- * Parses products and quotients of units: `1e-19 erg/s/cm2/A`, `erg / (s cm2 Angstrom)`, `erg s-1 cm**-2 AA^-1`.
- * A slash divides by the one unit, or the bracket, that follows it. Undefined when it is nothing known.
+ * Parses a unit; undefined for what is not understood. The FITS Standard 4.0 (section 4.3), OGIP 93-001, VOUnits 1.0, the
+ * CDS and LaTeX are, names in full, and factors: `10**-17 erg s-1 cm-2 Angstrom-1`, `1E-17 erg/cm^2/s/Ang`, `10-17W/m2/nm`,
+ * `$10^{-17}$ ergs s$^{-1}$ cm$^{-2}$ \\AA$^{-1}$`, `nanomaggies`.
  */
-function parseProduct(text: string): Quantity | undefined {
-  const { factor, rest } = splitFactor(text);
-  const powers = [0, 0, 0];
-  let scale = factor;
-  let sign = 1;
-  let bracket: number | undefined;
-  let count = 0;
-  const tokens = rest.match(/\*\*|[a-zA-Zµμ]+|[+-]?\d+|\^|[/()*.·\s]|./gu) ?? [];
-  for (let i = 0; i < tokens.length; i++) {
-    const token = tokens[i];
-    if (/^[\s*.·]$/.test(token)) continue;
-    if (token === "/") sign = -1;
-    else if (token === "(") [bracket, sign] = [sign, 1];
-    else if (token === ")") [bracket, sign] = [undefined, 1];
-    else {
-      const unit = UNITS[token.replace(/[µμ]/, "u").toLowerCase()];
-      if (!unit) return undefined;
-      let power = 1;
-      let next = i + 1;
-      if (tokens[next] === "**" || tokens[next] === "^") next++;
-      if (tokens[next] === "(") next++;
-      if (/^[+-]?\d+$/.test(tokens[next] ?? "")) {
-        power = Number(tokens[next]);
-        if (tokens[next - 1] === "(") next++;
-        i = next;
-      }
-      power *= sign * (bracket ?? 1);
-      scale *= unit.factor ** power;
-      for (let k = 0; k < 3; k++) powers[k] += unit.powers[k] * power;
-      sign = 1;
-      count++;
-    }
-  }
-  return count === 0 ? undefined : { factor: scale, powers: [powers[0], powers[1], powers[2]] };
-}
-
-const LOGARITHM = /^\[?\s*(?:dex|log(?:10)?)(?:\s*\((.*)\)|\s+(.*)|)\s*\]?$/i;
-
-/** Parses a unit; undefined when it is none of those that fields can have. */
 export function parseUnit(text: string): Unit | undefined {
   const plain = text.trim();
   const lower = plain.toLowerCase();
-  if (["", "1", "-", "none", "dimensionless", "dimensionless_unscaled"].includes(lower)) return { dimension: "none" };
-  if (/^(mag|abmag|mag\s*\(ab\)|ab\s*mag(nitudes?)?|mag_?ab|ab)$/.test(lower)) return { dimension: "mag" };
-  if (/^(vega\s*mag(nitudes?)?|mag\s*\(vega\)|vegamag|mag_?vega)$/.test(lower)) {
-    return { dimension: "mag", system: "Vega" };
+  if (!isStated(plain) || PURE.includes(lower)) return { dimension: "linear", signature: "", factor: 1 };
+  const magnitude = MAGNITUDE.exec(lower.replace(/[\s()[\]_-]/g, ""));
+  if (magnitude && !lower.startsWith("[")) {
+    const name = magnitude[1] ?? magnitude[2];
+    return { dimension: "mag", ...(name === undefined ? {} : { system: SYSTEMS[name] }), factor: 1 };
   }
-  const logarithm = LOGARITHM.exec(plain) ?? /^\[(.*)\]$/.exec(plain);
+  const logarithm = LOGARITHM.exec(plain) ?? BRACKETS.exec(plain);
   if (logarithm) {
-    const of = parseLinear(logarithm[1] ?? logarithm[2] ?? "");
-    return of ? { dimension: "dex", of } : { dimension: "dex" };
+    const inner = (logarithm[1] ?? logarithm[2] ?? "").trim();
+    if (!isStated(inner)) return { dimension: "dex" };
+    const of = parseLinear(inner);
+    return of && { dimension: "dex", of };
   }
-  return parseLinear(plain);
+  const linear = parseLinear(plain);
+  if (linear?.signature === "mag1") return { dimension: "mag", factor: linear.factor };
+  return linear?.signature === "dex1" ? { dimension: "dex" } : linear;
 }
 
 function parseLinear(text: string): Linear | undefined {
-  const product = parseProduct(text);
-  const dimension = product && DIMENSIONS.find(([powers]) => powers === product.powers.join(","))?.[1];
-  return product && dimension ? { dimension, factor: product.factor } : undefined;
+  const units = readQuantity(text).map((read): Linear => {
+    return { dimension: "linear", signature: signatureOf(read), factor: read.factor };
+  });
+  return units.find(({ signature }) => COMMON.includes(signature)) ?? units[0];
+}
+
+/** The unit of 1 sigma, of inverse variances in `text`. */
+export const unitOfSigma = (text: string): string => `(${text})**(-0.5)`;
+
+/** A pure number, or the logarithm of one: no unit is missed where none is stated. */
+export function isUnitless(text: string): boolean {
+  const unit = parseUnit(text);
+  return unit?.dimension === "dex" || (unit?.dimension === "linear" && unit.signature === "");
 }
 
 /**
@@ -165,34 +106,61 @@ export interface BandSystem {
   readonly vegaAB?: number | undefined;
 }
 
+/** Logarithms of quantities in the Sun's units are what a field in plain `dex` is; of others the field has to say. */
+const SOLAR = ["solMass", "solLum", "solMass/yr", "Sun", "yr", "1"];
+
+function convertDex(of: Linear | undefined, target: Unit): Conversion | undefined {
+  if (target.dimension === "linear") {
+    // A flux in brackets is a unit in brackets to as many as it is a logarithm.
+    const isOpen = target.signature !== "" && target.signature !== FLUX_LAMBDA;
+    const isLike = isOpen && of?.signature === target.signature;
+    return isLike ? { kind: "pow10", factor: of.factor / target.factor, offset: 0 } : undefined;
+  }
+  if (target.dimension !== "dex") return undefined;
+  if (of === undefined) return times(1);
+  if (target.of !== undefined) {
+    const isLike = of.signature === target.of.signature;
+    return isLike ? { kind: "factor", factor: 1, offset: Math.log10(of.factor / target.of.factor) } : undefined;
+  }
+  const isSolar = SOLAR.some((name) => {
+    const sun = parseLinear(name);
+    return sun?.signature === of.signature && Math.abs(of.factor / sun.factor - 1) < 1e-9;
+  });
+  return isSolar ? times(1) : undefined;
+}
+
+function convertToFlux(source: Unit, target: Linear, band: BandSystem | undefined): Conversion | undefined {
+  if (source.dimension === "linear" && source.signature === FLUX_LAMBDA) return times(source.factor / target.factor);
+  if (band === undefined) return undefined;
+  // erg/s/cm2/Hz to erg/s/cm2/Angstrom, then to the target (whose factor is per centimetre).
+  const perFrequency = (LIGHT / band.pivot ** 2) * (1e8 / target.factor);
+  if (source.dimension === "linear" && source.signature === FLUX_NU) return times(source.factor * perFrequency);
+  if (source.dimension !== "mag" || source.factor !== 1) return undefined;
+  if (source.system === "ST") return { kind: "magAB", factor: 1e8 / target.factor, offset: ST_ZERO - AB_ZERO };
+  const offset = source.system === "Vega" ? band.vegaAB : 0;
+  return offset === undefined ? undefined : { kind: "magAB", factor: perFrequency, offset };
+}
+
 /**
  * Conversion from unit `from` to unit `to`; fluxes per frequency and magnitudes go through the band's pivot wavelength:
- * flambda = fnu c / pivot^2 (Tokunaga & Vacca 2005, eq. A11). Undefined when there is none.
+ * flambda = fnu c / pivot^2 (Tokunaga & Vacca 2005, eq. A11). Magnitudes of no named system are AB. Undefined when there
+ * is none, or a unit is not understood.
  */
 export function convertUnit(from: string, to: string, band?: BandSystem): Conversion | undefined {
+  if (from === to) return times(1);
   const source = parseUnit(from);
   const target = parseUnit(to);
   if (!source || !target) return undefined;
-  if (target.dimension === "fluxLambda") {
-    if (source.dimension === "fluxLambda") return times(source.factor / target.factor);
-    if (band === undefined) return undefined;
-    // erg/s/cm2/Hz to erg/s/cm2/Angstrom, then to the target (whose factor is per centimetre).
-    const perFrequency = (LIGHT / band.pivot ** 2) * (1e8 / target.factor);
-    if (source.dimension === "fluxNu") return times(source.factor * perFrequency);
-    if (source.dimension !== "mag") return undefined;
-    const offset = source.system === "Vega" ? band.vegaAB : 0;
-    return offset === undefined ? undefined : { kind: "magAB", factor: perFrequency, offset };
+  if (source.dimension === "dex") return convertDex(source.of, target);
+  if (target.dimension === "linear" && target.signature === FLUX_LAMBDA) return convertToFlux(source, target, band);
+  if (target.dimension === "mag") {
+    const isPlain = source.dimension === "mag" && source.system === undefined;
+    return isPlain ? times(source.factor / target.factor) : undefined;
   }
-  if (source.dimension === "dex" && "factor" in target) {
-    if (source.of?.dimension !== target.dimension) return undefined;
-    return { kind: "pow10", factor: source.of.factor / target.factor, offset: 0 };
-  }
-  if (source.dimension !== target.dimension) {
-    // Logarithms and redshifts often come without a unit.
-    return source.dimension === "none" && target.dimension === "dex" ? times(1) : undefined;
-  }
-  if (source.dimension === "mag" && source.system !== undefined) return undefined;
-  return times("factor" in source && "factor" in target ? source.factor / target.factor : 1);
+  if (source.dimension !== "linear") return undefined;
+  // Logarithms often come without a unit.
+  if (target.dimension === "dex") return source.signature === "" && source.factor === 1 ? times(1) : undefined;
+  return source.signature === target.signature ? times(source.factor / target.factor) : undefined;
 }
 
 export function convertValue({ kind, factor, offset }: Conversion, value: number): number {

@@ -2,13 +2,15 @@ import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import { type Catalog, emptyCatalog } from "./catalog.ts";
 import { State } from "./field.ts";
+import { largestError, saysNothing } from "./information.ts";
 import type { Survey } from "./survey.ts";
 
 /** Relative error of a flux given without one. */
 const DEFAULT_FLUX_ERROR = 0.05;
 
 /**
- * One galaxy from settings `FIELD=value` or `FIELD=value+-error`, in the survey's units.
+ * One galaxy from settings `FIELD=value` or `FIELD=value+-error`, in the survey's units. A value whose error is so large
+ * that it says nothing is not observed.
  * @throws UserError for an unknown field, a value that is no number, or one outside the field's range.
  */
 export function catalogFromValues(settings: readonly string[], survey: Survey): Catalog {
@@ -43,6 +45,8 @@ export function catalogFromValues(settings: readonly string[], survey: Survey): 
     }
     const [low, high] = field.range;
     if (x < low || x > high) throw new UserError(`--set ${setting}: ${name} is outside ${low} .. ${high}${unit}`);
+    // Not observed is what it is, and is answered as such.
+    if (sigma !== undefined && saysNothing(field, largestError(field), x, sigma)) continue;
     value[j] = x!;
     error[j] = sigma ?? (field.band === undefined ? 0 : Math.max(Math.abs(x) * DEFAULT_FLUX_ERROR, 1e-6));
     state[j] = State.measured;

@@ -298,22 +298,26 @@ describe("Caleido's own columns", () => {
     expect(read("counts", ["J0*", "survey"])).toEqual([2, 2]);
     expect(read("1e-17 erg/s/cm2/A", ["J0*", "1e-18 erg/s/cm2/A"], ["J0390", "survey"])).toEqual([20, 2]);
     expect(() => read("counts", ["*", "survey"])).toThrow(/unit "counts" does not convert/);
-    expect(() => read(undefined, ["J0378", "furlong"], ["*", "survey"])).toThrow(/unit "furlong" does not convert/);
+    expect(() => read(undefined, ["J0378", "furlong"], ["*", "survey"])).toThrow(
+      /unit "furlong" is not understood, expected 1e-19 erg/,
+    );
   });
 
   it("of errors convert to those of their values, or it is an error", () => {
-    const pair = (unit: string, other: string, names = ["J0378", "J0378_err"]): (() => number) => {
+    const pair = (unit: string, other: string, names = ["J0378", "J0378_err"], numbers = [12, 2]): (() => number) => {
       const columns = [unit, other].map((one, i): Column => ({
         name: names[i],
         type: "float32",
         width: 1,
-        data: Float32Array.of(12 - 10 * i),
+        data: Float32Array.of(numbers[i]),
         unit: one,
       }));
       return () => cell(toCatalog({ rowCount: 1, columns, metadata: {} }, survey).catalog, 0, names[0]).error;
     };
     expect(pair("1e-17 erg/s/cm2/A", "1e-17 erg s-1 cm-2 Angstrom-1")()).toBe(200);
-    expect(pair("ABmag", "mag")()).toBeGreaterThan(0);
+    const magnitudes = (unit: string): number => pair("ABmag", unit, undefined, [21, 0.1])();
+    expect(magnitudes("mag")).toBeGreaterThan(0);
+    expect(magnitudes("mmag") / magnitudes("mag")).toBeCloseTo(1e-3, 8);
     expect(pair("1e-17 erg/s/cm2/A", "1e-19 erg/s/cm2/A")()).toBeCloseTo(2, 6);
     expect(pair("uJy", "uJy")() / pair("uJy", "nJy")()).toBeCloseTo(1000, 3);
     expect(pair("1e-17 erg/s/cm2/A", "mag")).toThrow(

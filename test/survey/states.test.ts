@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Column, Table } from "../../src/io/table.ts";
 import { State } from "../../src/survey/field.ts";
+import { largestError } from "../../src/survey/information.ts";
 import { toCatalog } from "../../src/survey/read.ts";
 import { loadSurvey, type Survey } from "../../src/survey/survey.ts";
 
@@ -32,7 +33,7 @@ function surveyWith(errorKind: "absolute" | "relative" | "ivar"): Survey {
       },
     },
     flags: [{ column: "r", bits: {}, values: { "1": "not reliable", BAD: "bad row" }, harmless: {} }],
-    magic: [99, -99],
+    magic: [99, -99, 99.999],
     ignored: [],
   };
   return { ...minijpas, layouts: [layout] };
@@ -80,6 +81,10 @@ function read(
   };
 }
 
+const NO_INFORMATION = "error so large that the value says nothing";
+/** 100 times the 1 sigma error at the 5 sigma depth of the shallowest tile. */
+const largest = largestError(minijpas.fields[j]);
+const DETECTION = [4 * largest, 1.01 * largest, State.measured];
 const nothing = [0, 0, State.notObserved];
 const { measured, upperLimit, nonDetection } = State;
 
@@ -93,8 +98,19 @@ describe("numbers that are none become states, and are counted", () => {
     ["an infinite flux", "absolute", { f: -Infinity }, nothing, "value infinite"],
     ["an absurd flux", "absolute", { f: 1e12 }, nothing, "outside the possible range of J0378"],
     ["no error", "absolute", { e: NaN }, nothing, "error missing"],
+    ["a magic flux that went through single precision", "absolute", { f: Math.fround(99.999) }, nothing, "magic value"],
+    ["a flux near a magic one", "absolute", { f: 99.9991 }, [99.9991, 2, measured], undefined],
     ["a magic error", "absolute", { e: -99 }, nothing, "error is a magic value"],
     ["an infinite error", "absolute", { e: Infinity }, nothing, "error infinite"],
+    ["an error that says nothing", "absolute", { e: 1e30 }, nothing, NO_INFORMATION],
+    ["an error beyond single precision", "absolute", { e: 1e300 }, nothing, NO_INFORMATION],
+    ["an error just too large", "absolute", { e: 1.01 * largest }, nothing, NO_INFORMATION],
+    ["a large error", "absolute", { e: 0.99 * largest }, [10, 0.99 * largest, measured], undefined],
+    ["a detection of a large error", "absolute", { f: 4 * largest, e: 1.01 * largest }, DETECTION, undefined],
+    ["a limit above all", "absolute", { f: 3.01 * largest, s: upperLimit }, nothing, NO_INFORMATION],
+    ["a tiny inverse variance", "ivar", { e: 1e-20 }, nothing, NO_INFORMATION],
+    ["a large relative error", "relative", { e: 1e30 }, nothing, NO_INFORMATION],
+    ["a non-detection that says nothing", "absolute", { e: 1e9, s: nonDetection }, nothing, NO_INFORMATION],
     ["a negative error", "absolute", { e: -2 }, nothing, "error negative"],
     ["an error of zero", "absolute", { e: 0 }, nothing, "error zero"],
     ["an error that underflows", "absolute", { e: 1e-60 }, nothing, "error zero"],
@@ -136,6 +152,7 @@ describe("numbers that are none become states, and are counted", () => {
     ["with a negative error", { v: -1 }, [0.5, 0, measured], "label kept without its error: error negative"],
     ["with a magic error", { v: 99 }, [0.5, 0, measured], "label kept without its error: error is a magic value"],
     ["with an infinite error", { v: Infinity }, [0.5, 0, measured], "label kept without its error: error infinite"],
+    ["with an error wider than what is possible", { v: 8 }, nothing, NO_INFORMATION],
     ["with an error of zero", { v: 0 }, [0.5, 0, measured], "label kept without its error: error zero"],
   ])("a label that is %s", (_, row, label, reason) => {
     const found = read("absolute", row);
@@ -151,6 +168,37 @@ describe("numbers that are none become states, and are counted", () => {
     expect(read("ivar", { v: 4 }, told).label).toEqual([0.5, 0.5, measured]);
     const { label, reasons } = read("ivar", { w: 0, v: 0 }, told);
     expect([label, reasons]).toEqual([nothing, { "inverse variance zero": 1 }]);
+    expect(read("ivar", { v: 1e-20 }, told).reasons).toEqual({ [NO_INFORMATION]: 1 });
+  });
+
+  it("the depth that errors are held against is the shallowest tile's", () => {
+    const { band } = minijpas.fields[j];
+    const pivot = band!.pivot;
+    const flux = (10 ** (-0.4 * (Math.min(...band!.depth) + 48.6)) * 2.99792458e18) / pivot ** 2 / 1e-19;
+    expect(largest / (20 * flux)).toBeCloseTo(1, 10);
+  });
+
+  it.each<[string, number, number, number | null | undefined, string | undefined]>([
+    ["99", 99, 0.1, undefined, "magic value"],
+    ["-99", -99, 0.1, undefined, "magic value"],
+    ["99 in single precision from below", 99 - 2 ** -17, 0.1, undefined, "magic value"],
+    ["99 in single precision from above", 99 + 2 ** -17, 0.1, undefined, "magic value"],
+    ["90", 90, 0.1, undefined, "magic value"],
+    ["999", 999, 0.1, undefined, "magic value"],
+    ["-9999", -9999, 0.1, undefined, "magic value"],
+    ["with an error of 99", 21, 99, undefined, "error is a magic value"],
+    ["21", 21, 0.1, undefined, undefined],
+    ["40 where the layout says 35", 40, 0.1, 35, "magic value"],
+    ["99 where the layout knows none", 99, 0.1, null, undefined],
+  ])("a magnitude of %s", (_, f, e, noMagnitude, reason) => {
+    const told = surveyWith("absolute");
+    const [layout] = told.layouts;
+    const bands = layout.bands.map((one) => ({ ...one, unit: "ABmag" }));
+    const survey = {
+      ...told,
+      layouts: [{ ...layout, magic: [], bands, ...(noMagnitude === undefined ? {} : { noMagnitude }) }],
+    };
+    expect(read("absolute", { f, e }, survey).reasons).toEqual(reason === undefined ? {} : { [reason]: 1 });
   });
 
   it("a row that its flags rule out", () => {
