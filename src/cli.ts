@@ -18,6 +18,7 @@ const verbs: Readonly<Record<string, () => Promise<CommandModule>>> = {
   adapt: async () => (await import("./commands/train.ts")).adaptCommand,
   query: async () => (await import("./commands/query.ts")).queryCommand,
   evaluate: async () => (await import("./commands/evaluate.ts")).evaluateCommand,
+  export: async () => (await import("./commands/export.ts")).exportCommand,
   datasets: async () => (await import("./commands/datasets.ts")).datasetsCommand,
   info: async () => (await import("./commands/info.ts")).infoCommand,
 };

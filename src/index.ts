@@ -32,7 +32,8 @@ export { State, type Field } from "./survey/field.ts";
 export { readCatalog, readWholeCatalog, toCatalog } from "./survey/read.ts";
 export { loadSurvey, type Survey } from "./survey/survey.ts";
 export { catalogFromValues } from "./survey/values.ts";
-export { loadCheckpoint, type Checkpoint } from "./train/checkpoint.ts";
+export { loadCheckpoint, type Checkpoint, type LoadOptions } from "./train/checkpoint.ts";
+export { exportCheckpoint, type ExportOptions } from "./train/export.ts";
 export { prepare, type PrepareRequest } from "./tokens/prepare.ts";
 export {
   adapt,

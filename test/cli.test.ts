@@ -19,6 +19,7 @@ const verbs = [
   "adapt",
   "query",
   "evaluate",
+  "export",
   "datasets",
   "info",
 ];

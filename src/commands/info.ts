@@ -1,6 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { UserError } from "../errors.ts";
 import { openTable } from "../io/formats.ts";
+import { isHats } from "../io/hats.ts";
+import { splitTableName } from "../io/table-name.ts";
 import { parameterIn } from "../model/parameters.ts";
 import { isPrepared, type Manifest, readManifest } from "../survey/prepared.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
@@ -12,7 +14,8 @@ import { printTable, say } from "./terminal.ts";
 async function showTable(path: string): Promise<void> {
   const source = await openTable(path);
   try {
-    say(`${path}: ${source.format}, ${source.rowCount ?? "unknown number of"} rows`);
+    for (const note of source.notes?.() ?? []) say(note);
+    say(`${source.path}: ${source.format}, ${source.rowCount ?? "unknown number of"} rows`);
     for (const [key, value] of Object.entries(source.metadata)) say(`  ${key}: ${value.slice(0, 100)}`);
     printTable(
       ["column", "type", "per row", "unit", "meaning"],
@@ -53,7 +56,7 @@ function showCheckpoint(path: string): void {
   printTable(
     ["checkpoint", path],
     [
-      ["survey", config.survey.title],
+      ["survey", `${config.survey.name}: ${config.survey.title}`],
       [
         "fields",
         `${config.survey.fields.length} (${config.survey.fields.filter((f) => f.band !== undefined).length} bands)`,
@@ -85,10 +88,11 @@ export const infoCommand = defineCommand<{ path: string }>({
   builder: (yargs) =>
     yargs.positional("path", { type: "string", describe: "table, prepared folder, checkpoint or run folder" }),
   handler: async ({ path }) => {
-    if (!existsSync(path)) throw new UserError(`${path}: no such file or folder; expected a table or a checkpoint`);
+    const { file } = splitTableName(path);
+    if (!existsSync(file)) throw new UserError(`${path}: no such file or folder; expected a table or a checkpoint`);
     const manifest = isPrepared(path) ? readManifest(path) : undefined;
     if (manifest !== undefined) showPrepared(path, manifest);
-    else if (statSync(path).isDirectory()) showCheckpoint(path);
+    else if (statSync(file).isDirectory() && !isHats(file)) showCheckpoint(path);
     else await showTable(path);
   },
 });

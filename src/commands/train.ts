@@ -14,7 +14,7 @@ import {
 import { interruptible, say } from "./terminal.ts";
 
 interface CommonArguments extends EngineArguments, ReadArguments {
-  data: string[];
+  data: string[] | undefined;
   recipe: string;
   set: string[];
   out: string;
@@ -33,6 +33,19 @@ function recipeOptions(yargs: Argv, recipe: string): Argv {
     .option("resume", { type: "string", describe: "run folder to continue, with its own recipe and tables" }) as Argv;
 }
 
+/** What a run that is continued has said already. */
+const OF_THE_RUN = ["recipe", "set", "out", "layout", "unit", "relative-error", "init", "freeze", "survey"] as const;
+const TABLES = ["source", "unlabelled", "labelled"] as const;
+
+/** @throws UserError for what is given beside `--resume`, which would not heed it. */
+function checkResumed({ data }: CommonArguments): void {
+  const isGiven = (name: string): boolean => process.argv.some((word) => word.split("=")[0] === `--${name}`);
+  const given = [...OF_THE_RUN, ...TABLES].find(isGiven);
+  const what = given === undefined ? data?.[0] : `--${given}`;
+  if (what !== undefined)
+    throw new UserError(`${what}: not heeded beside --resume: a run goes on with its own recipe and tables`);
+}
+
 /** Runs a verb, or continues a run of it; Ctrl-C saves. */
 async function runOrResume(
   args: CommonArguments,
@@ -40,6 +53,7 @@ async function runOrResume(
   prepareRun: () => (setting: RunSetting) => Promise<unknown>,
 ): Promise<void> {
   const { resume: folder } = args;
+  if (folder !== undefined) checkResumed(args);
   const run = folder === undefined ? prepareRun() : (setting: RunSetting) => resume({ ...setting, folder, verb });
   await interruptible(await engineOf(args), run);
   say(`  checkpoint in ${folder ?? args.out}/checkpoint`);
@@ -70,7 +84,7 @@ export const pretrainCommand = defineCommand<CommonArguments>({
   handler: (args) =>
     runOrResume(args, "pretrain", () => {
       const data = tablesOf(args.data, "pretrain");
-      const recipe = loadRecipe(args.recipe, args.set);
+      const recipe = loadRecipe(args.recipe, args.set, { verb: "pretrain" });
       const request = { data, reading: readOptionsOf(args), recipe, out: args.out };
       return (setting) => pretrain({ ...setting, ...request });
     }),
@@ -103,7 +117,7 @@ export const finetuneCommand = defineCommand<FinetuneArguments>({
     runOrResume(args, "pretrain", () => {
       const init = needed(args.init, "init");
       const data = tablesOf(args.data, "finetune");
-      const recipe = loadRecipe(args.recipe, args.set);
+      const recipe = loadRecipe(args.recipe, args.set, { verb: "finetune" });
       const { out, freeze, survey } = args;
       const request = { data, reading: readOptionsOf(args), recipe, out, init, freeze };
       return (setting) => finetune({ ...setting, ...request, ...(survey === undefined ? {} : { survey }) });
@@ -129,7 +143,7 @@ export const adaptCommand = defineCommand<AdaptArguments>({
       const init = needed(args.init, "init");
       const source = needed(args.source, "source");
       const unlabelled = needed(args.unlabelled, "unlabelled");
-      const recipe = loadRecipe(args.recipe, args.set);
+      const recipe = loadRecipe(args.recipe, args.set, { verb: "adapt" });
       const request = { init, source, unlabelled, recipe, out: args.out, reading: readOptionsOf(args) };
       const { labelled } = args;
       return (setting) => adapt({ ...setting, ...request, ...(labelled === undefined ? {} : { labelled }) });

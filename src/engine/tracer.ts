@@ -129,7 +129,9 @@ export const trace = (fn: TensorFunction, signature: Signature): Traced => {
     const outer = tracer.graph;
     tracer.graph = graph;
     try {
-      return tf.tidy(() => {
+      // what `tidy` is given back it searches for tensors, element by element: the graph is handed out beside it
+      let traced: Traced | undefined;
+      tf.tidy(() => {
         const inputs: Tensors = {};
         for (const [name, { dtype, shape }] of Object.entries(signature)) {
           inputs[name] = tf.engine().makeTensorFromTensorInfo(tracer.infoOf(graph.input(name, { type: dtype, shape })));
@@ -138,8 +140,9 @@ export const trace = (fn: TensorFunction, signature: Signature): Traced => {
           const value = tracer.symbolOf(tensor);
           return [name, value.type === "bool" ? cast(graph, value, "int32") : value];
         });
-        return { graph, outputs: Object.fromEntries(outputs) } as unknown as tf.TensorContainer;
-      }) as unknown as Traced;
+        traced = { graph, outputs: Object.fromEntries(outputs) };
+      });
+      return traced!;
     } finally {
       tracer.graph = outer;
     }

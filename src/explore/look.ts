@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path";
-import { makeFolder } from "../io/atomic.ts";
+import { checkFolder, checkPlace, makeFolder } from "../io/atomic.ts";
 import { type Reporter, silent } from "../progress.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { formatReport } from "../survey/report.ts";
@@ -30,6 +30,8 @@ export interface LookRequest {
 export async function look(request: LookRequest): Promise<number> {
   const { table, out, figures, reading: options = {}, beside = [], reporter = silent } = request;
   const survey = loadSurvey(request.survey);
+  checkPlace(out);
+  if (figures !== undefined) checkFolder(figures);
   const label = basename(table);
   const { sample, reading } = await readSample(table, survey, label, options);
   for (const line of formatReport(reading)) reporter.say(line);

@@ -54,7 +54,9 @@ export async function readSample(
     else addReport(reading, report);
   }
   if (reading === undefined) throw new UserError(`${path}: a table without rows, expected at least one galaxy`);
-  const told = reading.unusedColumns.filter((column) => mechanismOf(column) !== undefined);
+  const told = [...reading.unusedColumns, ...reading.ignoredColumns].filter(
+    (column) => mechanismOf(column) !== undefined,
+  );
   if (told.length > 0) {
     const source = await openFor(path, survey, options);
     for await (const table of source.batches({ columns: told })) sampler.addMechanisms(table);

@@ -1,3 +1,4 @@
+import { checkPlace } from "../io/atomic.ts";
 import { parseOptions, type SimulationOptions } from "../simulate/options.ts";
 import { simulate, type SimulateRequest } from "../simulate/simulate.ts";
 import { loadSurvey } from "../survey/survey.ts";
@@ -58,6 +59,7 @@ export async function simulateWithPage(
 ): Promise<{ readonly rows: number; readonly figures: number }> {
   const { survey: surveyName, out: _out, spectra, labels: _labels, onTable, reporter: _reporter, ...input } = request;
   const options = parseOptions(input);
+  checkPlace(page.out);
   const survey = loadSurvey(surveyName);
   const isBuiltin = spectra === undefined;
   const label = isBuiltin ? "simulated" : "observed spectra";

@@ -11,7 +11,7 @@ import {
 import { coverageCurve, pitHistogram } from "./metrics.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
 import { UserError } from "../errors.ts";
-import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
+import { checkFolder, makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { type Reporter, silent } from "../progress.ts";
 import { type ReportSection, renderReport } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
@@ -241,6 +241,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const request: Settings = { ...DEFAULTS, headline, ...given };
   const questions = questionsOf(survey);
   const { table, part, baselineTable, reading } = request;
+  checkFolder(request.out);
   const whole = (catalog: Catalog): { catalog: Catalog; rows: Int32Array } => ({ catalog, rows: allRows(catalog) });
   const test = whole(await sampleRows(table, part, survey, reading, request.mostRows));
   const learn =

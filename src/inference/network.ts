@@ -113,6 +113,34 @@ interface Parts {
 
 const widthOf = ({ spec }: Pick<Family, "spec">): number => headOf(spec).width(spec);
 
+/** Runs ahead of the one that is waited for: batches are filled, and answers put away, while others run. */
+const AHEAD = 3;
+
+/** Runs `count` rows in batches of `batch`, the last one padded with zeros. */
+async function inBatches(
+  count: number,
+  batch: number,
+  signature: Signature,
+  compiled: Compiled,
+  work: {
+    fill(arrays: Record<string, NdArray>, start: number, rows: number): void;
+    take(out: Arrays, start: number, rows: number): void;
+  },
+): Promise<void> {
+  const ring: { arrays: Record<string, NdArray>; running: Promise<void> | undefined }[] = [];
+  for (let start = 0, i = 0; start < count; start += batch, i++) {
+    const place = (ring[i % AHEAD] ??= { arrays: emptyArrays(signature), running: undefined });
+    if (place.running !== undefined) {
+      await place.running;
+      for (const { data } of Object.values(place.arrays)) data.fill(0);
+    }
+    const rows = Math.min(batch, count - start);
+    work.fill(place.arrays, start, rows);
+    place.running = compiled.run(place.arrays).then((out) => work.take(out, start, rows));
+  }
+  await Promise.all(ring.map(({ running }) => running));
+}
+
 async function encodeRows(
   { checkpoint, coder, graphs, size }: Parts,
   catalog: Catalog,
@@ -131,23 +159,15 @@ async function encodeRows(
   );
   const state = new Float32Array(rows.length * size);
   const scales = new Float64Array(rows.length);
-  const runs: Promise<void>[] = [];
-  for (let start = 0; start < rows.length; start += batch) {
-    const arrays = emptyArrays(signature);
-    const count = Math.min(batch, rows.length - start);
-    for (let b = 0; b < count; b++) {
-      scales[start + b] = fillContext(arrays, b, coder, { catalog, row: rows[start + b], isContext: isGiven });
-      arrays.isCalibrated.data[b] = config.isCalibrated ? 1 : 0;
-    }
-    runs.push(
-      compiled
-        .run(arrays)
-        .then((out) => state.set((out.state.data as Float32Array).subarray(0, count * size), start * size)),
-    );
-    // the next batch is filled while this one runs
-    if (runs.length > 2) await runs[runs.length - 3];
-  }
-  await Promise.all(runs);
+  await inBatches(rows.length, batch, signature, compiled, {
+    fill(arrays, start, count) {
+      for (let b = 0; b < count; b++) {
+        scales[start + b] = fillContext(arrays, b, coder, { catalog, row: rows[start + b], isContext: isGiven });
+        arrays.isCalibrated.data[b] = config.isCalibrated ? 1 : 0;
+      }
+    },
+    take: (out, start, count) => state.set((out.state.data as Float32Array).subarray(0, count * size), start * size),
+  });
   return { rowCount: rows.length, state, scales };
 }
 
@@ -180,27 +200,31 @@ async function readFrom(
   const { layout, state: weights } = checkpoint;
   const batch = states.rowCount > SMALL_ROWS ? MOST_ROWS : SMALL_ROWS;
   const count = Math.min(upTo(slots.length), readout.members.length);
+  const signature = { state: float(batch, size), slot: int(count) };
   const compiled = await graphs.get(
     `${readout.name}, ${count} answers of ${batch} galaxies`,
     ({ state, slot }) => ({
       raw: marginalsAt(constantsOf(weights.average, layout), state as tf.Tensor2D, readout, slot as tf.Tensor1D),
     }),
-    { state: float(batch, size), slot: int(count) },
+    signature,
   );
   const width = widthOf(family);
   const raws = places.map(() => new Float32Array(states.rowCount * width));
-  const slot = { ...int(count), data: Int32Array.from({ length: count }, (_, i) => slots[i] ?? slots[0]) };
-  for (let start = 0; start < states.rowCount; start += batch) {
-    const rows = Math.min(batch, states.rowCount - start);
-    const data = padded(states.state.subarray(start * size, (start + rows) * size), batch * size);
-    const out = (await compiled.run({ state: { ...float(batch, size), data }, slot })).raw.data as Float32Array;
-    for (let b = 0; b < rows; b++) {
+  const asked = Int32Array.from({ length: count }, (_, i) => slots[i] ?? slots[0]);
+  await inBatches(states.rowCount, batch, signature, compiled, {
+    fill(arrays, start, rows) {
+      (arrays.state.data as Float32Array).set(states.state.subarray(start * size, (start + rows) * size));
+      (arrays.slot.data as Int32Array).set(asked);
+    },
+    take({ raw: { data } }, start, rows) {
       raws.forEach((raw, i) => {
-        const from = (b * count + i) * width;
-        for (let k = 0; k < width; k++) raw[(start + b) * width + k] = out[from + k]!;
+        for (let b = 0; b < rows; b++) {
+          const from = (b * count + i) * width;
+          for (let k = 0; k < width; k++) raw[(start + b) * width + k] = data[from + k]!;
+        }
       });
-    }
-  }
+    },
+  });
   return places.map((place, i) => ({ place, answers: { field: wanted[place], family, raw: raws[i] } }));
 }
 

@@ -5,7 +5,7 @@ import { makeFolder } from "../io/atomic.ts";
 import { schemaOf } from "../io/columns.ts";
 import { checkWritable, writeTable } from "../io/formats.ts";
 import type { Column, Table } from "../io/table.ts";
-import { createPredictor, type Predictor } from "../inference/predict.ts";
+import { type Answers, createPredictor, type Predictor } from "../inference/predict.ts";
 import { explain, type PdfOptions, pdfColumns, summaryColumns } from "../inference/answers.ts";
 import { sampleJoint } from "../inference/sampling.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
@@ -96,9 +96,22 @@ function idColumn({ objectId, idType }: Catalog): Column {
   return { ...id, type: idType, data, ...(isValid.includes(0) ? { isValid } : {}) };
 }
 
-async function answer(session: Session, catalog: Catalog, onRows: (done: number) => void): Promise<Table> {
-  const { predictor, isGiven, wanted, pdf } = session;
-  const answers = await predictor.predict(catalog, allRows(catalog), isGiven, wanted);
+/** A batch of galaxies and what the network says of it. */
+interface Answered {
+  readonly catalog: Catalog;
+  readonly answers: Answers;
+}
+
+async function ask({ predictor, isGiven, wanted }: Session, catalog: Catalog): Promise<Answered> {
+  return { catalog, answers: await predictor.predict(catalog, allRows(catalog), isGiven, wanted) };
+}
+
+async function tabulate(
+  session: Session,
+  { catalog, answers }: Answered,
+  onRows: (done: number) => void,
+): Promise<Table> {
+  const { predictor, pdf } = session;
   const columns: Column[] = [
     idColumn(catalog),
     ...summaryColumns(predictor.coder, answers),
@@ -151,15 +164,24 @@ async function* answerAll(
 ): AsyncGenerator<Table> {
   const { onAnswers, reporter = silent } = request;
   let done = 0;
+  async function finish(asked: Promise<Answered>): Promise<Table> {
+    const answered = await asked;
+    const table = await tabulate(session, answered, (rows) => onRows(done + rows));
+    onRows((done += table.rowCount));
+    onAnswers?.(table, answered.catalog, session.wanted);
+    return table;
+  }
   const batches = galaxies(request, survey);
+  let asked: Promise<Answered> | undefined;
   let next = await batches.next();
   for (; next.done !== true; next = await batches.next()) {
-    const before = done;
-    const table = await answer(session, next.value, (rows) => onRows(before + rows));
-    onRows((done += table.rowCount));
-    onAnswers?.(table, next.value, session.wanted);
-    yield table;
+    // the network answers for this batch while the one before it is put into columns
+    const before = asked;
+    asked = ask(session, next.value);
+    asked.catch(() => {}); // told when it is waited for
+    if (before !== undefined) yield await finish(before);
   }
+  if (asked !== undefined) yield await finish(asked);
   if (next.value !== undefined) for (const line of formatReport(next.value)) reporter.say(line);
 }
 

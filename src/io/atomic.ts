@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "../errors.ts";
 import { explainFileError } from "./bytes.ts";
 
@@ -165,6 +165,31 @@ async function writeFile(path: string, data: string | Uint8Array, isSynced = fal
   }
 }
 
+/**
+ * Makes sure that files can be made in a folder, by making one, before the work whose result goes there. A folder that is
+ * not there yet is looked for above. @throws UserError when permission is missing or no folder can be there.
+ */
+export function checkFolder(path: string): void {
+  let there = resolve(path);
+  while (!existsSync(there) && dirname(there) !== there) there = dirname(there);
+  const probe = join(there, `.${process.pid}-${process.hrtime.bigint().toString(36)}.tmp`);
+  try {
+    writeFileSync(probe, "", { flag: "wx" });
+    rmSync(probe);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOTDIR") throw new UserError(`${path}: cannot be written: a file is there, expected a folder`);
+    if (code === "ENOENT") throw new UserError(`${path}: cannot be written: no file can be made in ${there} (ENOENT)`);
+    throw explainFileError(error, path, "written");
+  }
+}
+
+/** Makes sure that a file can be written: see {@link checkFolder}. @throws UserError also where a folder has its name. */
+export function checkPlace(path: string): void {
+  if (isFolder(path)) throw new UserError(`${path}: is a folder, expected a file to write`);
+  checkFolder(dirname(path));
+}
+
 /** Writes a whole file under a temporary name, then renames: see {@link atomically}. */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
   await atomically(path, (temporary) => writeFile(temporary, data));
@@ -174,7 +199,11 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
 async function syncNames(folder: string): Promise<void> {
   try {
     const handle = await open(folder, "r");
-    await handle.sync().finally(() => handle.close());
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
   } catch {
     // Windows opens no folders; the files themselves are on disk
   }

@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
+import { UserError } from "../errors.ts";
 import { BLOCK, formatCard, formatHeader, formatLongString } from "./fits-header.ts";
 import type { Column, ColumnSchema, ColumnType, Table, TableHeader } from "./table.ts";
 import { fitsUnit } from "./unit-text.ts";
@@ -35,8 +36,13 @@ function layOut(schema: readonly ColumnSchema[], lengths: readonly number[]): { 
   return { slots, stride };
 }
 
-function toAscii(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, "?");
+/** FITS strings are ASCII (Standard 4.0, section 7.3.3.1): with another character for it, two ids could become one. */
+function checkAscii(path: string, what: string, text: string): void {
+  if (!/[^\x20-\x7e]/.test(text)) return;
+  throw new UserError(
+    `${path}: ${what} is ${JSON.stringify(text.slice(0, 40))}, expected ASCII as FITS has nothing else; ` +
+      `.parquet, .csv or .vot hold any text`,
+  );
 }
 
 function tableCards(header: TableHeader, slots: readonly Slot[], stride: number, rowCount: number): string[] {
@@ -78,7 +84,7 @@ function writeStrings(target: Buffer, slot: Slot, data: readonly string[], rowCo
   for (let i = 0; i < rowCount * width; i++) {
     const at = Math.floor(i / width) * stride + slot.offset + (i % width) * slot.length;
     target.fill(0x20, at, at + slot.length);
-    target.write(toAscii(data[i]), at, slot.length, "latin1");
+    target.write(data[i], at, slot.length, "latin1");
   }
 }
 
@@ -133,20 +139,32 @@ async function widen(file: FileHandle, start: number, rowCount: number, from: Sl
   }
 }
 
-/** Characters that each string column needs for a batch; 1 for the others. */
-function stringLengths(schema: readonly ColumnSchema[], table: Table): number[] {
-  return schema.map((_, j) => {
+/** Characters that each string column needs for a batch; 1 for the others. @throws UserError for what is not ASCII. */
+function stringLengths(path: string, schema: readonly ColumnSchema[], table: Table, firstRow: number): number[] {
+  return schema.map(({ name, width }, j) => {
     const { data } = table.columns[j];
-    return Array.isArray(data) ? data.reduce((most, text) => Math.max(most, toAscii(text).length), 1) : 1;
+    if (!Array.isArray(data)) return 1;
+    let most = 1;
+    for (const [i, text] of data.entries()) {
+      if (/[^\x20-\x7e]/.test(text)) {
+        checkAscii(path, `column "${name}" in row ${firstRow + Math.floor(i / width) + 1}`, text);
+      }
+      most = Math.max(most, text.length);
+    }
+    return most;
   });
 }
 
 /**
  * Writes a FITS binary table (Standard 4.0) that streams: rows go out as they come, string columns widen when a
- * longer string appears, and the header is filled in at the end.
+ * longer string appears, and the header is filled in at the end. What people say of the table (descriptions, metadata)
+ * has a ? for every character that is not ASCII. @throws UserError for a cell or a column's name that is not ASCII.
  */
 export async function writeFits(path: string, header: TableHeader, batches: AsyncIterable<Table>): Promise<void> {
+  // The name it is written under for the time being is nothing to anybody.
+  const shown = path.replace(/(\.\d+-\w+\.tmp)+$/, "");
   const { schema } = header;
+  for (const { name } of schema) checkAscii(shown, "a column's name", name);
   const file = await open(path, "w+");
   try {
     const primary = formatHeader([
@@ -163,7 +181,7 @@ export async function writeFits(path: string, header: TableHeader, batches: Asyn
     const start = primary.length + headerBlocks * BLOCK;
     let rowCount = 0;
     for await (const table of batches) {
-      const needed = stringLengths(schema, table).map((length, j) => Math.max(length, lengths[j]));
+      const needed = stringLengths(shown, schema, table, rowCount).map((length, j) => Math.max(length, lengths[j]));
       if (needed.some((length, j) => length > lengths[j])) {
         const wider = layOut(schema, needed);
         await widen(file, start, rowCount, slots, wider.slots);

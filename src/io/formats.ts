@@ -3,21 +3,12 @@ import { extname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { UserError } from "../errors.ts";
-import { writeArrow } from "./arrow-write.ts";
-import { openArrow } from "./arrow.ts";
-import { atomically, withTemporary } from "./atomic.ts";
+import { atomically, checkPlace, withTemporary } from "./atomic.ts";
 import { readHead } from "./bytes.ts";
 import { checkNames } from "./columns.ts";
-import { openCsv, writeCsv } from "./csv.ts";
-import { openFitsTable } from "./fits.ts";
-import { writeFits } from "./fits-write.ts";
-import { openHdf5 } from "./hdf5.ts";
+import { isHats, openHats } from "./hats.ts";
 import { didYouMean } from "./nearest.ts";
 import { splitTableName } from "./table-name.ts";
-import { writeParquet } from "./parquet-write.ts";
-import { openParquet } from "./parquet.ts";
-import { writeVotable } from "./votable-write.ts";
-import { openVotable } from "./votable.ts";
 import type { Format, ReadOptions, Table, TableHeader, TablePick, TableSource } from "./table.ts";
 
 /** What an XML file can begin with: a mark of UTF-8, blanks, then `<?xml` or the root. */
@@ -29,57 +20,58 @@ const startsWith =
   (head: Uint8Array): boolean =>
     magics.some((magic) => Buffer.from(head.subarray(0, magic.length)).toString("latin1") === magic);
 
-/** Every table format; a new one is a row here. */
+/** Every table format; a new one is a row here. What reads and writes it is loaded when it is wanted. */
 export const formats = {
   parquet: {
     name: "parquet",
     extensions: [".parquet", ".pq"],
     isLike: startsWith("PAR1"),
-    open: openParquet,
-    write: writeParquet,
+    open: async (path) => (await import("./parquet.ts")).openParquet(path),
+    write: async (...args) => (await import("./parquet-write.ts")).writeParquet(...args),
   },
   csv: {
     name: "csv",
     extensions: [".csv", ".tsv", ".csv.gz", ".tsv.gz"],
     isLike: (head) => !head.includes(0) && !isXml(head) && !startsWith("PAR1", "ARROW1", "SIMPLE  =")(head),
-    open: openCsv,
-    write: writeCsv,
+    open: async (path) => (await import("./csv.ts")).openCsv(path),
+    write: async (...args) => (await import("./csv.ts")).writeCsv(...args),
   },
   ecsv: {
     name: "ecsv",
     extensions: [".ecsv", ".ecsv.gz"],
     isLike: startsWith("# %ECSV"),
-    open: openCsv,
-    write: (path, header, batches) => writeCsv(path, { ...header, isPlain: false }, batches),
+    open: async (path) => (await import("./csv.ts")).openCsv(path),
+    write: async (path, header, batches) =>
+      (await import("./csv.ts")).writeCsv(path, { ...header, isPlain: false }, batches),
   },
   fits: {
     name: "fits",
     extensions: [".fits", ".fit", ".fits.gz", ".fit.gz"],
     isLike: startsWith("SIMPLE  ="),
-    open: openFitsTable,
+    open: async (...args) => (await import("./fits.ts")).openFitsTable(...args),
     hasTables: true,
-    write: writeFits,
+    write: async (...args) => (await import("./fits-write.ts")).writeFits(...args),
   },
   arrow: {
     name: "arrow",
     extensions: [".arrow", ".feather"],
     isLike: startsWith("ARROW1"),
-    open: openArrow,
-    write: writeArrow,
+    open: async (path) => (await import("./arrow.ts")).openArrow(path),
+    write: async (...args) => (await import("./arrow-write.ts")).writeArrow(...args),
   },
   votable: {
     name: "votable",
     extensions: [".vot", ".votable", ".xml", ".vot.gz", ".votable.gz", ".xml.gz"],
     isLike: isXml,
-    open: openVotable,
+    open: async (...args) => (await import("./votable.ts")).openVotable(...args),
     hasTables: true,
-    write: writeVotable,
+    write: async (...args) => (await import("./votable-write.ts")).writeVotable(...args),
   },
   hdf5: {
     name: "hdf5",
     extensions: [".h5", ".hdf5", ".hdf"],
     isLike: startsWith("\x89HDF\r\n"),
-    open: openHdf5,
+    open: async (path) => (await import("./hdf5.ts")).openHdf5(path),
   },
 } satisfies Record<string, Format>;
 
@@ -102,11 +94,16 @@ function formatOf(path: string, possible: readonly Format[] = all): Format {
 
 /**
  * Opens a table file; the extension says the format, the first bytes are checked against it. Of several tables in it
- * `path[NAME]` or `path[2]` is one, else `pick` chooses.
+ * `path[NAME]` or `path[2]` is one, else `pick` chooses. A HATS catalogue is opened by its folder.
  * @throws UserError for a path, a format or a file that cannot be read as what its name says, for columns of one name.
  */
 export async function openTable(name: string, pick: TablePick = {}): Promise<TableSource> {
   const { file: path, table } = splitTableName(name);
+  if (table === undefined && isHats(path)) {
+    const whole = await openHats(path);
+    checkNames(path, whole.schema);
+    return { ...whole, batches: (options) => verified(whole, options) };
+  }
   const format: Format = formatOf(path);
   if (table !== undefined && format.hasTables !== true) {
     throw new UserError(`${name}: a ${format.name} file has one table, expected its name without [${table}]`);
@@ -168,11 +165,12 @@ async function* checked(header: TableHeader, batches: AsyncIterable<Table>): Asy
 }
 
 /**
- * Makes sure that a table can be written to a path, as far as its name says: for commands to call before the work.
- * @throws UserError for an unknown extension, a format that is only read, a folder.
+ * Makes sure that a table can be written to a path: for verbs to call before the work.
+ * @throws UserError for an unknown extension, a format that is only read, a folder, a place where no file can be made.
  */
 export function checkWritable(path: string): void {
   writerOf(path);
+  checkPlace(path);
 }
 
 function writerOf(path: string): NonNullable<Format["write"]> {

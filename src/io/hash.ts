@@ -1,10 +1,14 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { isHats, listLeaves } from "./hats.ts";
 import { splitTableName } from "./table-name.ts";
 
-/** SHA-256 of a file, whichever of its tables the path names, in hexadecimal digits. */
+/** SHA-256, in hexadecimal digits, of a table's file, whichever of its tables the path names, or of all a catalogue's files. */
 export async function hashFile(path: string): Promise<string> {
+  const { file } = splitTableName(path);
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(splitTableName(path).file)) hash.update(chunk as Uint8Array);
+  for (const one of isHats(file) ? listLeaves(file) : [file]) {
+    for await (const chunk of createReadStream(one)) hash.update(chunk as Uint8Array);
+  }
   return hash.digest("hex");
 }

@@ -23,6 +23,8 @@ export interface Distribution {
   mode(row: number, curve?: Curve): number;
   /** The distributions seen through a Gaussian error of this size in each row [same unit as v]. */
   widen(error: (row: number) => number): Distribution;
+  /** Whether surely less than 1e-9 of the mass lies outside [low, high]; false where that takes work to tell. */
+  hasRoom?(row: number, low: number, high: number): boolean;
   /** Continuous ranked probability score of a truth; absent or undefined where there is no closed form. */
   crps?(row: number, truth: number): number | undefined;
 }

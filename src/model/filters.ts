@@ -6,7 +6,7 @@
 /** Centres of the bumps: every `step` in ln(wavelength) between two wavelengths [Angstrom]. */
 const STRETCHES = [
   { from: 1200, to: 3000, step: 0.25 },
-  { from: 3200, to: 10_500, step: 0.035 },
+  { from: 3200, to: 10_500, step: 0.02 },
   { from: 12_000, to: 60_000, step: 0.25 },
 ] as const;
 /** Bumps whose height goes with the band's width. */

@@ -58,17 +58,22 @@ export function hasRoom(m: Mixtures, row: number, { shape, rate }: Curve, low: n
 export function truncatedMoments(m: Mixtures, row: number, curve: Curve, low: number, high: number): Moments {
   const start = row * m.stride;
   const end = start + m.componentCount;
-  let mass = 0;
-  for (let k = start; k < end; k++) mass += m.weight[k] * massOf(m, k, low, high);
   // Measured from the value at the middle of what is left, squares don't cancel.
   const centre = pivot(m, start, end, low, high);
   const zero = curveAt({ ...curve, factor: 1, offset: 0 }, centre);
-  let [first, second] = [0, 0];
-  for (let k = start; k < end; k++) {
-    if (m.weight[k] === 0) continue;
-    const [a, b] = partial(m, k, curve, low, high, zero);
-    first += m.weight[k] * a;
-    second += m.weight[k] * b;
+  let [mass, first, second] = [0, 0, 0];
+  for (const isFar of [false, true]) {
+    // components beyond a bound are looked at only where nothing else is left
+    if (isFar && mass > FAR_COUNTS) break;
+    for (let k = start; k < end; k++) {
+      if (m.weight[k] === 0) continue;
+      const place = placeOf(m, k, curve, low, high);
+      if ((place === "beyond") !== isFar) continue;
+      const [own, a, b] = place === "inside" ? whole(m, k, curve, zero) : partial(m, k, curve, low, high, zero);
+      mass += m.weight[k] * own;
+      first += m.weight[k] * a;
+      second += m.weight[k] * b;
+    }
   }
   const shift = first / mass;
   const variance = Math.max(0, second / mass - shift * shift);
@@ -78,8 +83,36 @@ export function truncatedMoments(m: Mixtures, row: number, curve: Curve, low: nu
   };
 }
 
-function massOf(m: Mixtures, k: number, low: number, high: number): number {
-  return normalBetween((low - m.mean[k]) / m.sigma[k], (high - m.mean[k]) / m.sigma[k]);
+/** Beyond this many sigma outside a bound nothing of a component is left ... */
+const FAR = 8;
+/** ... where the others have kept this much. */
+const FAR_COUNTS = 1e-4;
+
+/** Where a component lies: cut by no bound, on one, or outside. */
+function placeOf(
+  m: Mixtures,
+  k: number,
+  { shape, rate }: Curve,
+  low: number,
+  high: number,
+): "inside" | "on" | "beyond" {
+  const sigma = m.sigma[k];
+  const reach = shape === "linear" ? 0 : 2 * Math.abs(rate) * sigma;
+  const [a, b] = [(low - m.mean[k]) / sigma, (high - m.mean[k]) / sigma];
+  if (a < -ROOM - reach && b > ROOM + reach) return "inside";
+  return a > FAR + reach || b < -FAR - reach ? "beyond" : "on";
+}
+
+/** 1 and the means of f - zero and its square under component k, f = f(rate v + shift), no bound near. */
+function whole(m: Mixtures, k: number, { shape, rate, shift }: Curve, zero: number): [number, number, number] {
+  const t = rate * m.mean[k] + shift;
+  const variance = (rate * m.sigma[k]) ** 2;
+  if (shape === "linear") return [1, t - zero, (t - zero) ** 2 + variance];
+  const lift = Math.exp(0.5 * variance);
+  const isExp = shape === "exp";
+  const first = lift * (isExp ? Math.exp(t) : Math.sinh(t));
+  const square = isExp ? (first * lift) ** 2 : 0.5 * (lift ** 4 * Math.cosh(2 * t) - 1);
+  return [1, first - zero, square - 2 * zero * first + zero * zero];
 }
 
 /** The components' mean, moved between the bounds. */
@@ -89,7 +122,7 @@ function pivot(m: Mixtures, start: number, end: number, low: number, high: numbe
   return Math.min(Math.max(mean, low), high);
 }
 
-/** Integrals over [low, high] of (f - zero) and its square under component k, f = f(rate v + shift). */
+/** Integrals over [low, high] of 1, (f - zero) and its square under component k, f = f(rate v + shift). */
 function partial(
   m: Mixtures,
   k: number,
@@ -97,7 +130,7 @@ function partial(
   low: number,
   high: number,
   zero: number,
-): [number, number] {
+): [number, number, number] {
   const [mean, sigma] = [m.mean[k], m.sigma[k]];
   const a = (low - mean) / sigma;
   const b = (high - mean) / sigma;
@@ -107,7 +140,7 @@ function partial(
     const edge = normalDensity(a) - normalDensity(b);
     const moment = mass + times(a, normalDensity(a)) - times(b, normalDensity(b));
     const s = rate * sigma;
-    return [off * mass + s * edge, off * off * mass + 2 * off * s * edge + s * s * moment];
+    return [mass, off * mass + s * edge, off * off * mass + 2 * off * s * edge + s * s * moment];
   }
   /** Integral of exp(n (rate v + shift)). */
   const tilted = (n: number): number => {
@@ -116,7 +149,7 @@ function partial(
   };
   const first = shape === "exp" ? tilted(1) : 0.5 * (tilted(1) - tilted(-1));
   const square = shape === "exp" ? tilted(2) : 0.25 * (tilted(2) + tilted(-2)) - 0.5 * mass;
-  return [first - zero * mass, square - 2 * zero * first + zero * zero * mass];
+  return [mass, first - zero * mass, square - 2 * zero * first + zero * zero * mass];
 }
 
 /** x times a factor that vanishes faster than x grows. */

@@ -214,6 +214,10 @@ class Mixture implements MixtureDistribution {
     return mean[k] + sigma[k] * rng.normal();
   }
 
+  hasRoom(row: number, low: number, high: number): boolean {
+    return hasRoom(this.#m, row, identityCurve, low, high);
+  }
+
   moments(row: number, curve: Curve = identityCurve, low = -Infinity, high = Infinity): Moments {
     return hasRoom(this.#m, row, curve, low, high)
       ? curvedMoments(this.#m, row, curve)

@@ -9,15 +9,19 @@ export const headChoiceSchema = z.discriminatedUnion("head", [
     head: z.literal("mixture"),
     components: z.int().positive().max(256).default(8).describe("Gaussians of an answer"),
   }),
-  z.strictObject({
-    head: z.literal("histogram"),
-    from: z
-      .number()
-      .optional()
-      .describe("lower end of the grid, in the field's unit; default: 5 deviations below the mean"),
-    to: z.number().optional().describe("upper end of the grid"),
-    bins: z.int().min(2).max(4096).default(100),
-  }),
+  z
+    .strictObject({
+      head: z.literal("histogram"),
+      from: z
+        .number()
+        .min(-1e30)
+        .max(1e30)
+        .optional()
+        .describe("lower end of the grid, in the field's unit; default: 5 deviations below the mean"),
+      to: z.number().min(-1e30).max(1e30).optional().describe("upper end of the grid"),
+      bins: z.int().min(2).max(4096).default(100),
+    })
+    .refine(({ from, to }) => from === undefined || to === undefined || from < to, "expected from below to"),
 ]);
 export type HeadChoice = z.output<typeof headChoiceSchema>;
 export type HeadChoices = Readonly<Partial<Record<ScalarKind, HeadChoice>>>;

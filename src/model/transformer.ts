@@ -16,19 +16,32 @@ import {
 } from "./readouts.ts";
 import { classCount, classesOf, stems } from "./stems.ts";
 
+const size = (most: number): z.ZodInt => z.int().positive().max(most);
+
+/** Most parameters of a network, roughly: a run holds eight vectors of them. */
+const LARGEST = 2.5e8;
+
+/** The matrices of a network that don't depend on its vocabulary. */
+const bulkOf = (
+  m: Record<"nLatent" | "dModel" | "nLayer" | "nHidden" | "bandRank" | "dQuery" | "nMemory" | "nQueryLayer", number>,
+): number =>
+  m.nLayer * (4 * m.dModel ** 2 + 2 * m.dModel * m.nHidden) +
+  m.nLatent * m.dModel * (m.bandRank + (1 + m.nMemory) * m.dQuery) +
+  m.nQueryLayer * 12 * m.dQuery ** 2;
+
 /** A recipe's `model:` section: the shape of the network. */
 export const modelSchema = z
   .strictObject({
-    nLatent: z.int().positive().default(4).describe("latent tokens that each see every given field"),
-    dModel: z.int().positive().default(96).describe("width of a latent token"),
-    nLayer: z.int().positive().default(2).describe("layers over the latent tokens"),
-    nHead: z.int().positive().default(4),
-    nHidden: z.int().positive().default(256).describe("width of the feed-forward layers"),
-    bandRank: z.int().positive().default(64).describe("numbers that all bands' answers are read from"),
-    dQuery: z.int().positive().default(64).describe("width of an ordered (autoregressive) query"),
-    nMemory: z.int().positive().default(4).describe("tokens in which ordered queries see the context"),
-    nQueryLayer: z.int().positive().default(1).describe("layers over ordered queries"),
-    nComponent: z.int().positive().default(8).describe("Gaussians of an answer's distribution"),
+    nLatent: size(1024).default(4).describe("latent tokens that each see every given field"),
+    dModel: size(16384).default(96).describe("width of a latent token"),
+    nLayer: size(256).default(2).describe("layers over the latent tokens"),
+    nHead: size(256).default(4),
+    nHidden: size(65536).default(256).describe("width of the feed-forward layers"),
+    bandRank: size(16384).default(64).describe("numbers that all bands' answers are read from"),
+    dQuery: size(16384).default(64).describe("width of an ordered (autoregressive) query"),
+    nMemory: size(1024).default(4).describe("tokens in which ordered queries see the context"),
+    nQueryLayer: size(256).default(1).describe("layers over ordered queries"),
+    nComponent: size(256).default(8).describe("Gaussians of an answer's distribution"),
     heads: z
       .partialRecord(z.enum(scalarKinds), headChoiceSchema)
       .default({})
@@ -39,6 +52,7 @@ export const modelSchema = z
       .describe("rows of bands: free, or a function of the filter's wavelength and width plus a correction"),
   })
   .refine((m) => m.dModel % m.nHead === 0 && m.dQuery % m.nHead === 0, "expected nHead to divide dModel and dQuery")
+  .refine((m) => bulkOf(m) <= LARGEST, `expected a network of ${LARGEST / 1e6} million parameters at most`)
   .prefault({});
 export type ModelConfig = z.output<typeof modelSchema>;
 

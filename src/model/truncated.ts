@@ -49,6 +49,11 @@ class Truncated implements Distribution {
   #mass(row: number): number {
     if (Number.isNaN(this.#from[row])) {
       const [low, high] = [this.#low(row), this.#high(row)];
+      if (this.#base.hasRoom?.(row, low, high) === true) {
+        this.#from[row] = 0;
+        this.#to[row] = 1;
+        return 1;
+      }
       this.#from[row] = low === -Infinity ? 0 : this.#base.cdf(row, low);
       this.#to[row] = high === Infinity ? 1 : this.#base.cdf(row, high);
     }

@@ -65,6 +65,11 @@ class InUnits implements Distribution {
     );
   }
 
+  hasRoom(row: number, low: number, high: number): boolean {
+    const curve = this.#curve(row);
+    return this.#base.hasRoom?.(row, inverseOf(curve, low), inverseOf(curve, high)) === true;
+  }
+
   crps(row: number, truth: number): number | undefined {
     const curve = this.#curve(row);
     if (curve.shape !== "linear") return undefined;

@@ -4,7 +4,7 @@ import type { ColumnSchema } from "../io/table.ts";
 import { bindBand, bindFlags, bindProperty, columnsFor, nameIn } from "./bind-fields.ts";
 import type { BindOptions, Context, FieldBinding, FlagPlace } from "./bind-fields.ts";
 import { bindTemplate, makeFinder, templateColumns } from "./find.ts";
-import { namesFor, ownLayout } from "./layout.ts";
+import { namesFor, ownLayout, isIgnored } from "./layout.ts";
 import type { Layout } from "./layout.ts";
 import type { Survey } from "./survey.ts";
 
@@ -19,9 +19,10 @@ export interface Binding {
   readonly parentId: string | undefined;
   readonly tile: string | undefined;
   readonly instrument: string | undefined;
-  /** Columns that have to be read, and those that nothing is taken from. */
+  /** Columns that have to be read, those that nothing is taken from, and of these those that are for people. */
   readonly columns: readonly string[];
   readonly unused: readonly string[];
+  readonly ignored: readonly string[];
 }
 
 interface Fit {
@@ -191,6 +192,7 @@ export function bindLayout(
     tile,
     instrument,
     columns: names.filter((name) => used.has(name)),
-    unused: names.filter((name) => !used.has(name)),
+    unused: names.filter((name) => !used.has(name) && !isIgnored(layout, name)),
+    ignored: names.filter((name) => !used.has(name) && isIgnored(layout, name)),
   };
 }

@@ -92,6 +92,8 @@ export const layoutSchema = z.strictObject({
   flags: z.array(flagSchema).default([]),
   /** Numbers that stand for "no value", in values and in errors; single precision of them does too. */
   magic: z.array(z.number()).default([]),
+  /** Columns that such tables have for people, `*` for any run of characters: not named among those that were not used. */
+  ignored: z.array(z.string().min(1)).default([]),
   /** Magnitudes, and errors of them, of this size and beyond (either sign) stand for "none"; null: no size does. */
   noMagnitude: z.number().positive().nullable().optional(),
 });
@@ -122,7 +124,16 @@ export const ownLayout: Layout = {
   properties: {},
   flags: [],
   magic: [],
+  ignored: ["missing_*"], // of simulations: how many bands of a row each mechanism cost
 };
+
+/** Whether a column is one that a layout's tables have for people. */
+export function isIgnored({ ignored }: Layout, column: string): boolean {
+  return ignored.some((pattern) => {
+    const parts = pattern.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`));
+    return new RegExp(`^${parts.join(".*")}$`).test(column);
+  });
+}
 
 /** The names a template stands for, for one field. */
 export function namesFor(template: string | readonly string[], field: string): string[] {

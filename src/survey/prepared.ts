@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
+import { isHats } from "../io/hats.ts";
 import type { Catalog } from "./catalog.ts";
 import { readCatalog } from "./read.ts";
 import { splitNames, type SplitName } from "./split.ts";
@@ -62,11 +63,11 @@ export const manifestPath = (folder: string): string => join(folder, MANIFEST);
 export const isPrepared = (path: string): boolean => existsSync(manifestPath(path));
 
 /**
- * The manifest of a prepared folder; undefined where `path` is a file.
+ * The manifest of a prepared folder; undefined where `path` is a file, or the root of a HATS catalogue.
  * @throws UserError for a folder without a manifest, or with a damaged one.
  */
 export function readManifest(path: string): Manifest | undefined {
-  if (!existsSync(path) || !statSync(path).isDirectory()) return undefined;
+  if (!existsSync(path) || !statSync(path).isDirectory() || isHats(path)) return undefined;
   const file = manifestPath(path);
   if (!existsSync(file)) {
     throw new UserError(

@@ -85,8 +85,8 @@ function bindRows(
   const { rowCount } = table;
   const { fields } = survey;
   const { value, error, state } = emptyCatalog(fields, rowCount);
-  const { layout, unused } = binding;
-  const report = createReport(layout.name, unused, binding.objectId === undefined ? layout.objectId : undefined);
+  const { layout } = binding;
+  const report = createReport(layout.name, binding, binding.objectId === undefined ? layout.objectId : undefined);
   report.rowCount = rowCount;
   const isRejected = new Uint8Array(rowCount);
   const rowFlags = binding.flags.length > 0 ? readFlags(columns, binding.flags, rowCount) : undefined;

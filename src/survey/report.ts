@@ -18,8 +18,9 @@ export interface ReadReport {
   /** Rows without a single value. */
   emptyRows: number;
   readonly reasons: Map<string, Reason>;
-  /** Columns of the table that nothing was taken from. */
+  /** Columns of the table that nothing was taken from, but for those that its layout has for people. */
   readonly unusedColumns: readonly string[];
+  readonly ignoredColumns: readonly string[];
   /** What ids are made of, where the table doesn't have it: rows are numbered then. */
   missingId?: string;
   /** Rows whose id is missing; they are named by their number. */
@@ -30,10 +31,14 @@ export interface ReadReport {
 
 const EXAMPLES = 3;
 
-export function createReport(layout: string, unusedColumns: readonly string[], missingId?: string): ReadReport {
+export function createReport(
+  layout: string,
+  columns: { readonly unused: readonly string[]; readonly ignored: readonly string[] },
+  missingId?: string,
+): ReadReport {
   const id = missingId === undefined ? {} : { missingId };
-  const none = { unnamedRows: 0, notes: [] };
-  return { layout, rowCount: 0, usedCount: 0, emptyRows: 0, reasons: new Map(), unusedColumns, ...id, ...none };
+  const of = { unusedColumns: columns.unused, ignoredColumns: columns.ignored, unnamedRows: 0, notes: [] };
+  return { layout, rowCount: 0, usedCount: 0, emptyRows: 0, reasons: new Map(), ...of, ...id };
 }
 
 export function countReason(report: ReadReport, reason: string, example: () => string): void {

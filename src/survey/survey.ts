@@ -11,9 +11,20 @@ import { heirOf, inherit, omittable } from "./inherit.ts";
 import { layoutSchema } from "./layout.ts";
 import type { Layout } from "./layout.ts";
 
-const finite = z.number();
-const positive = z.number().positive();
-const interval = z.tuple([finite, finite]).refine(([low, high]) => low < high, "expected [low, high] with low < high");
+/** Bounds of what a survey can mean: slips of many powers of ten are told at their line, not where they overflow. */
+const finite = z.number().min(-1e30).max(1e30);
+const isInterval = ([low, high]: readonly number[]): boolean => low < high;
+const INTERVAL = "expected [low, high] with low < high";
+const interval = z.tuple([finite, finite]).refine(isInterval, INTERVAL);
+/** [Angstrom], up to 1 cm. */
+const wavelength = z.number().positive().max(1e8);
+const magnitude = z.number().min(-100).max(100);
+/** Of a magnitude, 1 sigma. */
+const scatter = z.number().positive().max(10);
+/** [s] */
+const duration = z.number().positive().max(1e9);
+/** [arcsec], up to a degree. */
+const angle = z.number().positive().max(3600);
 
 /** Number of a field: surveys count from 0 along their rows; a checkpoint's survey, whose vocabulary may have grown, says it. */
 const id = z.int().min(0).optional();
@@ -22,26 +33,29 @@ const bandSchema = z.strictObject({
   id,
   name: z.string().min(1),
   group: z.string().min(1),
-  pivot: positive,
-  edges: interval,
-  rise: z.tuple([positive, positive]),
-  notches: z.array(z.strictObject({ centre: positive, width: positive, depth: z.number().min(0).max(1) })).optional(),
-  depth: z.array(finite).min(1),
-  vegaAB: finite.optional(),
-  zeroPointError: z.union([positive, z.array(positive).min(1)]).optional(),
+  pivot: wavelength,
+  edges: z.tuple([wavelength, wavelength]).refine(isInterval, INTERVAL),
+  rise: z.tuple([wavelength, wavelength]),
+  notches: z
+    .array(z.strictObject({ centre: wavelength, width: wavelength, depth: z.number().min(0).max(1) }))
+    .optional(),
+  depth: z.array(magnitude).min(1),
+  vegaAB: magnitude.optional(),
+  zeroPointError: z.union([scatter, z.array(scatter).min(1)]).optional(),
   instrument: z.string().min(1).optional(),
-  seeing: z.array(positive).min(1).optional(),
-  exposure: z.array(positive).min(1).optional(),
+  seeing: z.array(angle).min(1).optional(),
+  exposure: z.array(duration).min(1).optional(),
 });
 
 const instrumentSchema = z.strictObject({
   name: z.string().min(1),
-  area: positive,
-  efficiency: positive.max(1),
-  exposure: positive,
-  detectionLimit: positive.optional(),
+  /** [cm2], up to a square kilometre. */
+  area: z.number().positive().max(1e10),
+  efficiency: z.number().positive().max(1),
+  exposure: duration,
+  detectionLimit: z.number().positive().max(1000).optional(),
   layers: z
-    .array(z.strictObject({ name: z.string().min(1), share: z.number().min(0).max(1), exposure: positive }))
+    .array(z.strictObject({ name: z.string().min(1), share: z.number().min(0).max(1), exposure: duration }))
     .min(1)
     .refine((layers) => layers.reduce((sum, { share }) => sum + share, 0) <= 1 + 1e-9, "shares of the sky exceed 1")
     .optional(),
@@ -76,7 +90,7 @@ export const surveySchema = z.strictObject({
   fluxUnit: z.string().min(1),
   fluxRange: interval,
   tiles: z.array(z.string().min(1)).min(1),
-  zeroPointError: positive,
+  zeroPointError: scatter,
   instruments: z.array(instrumentSchema).default([]),
   bands: z.array(bandSchema),
   properties: z.array(propertySchema),

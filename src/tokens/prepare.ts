@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { clearLeftovers, makeFolder } from "../io/atomic.ts";
+import { checkFolder, clearLeftovers, makeFolder } from "../io/atomic.ts";
 import { formats } from "../io/formats.ts";
+import { isHats } from "../io/hats.ts";
 import { hashFile } from "../io/hash.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng } from "../random.ts";
@@ -50,7 +51,7 @@ type Source = TableOutline;
 function expandFolders(paths: readonly string[]): string[] {
   const extensions = Object.values(formats).flatMap((format): readonly string[] => format.extensions);
   return paths.flatMap((path) => {
-    if (!existsSync(path) || !statSync(path).isDirectory()) return [path];
+    if (!existsSync(path) || !statSync(path).isDirectory() || isHats(path)) return [path];
     if (isPrepared(path)) throw new UserError(`${path}: is prepared already; expected tables`);
     const names = readdirSync(path).filter((name) => extensions.some((one) => name.toLowerCase().endsWith(one)));
     if (names.length === 0) throw new UserError(`${path}: a folder without tables (${extensions.join(", ")})`);
@@ -209,6 +210,15 @@ function sayDropped({ say }: Reporter, report: ReadReport, droppedRows: Sorter["
   for (const line of unusedLines(report)) say(line);
 }
 
+/** That every row was dropped, with the commonest reason for it. */
+function noneLeft({ out }: Preparation, report: ReadReport, droppedRows: Sorter["droppedRows"]): UserError {
+  const [most] = [...report.reasons, ...Object.entries(droppedRows)].sort((a, b) => b[1].count - a[1].count);
+  const reason = most === undefined ? "" : `, most for "${most[0]}" (${most[1].examples[0]})`;
+  return new UserError(
+    `${out}: nothing to prepare: all ${counted(report.rowCount, "row")} dropped${reason}; expected at least one galaxy`,
+  );
+}
+
 /**
  * Streams tables into shards of train, validation, calibration and test in bounded memory, and fits the standardisation
  * on a sample of the training rows; the manifest comes last. Returns the manifest's shards and rows of each part.
@@ -220,6 +230,7 @@ export async function prepare(given: PrepareRequest): Promise<Manifest["parts"]>
   if (!Number.isInteger(rowsPerShard) || rowsPerShard < 1) {
     throw new UserError(`--rows-per-shard ${rowsPerShard}: expected a whole number, at least 1`);
   }
+  checkFolder(out);
   const survey = loadSurvey(request.survey);
   const sources: Source[] = [];
   for (const path of expandFolders(request.tables)) {
@@ -232,6 +243,7 @@ export async function prepare(given: PrepareRequest): Promise<Manifest["parts"]>
   const parts = {} as Record<SplitName, { shards: number; rows: number }>;
   for (const part of splitNames) parts[part] = await sorter.writers[part].finish();
   sayDropped(reporter, report, sorter.droppedRows);
+  if (Object.values(parts).every(({ rows: some }) => some === 0)) throw noneLeft(request, report, sorter.droppedRows);
   const sample = sorter.sample.catalog();
   const everyRow = Int32Array.from({ length: sample.rowCount }, (_, i) => i);
   const hashes: string[] = [];

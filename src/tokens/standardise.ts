@@ -78,16 +78,15 @@ export function createFieldCoder(fields: readonly Field[], standardisation: Stan
   const kinds = fields.map(transformOf);
   const { softness, origin, moveTo } = createOrigins(fields, bands);
   const reference = referenceSed(fields, standardisation.reference);
+  const isBand = Uint8Array.from(fields, ({ band }) => Number(band !== undefined));
   const moments = (j: number, scale: number): Moments =>
-    scale === 0 && fields[j].band !== undefined
-      ? standardisation.absolute[vocabulary.slot[j]]
-      : standardisation.fields[j];
+    scale === 0 && isBand[j] === 1 ? standardisation.absolute[vocabulary.slot[j]] : standardisation.fields[j];
   const slope = (j: number, x: number, scale: number): number => {
-    moveTo(scale);
+    if (isBand[j] === 1) moveTo(scale);
     return kinds[j].slope(x, softness[j]) / moments(j, scale).deviation;
   };
   const encode = (j: number, x: number, scale: number): number => {
-    moveTo(scale);
+    if (isBand[j] === 1) moveTo(scale);
     const { mean, deviation } = moments(j, scale);
     return (kinds[j].forward(x, softness[j]) - origin[j] - mean) / deviation;
   };
@@ -103,12 +102,12 @@ export function createFieldCoder(fields: readonly Field[], standardisation: Stan
     encode,
     encodeError: (j, x, error, scale) => error * slope(j, x, scale),
     decode(j, v, scale) {
-      moveTo(scale);
+      if (isBand[j] === 1) moveTo(scale);
       const { mean, deviation } = moments(j, scale);
       return kinds[j].inverse(v * deviation + mean + origin[j], softness[j]);
     },
     curve(j, scale) {
-      moveTo(scale);
+      if (isBand[j] === 1) moveTo(scale);
       const { mean, deviation } = moments(j, scale);
       return kinds[j].curve(deviation, mean + origin[j], softness[j]);
     },

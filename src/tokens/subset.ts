@@ -68,7 +68,7 @@ export type DrawWeights = Partial<Record<ContextDrawName, number>>;
 const drawNames = Object.keys(contextDraws) as [ContextDrawName, ...ContextDrawName[]];
 const weightsOf = <N extends ContextDrawName>(names: readonly [N, ...N[]]) =>
   z
-    .partialRecord(z.enum(names), z.number().min(0))
+    .partialRecord(z.enum(names), z.number().min(0).max(1e6))
     .refine((weights) => Object.values(weights).some((weight) => Number(weight) > 0), "expected a weight above 0");
 
 /** A recipe's `subsets:` section: what is given and what is asked in training. */
@@ -87,13 +87,18 @@ export const subsetSchema = z
       .default(0.4)
       .describe("share of galaxies with all bands given, properties asked"),
     autoregressiveShare: z.number().min(0).max(1).default(0.3).describe("share with the autoregressive objective"),
-    propertyTargetWeight: z.number().positive().default(3).describe("a property weighs as much as this many bands"),
+    propertyTargetWeight: z
+      .number()
+      .positive()
+      .max(1e6)
+      .default(3)
+      .describe("a property weighs as much as this many bands"),
     dropout: z.number().min(0).max(1).default(0.1).describe("most bands lost at random where all are given"),
     filterDropout: z
       .number()
       .min(0)
       .max(1)
-      .default(0.1)
+      .default(0.5)
       .describe("share of bands known by their filter alone in a step, where model.filters is function"),
   })
   .refine((s) => s.fullShare + s.autoregressiveShare <= 1, "expected fullShare + autoregressiveShare of 1 or less")

@@ -3,18 +3,21 @@ import type { Layout } from "../model/parameters.ts";
 import { sizeOf } from "../model/parameters.ts";
 import { UserError } from "../errors.ts";
 
+const weight = z.number().min(0).max(1e6);
+
 /** A recipe's `adapt:` section: how a source model is moved to a target survey. */
 export const adaptSchema = z
   .strictObject({
-    replay: z.number().min(0).default(1).describe("weight of simulated rows per batch"),
-    unlabelled: z
+    replay: weight.default(1).describe("weight of simulated rows per batch"),
+    unlabelled: weight.default(1).describe("weight of target rows without labels: photometry predicts photometry"),
+    labelled: weight.default(1).describe("weight of target rows with labels"),
+    calibrationRate: z
       .number()
       .min(0)
-      .default(1)
-      .describe("weight of target rows without labels: photometry predicts photometry"),
-    labelled: z.number().min(0).default(1).describe("weight of target rows with labels"),
-    calibrationRate: z.number().min(0).default(5).describe("learning-rate factor of zero-points and noise factors"),
-    networkRate: z.number().min(0).default(0.3).describe("learning-rate factor of the network; 0 freezes it"),
+      .max(1000)
+      .default(5)
+      .describe("learning-rate factor of zero-points and noise factors"),
+    networkRate: z.number().min(0).max(1000).default(0.3).describe("learning-rate factor of the network; 0 freezes it"),
   })
   .prefault({});
 export type AdaptConfig = z.output<typeof adaptSchema>;

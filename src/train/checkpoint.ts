@@ -5,6 +5,7 @@ import { standingFolder, writeFolderAtomic } from "../io/atomic.ts";
 import { createLayout, type Layout, sizeOf } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { checkTokenizerJson, writeTokenizerJson } from "../tokens/tokenizer.ts";
+import { readChecksums, withChecksums } from "./checksums.ts";
 import { type CheckpointConfig, coderOf, formatConfig, parseConfig } from "./config.ts";
 import { migrateConfig, migrateTensors } from "./migrations.ts";
 import { type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
@@ -25,15 +26,20 @@ export interface Checkpoint {
   readonly state: TrainState;
 }
 
-function named(layout: Layout, vectors: Record<string, Float32Array>): NamedTensors {
+/** @throws UserError for a tensor with a value that is not finite. */
+function checkFinite(data: Float32Array, name: string, path: string): void {
+  const at = data.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0) throw new UserError(`${path}: tensor ${name} holds ${data[at]} at ${at}; expected finite numbers`);
+}
+
+function named(layout: Layout, vectors: Readonly<Record<string, Float32Array>>, path: string): NamedTensors {
   const tensors: Record<string, { shape: readonly number[]; data: Float32Array }> = {};
   for (const [prefix, flat] of Object.entries(vectors)) {
     layout.specs.forEach((spec, i) => {
       const offset = layout.offsets[i];
-      tensors[`${prefix}${spec.name}`] = {
-        shape: spec.shape,
-        data: flat.subarray(offset, offset + sizeOf(spec.shape)),
-      };
+      const data = flat.subarray(offset, offset + sizeOf(spec.shape));
+      checkFinite(data, `${prefix}${spec.name}`, path);
+      tensors[`${prefix}${spec.name}`] = { shape: spec.shape, data };
     });
   }
   return tensors;
@@ -49,6 +55,7 @@ function flatten(layout: Layout, tensors: NamedTensors, prefix: string, path: st
         `${path}: tensor ${prefix}${spec.name} has shape [${tensor.shape.join(", ")}], expected [${spec.shape.join(", ")}]`,
       );
     }
+    checkFinite(tensor.data, `${prefix}${spec.name}`, path);
     flat.set(tensor.data, layout.offsets[i]);
   });
   return flat;
@@ -57,19 +64,58 @@ function flatten(layout: Layout, tensors: NamedTensors, prefix: string, path: st
 /** The averaged weights come first under their plain names: other tools read them as the model. */
 const RAW = "raw.";
 
-/** Writes a checkpoint folder, whole or not at all. `extra` are further files (model card, model.onnx). */
+const MODEL = "model.safetensors";
+const OPTIMISER = "optimizer.safetensors";
+const TOKENIZER = "tokenizer.json";
+const CONFIG = "config.json";
+
+/** Vectors [P] by the file that they go to and the prefix of their tensors there. */
+type Weights = Readonly<Record<string, Readonly<Record<string, Float32Array>>>>;
+
+async function writeCheckpoint(
+  folder: string,
+  { config, layout }: Omit<Checkpoint, "state">,
+  weights: Weights,
+  extra: Readonly<Record<string, string | Uint8Array>>,
+): Promise<void> {
+  const tensors = Object.entries(weights).map(
+    ([file, vectors]) => [file, writeSafetensors(named(layout, vectors, join(folder, file)))] as const,
+  );
+  const files = {
+    ...Object.fromEntries(tensors),
+    [TOKENIZER]: writeTokenizerJson(config.survey.fields),
+    [CONFIG]: formatConfig(config),
+    ...extra,
+  };
+  await writeFolderAtomic(folder, withChecksums(files));
+}
+
+/**
+ * Writes a checkpoint folder, whole or not at all. `extra` are further files (model card, model.onnx).
+ * @throws UserError for weights that are not finite, and where the folder can't be written.
+ */
 export async function saveCheckpoint(
   folder: string,
   { config, layout, state }: Checkpoint,
   extra: Readonly<Record<string, string | Uint8Array>> = {},
 ): Promise<void> {
-  await writeFolderAtomic(folder, {
-    "model.safetensors": writeSafetensors(named(layout, { "": state.average, [RAW]: state.params })),
-    "optimizer.safetensors": writeSafetensors(named(layout, { "first.": state.first, "second.": state.second })),
-    "tokenizer.json": writeTokenizerJson(config.survey.fields),
-    "config.json": formatConfig({ ...config, step: state.step }),
-    ...extra,
-  });
+  const weights = {
+    [MODEL]: { "": state.average, [RAW]: state.params },
+    [OPTIMISER]: { "first.": state.first, "second.": state.second },
+  };
+  await writeCheckpoint(folder, { config: { ...config, step: state.step }, layout }, weights, extra);
+}
+
+/**
+ * Writes a small form of a checkpoint: what answers questions, and nothing to go on training from.
+ * @throws UserError as {@link saveCheckpoint}.
+ */
+export async function saveAverages(
+  folder: string,
+  checkpoint: Checkpoint,
+  extra: Readonly<Record<string, string | Uint8Array>> = {},
+): Promise<void> {
+  await writeCheckpoint(folder, checkpoint, { [MODEL]: { "": checkpoint.state.average } }, extra);
 }
 
 /**
@@ -96,44 +142,64 @@ export function stepFolder(run: string, step: number): string {
   return join(run, "steps", `step-${String(step).padStart(8, "0")}`);
 }
 
+export interface LoadOptions {
+  /**
+   * Read what training needs to go on: the weights as they were trained, and the optimiser's moments. Default: the averaged
+   * weights alone, with the state of a network that starts anew from them.
+   */
+  readonly forTraining?: boolean;
+}
+
 /**
- * Reads a checkpoint strictly: every tensor must be there with the expected shape, the vocabulary must match.
+ * Reads a checkpoint strictly: every file must be what was written, every tensor must be there with the expected shape
+ * and finite, the vocabulary must match.
  * @throws UserError naming the file and what was expected.
  */
-export function loadCheckpoint(path: string): Checkpoint {
+export function loadCheckpoint(path: string, { forTraining = false }: LoadOptions = {}): Checkpoint {
   const folder = findCheckpoint(path);
   if (folder === undefined) {
     throw new UserError(`${path}: no checkpoint here; expected a folder with config.json, or a run folder`);
   }
-  const configPath = join(folder, "config.json");
+  const check = readChecksums(folder);
+  const read = (name: string, otherwise = `a checkpoint has ${name}`): Buffer => {
+    const file = join(folder, name);
+    if (!existsSync(file)) throw new UserError(`${file}: missing; ${otherwise}`);
+    return readFileSync(file);
+  };
+  const configPath = join(folder, CONFIG);
+  const configBytes = read(CONFIG);
   let parsed: unknown;
   try {
-    parsed = JSON.parse(readFileSync(configPath, "utf8"));
+    parsed = JSON.parse(configBytes.toString());
   } catch (error) {
     throw new UserError(`${configPath}: not JSON (${(error as Error).message.replaceAll(/\s+/g, " ")})`);
   }
   const config = parseConfig(migrateConfig(parsed, configPath), configPath);
+  check(CONFIG, configBytes);
   const { fields } = config.survey;
   const version = (parsed as { formatVersion: number }).formatVersion;
   const layout = createLayout(parameterSpecs(config.model, coderOf(config)));
-  const read = (name: string): NamedTensors => {
+  const tokenizer = read(TOKENIZER);
+  checkTokenizerJson(tokenizer.toString(), fields, join(folder, TOKENIZER));
+  check(TOKENIZER, tokenizer);
+  /** Vectors of a file, by their prefixes. Its own words about what is wrong come before those of its checksum. */
+  const vectors = (name: string, prefixes: readonly string[], otherwise?: string): Float32Array[] => {
+    const bytes = read(name, otherwise);
     const file = join(folder, name);
-    if (!existsSync(file)) throw new UserError(`${file}: missing; a checkpoint has ${name}`);
-    return readSafetensors(readFileSync(file), file).tensors;
+    const { tensors } = readSafetensors(bytes, file);
+    const all = prefixes.map((prefix) =>
+      flatten(layout, migrateTensors(tensors, version, fields, prefix), prefix, file),
+    );
+    check(name, bytes);
+    return all;
   };
-  const tokenizerPath = join(folder, "tokenizer.json");
-  if (!existsSync(tokenizerPath)) throw new UserError(`${tokenizerPath}: missing; a checkpoint has tokenizer.json`);
-  checkTokenizerJson(readFileSync(tokenizerPath, "utf8"), fields, tokenizerPath);
-  const model = read("model.safetensors");
-  const modelPath = join(folder, "model.safetensors");
-  const vector = (tensors: NamedTensors, prefix: string, file: string): Float32Array =>
-    flatten(layout, migrateTensors(tensors, version, fields, prefix), prefix, file);
-  const average = vector(model, "", modelPath);
-  const params = vector(model, RAW, modelPath);
-  const optimizer = read("optimizer.safetensors");
-  const optimizerPath = join(folder, "optimizer.safetensors");
-  const first = vector(optimizer, "first.", optimizerPath);
-  const second = vector(optimizer, "second.", optimizerPath);
+  if (!forTraining) {
+    const [average] = vectors(MODEL, [""]);
+    return { config, layout, state: { ...initialState(average), step: config.step } };
+  }
+  const small = `training can't go on from a small form, made to answer; caleido finetune --init ${path} starts anew from it`;
+  const [first, second] = vectors(OPTIMISER, ["first.", "second."], small);
+  const [average, params] = vectors(MODEL, ["", RAW]);
   return { config, layout, state: { step: config.step, params, first, second, average } };
 }
 

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { modelSchema } from "../model/transformer.ts";
@@ -29,15 +30,15 @@ const tableSchema = z.object({
 });
 export type TableRecord = z.output<typeof tableSchema>;
 
-/** A recipe's `training:` section. */
+/** A recipe's `training:` section. Folders of checkpoints are named by steps of eight digits. */
 export const trainingSchema = z
   .strictObject({
     seed: z.coerce.string().default("1"),
-    steps: z.int().positive().default(20_000),
-    batch: z.int().positive().default(64).describe("galaxies per step"),
-    nTarget: z.int().positive().default(16).describe("answers asked per galaxy and step"),
-    validateEvery: z.int().positive().default(500),
-    checkpointEvery: z.int().positive().default(1000),
+    steps: z.int().positive().max(99_999_999).default(20_000),
+    batch: z.int().positive().max(65_536).default(64).describe("galaxies per step"),
+    nTarget: z.int().positive().max(4096).default(16).describe("answers asked per galaxy and step"),
+    validateEvery: z.int().positive().max(99_999_999).default(500),
+    checkpointEvery: z.int().positive().max(99_999_999).default(1000),
   })
   .prefault({});
 export type TrainingConfig = z.output<typeof trainingSchema>;
@@ -80,6 +81,22 @@ export interface CheckpointConfig extends Readonly<Omit<z.output<z.ZodObject<typ
   readonly survey: Survey;
 }
 
+/**
+ * A checked value with its keys in the order of the text it was read from, and what the check doesn't know: what is
+ * written again is the same text.
+ */
+function inOrderOf(raw: unknown, checked: unknown): unknown {
+  const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+  if (Array.isArray(checked)) {
+    return Array.isArray(raw) ? (checked as unknown[]).map((one, i) => inOrderOf(raw[i], one)) : checked;
+  }
+  if (!isObject(checked) || !isObject(raw)) return checked;
+  const keys = new Set([...Object.keys(raw), ...Object.keys(checked)]);
+  return Object.fromEntries(
+    [...keys].map((key) => [key, key in checked ? inOrderOf(raw[key], checked[key]) : raw[key]]),
+  );
+}
+
 /** @throws UserError naming the first key of `config.json` that is missing or isn't what it should be. */
 export function parseConfig(config: Record<string, unknown>, path: string): CheckpointConfig {
   const { success, data, error } = configSchema.safeParse(config);
@@ -90,17 +107,29 @@ export function parseConfig(config: Record<string, unknown>, path: string): Chec
     const { path: key, message } = error.issues[0];
     return damaged(key.map(String).join("."), message);
   }
-  const survey = surveyOf(data.survey, path);
+  const ordered = inOrderOf(config, data) as typeof data;
+  const survey = surveyOf(ordered.survey, path);
   const { fields, absolute } = data.standardisation;
   const nBand = survey.fields.filter(({ band }) => band !== undefined).length;
   if (fields.length !== survey.fields.length) damaged("standardisation.fields", "expected one entry per field");
   if (absolute.length !== nBand) damaged("standardisation.absolute", "expected one entry per band");
-  return { ...config, ...data, survey } as unknown as CheckpointConfig;
+  return { ...ordered, survey } as unknown as CheckpointConfig;
 }
 
 /** The text of `config.json`. */
 export function formatConfig(config: CheckpointConfig): string {
   return `${JSON.stringify({ ...config, survey: fileWithIds(config.survey) }, null, 2)}\n`;
+}
+
+/** The same without the folders of the machine that trained it: of tables, and of the surveys that its survey extends. */
+export function portableConfig({ survey, data, ...config }: CheckpointConfig): CheckpointConfig {
+  const file = { ...survey.file, extends: survey.file.extends.map((path) => basename(path)) };
+  const bare = {
+    ...config,
+    survey: { ...survey, file },
+    data: data.map((table) => ({ ...table, path: basename(table.path) })),
+  };
+  return bare;
 }
 
 /** How often the vocabulary had grown when a field came. */

@@ -1,9 +1,13 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { Engine } from "../engine/contract.ts";
+import { UserError } from "../errors.ts";
 import { constantsOf } from "../model/parameters.ts";
 import { encode, marginals, readoutsOf } from "../model/transformer.ts";
 import { contextSignature } from "../tokens/hosts.ts";
-import type { Checkpoint } from "./checkpoint.ts";
-import { coderOf } from "./config.ts";
+import { modelCard } from "./card.ts";
+import { type Checkpoint, saveAverages } from "./checkpoint.ts";
+import { coderOf, portableConfig } from "./config.ts";
 
 /** Galaxies per run of an exported network: ONNX graphs have fixed sizes. */
 const EXPORT_BATCH = 64;
@@ -30,4 +34,37 @@ export async function exportNetwork(
   );
   await compiled.dispose();
   return compiled.onnx;
+}
+
+export interface ExportOptions {
+  /** For the model card: -ln p per target [nats], where it is known. */
+  readonly validation?: number;
+  /** Compiles the network into `model.onnx`, which goes along. */
+  readonly engine?: Engine;
+}
+
+/**
+ * Writes the small form of a checkpoint into a new folder: averaged weights, configuration, vocabulary and model card.
+ * It answers, and `finetune` and `adapt` start anew from it; an interrupted run can't be resumed from it. It names no
+ * folders of the machine that trained it.
+ * @throws UserError when the folder holds something already, or can't be written.
+ */
+export async function exportCheckpoint(
+  { config, layout, state }: Checkpoint,
+  folder: string,
+  { validation, engine }: ExportOptions = {},
+): Promise<void> {
+  const path = join(dirname(folder), basename(folder)); // without a slash at its end
+  if (existsSync(path) && (!statSync(path).isDirectory() || readdirSync(path).length > 0)) {
+    throw new UserError(`${path}: is there already; expected a new folder`);
+  }
+  const small = { config: portableConfig({ ...config, step: state.step }), layout, state };
+  const onnx = engine === undefined ? undefined : await exportNetwork(engine, small);
+  if (engine !== undefined && onnx === undefined) {
+    throw new UserError(`${engine.name}: makes no ONNX file; expected --backend onnx`);
+  }
+  await saveAverages(path, small, {
+    "README.md": modelCard(small.config, layout, validation, true),
+    ...(onnx === undefined ? {} : { "model.onnx": onnx }),
+  });
 }

@@ -4,11 +4,11 @@ import { z } from "zod";
 /** A recipe's `optimiser:` section. */
 export const optimiserSchema = z
   .strictObject({
-    rate: z.number().positive().default(2e-3).describe("peak learning rate"),
+    rate: z.number().positive().max(1e9).default(2e-3).describe("peak learning rate"),
     beta1: z.number().min(0).max(0.9999).default(0.9),
     beta2: z.number().min(0).max(0.99999).default(0.98),
-    weightDecay: z.number().min(0).default(0.02),
-    clip: z.number().positive().default(1).describe("longest gradient (global norm)"),
+    weightDecay: z.number().min(0).max(100).default(0.02),
+    clip: z.number().positive().max(1e12).default(1).describe("longest gradient (global norm)"),
     warmup: z.number().min(0).max(1).default(0.03).describe("share of the run; the rest is a cosine to zero"),
     averaging: z
       .number()

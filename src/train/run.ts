@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { appendFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { clearLeftovers, makeFolder, writeFileAtomic } from "../io/atomic.ts";
+import { checkFolder, clearLeftovers, makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { checkUnlocked, lockFolder } from "../io/lock.ts";
 import {
   type Checkpoint,
@@ -60,7 +60,10 @@ const finalFolder = (folder: string): string => join(folder, "checkpoint");
 /** Whether a run has trained all its steps and written its final checkpoint. */
 export const isFinished = (folder: string): boolean => existsSync(finalFolder(folder));
 
-/** @throws UserError when the folder holds a run already and it isn't to be resumed, or another process trains in it. */
+/**
+ * @throws UserError when the folder holds a run already and it isn't to be resumed, another process trains in it, or
+ * it can't be written to.
+ */
 export function claimRunFolder(folder: string): void {
   checkUnlocked(folder);
   if (findCheckpoint(folder) !== undefined) {
@@ -68,6 +71,7 @@ export function claimRunFolder(folder: string): void {
       `${folder}: holds a run already; --resume ${folder} continues it, another --out starts a new one`,
     );
   }
+  checkFolder(folder);
 }
 
 /** @throws UserError when the folder isn't as it was when `start` was read: another process has trained in it since. */

@@ -10,9 +10,9 @@ export function writeSafetensors(tensors: NamedTensors, metadata: Readonly<Recor
     header[name] = { dtype: "F32", shape, data_offsets: [at, at + data.byteLength] };
     at += data.byteLength;
   }
-  const text = JSON.stringify(header);
-  const padded = text + " ".repeat((8 - (text.length % 8)) % 8);
-  const head = new TextEncoder().encode(padded);
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const head = new Uint8Array(Math.ceil(text.length / 8) * 8).fill(0x20); // padded with blanks: the data are aligned
+  head.set(text);
   const bytes = new Uint8Array(8 + head.length + at);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(head.length), true);
   bytes.set(head, 8);

@@ -1,5 +1,6 @@
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
+import { checkFolder } from "../io/atomic.ts";
 import { checkUnlocked } from "../io/lock.ts";
 import { createLayout, initialise } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
@@ -115,7 +116,7 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         ...(signal === undefined ? {} : { signal }),
         finalFiles: async (state, loss) => {
           const onnx = await exportNetwork(engine, { ...start, state });
-          const card = { "README.md": modelCard(start.config, start.layout, loss) };
+          const card = { "README.md": modelCard({ ...start.config, step: state.step }, start.layout, loss) };
           return onnx === undefined ? card : { ...card, "model.onnx": onnx };
         },
         onProgress: ({ step, loss, validation: measured, galaxiesPerSecond, secondsLeft }) => {
@@ -220,7 +221,8 @@ export interface ResumeRequest extends RunSetting {
 export async function resume(request: ResumeRequest): Promise<Checkpoint> {
   const { folder, verb, reporter = silent } = request;
   checkUnlocked(folder);
-  const start = loadCheckpoint(folder);
+  const start = loadCheckpoint(folder, { forTraining: true });
+  checkFolder(folder);
   const { config, state } = start;
   const own = verbOf(config);
   if (own !== verb) throw new UserError(`${folder}: not such a run; caleido ${own} --resume ${folder} continues it`);

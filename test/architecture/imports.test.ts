@@ -71,7 +71,7 @@ const dependencies: Readonly<Record<string, readonly string[]>> = {
   "@observablehq/plot": ["report"],
   "@resvg/resvg-js": ["report"],
   "@tensorflow/tfjs-backend-cpu": ["engine"],
-  "@tensorflow/tfjs-core": ["engine", "model", "train", "inference/predict.ts", "inference/baseline-network.ts"],
+  "@tensorflow/tfjs-core": ["engine", "model", "train", "inference/network.ts", "inference/baseline-network.ts"],
   "apache-arrow": ["io"],
   "cli-progress": ["commands"],
   "cli-table3": ["commands"],

@@ -60,11 +60,11 @@ describe("the verbs as functions", () => {
     expect(await query({ ...request, samples: 2, given: "J0378..J0390", reporter, onAnswers })).toBe(200);
     expect(seen).toEqual([200]);
     expect(bars.map(({ label, total, isStopped }) => [label, total, isStopped])).toEqual([["querying", 200, true]]);
-    // joint draws take long: their rows count one by one
-    expect(bars[0].done.length).toBe(201);
+    // joint draws take long: their rows count, some dozens at a time
+    expect(bars[0].done.length).toBeGreaterThan(3);
     expect(bars[0].done.at(-1)).toBe(200);
     expect(rising(bars[0].done)).toBe(true);
-    expect(bars[0].notes[100]).toMatch(/^\| 100 rows \| [\d,]+ rows\/s \| \d+ (s|min.*) left$/);
+    expect(bars[0].notes[1]).toMatch(/^\| \d+ rows \| [\d,]+ rows\/s \| \d+ (s|min.*) left$/);
     expect(lines.at(-1)).toMatch(/^200 galaxies in [\d.]+ s$/);
   });
 

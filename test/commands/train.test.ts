@@ -64,7 +64,7 @@ describe("training", () => {
     expectMistake(await caleido([...args, ...few, "--freeze", "nothing.*", "--out", "none"], folder), /nothing\.\*/);
     expect(existsSync(join(folder, "none", "checkpoint"))).toBe(false);
     await succeed([...args, ...few, "--out", "fine"], folder);
-    expect(json(folder, "fine", "checkpoint", "config.json")).toMatchObject({ step: 3, survey: "minijpas" });
+    expect(json(folder, "fine", "checkpoint", "config.json")).toMatchObject({ step: 3, survey: { name: "minijpas" } });
   }, 120_000);
 
   test("adapt learns zero-points, which info shows", async () => {

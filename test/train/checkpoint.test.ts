@@ -4,9 +4,10 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { writeTokenizerJson } from "../../src/tokens/tokenizer.ts";
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, stepFolder } from "../../src/train/checkpoint.ts";
+import { formatConfig } from "../../src/train/config.ts";
 import { readSafetensors, writeSafetensors } from "../../src/train/safetensors.ts";
 import { perturb, startCheckpoint } from "../helpers/network.ts";
-import { toyCatalog, toyFields } from "../helpers/toy.ts";
+import { toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
 import { scratch } from "../helpers/scratch.ts";
 
 const root = scratch();
@@ -109,27 +110,83 @@ beforeEach(async () => {
 
 /** One line that names a file of the checkpoint and what was expected. */
 function expectOneLine(path: string, what: RegExp): void {
-  const load = (): unknown => loadCheckpoint(path);
+  const load = (): unknown => loadCheckpoint(path, { forTraining: true });
   expect(load).toThrow(UserError);
   expect(load).toThrow(what);
   expect(load).toThrow(/^[^\n]*$/);
 }
 
+/** As if it had been written so: without checksums, as earlier versions wrote it. */
 const edit = (change: (config: Record<string, unknown>) => void): void => {
   const path = join(folder, "config.json");
   const config = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
   change(config);
   writeFileSync(path, JSON.stringify(config));
+  rmSync(join(folder, "SHA256SUMS"), { force: true });
 };
+
+/** What a config of version 2 said instead of the survey: its name, and the fields. */
+function asOldConfig(config: Record<string, unknown>): Record<string, unknown> {
+  const fields = toyFields.map(({ id: _, ...field }) => field);
+  const { heads: _heads, filters: _filters, ...model } = config["model"] as Record<string, unknown>;
+  const { reference: _reference, ...standardisation } = config["standardisation"] as Record<string, unknown>;
+  return { survey: "toy", fields, model: { ...model, head: "mixture" }, standardisation, grownAt: undefined };
+}
+
+/** Writes the tensors of a checkpoint as versions 1 and 2 had them: one matrix for all that is given. */
+function oldTensors(path: string): void {
+  const n = toyFields.length;
+  for (const [name, prefixes] of [
+    ["model.safetensors", ["", "raw."]],
+    ["optimizer.safetensors", ["first.", "second."]],
+  ] as const) {
+    const file = join(path, name);
+    const { tensors } = readSafetensors(readFileSync(file), file);
+    const changed: Record<string, { shape: readonly number[]; data: Float32Array }> = { ...tensors };
+    for (const prefix of prefixes) {
+      const [band, property] = [tensors[`${prefix}embed.band`], tensors[`${prefix}embed.property`]];
+      const size = band.shape[1];
+      const whole = new Float32Array((5 * n + 3 * toyBands + 2) * size);
+      const put = (row: number, from: typeof band, at: number): void =>
+        whole.set(from.data.subarray(at * size, (at + 1) * size), row * size);
+      for (let j = 0; j < n; j++) {
+        const isBand = j < toyBands;
+        for (let f = 0; f < 5; f++)
+          put(5 * j + f, isBand ? band : property, isBand ? 8 * j + f : 2 + 5 * (j - toyBands) + f);
+        for (let w = 0; isBand && w < 3; w++) put(5 * n + w * toyBands + j, band, 8 * j + 5 + w);
+      }
+      for (const k of [0, 1]) put(5 * n + 3 * toyBands + k, property, k);
+      changed[`${prefix}embed.fields`] = { shape: [whole.length / size, size], data: whole };
+      for (const one of ["calibration.lnFlux", "calibration.lnNoise"]) {
+        const data = new Float32Array(n);
+        data.set(tensors[`${prefix}${one}`].data);
+        changed[`${prefix}${one}`] = { shape: [n], data };
+      }
+      delete changed[`${prefix}embed.band`];
+      delete changed[`${prefix}embed.property`];
+    }
+    writeFileSync(file, writeSafetensors(changed));
+  }
+}
 
 describe("a checkpoint", () => {
   it("is read back bit by bit, with its files", () => {
-    const { config, state, layout } = loadCheckpoint(folder);
+    const { config, state, layout } = loadCheckpoint(folder, { forTraining: true });
     expect(state).toStrictEqual(checkpoint.state);
     expect(layout).toStrictEqual(checkpoint.layout);
-    expect(config).toStrictEqual({ ...JSON.parse(JSON.stringify(checkpoint.config)), step: 17 });
+    const text = formatConfig({ ...checkpoint.config, step: 17 });
+    expect(readFileSync(join(folder, "config.json"), "utf8")).toBe(text);
+    expect(formatConfig(config)).toBe(text);
+    expect(config.survey.fields).toStrictEqual(checkpoint.config.survey.fields);
     expect(readdirSync(folder).toSorted()).toStrictEqual(
-      ["README.md", "config.json", "model.safetensors", "optimizer.safetensors", "tokenizer.json"].toSorted(),
+      [
+        "README.md",
+        "SHA256SUMS",
+        "config.json",
+        "model.safetensors",
+        "optimizer.safetensors",
+        "tokenizer.json",
+      ].toSorted(),
     );
   });
 
@@ -193,12 +250,25 @@ describe("a checkpoint", () => {
 
   it("of version 1, which had hashes by path, gets roles where they are known", () => {
     const table = { path: "a.fits", sha256: "00ff" };
-    edit((config) => Object.assign(config, { formatVersion: 1, data: { "a.fits": "00ff" } }));
-    expect(loadCheckpoint(folder).config).toMatchObject({ formatVersion: 2, data: [{ ...table, role: "train" }] });
+    edit((config) => Object.assign(config, asOldConfig(config), { formatVersion: 1, data: { "a.fits": "00ff" } }));
+    oldTensors(folder);
+    expect(loadCheckpoint(folder).config).toMatchObject({ formatVersion: 3, data: [{ ...table, role: "train" }] });
     edit((config) => Object.assign(config, { isCalibrated: true }));
     expect(loadCheckpoint(folder).config.data).toEqual([{ ...table, role: "unknown" }]);
     edit((config) => Object.assign(config, { formatVersion: 2, data: [{ ...table, role: "teacher" }] }));
     expectOneLine(folder, /config\.json: damaged at "data\.0\.role"/);
+  });
+
+  it("of version 2, one matrix for all that is given, is the same network", () => {
+    edit((config) => Object.assign(config, asOldConfig(config), { formatVersion: 2 }));
+    oldTensors(folder);
+    const { state, layout, config } = loadCheckpoint(folder, { forTraining: true });
+    expect(layout).toStrictEqual(checkpoint.layout);
+    expect(state).toStrictEqual(checkpoint.state);
+    expect(config.standardisation.reference).toBe("flat");
+    expect(config.survey.fields.map(({ name, id }) => [name, id])).toStrictEqual(
+      toyFields.map(({ name, id }) => [name, id]),
+    );
   });
 
   it("of a newer or an unknown format says which", () => {
@@ -218,7 +288,7 @@ describe("a checkpoint", () => {
     }
   });
 
-  it.each(["model", "fields", "standardisation", "training", "subsets", "optimiser"])(
+  it.each(["model", "survey", "standardisation", "training", "subsets", "optimiser"])(
     "whose config.json has a senseless or no %s says so",
     (key) => {
       for (const value of [undefined, 3, null]) {
