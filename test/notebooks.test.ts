@@ -72,3 +72,20 @@ describe("notebooks", () => {
     180_000,
   );
 });
+
+describe("fine-tune.ts", () => {
+  it("runs from its first line to its last, and draws what it says", async () => {
+    const text = readFileSync(join(root, "notebooks", "fine-tune.ts"), "utf8");
+    const { code } = await transformWithOxc(text, "fine-tune.ts");
+    const path = join(folder, "fine-tune.mjs");
+    const library = pathToFileURL(join(root, "dist", "index.js")).href;
+    writeFileSync(path, code.replace('"../dist/index.js"', JSON.stringify(library)));
+    const env = { ...environment(), CALEIDO_STEPS: "20" };
+    const { stdout } = await execute(process.execPath, [path], { cwd: folder, env });
+    expect(stdout).toContain("new in the vocabulary: LOGMBH");
+    expect(stdout).toMatch(/log M_BH \/ M\* of the first galaxy -?\d+\.\d\d/);
+    expect(stdout).toMatch(/network before: 73 fields; now: 74/);
+    expect(readFileSync(join(folder, "fine-tune", "redshifts.png")).subarray(1, 4).toString()).toBe("PNG");
+  }, 180_000);
+});
+
