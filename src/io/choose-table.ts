@@ -66,8 +66,7 @@ export interface ChosenTable {
  * @throws UserError for a name that none has, or that several have, and where several have the highest score.
  */
 export function chooseTable(path: string, choices: readonly TableChoice[], pick: TablePick = {}): ChosenTable {
-  const choice =
-    pick.name === undefined ? findBest(path, choices, pick) : findNamed(path, choices, pick.name);
+  const choice = pick.name === undefined ? findBest(path, choices, pick) : findNamed(path, choices, pick.name);
   if (choices.length === 1) return { choice, shown: path, notes: [] };
   const others = choices.filter((each) => each !== choice);
   const way = `${path}[${handle(others[0], choices)}]`;

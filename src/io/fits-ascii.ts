@@ -42,7 +42,9 @@ export function describeAsciiColumns(path: string, header: FitsHeader): AsciiCol
     const length = Number(match[2]);
     const offset = header.integer(`TBCOL${n}`, 1) - 1;
     if (length === 0 || offset + length > rowBytes) {
-      throw new UserError(`${path}: FITS column "${name}" ends at byte ${offset + length}, but NAXIS1 says ${rowBytes}`);
+      throw new UserError(
+        `${path}: FITS column "${name}" ends at byte ${offset + length}, but NAXIS1 says ${rowBytes}`,
+      );
     }
     const scale = header.number(`TSCAL${n}`, 1);
     const zero = header.number(`TZERO${n}`, 0);

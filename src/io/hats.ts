@@ -21,8 +21,9 @@ function listTree(folder: string): string[] {
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return /^(Norder|Dir|Npix)=/.test(entry.name) ? listTree(path) : [];
-    // `_metadata` and `_common_metadata` have no rows
-    return /^[^_.].*\.(parquet|pq)$/i.test(entry.name) ? [path] : [];
+    // beside the tree lie `_metadata` and `data_thumbnail.parquet`, whose rows are none or those of the leaves again
+    const isLeaf = /^Npix=.*\.(parquet|pq)$/i.test(entry.name) || /^Npix=/.test(basename(folder));
+    return isLeaf && /^[^_.].*\.(parquet|pq)$/i.test(entry.name) ? [path] : [];
   });
 }
 
@@ -70,7 +71,8 @@ function checkLeaf(leaf: string, known: ColumnSchema, there: ColumnSchema | unde
  */
 export async function openHats(path: string): Promise<TableSource> {
   const leaves = listLeaves(path);
-  if (leaves.length === 0) throw new UserError(`${path}: a HATS catalogue without Parquet files (Norder=*/Dir=*/Npix=*)`);
+  if (leaves.length === 0)
+    throw new UserError(`${path}: a HATS catalogue without Parquet files (Norder=*/Dir=*/Npix=*)`);
   const first = await openParquet(leaves[0]);
   await first.close();
   const schema = first.schema.filter(({ name }) => !PLACES.has(name));

@@ -124,7 +124,8 @@ function toScalars({ schema, isBigEndian }: WideColumn, values: ArrayLike<unknow
     if (value === null || value === undefined) {
       if (isFloat) (data as Float64Array)[i] = NaN;
       else (isValid ??= new Uint8Array(rows).fill(1))[i] = 0;
-    } else if (Array.isArray(data)) data[i] = isBigEndian && value instanceof Uint8Array ? toWhole(value) : toText(value);
+    } else if (Array.isArray(data))
+      data[i] = isBigEndian && value instanceof Uint8Array ? toWhole(value) : toText(value);
     else if (schema.type === "int64") (data as BigInt64Array)[i] = BigInt(value as bigint | number);
     else (data as Float64Array)[i] = Number(value);
   }
