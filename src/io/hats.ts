@@ -22,7 +22,7 @@ function listTree(folder: string): string[] {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return /^(Norder|Dir|Npix)=/.test(entry.name) ? listTree(path) : [];
     // beside the tree lie `_metadata` and `data_thumbnail.parquet`, whose rows are none or those of the leaves again
-    const isLeaf = /^Npix=.*\.(parquet|pq)$/i.test(entry.name) || /^Npix=/.test(basename(folder));
+    const isLeaf = /^Npix=.*\.(parquet|pq)$/i.test(entry.name) || basename(folder).startsWith("Npix=");
     return isLeaf && /^[^_.].*\.(parquet|pq)$/i.test(entry.name) ? [path] : [];
   });
 }

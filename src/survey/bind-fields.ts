@@ -137,7 +137,7 @@ function errorScaleOf({ path, options }: Context, value: ColumnSchema, error: Co
 }
 
 function numeric(path: string, column: ColumnSchema, element: number): Place {
-  if (column.type === "string") {
+  if (column.type === "string" && column.isDigits !== true) {
     throw new UserError(`${path}: column "${column.name}" holds text, expected numbers`);
   }
   return { column: column.name, element };

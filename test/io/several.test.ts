@@ -10,7 +10,7 @@ import { golden, readTruth, scratch, tableTruth, truthOf } from "./truth.ts";
 
 /** How many of `names` are there. */
 const scoreOf =
-  (...names: readonly string[]): TablePick["score"] =>
+  (...names: readonly string[]): NonNullable<TablePick["score"]> =>
   (schema: readonly ColumnSchema[]) => [schema.filter(({ name }) => names.includes(name)).length];
 
 async function chosen(path: string, pick?: TablePick): Promise<{ path: string; notes: readonly string[] }> {
