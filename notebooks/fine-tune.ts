@@ -91,6 +91,11 @@ const { z } = await predictor.ask(catalog, { given: "bands", want: "z" });
 const j = catalog.fields.findIndex(({ name }) => name === "z");
 const zSpec = Array.from({ length: catalog.rowCount }, (_, i) => catalog.value[i * catalog.fields.length + j]);
 writeFileSync(`${folder}/redshifts.png`, renderPng(figures.photoz.draw({ zSpec, zPhot: z.median })));
-console.log("network before:", loadCheckpoint(init).config.survey.fields.length, "fields; now:", tuned.config.survey.fields.length);
+console.log(
+  "network before:",
+  loadCheckpoint(init).config.survey.fields.length,
+  "fields; now:",
+  tuned.config.survey.fields.length,
+);
 console.log("survey file read:", loadSurvey(`${folder}/blackholes.yaml`).title);
 await predictor.dispose();

@@ -99,7 +99,13 @@ export type { CalibrationData, PhotozData, PropertyData } from "./report/figure-
 export type { CornerData, PdfData, PdfExample } from "./report/figure-posterior.ts";
 export type { Curve as SampleCurve, HistogramData, HistogramSeries, ScatterData } from "./report/figure-sample.ts";
 export type { SedBand, SedData } from "./report/figure-spectrum.ts";
-export type { AdaptationData, ComparisonData, ComparisonPanel, Curve as LossCurve, LossData } from "./report/figure-training.ts";
+export type {
+  AdaptationData,
+  ComparisonData,
+  ComparisonPanel,
+  Curve as LossCurve,
+  LossData,
+} from "./report/figure-training.ts";
 export type { Cell } from "./report/html.ts";
 export { simulationOptions } from "./simulate/options.ts";
 export type { Reason } from "./survey/report.ts";
