@@ -90,7 +90,7 @@ console.log("log M_BH / M* of the first galaxy", ratio[draws >> 1].toFixed(2));
 const { z } = await predictor.ask(catalog, { given: "bands", want: "z" });
 const j = catalog.fields.findIndex(({ name }) => name === "z");
 const zSpec = Array.from({ length: catalog.rowCount }, (_, i) => catalog.value[i * catalog.fields.length + j]);
-writeFileSync(`${folder}/redshifts.png`, renderPng(figures.photoz.draw({ zSpec, zPhot: z.median })));
+writeFileSync(`${folder}/redshifts.png`, renderPng(figures.photoz.draw({ zSpec, zPhot: z.median }).svg));
 console.log(
   "network before:",
   loadCheckpoint(init).config.survey.fields.length,

@@ -138,7 +138,7 @@ async function inBatches(
     work.fill(place.arrays, start, rows);
     place.running = compiled.run(place.arrays).then((out) => work.take(out, start, rows));
   }
-  await Promise.all(ring.map(({ running }) => running));
+  for (const { running } of ring) await running;
 }
 
 async function encodeRows(
