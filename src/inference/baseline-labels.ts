@@ -5,6 +5,8 @@ export interface TrainingSet {
   /** [n, featureCount], finite (missing values filled by whoever builds the features). */
   readonly x: Float32Array;
   readonly featureCount: number;
+  /** Columns of `x` that hold values; the others say how well these are known. All columns when absent. */
+  readonly values?: readonly number[];
   /** [n] Label, finite; the answers are in its unit. */
   readonly y: Float32Array;
   /** [n] Parent galaxy: held-out parts are drawn by parent. Every row is its own parent when absent. */

@@ -32,24 +32,52 @@ interface Fit {
 /**
  * Nearest neighbours: the answer is the labels of the k nearest training rows, drawn towards their mean by a common
  * factor f and widened by a Gaussian kernel (1.06 f s k^(-1/5), s = spread of these labels). The k and f with the
- * smallest CRPS on a held-out part, drawn by parent, are taken.
+ * smallest CRPS on a held-out part, drawn by parent, are taken. Likewise the columns that distances are taken between: all,
+ * or values alone, as errors that say nothing of the label only push like rows apart.
  */
 export function fitNeighbours(train: TrainingSet, n: number, rng: Rng): Fit {
   const p = train.featureCount;
-  const scaler = fitStandardiser(train.x, n, p);
-  const scaled = standardise(train.x, scaler);
-  const d = Math.min(p, MOST_DIRECTIONS);
-  const basis = d === p ? undefined : leadingDirections(gramMatrix(scaled, n, p), p, d);
-  const reduce = (rows: Float64Array, count: number) =>
-    basis === undefined ? rows : project(rows, basis, count, p, d);
-  const all = createPoints(reduce(scaled, n), Float64Array.from(train.y), d);
+  const every = Array.from({ length: p }, (_, j) => j);
   const floor = leastWidth(train.y);
-  const { k, factor } = choose(all, train.parent, floor, rng);
+  const split = holdOutParents(n, train.parent, rng, HELD_OUT_FRACTION, MOST_HELD_OUT);
+  const { values = every } = train;
+  const candidates = values.length === p || values.length === 0 ? [every] : [every, values];
+  const spaces = candidates.map((columns) => {
+    const place = fitPlace(train, n, columns);
+    const all = createPoints(place.of(train.x, n), Float64Array.from(train.y), place.directions);
+    return { place, all, choice: choose(all, split, floor) };
+  });
+  const { place, all, choice } = spaces.reduce((a, b) => (b.choice.loss < a.choice.loss ? b : a));
+  const { k, factor } = choice;
   return {
-    chosen: { k, factor, directions: d },
-    predict: (x, count) => {
-      const queries = reduce(standardise(x, scaler), count);
-      return widen(nearestLabels(all, queries, count, k), count, k, { k, factor }, floor);
+    chosen: { k, factor, directions: place.directions },
+    predict: (x, count) => widen(nearestLabels(all, place.of(x, count), count, k), count, k, choice, floor),
+  };
+}
+
+/** Where rows lie: standardised columns, by their leading principal components where there are many. */
+interface Place {
+  readonly directions: number;
+  /** [n, featureCount] -> [n, directions] */
+  of(this: void, x: Float32Array, n: number): Float64Array;
+}
+
+function fitPlace({ x, featureCount }: TrainingSet, n: number, columns: readonly number[]): Place {
+  const p = columns.length;
+  const pick = (rows: Float32Array, count: number): ArrayLike<number> =>
+    p === featureCount
+      ? rows
+      : Float32Array.from({ length: count * p }, (_, i) => rows[Math.floor(i / p) * featureCount + columns[i % p]]);
+  const own = pick(x, n);
+  const scaler = fitStandardiser(own, n, p);
+  const directions = Math.min(p, MOST_DIRECTIONS);
+  const basis =
+    directions === p ? undefined : leadingDirections(gramMatrix(standardise(own, scaler), n, p), p, directions);
+  return {
+    directions,
+    of(rows, count) {
+      const scaled = standardise(pick(rows, count), scaler);
+      return basis === undefined ? scaled : project(scaled, basis, count, p, directions);
     },
   };
 }
@@ -65,21 +93,26 @@ interface Choice {
   readonly factor: number;
 }
 
-function choose(all: Points, parent: TrainingSet["parent"], floor: number, rng: Rng): Choice {
-  const { held, kept } = holdOutParents(all.y.length, parent, rng, HELD_OUT_FRACTION, MOST_HELD_OUT);
+function choose(
+  all: Points,
+  { held, kept }: { readonly held: readonly number[]; readonly kept: readonly number[] },
+  floor: number,
+): Choice & { readonly loss: number } {
   const counts = NEIGHBOUR_COUNTS.filter((k) => k <= kept.length);
   const choices = counts.flatMap((k) => SPREAD_FACTORS.map((factor) => ({ k, factor })));
-  if (choices.length === 0 || held.length === 0) return { k: Math.min(all.y.length, NEIGHBOUR_COUNTS[0]), factor: 1 };
+  if (choices.length === 0 || held.length === 0) {
+    return { k: Math.min(all.y.length, NEIGHBOUR_COUNTS[0]), factor: 1, loss: 0 };
+  }
   const most = counts[counts.length - 1];
   const rest = createPoints(rowsOf(all.at, all.d, kept), rowsOf(all.y, 1, kept), all.d);
   const labels = nearestLabels(rest, rowsOf(all.at, all.d, held), held.length, most);
-  const scores = choices.map((choice) => {
+  const scored = choices.map((choice) => {
     const answers = widen(labels, held.length, most, choice, floor);
-    let sum = 0;
-    for (let i = 0; i < held.length; i++) sum += answers.crps(i, all.y[held[i]]);
-    return sum;
+    let loss = 0;
+    for (let i = 0; i < held.length; i++) loss += answers.crps(i, all.y[held[i]]);
+    return { ...choice, loss };
   });
-  return choices[scores.indexOf(Math.min(...scores))];
+  return scored.reduce((a, b) => (b.loss < a.loss ? b : a));
 }
 
 /** Rows of about `fraction` of the parents, `most` rows at most, and all rows of the other parents. */

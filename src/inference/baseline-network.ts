@@ -28,6 +28,11 @@ const LOOK_EVERY = 100;
 const HELD_SHARE = 0.1;
 const WEIGHT_DECAY = 0.01;
 const ROWS_PER_CALL = 1024;
+/**
+ * Inputs are of order one before they are standardised. A column that spreads less is a flag that few rows have: scaled up
+ * to unit variance it would be the loudest of all where it is set.
+ */
+const LEAST_SPREAD = 0.3;
 
 function specs(inputs: number): ParameterSpec[] {
   const head = heads.mixture;
@@ -227,15 +232,17 @@ export async function fitNetwork(
   rng: Rng,
 ): Promise<{ predict: (x: Float32Array) => Promise<Distribution> }> {
   const { p } = rows;
-  const scaling: Scaling = { p, inputs: columnMoments(rows.x, p), labels: columnMoments(rows.y, 1) };
+  const inputs = columnMoments(rows.x, p);
+  const deviation = inputs.deviation.map((spread) => Math.max(spread, LEAST_SPREAD));
+  const scaling: Scaling = { p, inputs: { ...inputs, deviation }, labels: columnMoments(rows.y, 1) };
   const layout = createLayout(specs(p));
   const answer = await compileAnswer(engine, layout, scaling);
   const weights = await trainNetwork(engine, layout, scaling, holdOut(rows, p, rows.parent, rng), answer, rng);
-  const [mean, deviation] = [scaling.labels.mean[0], scaling.labels.deviation[0]];
+  const [shift, rate] = [scaling.labels.mean[0], scaling.labels.deviation[0]];
   return {
     async predict(unseen) {
       const standardised = await answer(weights, unseen);
-      const unit = { shape: "linear", factor: 1, rate: deviation, shift: mean, offset: 0 } as const;
+      const unit = { shape: "linear", factor: 1, rate, shift, offset: 0 } as const;
       return inUnits(standardised, () => unit);
     },
   };

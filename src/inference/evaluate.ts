@@ -3,6 +3,7 @@ import { createRng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
+import { featureMatrix, varyingFeatures } from "./baseline-features.ts";
 import { baselines } from "./baselines.ts";
 import { selected } from "../model/distribution.ts";
 import { inFieldUnit, withinLimits } from "./field-answer.ts";
@@ -56,25 +57,6 @@ export async function predictTruths(
   return result;
 }
 
-/** Feature rows for baselines: encoded values of the given fields, 0 and a flag where missing. [n, 2 * given + 1] */
-function featureMatrix(coder: FieldCoder, catalog: Catalog, rows: Int32Array, isGiven: Uint8Array): Float32Array {
-  const n = coder.fields.length;
-  const given = Array.from(isGiven.keys()).filter((j) => isGiven[j] === 1);
-  const width = 2 * given.length + 1;
-  const x = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => {
-    const scale = coder.scaleOf(catalog, row, isGiven);
-    given.forEach((j, g) => {
-      const at = row * n + j;
-      const isObserved = catalog.state[at] !== State.notObserved;
-      x[i * width + 2 * g] = isObserved ? coder.encode(j, catalog.value[at], scale) : 0;
-      x[i * width + 2 * g + 1] = isObserved ? 0 : 1;
-    });
-    x[i * width + width - 1] = coder.encodeScale(scale);
-  });
-  return x;
-}
-
 export interface BaselineOptions {
   readonly names: readonly BaselineName[];
   readonly engine: Engine;
@@ -99,21 +81,23 @@ export async function predictBaselines(
     const trainRows = rowsWith(train.catalog, train.rows, j);
     const testRows = rowsWith(test.catalog, test.rows, j);
     if (trainRows.length < 100 || testRows.length === 0) continue;
-    const x = featureMatrix(coder, train.catalog, trainRows, isGiven);
+    const { train: features, other: unseen } = varyingFeatures(
+      featureMatrix(coder, train.catalog, trainRows, isGiven),
+      featureMatrix(coder, test.catalog, testRows, isGiven),
+    );
     const y = Float32Array.from(trainRows, (row) => coder.encode(j, train.catalog.value[row * n + j], 0));
     const parent = Array.from(trainRows, (row) => train.catalog.parentId[row]);
-    const unseen = featureMatrix(coder, test.catalog, testRows, isGiven);
     const truth = Float64Array.from(testRows, (row) => test.catalog.value[row * n + j]);
     const field = coder.fields[j].name;
     const byMethod = new Map<string, Predictions>();
     for (const name of options.names) {
       options.onProgress?.(`${name}: ${field} from ${question.title}`);
       const context = { rng: createRng(`${options.seed}:${name}:${field}`), engine: options.engine };
-      const fitted = await baselines[name].fit({ x, featureCount: x.length / trainRows.length, y, parent }, context);
+      const fitted = await baselines[name].fit({ ...features, featureCount: features.width, y, parent }, context);
       byMethod.set(
         name,
         scoreDistribution(
-          inFieldUnit(coder, j, await fitted.predict(unseen), () => 0),
+          inFieldUnit(coder, j, await fitted.predict(unseen.x), () => 0),
           truth,
         ),
       );

@@ -153,7 +153,7 @@ const category: Head<SpecOf<"category">> = {
   negLogLik(raw, { value }, { classes }) {
     const index = tf.cast(tf.clipByValue(tf.round(value), 0, classes - 1), "int32"); // [M]
     const isTarget = tf.cast(tf.oneHot(index, classes), "float32"); // [M, K]
-    return tf.neg(tf.sum(tf.mul(isTarget, logSoftmax(raw)), 1));
+    return tf.neg(tf.sum<tf.Tensor1D>(tf.mul(isTarget, logSoftmax(raw)), 1));
   },
   read(raw, rowCount, { classes }) {
     const probability = new Float64Array(rowCount * classes);

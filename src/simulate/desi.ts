@@ -34,7 +34,7 @@ interface Camera {
 
 /** Numbers times a factor; the same array where that is one to rounding, as in files of the archive. */
 function scaled(data: FitsImage["data"], factor: number): FitsImage["data"] {
-  return Math.abs(factor - 1) < 1e-9 ? data : Float64Array.from(data, (x) => Number(x) * factor);
+  return Math.abs(factor - 1) < 1e-9 ? data : Float64Array.from(data, (x) => x * factor);
 }
 
 async function readCamera(file: FitsFile, camera: string, count: number): Promise<Camera | undefined> {

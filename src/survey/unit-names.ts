@@ -52,7 +52,7 @@ const YEAR = 3.15576e7;
 const SOLAR_LUMINOSITY = 3.828e33;
 const SOLAR_MASS = 1.98841e33;
 /** [cm] */
-const PARSEC = 3.0856775814913673e18;
+const PARSEC = 3.08567758149e18;
 const DEGREE = Math.PI / 180;
 
 /** A row of the table: symbols and words apart by blanks. */
