@@ -42,7 +42,7 @@ async function inOnePiece(order: readonly number[], values: Float32Array) {
       readouts.map((one) => marginals(params, known, one)),
       1,
     );
-    const raw = tf.matMul<tf.Tensor3D>(tf.oneHot(inputs.targetField, n) as tf.Tensor3D, both);
+    const raw = tf.matMul<tf.Tensor3D>(tf.oneHot(inputs.targetField, n), both);
     const [ordered] = conditionals(config.model, coder, params, known, [{ suffix, raw }], inputs);
     return { marginal: both, ordered: ordered.raw };
   }, signature);

@@ -50,7 +50,7 @@ describe("a vocabulary that grows", () => {
     const toy = surveyOfFields(toyFields);
     const other = (changes: Partial<Field>): ReturnType<typeof surveyOfFields> =>
       surveyOfFields(toyFields.map((field) => (field.name === "MASS" ? ({ ...field, ...changes } as Field) : field)));
-    expect(() => growSurvey(toy, other({ kind: "linear" } as Partial<Field>), new Set())).toThrow(
+    expect(() => growSurvey(toy, other({ kind: "linear" }), new Set())).toThrow(
       "toy: field MASS is linear, in the checkpoint log; another field needs another name",
     );
     expect(() => growSurvey(toy, other({ unit: "mag" }), new Set())).toThrow('is in "mag", in the checkpoint in "dex"');

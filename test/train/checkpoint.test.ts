@@ -127,7 +127,10 @@ const edit = (change: (config: Record<string, unknown>) => void): void => {
 
 /** What a config of version 2 said instead of the survey: its name, and the fields. */
 function asOldConfig(config: Record<string, unknown>): Record<string, unknown> {
-  const fields = toyFields.map(({ id: _, ...field }) => field);
+  const fields = toyFields.map((field) => {
+    const { id: _id, ...old } = field;
+    return old;
+  });
   const { heads: _heads, filters: _filters, ...model } = config["model"] as Record<string, unknown>;
   const { reference: _reference, ...standardisation } = config["standardisation"] as Record<string, unknown>;
   return { survey: "toy", fields, model: { ...model, head: "mixture" }, standardisation, grownAt: undefined };
@@ -153,7 +156,7 @@ function oldTensors(path: string): void {
         const isBand = j < toyBands;
         for (let f = 0; f < 5; f++)
           put(5 * j + f, isBand ? band : property, isBand ? 8 * j + f : 2 + 5 * (j - toyBands) + f);
-        for (let w = 0; isBand && w < 3; w++) put(5 * n + w * toyBands + j, band, 8 * j + 5 + w);
+        for (let w = 0; w < (isBand ? 3 : 0); w++) put(5 * n + w * toyBands + j, band, 8 * j + 5 + w);
       }
       for (const k of [0, 1]) put(5 * n + 3 * toyBands + k, property, k);
       changed[`${prefix}embed.fields`] = { shape: [whole.length / size, size], data: whole };
