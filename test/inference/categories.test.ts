@@ -204,7 +204,7 @@ describe("a table of answers", () => {
 });
 
 describe("an evaluation", () => {
-  it("scores classes beside numbers, and draws no figure that a class can't have", async () => {
+  it("asks for classes beside numbers, with scores that are finite", async () => {
     const out = join(root, "scores");
     const { questions } = await evaluate({
       engine,
