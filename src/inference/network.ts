@@ -137,8 +137,9 @@ async function inBatches(
     const rows = Math.min(batch, count - start);
     work.fill(place.arrays, start, rows);
     place.running = compiled.run(place.arrays).then((out) => work.take(out, start, rows));
+    place.running.catch(() => {}); // told when it is waited for
   }
-  for (const { running } of ring) await running;
+  await Promise.all(ring.flatMap(({ running }) => running ?? []));
 }
 
 async function encodeRows(

@@ -45,10 +45,10 @@ function withoutTiles(row: SurveyFile["bands"][number], instrument: string | und
 }
 
 /** Layouts without what they say of fields that are not among these rows. */
-function layoutsFor(
+export function layoutsFor(
   layouts: SurveyFile["layouts"],
-  bands: SurveyFile["bands"],
-  properties: SurveyFile["properties"],
+  bands: readonly { readonly name: string; readonly group: string }[],
+  properties: readonly { readonly name: string }[],
 ): SurveyFile["layouts"] {
   const names = new Set([...bands, ...properties].map(({ name }) => name));
   const known = new Set([...names, ...bands.map(({ group }) => group)]);

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { UserError } from "../errors.ts";
 import type { Field } from "../survey/field.ts";
+import { layoutsFor } from "../survey/grow.ts";
 import { loadSurvey, type SurveyFile } from "../survey/survey.ts";
 import type { NamedTensors } from "./safetensors.ts";
 
@@ -25,7 +26,11 @@ interface OldField {
   readonly unit: string;
   readonly description: string;
   readonly range: readonly [number, number];
-  readonly band?: Record<string, unknown> & { readonly depth: readonly number[]; readonly zeroPointError: unknown };
+  readonly band?: Record<string, unknown> & {
+    readonly group: string;
+    readonly depth: readonly number[];
+    readonly zeroPointError: unknown;
+  };
 }
 
 /** One number of a list that held one per tile of a survey that isn't at hand. */
@@ -58,7 +63,9 @@ function oldSurveyFile(named: string, fields: readonly OldField[]): Record<strin
     tiles: ["any"],
     zeroPointError: 0.04,
   };
-  return { ...bare, ...file, extends: [], omit: [], bands, properties };
+  // the survey may have gained fields since
+  const layouts = layoutsFor(file?.layouts ?? [], bands, properties);
+  return { ...bare, ...file, extends: [], omit: [], bands, properties, layouts };
 }
 
 /**

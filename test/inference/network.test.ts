@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, describe, expect, it } from "vitest";
+import type { Compiled, Engine } from "../../src/engine/contract.ts";
 import { createNetwork } from "../../src/inference/network.ts";
 import { constantsOf } from "../../src/model/parameters.ts";
 import { conditionals, encode, marginals, readoutsOf } from "../../src/model/transformer.ts";
@@ -112,5 +113,26 @@ describe("a chain of ordered questions", () => {
     await expect(network.chain(states, new Int32Array(2000), 1, () => Promise.resolve(0))).rejects.toThrow(
       "chain: 2000 draws of 40 galaxies, expected at most 1024 of 64",
     );
+  });
+});
+
+describe("an engine that fails", () => {
+  it("is told once, whatever else was running", async () => {
+    let runs = 0;
+    const failing: Engine = {
+      ...engine,
+      compile: () =>
+        Promise.resolve({
+          run: () => Promise.reject(new Error(`run ${runs++} failed`)),
+          take: () => Promise.reject(new Error("nothing to take")),
+          dispose: () => Promise.resolve(),
+        } as unknown as Compiled),
+    };
+    const broken = createNetwork(failing, checkpoint);
+    const many = Int32Array.from({ length: 3000 }, (_, i) => i % 300);
+    await expect(broken.encode(catalog, many, isGiven)).rejects.toThrow("run 0 failed");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(runs).toBeGreaterThan(1);
+    await broken.dispose();
   });
 });

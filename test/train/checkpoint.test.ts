@@ -127,7 +127,10 @@ const edit = (change: (config: Record<string, unknown>) => void): void => {
 
 /** What a config of version 2 said instead of the survey: its name, and the fields. */
 function asOldConfig(config: Record<string, unknown>): Record<string, unknown> {
-  const fields = toyFields.map(({ id: _id, ...field }) => field);
+  const fields = toyFields.map((field) => {
+    const { id: _id, ...old } = field;
+    return old;
+  });
   const { heads: _heads, filters: _filters, ...model } = config["model"] as Record<string, unknown>;
   const { reference: _reference, ...standardisation } = config["standardisation"] as Record<string, unknown>;
   return { survey: "toy", fields, model: { ...model, head: "mixture" }, standardisation, grownAt: undefined };
