@@ -30,7 +30,7 @@ function toyWithKinds(): Catalog {
   const plain = toyCatalog(200);
   const n = toyFields.length;
   const rng = createRng("kinds");
-  const widen = <T extends Float32Array | Uint8Array>(x: T, last: (row: number) => number): number[] =>
+  const widen = (x: Float32Array | Uint8Array, last: (row: number) => number): number[] =>
     Array.from(allRows(plain)).flatMap((row) => [...x.subarray(row * n, (row + 1) * n), last(row)]);
   const state = Uint8Array.from(widen(plain.state, () => (rng.uniform() < 0.7 ? 1 : 0)));
   const value = Float32Array.from(widen(plain.value, () => rng.integer(3)));
