@@ -47,7 +47,7 @@ async function write(name: string, catalog: Catalog, isThere: (field: Field) => 
   });
   const id: Column = { width: 1, name: "object_id", type: "string", data: [...objectId] };
   const table = { rowCount, columns: [id, ...columns], metadata: {} };
-  const schema = table.columns.map(({ data: _, ...rest }) => rest);
+  const schema = table.columns.map(({ data: _data, ...rest }) => rest);
   const path = join(root, `${name}.arrow`);
   await writeTable(path, { schema, metadata: {}, rowCount }, [table]);
   return path;
