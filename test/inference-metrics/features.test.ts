@@ -64,11 +64,7 @@ describe("the features of baselines", () => {
         expect([...own.subarray(5 * j, 5 * j + 5)]).toStrictEqual(told);
       }
       expect([...own.subarray(50, 53)]).toStrictEqual([1, 2, 3].map((k) => Number(arrays.class.data[row] === k)));
-<<<<<<< HEAD
-      expect([...own.subarray(53)]).toStrictEqual(Array.from(arrays.scale.data.slice(2 * row, 2 * row + 2)));
-=======
       expect(Array.from(own.subarray(53))).toStrictEqual(Array.from(arrays.scale.data.slice(2 * row, 2 * row + 2)));
->>>>>>> faults
     }
   });
 
