@@ -33,7 +33,8 @@ function withFields(catalog: Catalog, fields: readonly Field[]): Catalog {
   const whole = emptyCatalog(fields, catalog.rowCount);
   fields.forEach(({ name }, j) => {
     const k = catalog.fields.findIndex((field) => field.name === name);
-    for (let row = 0; k >= 0 && row < catalog.rowCount; row++) {
+    if (k < 0) return;
+    for (let row = 0; row < catalog.rowCount; row++) {
       const [to, from] = [row * fields.length + j, row * catalog.fields.length + k];
       whole.value[to] = catalog.value[from];
       whole.error[to] = catalog.error[from];
