@@ -6,6 +6,7 @@ import { engineSection } from "./engine.js";
 import { filtersSection } from "./filters.js";
 import { formatsSection } from "./formats.js";
 import { prepareSection } from "./prepare.js";
+import { querySection, shardsSection } from "./query.js";
 import { simulatorSection } from "./simulator.js";
 
 /**
@@ -17,6 +18,8 @@ const sections = {
   prepare: prepareSection,
   simulator: simulatorSection,
   formats: formatsSection,
+  query: querySection,
+  shards: shardsSection,
 };
 
 /** Sections that train for minutes: only by name. */
