@@ -162,7 +162,7 @@ function stringLengths(path: string, schema: readonly ColumnSchema[], table: Tab
  */
 export async function writeFits(path: string, header: TableHeader, batches: AsyncIterable<Table>): Promise<void> {
   // The name it is written under for the time being is nothing to anybody.
-  const shown = path.replace(/(\.\d+-\w+\.tmp)+$/, "");
+  const shown = path.replace(/(\.\d+-[^./]*\.tmp)+$/, "");
   const { schema } = header;
   for (const { name } of schema) checkAscii(shown, "a column's name", name);
   const file = await open(path, "w+");

@@ -34,10 +34,12 @@ interface Fit {
   readonly found: number;
   /** Columns of errors and flags that are there: of two layouts with as many fields the one that says more is meant. */
   readonly details: number;
+  /** As `found`, of columns named as the layout has them, capitals and all. */
+  readonly exact: number;
 }
 
 /** How much of a layout a table has. A layout that describes bands fits by them alone. */
-function fitOf({ find, layout, survey, options }: Context): Fit {
+function fitOf({ find, layout, survey, options }: Context): Omit<Fit, "exact"> {
   const isOwn = layout === ownLayout;
   const isThere = (template: string | readonly string[] | undefined, name: string): boolean =>
     find(template, name) !== undefined;
@@ -66,7 +68,7 @@ function fitOf({ find, layout, survey, options }: Context): Fit {
   return { layout, bands, properties: counted, found: found.length + properties.length, details };
 }
 
-/** The layouts that fit best: by bands before properties, by more fields before fewer, by more details before fewer. */
+/** The layouts that fit best: by bands before properties, by more fields, details and names to the letter before fewer. */
 function bestFits(fits: readonly Fit[]): Layout[] {
   const keep = (some: readonly Fit[], of: (fit: Fit) => number): Fit[] => {
     const most = Math.max(...some.map(of));
@@ -77,9 +79,10 @@ function bestFits(fits: readonly Fit[]): Layout[] {
     keep(some, (fit) => fit.bands),
     (fit) => (fit.bands > 0 ? 0 : fit.properties),
   );
-  const best = keep(fullest, (fit) => fit.details).map(({ layout }) => layout);
+  const best = keep(fullest, (fit) => fit.details);
   // Columns named exactly as the fields are our own, whatever else they resemble.
-  return best.includes(ownLayout) ? [ownLayout] : best;
+  if (best.some(({ layout }) => layout === ownLayout)) return [ownLayout];
+  return keep(best, (fit) => fit.exact).map(({ layout }) => layout);
 }
 
 function describeLayout(layout: Layout, survey: Survey): string {
@@ -125,8 +128,9 @@ function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Sur
       layouts
         .filter(({ onRequest }) => !onRequest)
         .map((layout) => {
-          const find = makeFinder(path, schema, layout === ownLayout);
-          return fitOf({ path, find, layout, survey, options: told });
+          const fit = (isExact: boolean) =>
+            fitOf({ path, find: makeFinder(path, schema, isExact), layout, survey, options: told });
+          return { ...fit(layout === ownLayout), exact: fit(true).found };
         }),
     );
   const complete = fitting(options);

@@ -2,6 +2,8 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
+import { readAll } from "../../src/io/columns.ts";
+import { openTable } from "../../src/io/formats.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { convertUnit } from "../../src/survey/units.ts";
 import { ENGINE, type Fixture, fixture, newFolder, readTable, succeed } from "./cli.ts";
@@ -51,6 +53,18 @@ describe.concurrent("query", () => {
     // the same galaxies, whatever the format: CSV shortens nothing that float32 holds
     const same = await readTable(join(folder, "same.parquet"));
     same.numbers("z_median").forEach((value, i) => expect(middle[i]).toBeCloseTo(value, 4));
+  });
+
+  test("gives back ids as they are written", async ({ expect }) => {
+    const ids = ["0012", "12", "1E5", "#1", "1234.10"];
+    const rows = ids.map((id) => `"${id}",20,1`);
+    writeFileSync(join(folder, "written.csv"), `object_id,J0500,J0500_err\n${rows.join("\n")}\n`);
+    for (const out of ["written-out.csv", "written-out.parquet"]) {
+      await query("written.csv", "--unit", "*=survey", "--want", "z", "--out", out);
+      const source = await openTable(join(folder, out));
+      const { columns } = await readAll(source, { columns: ["object_id"] });
+      expect(columns[0].data).toEqual(ids);
+    }
   });
 
   test("answers one galaxy given by hand", async ({ expect }) => {

@@ -169,6 +169,13 @@ describe("labels of DESI galaxies", () => {
     expectCell(catalog, 0, "OII3727_EW", 7, Math.sqrt(1 / 4 + 1));
   });
 
+  it("of two layouts that differ in capitals, the one with the table's is meant", () => {
+    const row = { TARGETID: 5, HALPHA_EW: 30, HALPHA_EW_IVAR: 4 };
+    expect(read("desi", tableOf(row)).report.layout).toBe("fastspecfit");
+    const small = { targetid: 5, HALPHA_ew: 30, HALPHA_ew_ivar: 4 };
+    expect(read("desi", tableOf(small)).report.layout).toBe("bgs-ew");
+  });
+
   it("redrock: stars and doubtful redshifts are left out", () => {
     const row = { TARGETID: 39, Z: 0.2, ZERR: 1e-5, ZWARN: 0, SPECTYPE: "GALAXY" };
     const table = tableOf(row, { ...row, ZWARN: 4 }, { ...row, SPECTYPE: "STAR  " });
