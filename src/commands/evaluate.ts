@@ -1,5 +1,5 @@
 import { baselines } from "../inference/baselines.ts";
-import type { BaselineName } from "../inference/evaluate.ts";
+import type { BaselineName } from "../inference/baselines.ts";
 import { evaluate, type Evaluation } from "../inference/evaluation.ts";
 import { shownMetrics } from "../inference/evaluation-report.ts";
 import { metrics } from "../inference/metrics.ts";

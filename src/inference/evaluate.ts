@@ -4,14 +4,12 @@ import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { featureMatrix, varyingFeatures } from "./baseline-features.ts";
-import { baselines } from "./baselines.ts";
+import { type BaselineName, baselines } from "./baselines.ts";
 import { selected } from "../model/distribution.ts";
 import { inFieldUnit, withinLimits } from "./field-answer.ts";
 import { scoreDistribution } from "./metrics-score.ts";
 import { type FieldScore, type Predictions, scoreField } from "./metrics.ts";
 import type { Predictor } from "./predict.ts";
-
-export type BaselineName = keyof typeof baselines;
 
 /** What is given and what is asked in one part of an evaluation. */
 export interface Question {

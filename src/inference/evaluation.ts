@@ -1,13 +1,7 @@
 import { join } from "node:path";
 import type { Engine } from "../engine/contract.ts";
-import {
-  type BaselineName,
-  predictBaselines,
-  predictTruths,
-  type Question,
-  type QuestionScores,
-  scoreQuestion,
-} from "./evaluate.ts";
+import type { BaselineName } from "./baselines.ts";
+import { predictBaselines, predictTruths, type Question, type QuestionScores, scoreQuestion } from "./evaluate.ts";
 import { coverageCurve, pitHistogram } from "./metrics.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
 import { UserError } from "../errors.ts";

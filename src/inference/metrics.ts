@@ -29,7 +29,7 @@ export interface Estimate {
   readonly high: number;
 }
 
-type Residuals = Float64Array;
+export type Residuals = Float64Array;
 
 /** One row of the table of metrics. */
 export interface Metric {
