@@ -4,13 +4,25 @@
  * is told how far they are; the training verbs also take an AbortSignal.
  */
 export { createEngine } from "./engine/engine.ts";
-export type { Engine, EngineOptions } from "./engine/contract.ts";
+export type {
+  Arrays,
+  ArraySpec,
+  Compiled,
+  CompileOptions,
+  DType,
+  Engine,
+  EngineOptions,
+  NdArray,
+  Signature,
+  TensorFunction,
+  Tensors,
+} from "./engine/contract.ts";
 export { UserError } from "./errors.ts";
 export { look, type LookRequest } from "./explore/look.ts";
 export type { BesideTable } from "./explore/page.ts";
 export { simulateWithPage, type SimulationPage } from "./explore/simulation.ts";
 export { evaluate, type EvaluateRequest, type Evaluation } from "./inference/evaluation.ts";
-export { sampleJoint } from "./inference/sampling.ts";
+export { drawJoint, type DrawOptions, sampleJoint } from "./inference/sampling.ts";
 export type { FieldAnswer } from "./inference/field-answer.ts";
 export { createPredictor, type Answers, type AskOptions, type Predictor } from "./inference/predict.ts";
 export { query, type QueryRequest } from "./inference/query.ts";
@@ -47,3 +59,55 @@ export {
   type RunSetting,
   type TrainingRecipe,
 } from "./train/verbs.ts";
+export type { PdfOptions } from "./inference/answers.ts";
+export type { QuestionScores } from "./inference/evaluate.ts";
+export type { QuestionResult } from "./inference/evaluation.ts";
+export type { Chain, ChainStep, Network, RawAnswers, States } from "./inference/network.ts";
+export type { JointSamples } from "./inference/sampling.ts";
+export { redshiftSummaryNames, summaryNames } from "./inference/summary.ts";
+export type { Column, ColumnSchema, ReadOptions, Table, TableHeader, TablePick, TableSource } from "./io/table.ts";
+export type { Layout, ParameterSpec } from "./model/parameters.ts";
+export type { Interpolation, Reweighted, Warp } from "./model/warped.ts";
+export { recipeSchema, type RecipeOptions } from "./recipe.ts";
+export type { Figure } from "./report/svg.ts";
+export type { ReportSection, ReportTable } from "./report/html.ts";
+export type { SimulationInput, SimulationOptions } from "./simulate/options.ts";
+export type { LabelTable } from "./simulate/joined.ts";
+export type { SpectraRequest, Tally } from "./simulate/spectra.ts";
+export type { BindOptions } from "./survey/bind-fields.ts";
+export { type ArrayColumn, concat, hide, instrumentOf, select } from "./survey/catalog.ts";
+export type { ArrayField, Band, CategoryField, Instrument, ScalarField } from "./survey/field.ts";
+export { parseFieldList } from "./survey/field-list.ts";
+export type { CatalogBatch, CatalogOptions } from "./survey/read.ts";
+export type { ReadReport } from "./survey/report.ts";
+export type { SurveyFile } from "./survey/survey.ts";
+export type { Vocabulary } from "./survey/vocabulary.ts";
+export type { FieldCoder, Moments as FieldMoments, Standardisation } from "./tokens/standardise.ts";
+export type { TrainState } from "./train/checkpoint.ts";
+export type { CheckpointConfig, NetworkCoder, TrainingConfig } from "./train/config.ts";
+export { baselines } from "./inference/baselines.ts";
+export type { Baseline, BaselineContext, BaselineName, FittedBaseline } from "./inference/baselines.ts";
+export type { TrainingSet } from "./inference/baseline-labels.ts";
+export type { Estimate, FieldScore, MetricName } from "./inference/metrics.ts";
+export type { HeadSpec } from "./model/heads.ts";
+export type { Axis } from "./report/axis.ts";
+export type { ColumnData, ColumnType } from "./io/table.ts";
+export type { Family, Part, Readout } from "./model/readouts.ts";
+export type { RecipeVerb } from "./recipe.ts";
+export type { BandLinesData, BandStatesData, ObservedBand, PhotometryData } from "./report/figure-bands.ts";
+export type { CalibrationData, PhotozData, PropertyData } from "./report/figure-accuracy.ts";
+export type { CornerData, PdfData, PdfExample } from "./report/figure-posterior.ts";
+export type { Curve as SampleCurve, HistogramData, HistogramSeries, ScatterData } from "./report/figure-sample.ts";
+export type { SedBand, SedData } from "./report/figure-spectrum.ts";
+export type {
+  AdaptationData,
+  ComparisonData,
+  ComparisonPanel,
+  Curve as LossCurve,
+  LossData,
+} from "./report/figure-training.ts";
+export type { Cell } from "./report/html.ts";
+export { simulationOptions } from "./simulate/options.ts";
+export type { Reason } from "./survey/report.ts";
+export { surveySchema } from "./survey/survey.ts";
+export { groupNames, type GroupName } from "./survey/vocabulary.ts";

@@ -72,3 +72,36 @@ describe("notebooks", () => {
     180_000,
   );
 });
+
+describe("fine-tune.ts", () => {
+  it("runs from its first line to its last, and draws what it says", async () => {
+    const script = join(root, "notebooks", "fine-tune.ts");
+    const options = [
+      "--outDir",
+      folder,
+      "--target",
+      "es2022",
+      "--module",
+      "nodenext",
+      "--skipLibCheck",
+      "--types",
+      "node",
+    ];
+    const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+    await execute(process.execPath, [compiler, script, ...options, "--ignoreConfig"], { cwd: root });
+    const path = join(folder, "fine-tune.mjs");
+    const library = pathToFileURL(join(root, "dist", "index.js")).href;
+    const code = readFileSync(join(folder, "fine-tune.js"), "utf8");
+    writeFileSync(path, code.replace('"../dist/index.js"', JSON.stringify(library)));
+    const env = { ...environment(), CALEIDO_STEPS: "20" };
+    const { stdout } = await execute(process.execPath, [path], { cwd: folder, env });
+    expect(stdout).toContain("new in the vocabulary: LOGMBH");
+    expect(stdout).toMatch(/log M_BH \/ M\* of the first galaxy -?\d+\.\d\d/);
+    expect(stdout).toMatch(/network before: 73 fields; now: 74/);
+    expect(
+      readFileSync(join(folder, "fine-tune", "redshifts.png"))
+        .subarray(1, 4)
+        .toString(),
+    ).toBe("PNG");
+  }, 180_000);
+});

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
+import { checkUnlocked, lockFolder } from "../io/lock.ts";
 import { type MetricName, metrics } from "../inference/metrics.ts";
 import { parameterIn } from "../model/parameters.ts";
 import { figures } from "../report/figures.ts";
@@ -115,6 +116,7 @@ function printAdaptation(zeroShot: Evaluation, adapted: Evaluation, headline: re
 const MARKER = "quickstart.txt";
 
 async function clearFolder(out: string): Promise<void> {
+  for (const each of [out, join(out, "pretrain"), join(out, "adapt")]) checkUnlocked(each);
   if (existsSync(out) && readdirSync(out).length > 0 && !existsSync(join(out, MARKER))) {
     throw new UserError(`${out}: exists and is no earlier quickstart's; expected a new folder for --out`);
   }
@@ -186,12 +188,11 @@ async function evaluateAll(
   return { source, zeroShot, after };
 }
 
-/** The whole road: simulate, pretrain, adapt, query, evaluate. Everything goes to `out`. */
+/** The whole road: simulate, pretrain, adapt, query, evaluate. Everything goes to `out`, an empty folder. */
 async function runQuickstart(engine: Engine, out: string, size: QuickstartSize = FULL): Promise<void> {
   const start = performance.now();
   const elapsed = (): string => duration((performance.now() - start) / 1000);
   const stage = (title: string): void => heading(`${title} (${elapsed()} so far)`);
-  await clearFolder(out);
   const paths = pathsIn(out);
   const recipe = loadRecipe("quickstart", size.settings);
   const survey = loadSurvey(recipe.survey);
@@ -236,6 +237,12 @@ export const quickstartCommand = defineCommand<EngineArguments & { out: string }
   builder: (yargs) =>
     engineOptions(yargs).option("out", { type: "string", default: "runs/quickstart", describe: "folder" }),
   handler: async (args) => {
-    await runQuickstart(await engineOf(args), args.out);
+    await clearFolder(args.out);
+    const release = lockFolder(args.out);
+    try {
+      await runQuickstart(await engineOf(args), args.out);
+    } finally {
+      release();
+    }
   },
 });

@@ -70,7 +70,7 @@ export interface Evaluation {
   readonly questions: Readonly<Record<string, QuestionResult>>;
 }
 
-interface QuestionResult {
+export interface QuestionResult {
   readonly given: readonly string[];
   readonly scores: QuestionScores;
   /** By field: PIT histogram (counts in 20 bins), and the share of truths inside central intervals of `levels`. */

@@ -60,6 +60,23 @@ export function withoutWanted(isGiven: Uint8Array, wanted: readonly number[]): U
 
 const listed = (names: string | readonly string[]): string => (typeof names === "string" ? names : names.join(","));
 
+/** Columns and flags of a question. @throws UserError for unknown fields, a catalogue of other fields. */
+export function questionOf(
+  { fields }: NetworkCoder,
+  catalog: Catalog,
+  { given = "all", want }: AskOptions,
+): { wanted: number[]; isGiven: Uint8Array } {
+  const foreign = fields.find(({ name }, j) => catalog.fields[j]?.name !== name);
+  if (foreign !== undefined || catalog.fields.length !== fields.length) {
+    throw new UserError(
+      `ask: the catalogue's fields are not the checkpoint's (${foreign?.name ?? "more of them"}); ` +
+        "expected a catalogue read with checkpoint.config.survey",
+    );
+  }
+  const wanted = parseFieldList(listed(want), fields, "want");
+  return { wanted, isGiven: flagsOf(parseFieldList(listed(given), fields, "given"), fields.length) };
+}
+
 /** A checkpoint's network as something to ask; compiled as questions come. */
 export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predictor {
   const network = createNetwork(engine, checkpoint);
@@ -74,17 +91,9 @@ export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predict
     coder,
     network,
     predict,
-    async ask(catalog, { given = "all", want }) {
+    async ask(catalog, options) {
       const { fields } = coder;
-      const foreign = fields.find(({ name }, j) => catalog.fields[j]?.name !== name);
-      if (foreign !== undefined || catalog.fields.length !== fields.length) {
-        throw new UserError(
-          `ask: the catalogue's fields are not the checkpoint's (${foreign?.name ?? "more of them"}); ` +
-            "expected a catalogue read with checkpoint.config.survey",
-        );
-      }
-      const wanted = parseFieldList(listed(want), fields, "want");
-      const isGiven = flagsOf(parseFieldList(listed(given), fields, "given"), fields.length);
+      const { wanted, isGiven } = questionOf(coder, catalog, options);
       const answers = await predict(catalog, allRows(catalog), isGiven, wanted);
       return Object.fromEntries(wanted.map((j, w) => [fields[j].name, createFieldAnswer(coder, answers, w)]));
     },

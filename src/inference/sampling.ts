@@ -1,8 +1,8 @@
-import type { Rng } from "../random.ts";
-import type { Catalog } from "../survey/catalog.ts";
+import { createRng, type Rng } from "../random.ts";
+import { allRows, type Catalog } from "../survey/catalog.ts";
 import { MOST_CHAIN_GALAXIES, MOST_LANES, type States } from "./network.ts";
 import { withinLimits } from "./field-answer.ts";
-import { type Predictor, readRaw, withoutWanted } from "./predict.ts";
+import { type AskOptions, type Predictor, questionOf, readRaw, withoutWanted } from "./predict.ts";
 
 /** Joint draws for some galaxies. */
 export interface JointSamples {
@@ -101,4 +101,35 @@ export async function sampleJoint(
     onRows(pieces[pieces.length - 1].place + 1);
   }
   return { encoded, values };
+}
+
+export interface DrawOptions extends AskOptions {
+  /** Draws per galaxy. */
+  readonly draws: number;
+  /** Default `1`. A galaxy's draws depend on the seed and on its id. */
+  readonly seed?: string;
+}
+
+/**
+ * Joint draws by field name, [rowCount * draws] in the fields' units, a galaxy's draws side by side:
+ * `const s = await drawJoint(predictor, catalog, { given: "bands", want: "NII6584_EW,HALPHA_EW", draws: 200 });
+ * s.NII6584_EW[i * 200 + d] / s.HALPHA_EW[i * 200 + d]` is draw d of galaxy i's ratio.
+ * @throws UserError for unknown fields, a catalogue of other fields.
+ */
+export async function drawJoint(
+  predictor: Predictor,
+  catalog: Catalog,
+  options: DrawOptions,
+): Promise<Readonly<Record<string, Float64Array>>> {
+  const { draws, seed = "1" } = options;
+  const { wanted, isGiven } = questionOf(predictor.coder, catalog, options);
+  const rngOf = (row: number): Rng => createRng(`${seed}:samples:${catalog.objectId[row]}`);
+  const { values } = await sampleJoint(predictor, catalog, allRows(catalog), isGiven, wanted, draws, rngOf);
+  const n = wanted.length;
+  return Object.fromEntries(
+    wanted.map((j, w) => [
+      predictor.coder.fields[j].name,
+      Float64Array.from({ length: catalog.rowCount * draws }, (_, i) => values[i * n + w]),
+    ]),
+  );
 }

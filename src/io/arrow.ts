@@ -68,6 +68,7 @@ function columnSchema(field: Field): ColumnSchema | undefined {
     ...(unit ? { unit } : {}),
     ...(description ? { description } : {}),
     ...(inner === "uint8" && field.nullable ? { nullable: true } : {}),
+    ...(inner === "string" && DataType.isInt(type) ? { isDigits: true } : {}),
   };
 }
 

@@ -172,7 +172,7 @@ async function writeFile(path: string, data: string | Uint8Array, isSynced = fal
 export function checkFolder(path: string): void {
   let there = resolve(path);
   while (!existsSync(there) && dirname(there) !== there) there = dirname(there);
-  const probe = join(there, `.${process.pid}-${process.hrtime.bigint().toString(36)}.tmp`);
+  const probe = ownName(join(there, ".probe"), "tmp");
   try {
     writeFileSync(probe, "", { flag: "wx" });
     rmSync(probe);

@@ -1,5 +1,5 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdtemp, open, rm } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -49,8 +49,11 @@ export function explainFileError(error: unknown, path: string, verb: "read" | "w
 /** Reads shorter than this take as much with them: headers and small tables of a file lie together. */
 const AHEAD = 64 * 1024;
 
-async function openPlain(path: string, shownAs: string): Promise<ByteSource> {
-  const handle = await open(path, "r");
+async function openPlain(path: string): Promise<ByteSource> {
+  return sourceOf(await open(path, "r"), path);
+}
+
+async function sourceOf(handle: FileHandle, shownAs: string): Promise<ByteSource> {
   const stat = await handle.stat();
   if (!stat.isFile()) {
     await handle.close();
@@ -93,34 +96,38 @@ async function openPlain(path: string, shownAs: string): Promise<ByteSource> {
   };
 }
 
+/** A gzip file, unpacked to a file without a name: it goes when it is closed, or the process ends in whatever way. */
+async function openUnpacked(path: string): Promise<ByteSource> {
+  const folder = await mkdtemp(join(tmpdir(), "caleido-"));
+  let handle: FileHandle;
+  try {
+    handle = await open(join(folder, "unpacked"), "w+");
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  try {
+    await pipeline(createReadStream(path), createGunzip(), async (unpacked: AsyncIterable<Uint8Array>) => {
+      for await (const bytes of unpacked) await handle.writeFile(bytes); // from where the last one ended
+    });
+    return await sourceOf(handle, path);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
 /**
- * Opens a file for random access. A gzip file is first unpacked to a temporary one, removed by `close`.
+ * Opens a file for random access. A gzip file is first unpacked.
  * @throws UserError when it cannot be opened or unpacked.
  */
 export async function openBytes(path: string): Promise<ByteSource> {
   try {
-    const plain = await openPlain(path, path);
+    const plain = await openPlain(path);
     const head = plain.size >= 2 ? await plain.read(0, 2, "first bytes") : new Uint8Array(2);
     if (head[0] !== 0x1f || head[1] !== 0x8b) return plain;
     await plain.close();
+    return await openUnpacked(path);
   } catch (error) {
-    throw explainFileError(error, path, "read");
-  }
-  const folder = await mkdtemp(join(tmpdir(), "caleido-"));
-  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  try {
-    const unpacked = join(folder, "unpacked");
-    await pipeline(createReadStream(path), createGunzip(), createWriteStream(unpacked));
-    const source = await openPlain(unpacked, path);
-    return {
-      ...source,
-      close: async () => {
-        await source.close();
-        await remove();
-      },
-    };
-  } catch (error) {
-    await remove();
     throw explainFileError(error, path, "read");
   }
 }
@@ -128,7 +135,7 @@ export async function openBytes(path: string): Promise<ByteSource> {
 /** The first bytes of a file (of what is inside, for a gzip file), at most `length`. @throws UserError when unreadable. */
 export async function readHead(path: string, length: number): Promise<Uint8Array> {
   try {
-    const source = await openPlain(path, path);
+    const source = await openPlain(path);
     let raw: Uint8Array;
     try {
       raw = await source.read(0, Math.min(length, source.size), "first bytes");

@@ -19,7 +19,7 @@ export function allocate(type: ColumnType, length: number): ColumnData {
 
 /** The schema of a column: everything but its values. */
 export function schemaOf(column: ColumnSchema): ColumnSchema {
-  const { name, type, width, unit, description, nullable } = column;
+  const { name, type, width, unit, description, nullable, isDigits } = column;
   return {
     name,
     type,
@@ -27,6 +27,7 @@ export function schemaOf(column: ColumnSchema): ColumnSchema {
     ...(unit === undefined ? {} : { unit }),
     ...(description === undefined ? {} : { description }),
     ...(nullable === undefined ? {} : { nullable }),
+    ...(isDigits === undefined ? {} : { isDigits }),
   };
 }
 

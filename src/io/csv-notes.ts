@@ -7,7 +7,7 @@ import { fitsUnit } from "./unit-text.ts";
 /** What the comments before a CSV header say of its columns. */
 export interface Notes {
   readonly units: Map<string, string>;
-  readonly types: Map<string, { type: ColumnType; width: number }>;
+  readonly types: Map<string, { type: ColumnType; width: number; isDigits?: boolean }>;
   readonly descriptions: Map<string, string>;
   readonly metadata: Record<string, string>;
   /** Where an ECSV header states it. */
@@ -71,7 +71,10 @@ function readEcsv(path: string, comments: readonly string[], notes: Notes): stri
     // an array column: JSON in text, `float64[60]`
     const array = /^(\w+)\[([1-9]\d{0,5})\]$/.exec(subtype ?? "");
     const known = ecsvTypes[array?.[1] ?? type];
-    if (known !== undefined) notes.types.set(name, { type: known, width: Number(array?.[2] ?? 1) });
+    if (known !== undefined) {
+      const digits = type === "uint64" ? { isDigits: true } : {};
+      notes.types.set(name, { type: known, width: Number(array?.[2] ?? 1), ...digits });
+    }
     if (unit) notes.units.set(name, unit);
     if (description) notes.descriptions.set(name, description);
   }

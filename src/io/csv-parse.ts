@@ -70,7 +70,7 @@ function parsePiece(path: string, whole: string, { delimiter, isVizier }: CsvSta
         throw new UserError(`${path}:${line}: a second table begins here, expected one; save it in a file of its own`);
       }
       comments.push({ line, text: all[place].trimEnd() });
-      all[place] = "";
+      all[place] = all[place].endsWith("\r") ? "\r" : "";
     }
     text = all.join("\n");
   }

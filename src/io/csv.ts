@@ -162,6 +162,7 @@ function makeSchema(names: readonly string[], first: readonly string[][], notes:
     const told = notes.types.get(name);
     const { type, width } = told ?? inferColumn(first.map((record) => (record[j] ?? "").trim()));
     const isNullable = type === "uint8" && !told;
+    const isDigits = told?.isDigits === true;
     const description = notes.descriptions.get(name);
     return {
       name,
@@ -170,6 +171,7 @@ function makeSchema(names: readonly string[], first: readonly string[][], notes:
       ...(unit ? { unit } : {}),
       ...(description ? { description } : {}),
       ...(isNullable ? { nullable: true } : {}),
+      ...(isDigits ? { isDigits } : {}),
     };
   });
 }

@@ -54,7 +54,14 @@ export function describeAsciiColumns(path: string, header: FitsHeader): AsciiCol
     const description = header.text(`TCOMM${n}`)?.trim();
     const blank = header.text(`TNULL${n}`)?.trim();
     return {
-      schema: { name, type, width: 1, ...(unit ? { unit } : {}), ...(description ? { description } : {}) },
+      schema: {
+        name,
+        type,
+        width: 1,
+        ...(unit ? { unit } : {}),
+        ...(description ? { description } : {}),
+        ...(code === "I" && type === "string" ? { isDigits: true } : {}),
+      },
       code,
       offset,
       length,

@@ -127,13 +127,15 @@ export function describeColumns(path: string, header: FitsHeader): FitsColumn[] 
       : form.code === "X"
         ? Math.ceil(form.repeat / 8)
         : ELEMENT_BYTES[form.code] * form.repeat;
+    const type = columnType(form, scale, zero, blank !== undefined, width !== 1);
     const column: FitsColumn = {
       schema: {
         name,
-        type: columnType(form, scale, zero, blank !== undefined, width !== 1),
+        type,
         width: form.descriptor ? (form.code === "A" ? 1 : (form.longest ?? 0) * (isComplex ? 2 : 1)) : width,
         ...(unit ? { unit } : {}),
         ...(description ? { description } : {}),
+        ...(type === "string" && form.code !== "A" ? { isDigits: true } : {}),
       },
       code: form.code,
       offset,

@@ -21,8 +21,9 @@ function listTree(folder: string): string[] {
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return /^(Norder|Dir|Npix)=/.test(entry.name) ? listTree(path) : [];
-    // `_metadata` and `_common_metadata` have no rows
-    return /^[^_.].*\.(parquet|pq)$/i.test(entry.name) ? [path] : [];
+    // beside the tree lie `_metadata` and `data_thumbnail.parquet`, whose rows are none or those of the leaves again
+    const isLeaf = /^Npix=.*\.(parquet|pq)$/i.test(entry.name) || basename(folder).startsWith("Npix=");
+    return isLeaf && /^[^_.].*\.(parquet|pq)$/i.test(entry.name) ? [path] : [];
   });
 }
 

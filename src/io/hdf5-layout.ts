@@ -53,6 +53,7 @@ function makeSlot(dataset: Hdf5Dataset, name: string, offset: number, type: Hdf5
     width: type.count,
     ...(unit === undefined ? {} : { unit }),
     ...(description === undefined ? {} : { description }),
+    ...(type.kind === "uint" && type.bytes === 8 ? { isDigits: true } : {}),
   };
   return { schema, dataset, offset, type };
 }

@@ -13,6 +13,25 @@ interface Holder {
   readonly host: string;
   /** ISO 8601. */
   readonly since: string;
+  /** Start of the machine that the process is of, where it can be told: after the next one its number is another's. */
+  readonly boot?: string;
+}
+
+/** Linux has a random id per start of the machine (`man 4 random`). */
+function bootId(): { readonly boot?: string } {
+  try {
+    return { boot: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim() };
+  } catch {
+    return {};
+  }
+}
+
+/** Whether the process is still there, as far as can be told from this machine. */
+function isHeld({ pid, host, since, boot }: Holder): boolean {
+  if (host !== hostname()) return true;
+  const now = bootId().boot;
+  const isOfThisStart = boot === undefined || now === undefined || boot === now;
+  return isOfThisStart && isRunning(pid, Date.parse(since));
 }
 
 /** A lock that holds no holder yet is being written, for this long at most [ms]; an older one is a dead process's. */
@@ -28,9 +47,9 @@ interface Standing {
 
 function parseHolder(text: string): Holder | undefined {
   try {
-    const { pid, host, since } = JSON.parse(text) as Partial<Holder>;
+    const { pid, host, since, boot } = JSON.parse(text) as Partial<Holder>;
     const isWhole = typeof pid === "number" && typeof host === "string" && typeof since === "string";
-    return isWhole ? { pid, host, since } : undefined;
+    return isWhole ? { pid, host, since, ...(typeof boot === "string" ? { boot } : {}) } : undefined;
   } catch {
     return undefined;
   }
@@ -49,8 +68,7 @@ function readLock(path: string): Standing | undefined {
   }
   const holder = parseHolder(text);
   if (holder === undefined) return { text, holder: Date.now() - writtenAt < WRITING ? "starting" : undefined };
-  const isHeld = holder.host !== hostname() || isRunning(holder.pid, Date.parse(holder.since));
-  return { text, holder: isHeld ? holder : undefined };
+  return { text, holder: isHeld(holder) ? holder : undefined };
 }
 
 function refuse(folder: string, holder: Holder | "starting"): never {
@@ -88,7 +106,7 @@ function removeStale(path: string, stale: string): void {
  */
 export function lockFolder(folder: string): () => void {
   const path = join(folder, LOCK);
-  const holder: Holder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
+  const holder: Holder = { pid: process.pid, host: hostname(), since: new Date().toISOString(), ...bootId() };
   const text = `${JSON.stringify(holder)}\n`;
   const release = (): void => {
     try {

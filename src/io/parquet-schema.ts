@@ -24,6 +24,8 @@ export interface ParquetColumn {
   readonly isList: boolean;
   /** Whole numbers as the bytes of one, highest first: decimals without decimals that 64 bits don't hold. */
   readonly isBigEndian: boolean;
+  /** As in {@link ColumnSchema}. */
+  readonly isDigits: boolean;
   /** Undefined for a list whose width has to be measured. */
   readonly width: number | undefined;
   readonly notes: ColumnNotes[string];
@@ -118,7 +120,10 @@ export function describeParquet(metadata: FileMetaData): ParquetColumn[] {
     if (type === undefined) return [];
     const own = Object.hasOwn(notes, name) ? notes[name] : {};
     const isBigEndian = leaf !== undefined && isWhole(leaf) && type === "string";
-    return [{ name, type: listType(type, isList), isList, isBigEndian, width: isList ? own.width : 1, notes: own }];
+    const isDigits = type === "string" && (leaf?.type === "INT64" || isBigEndian);
+    return [
+      { name, type: listType(type, isList), isList, isBigEndian, isDigits, width: isList ? own.width : 1, notes: own },
+    ];
   });
 }
 

@@ -207,7 +207,7 @@ async function measureList({ source, file, scan, footer }: OpenParquet, name: st
 async function giveWidths(open: OpenParquet): Promise<WideColumn[]> {
   const columns: WideColumn[] = [];
   for (const column of open.described) {
-    const { name, type, notes } = column;
+    const { name, type, notes, isDigits } = column;
     const { unit, description } = notes;
     const width = column.width ?? (await measureList(open, name));
     columns.push({
@@ -218,6 +218,7 @@ async function giveWidths(open: OpenParquet): Promise<WideColumn[]> {
         width,
         ...(unit === undefined ? {} : { unit }),
         ...(description === undefined ? {} : { description }),
+        ...(isDigits ? { isDigits } : {}),
       },
     });
   }

@@ -14,6 +14,8 @@ export interface ColumnSchema {
   readonly description?: string;
   /** The type has no NaN, yet rows may be missing: writers that must decide in advance make room for it. */
   readonly nullable?: boolean;
+  /** Texts that are the digits of whole numbers without sign, of 64 bits: too many for any other type here. */
+  readonly isDigits?: boolean;
 }
 
 export interface Column extends ColumnSchema {

@@ -140,7 +140,7 @@ function givenBands({ groups }: NetworkVocabulary, params: Tensors, batch: Tenso
 }
 
 /** [band, N_FILTER_FEATURE] What each band's filter says. */
-export function filterMatrix({ fields, groups }: NetworkVocabulary): tf.Tensor2D {
+function filterMatrix({ fields, groups }: NetworkVocabulary): tf.Tensor2D {
   const rows = Array.from(groups.band, (j) => {
     const { pivot, edges } = fields[j].band!;
     return filterFeatures(pivot, edges[1] - edges[0]);
@@ -152,7 +152,7 @@ export function filterMatrix({ fields, groups }: NetworkVocabulary): tf.Tensor2D
  * Rows [band, size] of a table of bands. Free ones are the parameter `name` itself; as functions of the filter they are
  * phi . `name`Filter + delta, where delta, the same parameter, is dropped where `batch.hasDelta` is 0.
  */
-export function bandRows(
+function bandRows(
   config: ModelConfig,
   vocabulary: NetworkVocabulary,
   params: Tensors,
@@ -167,7 +167,7 @@ export function bandRows(
 }
 
 /** The parameters of a table of bands [band rows, columns]: free, or a function of the filter and deltas that start at 0. */
-export function bandSpecs(config: ModelConfig, spec: ParameterSpec, nBand: number): ParameterSpec[] {
+function bandSpecs(config: ModelConfig, spec: ParameterSpec, nBand: number): ParameterSpec[] {
   if (config.filters === "free") return [spec];
   const size = spec.shape.reduce((a, b) => a * b, 1) / nBand;
   const { name, std, isDecayed } = spec;

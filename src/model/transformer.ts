@@ -191,7 +191,7 @@ export function encode(
 }
 
 /** What a part's answers are read from: properties from the whole state, bands from a narrower mix of it. [B, from] */
-export function sourceOf(params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor2D {
+function sourceOf(params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor2D {
   if (part === "property") return state;
   return gelu(linear(state, params["head.band.mix"], params["head.band.mixBias"])) as tf.Tensor2D;
 }

@@ -5,7 +5,7 @@ import { densityMarks } from "./density.ts";
 import { composeSvg, drawLegend, drawPanel, points, theme } from "./svg.ts";
 import type { Figure, Piece } from "./svg.ts";
 
-interface PdfExample {
+export interface PdfExample {
   readonly title: string;
   /** Increasing values in the axis' unit, and the density there (any normalisation). */
   readonly grid: ArrayLike<number>;

@@ -112,7 +112,7 @@ function outline(
 }
 
 /** A curve in the units of the axes. */
-interface Curve {
+export interface Curve {
   readonly label: string;
   readonly x: ArrayLike<number>;
   readonly y: ArrayLike<number>;

@@ -6,7 +6,7 @@ import { wavelengthAxis } from "./figure-spectrum.ts";
 import { composeSvg, drawLegend, drawPanel, points, seriesColors, textWidth, theme } from "./svg.ts";
 import type { Figure, Piece } from "./svg.ts";
 
-interface Curve {
+export interface Curve {
   readonly step: ArrayLike<number>;
   readonly value: ArrayLike<number>;
 }
@@ -118,7 +118,7 @@ function runningMedian({ step, value }: Curve): { step: number[]; value: number[
   return out;
 }
 
-interface ComparisonPanel {
+export interface ComparisonPanel {
   /** Metric with its unit. */
   readonly title: string;
   readonly better: "low" | "high" | number;

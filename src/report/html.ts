@@ -3,7 +3,11 @@ import { escapeText, theme } from "./svg.ts";
 import type { Figure } from "./svg.ts";
 
 /** A number, a number with an interval, words, or nothing known. */
-type Cell = string | number | { readonly value: number; readonly low: number; readonly high: number } | undefined;
+export type Cell =
+  | string
+  | number
+  | { readonly value: number; readonly low: number; readonly high: number }
+  | undefined;
 
 export interface ReportTable {
   readonly title: string;

@@ -64,7 +64,7 @@ export interface Context {
 }
 
 function numeric(path: string, column: ColumnSchema, element: number): Place {
-  if (column.type === "string") {
+  if (column.type === "string" && column.isDigits !== true) {
     throw new UserError(`${path}: column "${column.name}" holds text, expected numbers`);
   }
   return { column: column.name, element };

@@ -148,23 +148,6 @@ export function hide(catalog: Catalog, isHidden: (field: Field, j: number) => bo
   return { ...catalog, state };
 }
 
-/** The same rows in other fields: those of the same name are taken over, the rest is not observed. */
-export function withFields(catalog: Catalog, fields: readonly Field[]): Catalog {
-  const from = fields.map(({ name }) => catalog.fields.findIndex((field) => field.name === name));
-  const whole = emptyCatalog(fields, catalog.rowCount);
-  const [n, m] = [fields.length, catalog.fields.length];
-  for (let row = 0; row < catalog.rowCount; row++) {
-    from.forEach((k, j) => {
-      if (k < 0) return;
-      whole.value[row * n + j] = catalog.value[row * m + k];
-      whole.error[row * n + j] = catalog.error[row * m + k];
-      whole.state[row * n + j] = catalog.state[row * m + k];
-    });
-  }
-  const { value, error, state } = whole;
-  return { ...catalog, fields, value, error, state };
-}
-
 /** What observed row `row`; undefined where the table doesn't say. */
 export function instrumentOf({ instrument }: Catalog, row: number): string | undefined {
   const name = instrument?.[row];

@@ -70,6 +70,16 @@ function readNames(
   return { objectId, parentId, unnamed };
 }
 
+/** Digits as numbers, for a column that is read as such. */
+function fromDigits(column: Column): Column {
+  const { data, isDigits, isValid, width } = column;
+  if (isDigits !== true || !Array.isArray(data)) return column;
+  const values = Float64Array.from(data, (text, i) =>
+    text === "" || isValid?.[Math.floor(i / width)] === 0 ? NaN : Number(text),
+  );
+  return { ...column, type: "float64", data: values };
+}
+
 /** A number in a message: single precision has no more digits to tell. */
 const shortly = (x: number): string => String(Number(x.toPrecision(7)));
 
@@ -82,6 +92,7 @@ function bindRows(
   firstRow: number,
 ): CatalogBatch {
   const columns = new Map(table.columns.map((column) => [column.name, column]));
+  const numbers = new Map(table.columns.map((column) => [column.name, fromDigits(column)]));
   const { rowCount } = table;
   const { fields } = survey;
   const { value, error, state } = emptyCatalog(fields, rowCount);
@@ -102,7 +113,7 @@ function bindRows(
       });
     };
     const sink = { fieldCount: fields.length, value, error, state, reject };
-    report.usedCount += readField(columns, rowCount, bound, field, cells, sink);
+    report.usedCount += readField(numbers, rowCount, bound, field, cells, sink);
   }
   report.emptyRows = countEmpty(state, isRejected, fields.length);
   const ids = (template: string | undefined): string[] => readIds(columns, template, firstRow, rowCount);

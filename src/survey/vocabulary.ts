@@ -30,7 +30,7 @@ export function modalitiesOf({ groups }: Vocabulary): ModalityName[] {
 }
 
 /** The group of a field. @throws UserError for an array field: no network reads those yet. */
-export function groupOf(field: Field): GroupName {
+function groupOf(field: Field): GroupName {
   if (field.kind === "spectrum" || field.kind === "image") {
     throw new UserError(
       `field ${field.name}: this version's network reads no ${field.kind}; expected numbers and classes`,

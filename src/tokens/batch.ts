@@ -126,15 +126,6 @@ export function labelledRows(catalog: Catalog, rows: Int32Array = allRows(catalo
   return rows.filter((row) => labels.some((j) => catalog.state[row * n + j] !== State.notObserved));
 }
 
-/** Rows of a catalogue in memory as a source. */
-export function sourceOf(
-  catalog: Catalog,
-  rows: Int32Array,
-  { weight, isCalibrated }: Pick<RowSource, "weight" | "isCalibrated">,
-): RowSource {
-  return { store: catalogStore(catalog), rows, labelled: labelledRows(catalog, rows), weight, isCalibrated };
-}
-
 function pickSource(sources: readonly RowSource[], rng: Rng): RowSource {
   let u = rng.uniform() * sources.reduce((sum, { weight }) => sum + weight, 0);
   return sources.find(({ weight }) => (u -= weight) < 0) ?? sources[sources.length - 1];

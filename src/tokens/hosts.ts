@@ -78,7 +78,7 @@ const category: Host = {
   },
 };
 
-export const hosts: { readonly [M in ModalityName]: Host } = { scalar, category };
+const hosts: { readonly [M in ModalityName]: Host } = { scalar, category };
 
 /** Inputs of the network that say what is given of B galaxies. isCalibrated [B]: 1 = its zero-points are being learned. */
 export function contextSignature(batch: number, vocabulary: Vocabulary): Signature {

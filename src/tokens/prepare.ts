@@ -5,6 +5,7 @@ import { checkFolder, clearLeftovers, makeFolder } from "../io/atomic.ts";
 import { formats } from "../io/formats.ts";
 import { isHats } from "../io/hats.ts";
 import { hashFile } from "../io/hash.ts";
+import { lockFolder } from "../io/lock.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng } from "../random.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
@@ -59,10 +60,12 @@ function expandFolders(paths: readonly string[]): string[] {
   });
 }
 
-/** Makes the folder ready: shards of an interrupted preparation go, a finished one stays. @throws UserError for that one. */
+/**
+ * Makes a locked folder ready: shards of an interrupted preparation go, a finished one stays. @throws UserError for that
+ * one.
+ */
 function claimFolder(out: string): void {
   if (isPrepared(out)) throw new UserError(`${out}: holds prepared tables already; expected another --out`);
-  makeFolder(out);
   clearLeftovers(out);
   for (const name of readdirSync(out).filter((each) => SHARD_PATTERN.test(each))) rmSync(join(out, name));
 }
@@ -222,11 +225,12 @@ function noneLeft({ out }: Preparation, report: ReadReport, droppedRows: Sorter[
 /**
  * Streams tables into shards of train, validation, calibration and test in bounded memory, and fits the standardisation
  * on a sample of the training rows; the manifest comes last. Returns the manifest's shards and rows of each part.
- * @throws UserError for tables that can't be read, a folder that is prepared already, a split that can't be made.
+ * @throws UserError for tables that can't be read, a folder that is prepared already or that another process prepares, a
+ * split that can't be made.
  */
 export async function prepare(given: PrepareRequest): Promise<Manifest["parts"]> {
   const request: Preparation = { reading: {}, rowsPerShard: 50_000, seed: 0, reporter: silent, ...given };
-  const { out, seed, rowsPerShard, reporter } = request;
+  const { out, rowsPerShard } = request;
   if (!Number.isInteger(rowsPerShard) || rowsPerShard < 1) {
     throw new UserError(`--rows-per-shard ${rowsPerShard}: expected a whole number, at least 1`);
   }
@@ -236,7 +240,22 @@ export async function prepare(given: PrepareRequest): Promise<Manifest["parts"]>
   for (const path of expandFolders(request.tables)) {
     sources.push(await outlineTable(path, survey, request.reading));
   }
-  claimFolder(out);
+  makeFolder(out);
+  const release = lockFolder(out);
+  try {
+    claimFolder(out);
+    return await prepareLocked(request, survey, sources);
+  } finally {
+    release();
+  }
+}
+
+async function prepareLocked(
+  request: Preparation,
+  survey: Survey,
+  sources: readonly Source[],
+): Promise<Manifest["parts"]> {
+  const { out, seed, rowsPerShard, reporter } = request;
   const { split: tiles, count: tileCount, rows: rowCount } = await splitTiles(sources, request);
   const sorter = createSorter(request, survey, sources, tiles);
   const { report, rows } = await sortTables(sources, survey, request, sorter, rowCount);

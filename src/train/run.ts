@@ -8,6 +8,7 @@ import {
   type Checkpoint,
   findCheckpoint,
   listSteps,
+  loadCheckpoint,
   saveCheckpoint,
   stepFolder,
   type TrainState,
@@ -72,6 +73,22 @@ export function claimRunFolder(folder: string): void {
     );
   }
   checkFolder(folder);
+}
+
+/**
+ * What a run goes on from: its newest checkpoint, whole. A damaged one is never passed over in silence, since training on
+ * from an older one is another run.
+ * @throws UserError as `loadCheckpoint`; where an older checkpoint stands, it says how to go on from that one.
+ */
+export function loadRun(folder: string): Checkpoint {
+  try {
+    return loadCheckpoint(folder, { forTraining: true });
+  } catch (error) {
+    const newest = findCheckpoint(folder);
+    const older = listSteps(folder).findLast((step) => step !== newest);
+    if (!(error instanceof UserError) || newest === undefined || older === undefined) throw error;
+    throw new UserError(`${error.message}; once ${newest} is removed, the run goes on from ${older}`);
+  }
 }
 
 /** @throws UserError when the folder isn't as it was when `start` was read: another process has trained in it since. */

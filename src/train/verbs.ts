@@ -20,7 +20,7 @@ import { type CheckpointConfig, coderOf } from "./config.ts";
 import { exportNetwork } from "./export.ts";
 import { growCheckpoint, grownSurvey } from "./grow.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
-import { claimRunFolder, isFinished, runTraining } from "./run.ts";
+import { claimRunFolder, isFinished, loadRun, runTraining } from "./run.ts";
 import { readTrainingTable, type TableWish, type TrainingTable } from "./tables.ts";
 
 /** What a run needs of a recipe; `loadRecipe` reads one. */
@@ -221,7 +221,7 @@ export interface ResumeRequest extends RunSetting {
 export async function resume(request: ResumeRequest): Promise<Checkpoint> {
   const { folder, verb, reporter = silent } = request;
   checkUnlocked(folder);
-  const start = loadCheckpoint(folder, { forTraining: true });
+  const start = loadRun(folder);
   checkFolder(folder);
   const { config, state } = start;
   const own = verbOf(config);

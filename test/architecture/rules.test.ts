@@ -79,6 +79,17 @@ describe("set-up", () => {
     ]);
     expect(readText(".ci/run").trimEnd().split("\n").at(-1)).toBe("npm ci && npm test");
   });
+
+  it("runs no install script of a package, under any npm: onnxruntime-node's would download CUDA", () => {
+    expect(placesOf(/"hasInstallScript"/, "package-lock.json", readText("package-lock.json"))).toEqual([]);
+    const { allowScripts } = JSON.parse(readText("package.json")) as { allowScripts: Record<string, boolean> };
+    expect(allowScripts["onnxruntime-node"]).toBe(false);
+    const known = ["fund", "audit", "update-notifier"]; // npm warns of keys that it doesn't know
+    const keys = readText(".npmrc")
+      .split("\n")
+      .filter((line) => /^[^#]/.test(line));
+    expect(keys.map((line) => line.split("=")[0])).toEqual(known);
+  });
 });
 
 describe("files that users edit", () => {

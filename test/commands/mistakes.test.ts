@@ -138,6 +138,27 @@ const mistakes: readonly (readonly [name: string, args: () => string[], ...says:
   ["range backwards", () => query("whole.csv", "--given", "J0600..J0378"), /runs backwards/],
   ["samples below zero", () => query("whole.csv", "--samples", "-1"), /--samples -1: expected a whole number/],
   ["grid of one point", () => query("whole.csv", "--pdf", "--pdf-points", "1"), /--pdf-points 1: expected/],
+  ["answers where no file can be", () => query("whole.csv", "--out", "file.txt/z.csv"), /file\.txt: .*a file is there/],
+  [
+    "simulations where no file can be",
+    () => ["simulate", "--n", "9", "--no-report", "--out", "file.txt/z.csv"],
+    /file\.txt: cannot be written: a file is there/,
+  ],
+  [
+    "scores where no folder can be",
+    () => ["evaluate", shared.simulations, "--checkpoint", shared.run, "--out", "file.txt/scores", ...ENGINE],
+    /file\.txt\/scores: cannot be written: a file is there/,
+  ],
+  [
+    "a page where no file can be",
+    () => ["look", shared.simulations, "--out", "file.txt/z.html"],
+    /file\.txt: cannot be written: a file is there/,
+  ],
+  [
+    "shards where no folder can be",
+    () => ["prepare", shared.simulations, "--out", "file.txt/parts"],
+    /file\.txt\/parts: cannot be written: a file is there/,
+  ],
   ["answers of unknown kind", () => query("whole.csv", "--out", "z.dat"), /z\.dat: unknown table format/],
   [
     "value that is none",

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { splitNames } from "../../src/survey/split.ts";
 import {
@@ -164,6 +165,32 @@ describe.concurrent("prepare", () => {
     expect(stdout).toMatch(/2 values: error negative/);
     mkdirSync(join(folder, "none"));
     expectMistake(await caleido(["prepare", "none", "--out", "x"], folder), /none: a folder without tables/);
+  });
+
+  test("reads the extension that is meant, says which, and records it", async ({ expect }) => {
+    const several = fileURLToPath(new URL("../io/golden/tables.fits", import.meta.url));
+    const { stderr } = await succeed(["prepare", several, "--out", "most"], folder);
+    expect(stderr).toMatch(/table 3 MOST is read, not 1 ASCII, 2 FEW/);
+    expect(manifestOf("most").sources[0].path).toBe(`${several}[MOST]`);
+    await succeed(["prepare", several, "--hdu", "FEW", "--out", "few"], folder);
+    expect(manifestOf("few").sources[0].path).toBe(`${several}[FEW]`);
+    const told = (await succeed(["info", `${several}[2]`], folder)).stderr;
+    expect(told).toMatch(/tables\.fits\[FEW\]: fits, 2 rows/);
+    const asked = await caleido(["prepare", several, "--hdu", "MOSTLY", "--out", "none-of-it"], folder);
+    expectMistake(asked, /no table "MOSTLY", expected one of 1 ASCII, 2 FEW, 3 MOST/);
+  });
+
+  test("that drops every row is an error, and says why", async ({ expect }) => {
+    writeRows("nothing.csv", [
+      ["a", "a", "t", "10", "-1", ""],
+      ["b", "b", "t", "10", "-2", ""],
+    ]);
+    const dropped = await caleido(["prepare", "nothing.csv", "--out", "nothing"], folder);
+    expect(dropped.stderr).toMatch(
+      /nothing: nothing to prepare: all 2 rows dropped, most for "error negative" \(row 1, J0378/,
+    );
+    expect(dropped.code).toBe(1);
+    expect(existsSync(join(folder, "nothing", "manifest.json"))).toBe(false);
   });
 
   test("killed, leaves no manifest, and nothing trains on what it left", async ({ expect }) => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -63,6 +63,17 @@ describe("a run folder", () => {
     expect(existsSync(join(folder, "never"))).toBe(false);
   }, 120_000);
 });
+
+test("a quickstart's folder is not cleared while another process fills it", async () => {
+  const out = join(folder, "quick");
+  mkdirSync(out);
+  for (const name of ["quickstart.txt", "target.parquet"]) writeFileSync(join(out, name), "");
+  const holder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
+  writeFileSync(join(out, "caleido.lock"), JSON.stringify(holder));
+  const held = new RegExp(`quick: in use by process ${process.pid} on ${hostname()}`);
+  expectMistake(await caleido(["quickstart", "--out", "quick", ...ENGINE], folder), held);
+  expect(existsSync(join(out, "target.parquet"))).toBe(true);
+}, 60_000);
 
 describe("export", () => {
   test("writes what answers and what finetune starts from", async () => {

@@ -1,5 +1,5 @@
 import { createRng } from "../../src/random.ts";
-import { type Catalog, withFields } from "../../src/survey/catalog.ts";
+import { type Catalog, emptyCatalog } from "../../src/survey/catalog.ts";
 import { type Field, type ScalarField, State } from "../../src/survey/field.ts";
 import { toyBands, toyFields } from "./toy.ts";
 
@@ -27,6 +27,23 @@ export const allFields: readonly Field[] = [...toyFields, infrared, rate, type];
 
 /** The class of a galaxy of this mass. */
 export const classOf = (logMass: number): number => (logMass < 9.6 ? 0 : logMass < 10.4 ? 1 : 2);
+
+/** The same rows in other fields: those of the same name are taken over, the rest is not observed. */
+function withFields(catalog: Catalog, fields: readonly Field[]): Catalog {
+  const whole = emptyCatalog(fields, catalog.rowCount);
+  fields.forEach(({ name }, j) => {
+    const k = catalog.fields.findIndex((field) => field.name === name);
+    if (k < 0) return;
+    for (let row = 0; row < catalog.rowCount; row++) {
+      const [to, from] = [row * fields.length + j, row * catalog.fields.length + k];
+      whole.value[to] = catalog.value[from];
+      whole.error[to] = catalog.error[from];
+      whole.state[to] = catalog.state[from];
+    }
+  });
+  const { value, error, state } = whole;
+  return { ...catalog, fields, value, error, state };
+}
 
 /**
  * Toy galaxies in `fields`, with the infrared band, the rate and the type where `fields` have them and the mass is known:

@@ -5,7 +5,7 @@ import { readAll } from "../../src/io/columns.ts";
 import { openTable, writeTable } from "../../src/io/formats.ts";
 import type { Column, Table } from "../../src/io/table.ts";
 import { createRng } from "../../src/random.ts";
-import { scratch } from "./truth.ts";
+import { golden, readTruth, scratch, truthOf } from "./truth.ts";
 
 const BANDS = 60;
 
@@ -95,5 +95,100 @@ describe("CSV output", () => {
       const digits = readFileSync(path, "utf8").split("\n").slice(2, -1);
       expect(digits.every((text) => text.replace(/e.*|\D/g, "").replace(/^0+|0+$/g, "").length <= 9)).toBe(true);
     }
+  });
+});
+
+describe("comments and headers of CSV", () => {
+  const write = (name: string, text: string): string => {
+    const path = join(scratch(), name);
+    writeFileSync(path, text);
+    return path;
+  };
+  const read = async (path: string): Promise<{ table: Table; notes: readonly string[]; units: unknown[] }> => {
+    const source = await openTable(path);
+    const table = await readAll(source);
+    return { table, notes: source.notes?.() ?? [], units: source.schema.map(({ unit }) => unit) };
+  };
+  const cells = ({ columns }: Table): unknown[] => columns.map(({ data }) => Array.from(data as ArrayLike<unknown>));
+
+  it("a quoted cell is no comment; what is one is counted", async () => {
+    const text = 'id,x\n"#1",2\n#2,3\nb,4\n# it\'s 5" wide\n"a\n#b",5\n"c ""#""",6\n';
+    for (const ending of ["\n", "\r\n"]) {
+      const { table, notes } = await read(write("hash.csv", text.replaceAll("\n", ending)));
+      expect((cells(table)[0] as string[]).map((id) => id.replace("\r", ""))).toEqual(["#1", "b", "a\n#b", 'c "#"']);
+      expect(cells(table)[1]).toEqual([2, 4, 5, 6]);
+      expect(notes).toEqual([
+        "2 lines that begin with # skipped as comments (line 3: #2,3); a cell that begins so needs quotes",
+      ]);
+    }
+    expect((await read(write("none.csv", "# note\nid,x\na,1\n"))).notes).toEqual([]);
+  });
+
+  it("comments with a lone quote in the middle of a large file lose no row", async () => {
+    const rows = Array.from({ length: 60_000 }, (_, i) =>
+      i % 1000 === 7 ? `# 5" ${i}\n"#${i}",${i},x` : `${i},${i},"q"`,
+    );
+    const { table, notes } = await read(write("large.csv", `id,x,y\n${rows.join("\n")}\n`));
+    expect(table.rowCount).toBe(60_000);
+    expect(notes[0]).toMatch(/^60 lines that begin with # skipped as comments \(line 9: # 5" 7\)/);
+  });
+
+  it("numpy's savetxt has its names in a comment", async () => {
+    const source = await openTable(golden("savetxt.csv"));
+    expect(await truthOf(source)).toEqual(readTruth("savetxt").columns);
+    const { table } = await read(write("comma.csv", "# a,b\n1,2\n3,4\n"));
+    expect([table.columns.map(({ name }) => name), cells(table)]).toEqual([
+      ["a", "b"],
+      [
+        [1, 3],
+        [2, 4],
+      ],
+    ]);
+    for (const text of ["1,2\n3,4\n", "# a b\n1,2\n", "# 1,2\n1,2\n"]) {
+      await expect(openTable(write("bare.csv", text))).rejects.toThrow(
+        /bare\.csv:\d: the first line holds numbers, expected a header line with column names/,
+      );
+    }
+  });
+
+  it("blanks are delimiters where there is no other", async () => {
+    const { table } = await read(write("blanks.csv", '  id    x  \n  a   1\n\n "b  c"\t2\n'));
+    expect(cells(table)).toEqual([
+      ["a", "b  c"],
+      [1, 2],
+    ]);
+    const one = await read(write("one.csv", "my name\na\nb\n"));
+    expect(one.table.columns.map(({ name }) => name)).toEqual(["my name"]);
+  });
+
+  it("ECSV as astropy writes it without metadata", async () => {
+    const { table, units } = await read(golden("nometa.ecsv"));
+    expect([cells(table), units]).toEqual([
+      [
+        ["0012", "b c"],
+        [20, 21],
+      ],
+      [undefined, "uJy"],
+    ]);
+  });
+
+  const vizier = (rows: string): string =>
+    `#\n#   VizieR Astronomical Server\n#RESOURCE=yCat_1\n#Table\tJ_A+A_1:\n#Column\tName\t(A4)\tid\n${rows}`;
+  it("VizieR's tab-separated tables have units and a rule below the names", async () => {
+    const path = write(
+      "asu.tsv",
+      vizier("Name\tF\te_F\n \tuJy\tuJy\n----\t-----\t-----\n0012\t 20.5\t  1.0\nb   \t     \t  1.0\n\n"),
+    );
+    const { table, units } = await read(path);
+    expect([cells(table), units]).toEqual([
+      [
+        ["0012", "b"],
+        [20.5, NaN],
+        [1, 1],
+      ],
+      [undefined, "uJy", "uJy"],
+    ]);
+    const two = vizier("a\tb\n--\t--\n1\t2\n\n#Table\tJ_A+A_2:\na\tb\n--\t--\n3\t4\n");
+    await expect(read(write("two.tsv", two))).rejects.toThrow(/two\.tsv:10: a second table begins here, expected one/);
   });
 });

@@ -50,6 +50,22 @@ describe("a locked folder", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it.runIf(process.platform === "linux")(
+    "of a living process's number, before the machine's last start, is free",
+    () => {
+      const folder = scratch();
+      const release = lockFolder(folder);
+      const own = JSON.parse(readFileSync(lockOf(folder), "utf8")) as { boot: string };
+      release();
+      writeFileSync(lockOf(folder), JSON.stringify({ ...own, pid: parent }));
+      expect(() => lockFolder(folder)).toThrow(new RegExp(`in use by process ${parent} `));
+      const earlier = own.boot.replace(/^./, (digit) => (digit === "0" ? "1" : "0"));
+      writeFileSync(lockOf(folder), JSON.stringify({ ...own, pid: parent, boot: earlier }));
+      lockFolder(folder)();
+      expect(existsSync(lockOf(folder))).toBe(false);
+    },
+  );
+
   it.each([
     ["a living process", holds(parent), new RegExp(`process ${parent} on .* since 2020-01-02T03:04:05`)],
     ["another machine's process", holds(dead, "elsewhere.example"), /on elsewhere\.example since 2020/],

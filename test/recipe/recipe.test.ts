@@ -40,7 +40,7 @@ describe("a recipe", () => {
     ["optimiser:\n  rate: fast\n", /mine\.yaml:2:9: "optimiser\.rate": .*number/],
     ["optimiser:\n  rate: -1\n", /mine\.yaml:2:9: "optimiser\.rate"/],
     ["training:\n  batch: 1.5\n", /mine\.yaml:2:10: "training\.batch"/],
-    ["model:\n  head: mixtur\n", /mine\.yaml:2:9: "model\.head": .*mixture/],
+    ["model:\n  filters: functoin\n", /mine\.yaml:2:12: "model\.filters": .*"function"/],
     ["subsets:\n  bands: { unifrom: 1 }\n", /mine\.yaml:2:\d+: "subsets\.bands.*unifrom/],
     ["subsets:\n  fullShare: 0.9\n  autoregressiveShare: 0.9\n", /mine\.yaml:2:3: .*fullShare \+ autoregressiveShare/],
     ["model:\n  dModel: 10\n  nHead: 4\n", /mine\.yaml:2:3: .*nHead to divide dModel/],

@@ -8,7 +8,6 @@ import {
   hide,
   instrumentOf,
   select,
-  withFields,
 } from "../../src/survey/catalog.ts";
 import { type Field, State } from "../../src/survey/field.ts";
 import { spillRows } from "../../src/survey/row-file.ts";
@@ -108,13 +107,6 @@ describe("rows of a catalogue", () => {
       });
     }
     expect(one.state.some((state, at) => state !== blind.state[at])).toBe(true);
-  });
-
-  it("move to other fields by name", () => {
-    const wanted = [toyFields[6], toyFields[0]];
-    const moved = withFields(one, wanted);
-    expect([...moved.value.subarray(2, 4)]).toStrictEqual([one.value[n + 6], one.value[n]]);
-    expect([...moved.state.subarray(2, 4)]).toStrictEqual([one.state[n + 6], one.state[n]]);
   });
 
   it("say what observed them, where the table does", () => {

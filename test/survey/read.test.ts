@@ -347,27 +347,3 @@ describe("Caleido's own columns", () => {
     expect(error / value).toBeCloseTo(0.1 * 0.4 * Math.log(10), 6);
   });
 });
-
-describe("ids", () => {
-  const column = (name: string, type: "int64" | "string" | "float32", data: Column["data"]): Column => ({
-    name,
-    type,
-    width: 1,
-    data,
-  });
-  const withIds = (id: Column): Catalog =>
-    toCatalog({ rowCount: 2, columns: [id, column("z", "float32", Float32Array.of(0.1, 0.2))], metadata: {} }, survey)
-      .catalog;
-
-  it("of 64 bits stay whole, and answers may carry them as numbers", () => {
-    const catalog = withIds(column("object_id", "int64", BigInt64Array.of(39627733927462346n, -1n)));
-    expect(catalog.objectId).toEqual(["39627733927462346", "-1"]);
-    expect(catalog.idType).toBe("int64");
-  });
-
-  it("that are text stay text", () => {
-    const catalog = withIds(column("object_id", "string", ["0285", "1"]));
-    expect(catalog.objectId).toEqual(["0285", "1"]);
-    expect(catalog.idType).toBe(undefined);
-  });
-});

@@ -8,7 +8,7 @@ import { ownName } from "../../src/io/atomic.ts";
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, stepFolder } from "../../src/train/checkpoint.ts";
 import { coderOf } from "../../src/train/config.ts";
 import { exportCheckpoint } from "../../src/train/export.ts";
-import { claimRunFolder, isFinished, readLog, type RunOptions, runTraining } from "../../src/train/run.ts";
+import { claimRunFolder, isFinished, loadRun, readLog, type RunOptions, runTraining } from "../../src/train/run.ts";
 import { readSafetensors, writeSafetensors } from "../../src/train/safetensors.ts";
 import { resume } from "../../src/train/verbs.ts";
 import { onnx, perturb, type RunSettings, startCheckpoint } from "../helpers/network.ts";
@@ -127,6 +127,27 @@ describe("a run folder", () => {
     await runTraining(options, loadCheckpoint(options.folder, { forTraining: true }));
     const { validation } = readLog(options.folder).at(-1)!;
     expect(bytesOf(options.folder, "checkpoint", "README.md")).toBe(`6 ${validation}`);
+  });
+
+  it("whose newest checkpoint is damaged goes on from the one before, once that is chosen", async () => {
+    const whole = await start("chosen-whole");
+    const { state } = await runTraining(whole.options, whole.first);
+    const run = await start("chosen");
+    await killAt(4, run);
+    const newest = stepFolder(run.options.folder, 4);
+    const path = join(newest, "model.safetensors");
+    const bytes = readFileSync(path);
+    bytes.subarray(-8).fill(1);
+    writeFileSync(path, bytes);
+    const message =
+      /step-00000004\/model\.safetensors: damaged.*once \S+step-00000004 is removed, .* \S+step-00000002$/;
+    const resumed = resume({ engine: await onnx, folder: run.options.folder, verb: "pretrain" });
+    await expect(resumed).rejects.toThrow(message);
+    rmSync(newest, { recursive: true });
+    expect((await runTraining(run.options, loadRun(run.options.folder))).state).toStrictEqual(state);
+    rmSync(join(root, "chosen-whole", "steps"), { recursive: true });
+    rmSync(join(root, "chosen-whole", "checkpoint", "optimizer.safetensors"));
+    expect(() => loadRun(join(root, "chosen-whole"))).toThrow(/optimizer\.safetensors: missing; (?!.*once)/);
   });
 
   it("killed and resumed ends with the files of the unbroken run, byte by byte", async () => {

@@ -396,8 +396,78 @@ def make_frames():
     truth("frames", columns)
 
 
+def make_ascii():
+    """Three extensions: an ASCII table as VizieR makes them, and two binary ones of which neither is the first."""
+    from astropy.io import fits
+
+    ascii_table = fits.TableHDU.from_columns([
+        fits.Column("ID", "A5", array=np.array(["0012", "b", " c"])),
+        fits.Column("N", "I5", null="-99", array=np.array([1, -99, 30000])),
+        fits.Column("LONG", "I19", array=np.array([1, 10**18, -3])),
+        fits.Column("F", "F8.3", unit="uJy", array=np.array([1.5, -2.25, 1e3])),
+        fits.Column("E", "E12.5", array=np.array([1e-3, 2, -4e20])),
+        fits.Column("D", "D24.15", array=np.array([1e-300, 1 / 3, 0])),
+    ], name="ASCII")
+    few = fits.BinTableHDU.from_columns([fits.Column("object_id", "K", array=[1, 2]),
+                                         fits.Column("z", "E", array=[0.1, 0.2])], name="FEW")
+    most = fits.BinTableHDU.from_columns([
+        fits.Column("object_id", "K", array=[7, 2**60 + 1]), fits.Column("z", "E", array=[0.3, 0.4]),
+        fits.Column("J0500", "E", unit="uJy", array=[20, 21]), fits.Column("J0500_err", "E", unit="uJy", array=[1, 2]),
+    ], name="MOST")
+    fits.HDUList([fits.PrimaryHDU(), ascii_table, few, most]).writeto("tables.fits", overwrite=True)
+    truth("tables", {
+        "ID": column("string", 1, ["0012", "b", " c"]), "N": column("int32", 1, [1, None, 30000]),
+        "LONG": column("string", 1, ["1", str(10**18), "-3"]),
+        "F": column("float64", 1, [1.5, -2.25, 1000], "uJy"), "E": column("float64", 1, [1e-3, 2, -4e20]),
+        "D": column("float64", 1, [1e-300, float("%.15e" % (1 / 3)), 0]),
+    })
+
+
+def make_plain():
+    """What astropy and numpy write without being told anything, and TOPCAT's kin read."""
+    from astropy.table import Table
+
+    table = Table({"object_id": ["0012", "b c"], "J0500": [20.0, 21.0]}, units={"J0500": "uJy"})
+    table.write("nometa.ecsv", overwrite=True)
+    np.savetxt("savetxt.csv", [[1, 20.5, np.nan], [2, -21, 0.25]], header="made by numpy\nobject_id J0500 J0500_err")
+    truth("savetxt", {"object_id": column("float64", 1, [1, 2]), "J0500": column("float64", 1, [20.5, -21]),
+                      "J0500_err": column("float64", 1, [None, 0.25])})
+
+
+def make_identifiers():
+    """Whole numbers and bytes that a double or UTF-8 would make one of, in the encodings that pyarrow has for them."""
+    import pyarrow as pa
+    import pyarrow.feather as feather
+    import pyarrow.parquet as pq
+
+    long = ["90071992547409930001", "90071992547409930002", None]
+    data = pa.table({
+        "uint": pa.array([0, 2**63, 2**64 - 1], pa.uint64()),
+        "text": pa.array(["2M0012+0034", "2M0012+0035", None]),
+        "fixed": pa.array([b"id1\0", b"id22", b"\xff\xfe\x00\x01"], pa.binary(4)),
+        "bytes": pa.array([b"a", b"\xff", b"\xfe"]),
+    })
+    feather.write_feather(data, "identifiers.arrow", compression="uncompressed")
+    from decimal import Decimal
+    data = data.append_column("decimal", pa.array([None if x is None else Decimal(x) for x in long],
+                                                  pa.decimal128(38, 0)))
+    pq.write_table(data, "identifiers.parquet")
+    encodings = {"uint": "DELTA_BINARY_PACKED", "text": "DELTA_BYTE_ARRAY", "fixed": "DELTA_BYTE_ARRAY",
+                 "bytes": "DELTA_LENGTH_BYTE_ARRAY"}
+    for version in ["1.0", "2.0"]:
+        pq.write_table(data, f"identifiers_delta{version[0]}.parquet", use_dictionary=False, compression="zstd",
+                       column_encoding=encodings, data_page_version=version)
+    truth("identifiers", {
+        "uint": column("string", 1, ["0", str(2**63), str(2**64 - 1)]),
+        "text": column("string", 1, ["2M0012+0034", "2M0012+0035", None]),
+        "fixed": column("string", 1, ["id1", "id22", "0xfffe0001"]),
+        "bytes": column("string", 1, ["a", "0xff", "0xfe"]),
+        "decimal": column("string", 1, long),
+    })
+
+
 if __name__ == "__main__":
     makers = {"fits": make_fits, "spectra": make_spectra, "votable": make_votable, "arrow": make_arrow,
               "hdf5": make_hdf5, "astropy_hdf5": make_astropy_hdf5, "frames": make_frames,
-              "ecsv": make_ecsv}
+              "ecsv": make_ecsv, "ascii": make_ascii, "plain": make_plain, "identifiers": make_identifiers}
     makers[sys.argv[1]]()

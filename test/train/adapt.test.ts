@@ -1,0 +1,129 @@
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writeTable } from "../../src/io/formats.ts";
+import type { Column } from "../../src/io/table.ts";
+import { silent } from "../../src/progress.ts";
+import { createRng } from "../../src/random.ts";
+import { type Catalog, hide } from "../../src/survey/catalog.ts";
+import { type Field, State } from "../../src/survey/field.ts";
+import { batchShape, drawBatch } from "../../src/tokens/batch.ts";
+import { adaptSchema } from "../../src/train/adapt.ts";
+import { type Checkpoint, saveCheckpoint } from "../../src/train/checkpoint.ts";
+import { coderOf, trainingSchema } from "../../src/train/config.ts";
+import { readLog } from "../../src/train/run.ts";
+import { readTrainingTable } from "../../src/train/tables.ts";
+import { adapt } from "../../src/train/verbs.ts";
+import { onnx, perturb, startCheckpoint } from "../helpers/network.ts";
+import { scratch } from "../helpers/scratch.ts";
+import { toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
+
+/** What adaptation makes of labels: those of an unlabelled table, and those that half of a labelled table lacks. */
+
+const root = scratch();
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const n = toyFields.length;
+const ROWS = 150;
+const source = toyCatalog(ROWS, "source");
+const target = toyCatalog(ROWS, "target");
+const start: Checkpoint = perturb(startCheckpoint(source), 0.1);
+const init = join(root, "init");
+beforeAll(() => saveCheckpoint(init, start));
+
+/** Writes a catalogue with the fields that `isThere` names; returns the path. */
+async function write(name: string, catalog: Catalog, isThere: (field: Field) => boolean = () => true): Promise<string> {
+  const { rowCount, objectId } = catalog;
+  const columns = catalog.fields.flatMap((field, j): Column[] => {
+    if (!isThere(field)) return [];
+    const own = { width: 1, unit: field.unit } as const;
+    const cells = (of: Float32Array | Uint8Array): number[] =>
+      Array.from({ length: rowCount }, (_, row) => of[row * n + j]);
+    const { value, error, state } = catalog;
+    return [
+      { ...own, name: field.name, type: "float32", data: Float32Array.from(cells(value)) },
+      { ...own, name: `${field.name}_err`, type: "float32", data: Float32Array.from(cells(error)) },
+      { width: 1, name: `${field.name}_state`, type: "uint8", data: Uint8Array.from(cells(state)) },
+    ];
+  });
+  const id: Column = { width: 1, name: "object_id", type: "string", data: [...objectId] };
+  const table = { rowCount, columns: [id, ...columns], metadata: {} };
+  const schema = table.columns.map(({ data: _data, ...rest }) => rest);
+  const path = join(root, `${name}.arrow`);
+  await writeTable(path, { schema, metadata: {}, rowCount }, [table]);
+  return path;
+}
+
+async function adapted(name: string, unlabelled: string, labelled?: string): Promise<Checkpoint> {
+  const { model, optimiser, subsets } = start.config;
+  return adapt({
+    engine: await onnx,
+    init,
+    source: await write("source", source),
+    unlabelled,
+    ...(labelled === undefined ? {} : { labelled }),
+    out: join(root, name),
+    recipe: {
+      survey: "minijpas",
+      model,
+      optimiser,
+      subsets,
+      training: trainingSchema.parse({ steps: 6, batch: 16, nTarget: 3, validateEvery: 3, checkpointEvery: 6 }),
+      adapt: adaptSchema.parse({}),
+    },
+  });
+}
+
+describe("labels in a table that is there for its photometry", () => {
+  it("change nothing, bit by bit", async () => {
+    const other = { ...target, value: target.value.map((x, at) => (at % n < toyBands ? x : 2 * x + 1)) };
+    const isBand = ({ band }: Field): boolean => band !== undefined;
+    const bare = await adapted("bare", await write("target-bare", target, isBand));
+    const own = await adapted("own", await write("target", target));
+    const changed = await adapted("changed", await write("target-changed", other));
+    expect(own.state.step).toBe(6);
+    expect(own.state.params).not.toStrictEqual(start.state.params);
+    expect(own.state).toStrictEqual(bare.state);
+    expect(changed.state).toStrictEqual(bare.state);
+    const losses = (name: string): (number | undefined)[] => readLog(join(root, name)).map((line) => line.validation);
+    expect(losses("own")).toStrictEqual(losses("bare"));
+    // the same labels do count in a table that is there for them
+    const labelled = await adapted("labelled", join(root, "target.arrow"), join(root, "target-changed.arrow"));
+    const relabelled = await adapted("relabelled", join(root, "target.arrow"), join(root, "target.arrow"));
+    expect(labelled.state.params).not.toStrictEqual(relabelled.state.params);
+  }, 120_000);
+});
+
+describe("a labelled table half of whose rows have no labels", () => {
+  const none = hide(target, ({ band }) => band === undefined);
+  const half = { ...target, state: target.state.map((state, at) => (at < (ROWS / 2) * n ? none.state[at] : state)) };
+
+  it("is asked for labels where they are", async () => {
+    const path = await write("half", half);
+    const { survey } = start.config;
+    const table = await readTrainingTable({ path, role: "labelled" }, { survey, reporter: silent });
+    const { store, rows, labelled } = table.parts.train;
+    expect(labelled.length).toBeGreaterThan(0.3 * rows.length);
+    expect(labelled.length).toBeLessThan(0.6 * rows.length);
+    const { subsets } = start.config;
+    const shape = batchShape(64, 3, { ...subsets, fullShare: 0.5 }, false);
+    const sources = [{ store, rows, labelled, weight: 1, isCalibrated: true }];
+    const { truthState } = drawBatch(coderOf(start.config), sources, subsets, shape, createRng("half"));
+    for (let b = 0; b < shape.nFull; b++) {
+      const asked = truthState.data.slice(b * n + toyBands, (b + 1) * n);
+      expect(asked.some((state) => state !== State.notObserved)).toBe(true);
+    }
+    table.close();
+  });
+
+  it("adapts, with finite losses", async () => {
+    const { state } = await adapted("half-run", await write("target", target), await write("half", half));
+    expect(state.step).toBe(6);
+    expect(state.average.every(Number.isFinite)).toBe(true);
+    const lines = readFileSync(join(root, "half-run", "log.jsonl"), "utf8")
+      .trimEnd()
+      .split("\n");
+    const losses = lines.map((line) => (JSON.parse(line) as { loss: number }).loss);
+    expect(losses.length).toBeGreaterThan(0);
+    expect(losses.every((loss) => Number.isFinite(loss) && loss !== 0)).toBe(true);
+  }, 60_000);
+});
