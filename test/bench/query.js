@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, linkSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -138,16 +138,12 @@ export const shardsSection = async ({ root }) => {
   const folder = mkdtempSync(join(tmpdir(), "caleido-shards-"));
   const at = (name) => join(folder, name);
   try {
-    await simulate({ survey: "minijpas", out: at("part.parquet"), n: 25_000, draws: MANY / 25_000, seed: "shards" });
-    await prepare({
-      tables: [at("part.parquet")],
-      survey: "minijpas",
-      out: at("ready"),
-      reading: {},
-      rowsPerShard: 50_000,
-      seed: 0,
-    });
-    rmSync(at("part.parquet"));
+    const part = Math.min(MANY, 100_000);
+    await simulate({ survey: "minijpas", out: at("part0.parquet"), n: part / 8, draws: 8, seed: "shards" });
+    const tables = Array.from({ length: Math.ceil(MANY / part) }, (_, i) => at(`part${i}.parquet`));
+    for (const table of tables.slice(1)) linkSync(tables[0], table);
+    await prepare({ tables, survey: "minijpas", out: at("ready"), reading: {}, rowsPerShard: 50_000, seed: 0 });
+    for (const table of tables) rmSync(table);
     const script = `
       import { createEngine, evaluate, loadRecipe, pretrain } from ${JSON.stringify(join(root, "dist", "index.js"))};
       const engine = await createEngine();
