@@ -35,7 +35,7 @@ beforeAll(async () => {
     ({ raw, value, sigma, bend, rate }) => {
       const targets = { value, sigma, isUpperLimit: tf.notEqual(value, value), curve: { bend, rate } };
       const loss = (x: tf.Tensor): tf.Tensor => {
-        const all = tf.matMul(tf.ones([COUNT, 1]), tf.reshape(x, [1, width])) as tf.Tensor2D;
+        const all = tf.matMul<tf.Tensor2D>(tf.ones([COUNT, 1]), tf.reshape(x, [1, width]));
         return tf.mean(head.negLogLik(all, targets, spec));
       };
       return { gradient: tf.grad(loss)(raw) };
