@@ -3,6 +3,7 @@ import { didYouMean } from "../io/nearest.ts";
 import type { ColumnSchema } from "../io/table.ts";
 import { bindBand, bindFlags, bindProperty, columnsFor, nameIn } from "./bind-fields.ts";
 import type { BindOptions, Context, FieldBinding, FlagPlace } from "./bind-fields.ts";
+import { userFloors } from "./bind-corrections.ts";
 import { bindTemplate, makeFinder, templateColumns } from "./find.ts";
 import { namesFor, ownLayout, isIgnored } from "./layout.ts";
 import type { Layout } from "./layout.ts";
@@ -39,7 +40,7 @@ interface Fit {
 }
 
 /** How much of a layout a table has. A layout that describes bands fits by them alone. */
-function fitOf({ find, layout, survey, options }: Context): Omit<Fit, "exact"> {
+function fitOf({ find, layout, survey, options }: Omit<Context, "path" | "floors">): Omit<Fit, "exact"> {
   const isOwn = layout === ownLayout;
   const isThere = (template: string | readonly string[] | undefined, name: string): boolean =>
     find(template, name) !== undefined;
@@ -104,7 +105,7 @@ export function scoreColumns(schema: readonly ColumnSchema[], survey: Survey, op
   for (const layout of layouts) {
     try {
       const find = makeFinder("", schema, layout === ownLayout);
-      const fit = fitOf({ path: "", find, layout, survey, options });
+      const fit = fitOf({ find, layout, survey, options });
       if (fit.found > most || (fit.found === most && fit.details > details)) [most, details] = [fit.found, fit.details];
     } catch (error) {
       // Columns that could be either are told when the table is read, if it comes to that.
@@ -129,7 +130,7 @@ function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Sur
         .filter(({ onRequest }) => !onRequest)
         .map((layout) => {
           const fit = (isExact: boolean) =>
-            fitOf({ path, find: makeFinder(path, schema, isExact), layout, survey, options: told });
+            fitOf({ find: makeFinder(path, schema, isExact), layout, survey, options: told });
           return { ...fit(layout === ownLayout), exact: fit(true).found };
         }),
     );
@@ -165,7 +166,7 @@ export function bindLayout(
 ): Binding {
   const layout = chooseLayout(path, schema, survey, options);
   const find = makeFinder(path, schema, layout === ownLayout);
-  const context: Context = { path, find, layout, survey, options };
+  const context: Context = { path, find, layout, survey, options, floors: userFloors(options, survey.fields) };
   const fields = survey.fields.flatMap(
     (field, i) => (field.band ? bindBand(context, i) : bindProperty(context, i)) ?? [],
   );
@@ -175,11 +176,12 @@ export function bindLayout(
   const tile = bindTemplate(find, layout.tile);
   const instrument = bindTemplate(find, layout.instrument);
   const flags = bindFlags(context, layout.flags, "", 0);
-  const places = fields.flatMap(({ value, error, state, times, flags: own }) => [
+  const places = fields.flatMap(({ value, error, state, times, dust, flags: own }) => [
     ...value,
     ...error,
     state,
     times,
+    dust?.place,
     ...own,
   ]);
   const used = new Set([

@@ -26,6 +26,9 @@ const scaleShape = {
   insteadOf: z.array(z.string().min(1)).optional(),
 };
 
+/** Of all bands that these columns are for, or by band. */
+const perBand = z.union([z.number().positive().max(1), z.record(z.string(), z.number().positive().max(1))]);
+
 const errorKind = z.enum(["absolute", "relative", "ivar"]).default("absolute");
 
 const bandColumnsSchema = z.strictObject({
@@ -40,6 +43,10 @@ const bandColumnsSchema = z.strictObject({
   state: columnNames.optional(),
   /** Column that value and error are to be multiplied by: fluxes that were divided by a reference band's. */
   times: columnNames.optional(),
+  /** Softening b of asinh magnitudes (unit `asinh mag`), one for all bands or by band: SDSS has 1.4e-10 in u, 0.9e-10 in g. */
+  softening: perBand.optional(),
+  /** Error floor: this fraction of the flux (0.02 is nearly 0.02 mag) is added to every error in quadrature. */
+  floor: perBand.optional(),
   /** Fields of an array column's elements; null for an element that is no field of the survey. */
   order: z.array(z.string().min(1).nullable()).optional(),
   /** What a table calls a field, where it is not its name. */
@@ -69,6 +76,15 @@ const propertyColumnSchema = z
   })
   .refine(({ value, sum }) => (value === undefined) !== (sum === undefined), "expected either value or sum");
 
+const extinctionSchema = z.strictObject({
+  /** E(B-V), or with `{FIELD}` (or an array column) what each band has: a transmission, or magnitudes. */
+  column: columnNames,
+  /** Where the file does not say: mag for magnitudes, 1 for transmissions. */
+  unit: z.string().optional(),
+  /** Times this: 0.86 for the E(B-V) of Schlegel et al. 1998 (Schlafly & Finkbeiner 2011, ApJ 737, 103). */
+  scale: z.number().positive().default(1),
+});
+
 /** How one kind of table names a survey's columns. */
 export const layoutSchema = z.strictObject({
   name: z.string().min(1),
@@ -88,6 +104,11 @@ export const layoutSchema = z.strictObject({
     .default([])
     .transform((some) => (Array.isArray(some) ? some : [some])),
   properties: z.record(z.string(), propertyColumnSchema).default({}),
+  /** Fluxes are to be corrected for the dust of the Milky Way, by this column. */
+  extinction: z
+    .union([z.string().min(1), extinctionSchema])
+    .transform((told) => (typeof told === "string" ? { column: told, scale: 1 } : told))
+    .optional(),
   /** Flags of whole rows. */
   flags: z.array(flagSchema).default([]),
   /** Numbers that stand for "no value", in values and in errors; single precision of them does too. */
@@ -102,10 +123,16 @@ export const layoutSchema = z.strictObject({
 export const NO_MAGNITUDE = 90;
 
 export type Layout = z.output<typeof layoutSchema>;
+/** What takes the dust of the Milky Way away: see the schema. */
+export interface Extinction {
+  readonly column: string | readonly string[];
+  readonly unit?: string | undefined;
+  readonly scale: number;
+}
 export type BandColumns = z.output<typeof bandColumnsSchema>;
 export type PropertyColumn = z.output<typeof propertyColumnSchema>;
 /** What a layout says of the unit of a column. */
-export type UnitRule = Pick<PropertyColumn, "unit" | "insteadOf">;
+export type UnitRule = Pick<PropertyColumn, "unit" | "insteadOf"> & Pick<BandColumns, "softening">;
 export type FlagRule = z.output<typeof flagSchema>;
 
 /** Caleido's own tables: columns named as the fields, with `_err` and `_state`. */
@@ -134,6 +161,12 @@ export function isIgnored({ ignored }: Layout, column: string): boolean {
     return new RegExp(`^${parts.join(".*")}$`).test(column);
   });
 }
+
+/** What a layout says once for all bands, or by band. */
+export const bandValue = (
+  told: number | Readonly<Record<string, number>> | undefined,
+  band: string,
+): number | undefined => (typeof told === "object" ? told[band] : told);
 
 /** The names a template stands for, for one field. */
 export function namesFor(template: string | readonly string[], field: string): string[] {
