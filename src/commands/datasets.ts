@@ -101,8 +101,10 @@ function flagRows(rules: readonly FlagRule[]): string[][] {
 }
 
 function showLayout(layout: Layout): void {
-  const { name, title, bands, properties, magic, objectId, tile, notes, onRequest } = layout;
-  heading(`layout ${name}: ${title}${onRequest ? " (only with --layout)" : ""}`);
+  const { name, title, from, bands, properties, magic, objectId, tile, notes, onRequest } = layout;
+  heading(
+    `layout ${name}: ${title}${from === undefined ? "" : `, of ${from}`}${onRequest ? " (only with --layout)" : ""}`,
+  );
   say(`  object ${objectId}${tile === undefined ? "" : `, tile ${tile}`}`);
   for (const columns of bands) say(`  ${bandLine(columns)}`);
   if (magic.length > 0) say(`  no value: ${magic.join(", ")}`);

@@ -83,7 +83,9 @@ function bestFits(fits: readonly Fit[]): Layout[] {
   const best = keep(fullest, (fit) => fit.details);
   // Columns named exactly as the fields are our own, whatever else they resemble.
   if (best.some(({ layout }) => layout === ownLayout)) return [ownLayout];
-  return keep(best, (fit) => fit.exact).map(({ layout }) => layout);
+  const meant = keep(best, (fit) => fit.exact).map(({ layout }) => layout);
+  const own = meant.filter(({ from }) => from === undefined);
+  return own.length > 0 ? own : meant;
 }
 
 function describeLayout(layout: Layout, survey: Survey): string {
