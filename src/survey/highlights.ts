@@ -19,7 +19,11 @@ const planeSchema = z.strictObject({
   y: name.describe("Property upward."),
   notice: name.describe("What to look for, for the caption."),
   line: z
-    .strictObject({ label: name, x: ends, y: ends })
+    .strictObject({
+      label: name.describe("Name of the relation, with its source."),
+      x: ends.describe("Both ends across."),
+      y: ends.describe("Both ends upward."),
+    })
     .optional()
     .describe("A known relation, drawn between two points."),
 });
@@ -36,7 +40,12 @@ const figuresSchema = z.strictObject({
   captions: z.array(captionSchema).optional().describe("Properties told above the photometry of single galaxies."),
   planes: z.array(planeSchema).optional().describe("Pairs of properties shown against each other."),
   bpt: z
-    .strictObject({ nii: name, halpha: name, oiii: name, hbeta: name })
+    .strictObject({
+      nii: name.describe("Width of [NII] 6584."),
+      halpha: name.describe("Width of Halpha."),
+      oiii: name.describe("Width of [OIII] 5007."),
+      hbeta: name.describe("Width of Hbeta."),
+    })
     .optional()
     .describe("Equivalent widths of the lines of the BPT diagram [NII]/Halpha, [OIII]/Hbeta."),
 });

@@ -26,8 +26,8 @@ const duration = z.number().positive().max(1e9);
 /** [arcsec], up to a degree. */
 const angle = z.number().positive().max(3600);
 
-/** Number of a field: surveys count from 0 along their rows; a checkpoint's survey, whose vocabulary may have grown, says it. */
-const id = z.int().min(0).optional();
+/** Surveys count from 0 along their rows; a checkpoint's survey, whose vocabulary may have grown, says it. */
+const id = z.int().min(0).optional().describe("Written by Caleido: number of the field in a network's vocabulary.");
 
 const bandSchema = z.strictObject({
   id,
@@ -40,7 +40,13 @@ const bandSchema = z.strictObject({
     .describe("Half-peak wavelengths [Angstrom]: blue, red."),
   rise: z.tuple([wavelength, wavelength]).describe("10 - 90 % rise widths of the two edges [Angstrom]."),
   notches: z
-    .array(z.strictObject({ centre: wavelength, width: wavelength, depth: z.number().min(0).max(1) }))
+    .array(
+      z.strictObject({
+        centre: wavelength.describe("[Angstrom]"),
+        width: wavelength.describe("FWHM [Angstrom]."),
+        depth: z.number().min(0).max(1).describe("1 is black."),
+      }),
+    )
     .optional()
     .describe("Absorption bands of the air in the passband, Gaussian: centre and FWHM [Angstrom], depth (1 is black)."),
   depth: z
@@ -77,7 +83,13 @@ const instrumentSchema = z.strictObject({
       "Its catalogue lists what is this many sigma above the sky: the rest are non-detections. Without it all is measured.",
     ),
   layers: z
-    .array(z.strictObject({ name: z.string().min(1), share: z.number().min(0).max(1), exposure: duration }))
+    .array(
+      z.strictObject({
+        name: z.string().min(1).describe("Name of the layer."),
+        share: z.number().min(0).max(1).describe("Part of the sky that it covers."),
+        exposure: duration.describe("[s]"),
+      }),
+    )
     .min(1)
     .refine((layers) => layers.reduce((sum, { share }) => sum + share, 0) <= 1 + 1e-9, "shares of the sky exceed 1")
     .optional()
@@ -151,7 +163,8 @@ export const surveySchema = z.strictObject({
   ...highlightShape,
 });
 
-const heirSchema = heirOf(surveySchema, bandSchema, propertySchema);
+/** What a file says that extends others. */
+export const heirSchema = heirOf(surveySchema, bandSchema, propertySchema);
 
 /** A survey file with everything it inherits: what is read from YAML, and what a checkpoint carries. */
 export type SurveyFile = z.output<typeof surveySchema>;

@@ -1,0 +1,165 @@
+/** A survey file, with a layout, drafted from a table: its columns' names and units, and its first rows. */
+
+import { basename, join } from "node:path";
+import { UserError } from "../errors.ts";
+import { openTable } from "../io/formats.ts";
+import type { Column, ColumnSchema, Table } from "../io/table.ts";
+import { counted } from "../text.ts";
+import { draftArray, draftColumns, type DraftColumns } from "./draft-bands.ts";
+import { filterIndex, type KnownFilter } from "./draft-filters.ts";
+import { bandCandidates, bandGroups } from "./draft-names.ts";
+import { draftIds, draftProperties, type DraftProperty } from "./draft-properties.ts";
+import { type Draft, draftText } from "./draft-text.ts";
+import { datasetsFolder, loadSurvey } from "./survey.ts";
+
+export interface DraftOptions {
+  /** Name or number of the table, of files that hold several; default: the one with most bands. */
+  readonly hdu?: string;
+  /** Rows that are looked at. Default 20,000. */
+  readonly rows?: number;
+}
+
+export interface SurveyDraft {
+  /** The survey file, YAML. */
+  readonly text: string;
+  /** What was found, guessed and left open, in lines for a person. */
+  readonly hints: readonly string[];
+}
+
+const ROWS = 20_000;
+/** Numbers that tables have for "none". */
+const MAGIC = [-99, 99, -999, 999, -9999, 9999, -99.9, 99.9, 99.99, 99.999, -99.99];
+const EXTINCTION = /^(?:mw_transmission_|extinction_|a_?mw_)/i;
+
+type FilterOf = (token: string) => KnownFilter | undefined;
+
+/** The first rows of a table, and which of several it was. */
+async function firstRows(
+  path: string,
+  { hdu, rows = ROWS }: DraftOptions,
+  filterOf: FilterOf,
+): Promise<{ readonly table: Table; readonly path: string }> {
+  const score = (schema: readonly ColumnSchema[]): number[] => [bandCandidates(schema, filterOf).length, schema.length];
+  const source = await openTable(path, hdu === undefined ? { score } : { name: hdu });
+  try {
+    for await (const table of source.batches({ batchRows: rows })) return { table, path: source.path };
+    throw new UserError(`${path}: a table without rows, expected at least one galaxy`);
+  } finally {
+    await source.close();
+  }
+}
+
+/** How often each magic number stands in columns of values and errors. */
+function magicIn(columns: readonly Column[]): Map<number, number> {
+  const found = new Map<number, number>();
+  for (const { data } of columns) {
+    for (const cell of data) {
+      const x = Number(cell);
+      const magic = MAGIC.find((one) => Math.abs(x - one) <= Math.abs(one) * 2 ** -23);
+      if (magic !== undefined) found.set(magic, (found.get(magic) ?? 0) + 1);
+    }
+  }
+  return found;
+}
+
+/** Bands of scalar columns, each once: the fullest template first. */
+function bandsOf(columns: readonly Column[], properties: readonly DraftProperty[], filterOf: FilterOf): DraftColumns[] {
+  const byName = new Map(columns.map((column) => [column.name, column]));
+  const names = columns.map(({ name }) => name);
+  const taken = new Set(properties.map(({ field }) => field));
+  const used = new Set(properties.flatMap(({ column, error }) => [column, error?.column]));
+  const candidates = bandCandidates(columns, filterOf).filter(({ column }) => !used.has(column.name));
+  return bandGroups(candidates, names).flatMap((group) => {
+    const found = draftColumns(group, byName, taken);
+    if (found === undefined) return [];
+    for (const { name } of found.bands) taken.add(name);
+    return [found];
+  });
+}
+
+/** Columns that a template of bands takes. */
+const columnsOf = ({ value, error, state, bands }: DraftColumns): string[] =>
+  [value, error?.template, state].flatMap((template) =>
+    template === undefined ? [] : bands.map(({ token }) => template.replace("{FIELD}", token ?? "")),
+  );
+
+/** E(B-V), or a template of per-band extinctions. */
+function extinctionIn(
+  columns: readonly Column[],
+  properties: readonly DraftProperty[],
+  filterOf: FilterOf,
+): string | undefined {
+  const name = columns.find((column) => EXTINCTION.test(column.name) && column.width === 1)?.name;
+  const token = name?.split("_").at(-1);
+  if (name !== undefined && token !== undefined && filterOf(token)) return `${name.slice(0, -token.length)}{FIELD}`;
+  return properties.find(({ field }) => field === "EBV")?.column;
+}
+
+/** Filters of the array columns of the J-PAS archive. */
+function archiveOrder(filterOf: FilterOf): (readonly [string, KnownFilter | undefined])[] {
+  const order = loadSurvey("minijpas").layouts[0].bands[0].order ?? [];
+  return order.flatMap((name) => (name === null ? [] : [[name, name === "u" ? undefined : filterOf(name)] as const]));
+}
+
+function hintsOf(draft: Draft, text: string): string[] {
+  const bands = draft.columns.flatMap((one) => one.bands.map(({ name }) => name));
+  const open = text.split("\n").filter((line) => line.includes("FILL IN: ")).length;
+  const guesses = text.split("\n").filter((line) => line.includes("guessed: ")).length;
+  const without = draft.columns.filter(({ error }) => error === undefined).length;
+  return [
+    `${counted(bands.length, "band")}: ${bands.join(", ") || "none recognised"}`,
+    `${counted(draft.properties.length, "property", "properties")}: ${draft.properties.map(({ field, column }) => `${field} (${column})`).join(", ") || "none recognised"}`,
+    ...(without > 0 ? ["bands without errors: read with --relative-error 0.05, or name their columns"] : []),
+    `${counted(guesses, "line")} guessed, ${counted(open, "line")} to fill in; then caleido datasets FILE.yaml shows it as it is read`,
+  ];
+}
+
+/**
+ * Drafts a survey file from a table: bands, whether fluxes or magnitudes, their errors; redshifts, masses and other
+ * properties; ids and tiles. Passbands are those of filters of that name in the surveys that come with the package. What was
+ * guessed, and what only its owner can know, stands in comments.
+ * @throws UserError for a table that can't be read, or in which neither bands nor properties are recognised.
+ */
+export async function draftSurvey(path: string, options: DraftOptions = {}): Promise<SurveyDraft> {
+  const filterOf = filterIndex();
+  const { table, path: shown } = await firstRows(path, options, filterOf);
+  const { columns } = table;
+  const isBandZ = bandGroups(
+    bandCandidates(columns, filterOf),
+    columns.map(({ name }) => name),
+  ).some(({ template, members }) => template === "{FIELD}" && members.some(({ token }) => token === "z"));
+  const properties = draftProperties(columns.filter(({ name }) => !isBandZ || name !== "z"));
+  const scalars = bandsOf(columns, properties, filterOf);
+  const array = scalars.length > 0 ? undefined : draftArray(columns, archiveOrder(filterOf));
+  const bands = array === undefined ? scalars : [array];
+  if (bands.length + properties.length === 0) {
+    const some = columns.slice(0, 8).map(({ name }) => name);
+    throw new UserError(
+      `${path}: no column is recognised as a band or a property among its ${columns.length} (${some.join(", ")}, ...), ` +
+        "expected names such as mag_g, FLUX_R, J0378, z_spec",
+    );
+  }
+  const ids = draftIds(columns);
+  const names = columns.map(({ name }) => name);
+  const used = new Set([
+    ...bands.flatMap(columnsOf),
+    ...properties.flatMap(({ column, error }) => [column, error?.column ?? ""]),
+    ...[ids.id ?? "", ids.tile ?? "", ...ids.places],
+  ]);
+  const file = basename(path).replace(/\[.*$/, "");
+  const draft: Draft = {
+    name: file.replace(/\..*$/, "").replaceAll(/[^\w-]+/g, "-") || "mine",
+    path: basename(shown),
+    schemaPath: join(datasetsFolder(), "survey.schema.json"),
+    rows: table.rowCount,
+    columns: bands,
+    properties,
+    ids,
+    magic: magicIn(columns.filter(({ name, type }) => type !== "string" && used.has(name) && name !== ids.id)),
+    extinction: extinctionIn(columns, properties, filterOf),
+    unused: names.filter((name) => !used.has(name)),
+    known: new Map(loadSurvey("minijpas").file.properties.map((row) => [row.name, row])),
+  };
+  const text = draftText(draft);
+  return { text, hints: hintsOf(draft, text) };
+}
