@@ -8,6 +8,7 @@ import { bindTemplate, makeFinder, templateColumns } from "./find.ts";
 import { namesFor, ownLayout, isIgnored } from "./layout.ts";
 import type { Layout } from "./layout.ts";
 import type { Survey } from "./survey.ts";
+import { isStated } from "./units.ts";
 
 /** A layout fitted to the columns of one table. */
 export interface Binding {
@@ -37,10 +38,17 @@ interface Fit {
   readonly details: number;
   /** As `found`, of columns named as the layout has them, capitals and all. */
   readonly exact: number;
+  /** As `details`, of such columns. */
+  readonly exactDetails: number;
 }
 
 /** How much of a layout a table has. A layout that describes bands fits by them alone. */
-function fitOf({ find, layout, survey, options }: Omit<Context, "path" | "floors">): Omit<Fit, "exact"> {
+function fitOf({
+  find,
+  layout,
+  survey,
+  options,
+}: Omit<Context, "path" | "floors">): Omit<Fit, "exact" | "exactDetails"> {
   const isOwn = layout === ownLayout;
   const isThere = (template: string | readonly string[] | undefined, name: string): boolean =>
     find(template, name) !== undefined;
@@ -69,8 +77,11 @@ function fitOf({ find, layout, survey, options }: Omit<Context, "path" | "floors
   return { layout, bands, properties: counted, found: found.length + properties.length, details };
 }
 
-/** The layouts that fit best: by bands before properties, by more fields, details and names to the letter before fewer. */
-function bestFits(fits: readonly Fit[]): Layout[] {
+/**
+ * The layouts that fit best: by bands before properties, by more fields, details and names to the letter before fewer.
+ * `hasUnits`: columns of the table state units.
+ */
+function bestFits(fits: readonly Fit[], hasUnits: boolean): Layout[] {
   const keep = (some: readonly Fit[], of: (fit: Fit) => number): Fit[] => {
     const most = Math.max(...some.map(of));
     return some.filter((fit) => of(fit) === most);
@@ -82,10 +93,16 @@ function bestFits(fits: readonly Fit[]): Layout[] {
   );
   const best = keep(fullest, (fit) => fit.details);
   // Columns named exactly as the fields are our own, whatever else they resemble.
-  if (best.some(({ layout }) => layout === ownLayout)) return [ownLayout];
+  const own = best.find(({ layout }) => layout === ownLayout);
+  if (own) {
+    // But where none says its unit, the survey's one layout of these very columns does.
+    const told = best.filter((fit) => fit !== own && fit.layout.from === undefined);
+    const same = told.filter((fit) => fit.exact === own.exact && fit.exactDetails === own.exactDetails);
+    return same.length === 1 && !hasUnits ? [same[0].layout] : [ownLayout];
+  }
   const meant = keep(best, (fit) => fit.exact).map(({ layout }) => layout);
-  const own = meant.filter(({ from }) => from === undefined);
-  return own.length > 0 ? own : meant;
+  const ofSurvey = meant.filter(({ from }) => from === undefined);
+  return ofSurvey.length > 0 ? ofSurvey : meant;
 }
 
 function describeLayout(layout: Layout, survey: Survey): string {
@@ -133,8 +150,10 @@ function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Sur
         .map((layout) => {
           const fit = (isExact: boolean) =>
             fitOf({ find: makeFinder(path, schema, isExact), layout, survey, options: told });
-          return { ...fit(layout === ownLayout), exact: fit(true).found };
+          const { found, details } = fit(true);
+          return { ...fit(layout === ownLayout), exact: found, exactDetails: details };
         }),
+      schema.some(({ unit }) => isStated(unit)),
     );
   const complete = fitting(options);
   // One that would fit but for its errors: binding it says which they are.

@@ -40,10 +40,13 @@ const SDSS = /^(?:model|psf|petro|cmodel|fiber2?|dered|dev|exp)_?(?:mag)?_?\{FIE
 /** Parts of column names that say whose bands they are. */
 const WHOSE = /(?<![a-z])(?:lsst|sdss|hsc|des|decam|ps1|kids|cfht|cfhtls|viking|ukidss|euclid|roman)(?![a-z])/i;
 
+/** Numbers by which to tell a magnitude from a flux. */
+const FEWEST = 20;
+
 /** Magnitudes without a unit lie here. */
 const looksLikeMagnitudes = (numbers: readonly number[]): boolean => {
   const some = numbers.filter((x) => Math.abs(x) < 90 && x !== 0);
-  return some.length > 0 && some.filter((x) => x > 5 && x < 40).length > 0.99 * some.length;
+  return some.length >= FEWEST && some.filter((x) => x > 5 && x < 40).length > 0.99 * some.length;
 };
 
 type UnitGuess = Pick<DraftColumns, "unit" | "unitNote" | "softening">;
@@ -53,11 +56,9 @@ function unitOf(template: string, columns: readonly Column[], group: Pick<BandGr
   const told = columns.find(({ unit }) => isStated(unit))?.unit;
   const parsed = told === undefined ? undefined : parseUnit(told);
   const none = { unit: undefined, unitNote: undefined, softening: undefined };
-  const isMagnitude =
-    parsed === undefined
-      ? /mag|lupt|mpro|_m$/i.test(template) ||
-        (!/flux/i.test(template) && looksLikeMagnitudes(columns.flatMap(numbersOf)))
-      : parsed.dimension === "mag";
+  const isNamed = /mag|lupt|mpro|_m$/i.test(template);
+  const isBySize = !isNamed && !/flux/i.test(template) && looksLikeMagnitudes(columns.flatMap(numbersOf));
+  const isMagnitude = parsed === undefined ? isNamed || isBySize : parsed.dimension === "mag";
   const letters = group.members.map(({ token }) => token);
   if (isMagnitude && SDSS.test(template) && letters.every((letter) => letter in SOFTENING)) {
     const softening = Object.fromEntries(letters.map((letter) => [letter, SOFTENING[letter]]));
@@ -68,7 +69,11 @@ function unitOf(template: string, columns: readonly Column[], group: Pick<BandGr
     const vega = group.members.filter(({ filter }) => filter.row.group === "infrared").map(({ token }) => token);
     const often =
       vega.length > 0 ? `; FILL IN: are ${vega.join(", ")} Vega's? then mag(Vega), with vegaAB in their rows` : "";
-    return { ...none, unit: "ABmag", unitNote: `guessed: nothing names a magnitude system${often}` };
+    const note =
+      parsed === undefined && isBySize
+        ? "FILL IN: taken for AB magnitudes by their size"
+        : "guessed: nothing names a magnitude system";
+    return { ...none, unit: "ABmag", unitNote: note + often };
   }
   if (parsed !== undefined) return none;
   if (told !== undefined) return { ...none, unit: told, unitNote: "FILL IN: this unit of the file is not understood" };
@@ -156,6 +161,7 @@ export function draftColumns(
     return isFresh;
   });
   if (fresh.length === 0) return undefined;
+  fresh.sort((a, b) => a.filter.row.pivot - b.filter.row.pivot);
   const values = fresh.map(({ column }) => columns.get(column.name)!);
   const guess = unitOf(template, values, { ...group, members: fresh });
   const bands = fresh.map(({ token, filter }, i) => {

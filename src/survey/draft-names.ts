@@ -147,7 +147,10 @@ export function bandGroups(candidates: readonly BandCandidate[], names: readonly
     const error = errorOf(members, names);
     const isSaid = isNamedFlux(template) || members.some(({ column }) => PHOTOMETRIC.test(column.unit ?? ""));
     if (!isSaid && error === undefined && members.length < 4) return [];
-    const state = template === "{FIELD}" && names.includes(`${members[0].token}_state`) ? "{FIELD}_state" : undefined;
+    const state =
+      template === "{FIELD}" && members.some(({ token }) => names.includes(`${token}_state`))
+        ? "{FIELD}_state"
+        : undefined;
     return [{ template, members, ...(error && { error }), ...(state && { state }) }];
   });
   const score = ({ members, error, template }: BandGroup): number =>

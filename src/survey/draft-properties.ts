@@ -1,7 +1,7 @@
 /** Which columns of other people's tables are properties, ids, tiles and places on the sky. */
 import type { Column } from "../io/table.ts";
 import { errorColumnOf, type ErrorKind } from "./draft-names.ts";
-import { isStated, parseUnit } from "./units.ts";
+import { convertUnit, isStated, isUnitless, parseUnit } from "./units.ts";
 
 /** A property that a column seems to be. */
 export interface DraftProperty {
@@ -15,6 +15,22 @@ export interface DraftProperty {
   readonly classes?: readonly string[];
   /** What was guessed. */
   readonly guess: string;
+}
+
+/** Units of what fields are the logarithms of, or of fields of no logarithm. */
+const UNITS: Readonly<Record<string, string>> = {
+  LOGM: "Msun",
+  LOGSFR: "Msun/yr",
+  AGE: "Gyr",
+  AV: "mag",
+  EBV: "mag",
+};
+
+/** Whether a column in such a unit can be the field. */
+function isInUnitOf(field: string, unit: string | undefined): boolean {
+  if (!isStated(unit)) return true;
+  const own = UNITS[field] ?? (field.endsWith("_EW") ? "Angstrom" : undefined);
+  return (own !== undefined && convertUnit(unit, own) !== undefined) || (field !== "AGE" && isUnitless(unit));
 }
 
 /** Names without case and signs, by field; the first pattern that a table has is taken. */
@@ -45,6 +61,9 @@ const CLASS = /^(?:class|type|spectype|objtype|objecttype|morphology|specclass|c
 const MOST_CLASSES = 12;
 
 const plainName = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+
+/** The name, and its last part where it is a path: bayes.stellar.m_star. */
+const namesOf = (name: string): string[] => [name, name.split(/[./]/).at(-1)!].map(plainName);
 
 /** Numbers of a column that are there. */
 export function numbersOf({ data, isValid, width }: Column): number[] {
@@ -110,12 +129,13 @@ export function draftProperties(columns: readonly Column[]): DraftProperty[] {
     found.set(field, { field, column: column.name, ...scale, ...(error && { error }), guess: guesses });
   };
   for (const [field, pattern, guess] of PATTERNS) {
-    const column = columns.find((one) => isNumeric(one) && pattern.test(plainName(one.name)));
+    const isOf = (one: Column): boolean => isNumeric(one) && isInUnitOf(field, one.unit);
+    const column = columns.find((one) => isOf(one) && namesOf(one.name).some((name) => pattern.test(name)));
     if (column) take(field, column, guess);
   }
   for (const column of columns.filter(isNumeric)) {
     const field = lineOf(plainName(column.name));
-    if (field !== undefined) take(field, column, "equivalent width");
+    if (field !== undefined && isInUnitOf(field, column.unit)) take(field, column, "equivalent width");
   }
   for (const column of columns) {
     const classes = CLASS.test(plainName(column.name)) ? classesOf(column) : undefined;
@@ -135,6 +155,8 @@ const PLACES =
 export interface DraftIds {
   readonly id: string | undefined;
   readonly tile: string | undefined;
+  /** What rows of one galaxy share: of tables of ours. */
+  readonly parent: string | undefined;
   /** Ids repeat within the rows that were looked at. */
   readonly isRepeated: boolean;
   readonly places: readonly string[];
@@ -154,6 +176,7 @@ export function draftIds(columns: readonly Column[]): DraftIds {
   return {
     id: id?.name,
     tile: like(TILES)?.name,
+    parent: scalar.find(({ name }) => name === "parent_id")?.name,
     isRepeated: new Set(cells).size < cells.length,
     places: scalar.filter(({ name }) => PLACES.test(plainName(name))).map(({ name }) => name),
   };

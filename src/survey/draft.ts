@@ -2,15 +2,17 @@
 
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
+import { readAll } from "../io/columns.ts";
 import { openTable } from "../io/formats.ts";
-import type { Column, ColumnSchema, Table } from "../io/table.ts";
+import type { Column, ColumnSchema, Table, TableSource } from "../io/table.ts";
 import { counted } from "../text.ts";
+import { scoreColumns } from "./bind.ts";
 import { draftArray, draftColumns, type DraftColumns } from "./draft-bands.ts";
 import { filterIndex, type KnownFilter } from "./draft-filters.ts";
 import { bandCandidates, bandGroups } from "./draft-names.ts";
 import { draftIds, draftProperties, type DraftProperty } from "./draft-properties.ts";
 import { type Draft, draftText } from "./draft-text.ts";
-import { datasetsFolder, loadSurvey } from "./survey.ts";
+import { datasetsFolder, listSurveys, loadSurvey, type SurveyFile } from "./survey.ts";
 
 export interface DraftOptions {
   /** Name or number of the table, of files that hold several; default: the one with most bands. */
@@ -31,7 +33,26 @@ const ROWS = 20_000;
 const MAGIC = [-99, 99, -999, 999, -9999, 9999, -99.9, 99.9, 99.99, 99.999, -99.99];
 const EXTINCTION = /^(?:mw_transmission_|extinction_|a_?mw_)/i;
 
+/** A property of some surveys; of the others' tables all the same. */
+const EBV: SurveyFile["properties"][number] = {
+  name: "EBV",
+  kind: "linear",
+  unit: "mag",
+  description: "E(B-V) of the Milky Way that the fluxes suffer from",
+  range: [0, 10],
+};
+
 type FilterOf = (token: string) => KnownFilter | undefined;
+
+/** Batches of a table until there are enough rows. */
+async function* upTo(source: TableSource, rows: number): AsyncGenerator<Table> {
+  let count = 0;
+  for await (const table of source.batches({ batchRows: rows })) {
+    yield table;
+    count += table.rowCount;
+    if (count >= rows) return;
+  }
+}
 
 /** The first rows of a table, and which of several it was. */
 async function firstRows(
@@ -42,7 +63,8 @@ async function firstRows(
   const score = (schema: readonly ColumnSchema[]): number[] => [bandCandidates(schema, filterOf).length, schema.length];
   const source = await openTable(path, hdu === undefined ? { score } : { name: hdu });
   try {
-    for await (const table of source.batches({ batchRows: rows })) return { table, path: source.path };
+    const table = await readAll({ ...source, batches: () => upTo(source, rows) });
+    if (table.rowCount > 0) return { table, path: source.path };
     throw new UserError(`${path}: a table without rows, expected at least one galaxy`);
   } finally {
     await source.close();
@@ -68,10 +90,13 @@ function bandsOf(columns: readonly Column[], properties: readonly DraftProperty[
   const names = columns.map(({ name }) => name);
   const taken = new Set(properties.map(({ field }) => field));
   const used = new Set(properties.flatMap(({ column, error }) => [column, error?.column]));
+  let isWithErrors = false;
   const candidates = bandCandidates(columns, filterOf).filter(({ column }) => !used.has(column.name));
   return bandGroups(candidates, names).flatMap((group) => {
     const found = draftColumns(group, byName, taken);
-    if (found === undefined) return [];
+    // Beside bands with errors, those without would only keep the table from being read.
+    if (found === undefined || (isWithErrors && found.error === undefined)) return [];
+    isWithErrors ||= found.error !== undefined;
     for (const { name } of found.bands) taken.add(name);
     return [found];
   });
@@ -101,7 +126,20 @@ function archiveOrder(filterOf: FilterOf): (readonly [string, KnownFilter | unde
   return order.flatMap((name) => (name === null ? [] : [[name, name === "u" ? undefined : filterOf(name)] as const]));
 }
 
-function hintsOf(draft: Draft, text: string): string[] {
+/** A line on the survey that comes with the package and reads the most of a table; none where the draft reads more. */
+function knownLines(columns: readonly ColumnSchema[], draft: Draft): string[] {
+  const found = draft.columns.flatMap(({ bands }) => bands).length + draft.properties.length;
+  const scores = ["minijpas", ...listSurveys()].map((name) => ({
+    name,
+    count: scoreColumns(columns, loadSurvey(name), {})[0],
+  }));
+  const best = scores.reduce((most, one) => (one.count > most.count ? one : most));
+  return best.count >= Math.max(2, found)
+    ? [`survey ${best.name} reads ${best.count} fields of this table as it is: --survey ${best.name}`]
+    : [];
+}
+
+function hintsOf(draft: Draft, text: string, columns: readonly ColumnSchema[]): string[] {
   const bands = draft.columns.flatMap((one) => one.bands.map(({ name }) => name));
   const open = text.split("\n").filter((line) => line.includes("FILL IN: ")).length;
   const guesses = text.split("\n").filter((line) => line.includes("guessed: ")).length;
@@ -109,6 +147,7 @@ function hintsOf(draft: Draft, text: string): string[] {
   return [
     `${counted(bands.length, "band")}: ${bands.join(", ") || "none recognised"}`,
     `${counted(draft.properties.length, "property", "properties")}: ${draft.properties.map(({ field, column }) => `${field} (${column})`).join(", ") || "none recognised"}`,
+    ...knownLines(columns, draft),
     ...(without > 0 ? ["bands without errors: read with --relative-error 0.05, or name their columns"] : []),
     `${counted(guesses, "line")} guessed, ${counted(open, "line")} to fill in; then caleido datasets FILE.yaml shows it as it is read`,
   ];
@@ -144,7 +183,7 @@ export async function draftSurvey(path: string, options: DraftOptions = {}): Pro
   const used = new Set([
     ...bands.flatMap(columnsOf),
     ...properties.flatMap(({ column, error }) => [column, error?.column ?? ""]),
-    ...[ids.id ?? "", ids.tile ?? "", ...ids.places],
+    ...[ids.id ?? "", ids.tile ?? "", ids.parent ?? "", ...ids.places],
   ]);
   const file = basename(path).replace(/\[.*$/, "");
   const draft: Draft = {
@@ -158,8 +197,8 @@ export async function draftSurvey(path: string, options: DraftOptions = {}): Pro
     magic: magicIn(columns.filter(({ name, type }) => type !== "string" && used.has(name) && name !== ids.id)),
     extinction: extinctionIn(columns, properties, filterOf),
     unused: names.filter((name) => !used.has(name)),
-    known: new Map(loadSurvey("minijpas").file.properties.map((row) => [row.name, row])),
+    known: new Map([EBV, ...loadSurvey("minijpas").file.properties].map((row) => [row.name, row])),
   };
   const text = draftText(draft);
-  return { text, hints: hintsOf(draft, text) };
+  return { text, hints: hintsOf(draft, text, columns) };
 }
