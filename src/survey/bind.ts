@@ -91,7 +91,10 @@ function bestFits(fits: readonly Fit[], hasUnits: boolean): Layout[] {
     keep(some, (fit) => fit.bands),
     (fit) => (fit.bands > 0 ? 0 : fit.properties),
   );
-  const best = keep(fullest, (fit) => fit.details);
+  const best = keep(
+    keep(fullest, (fit) => fit.details),
+    (fit) => fit.found,
+  );
   // Columns named exactly as the fields are our own, whatever else they resemble.
   const own = best.find(({ layout }) => layout === ownLayout);
   if (own) {

@@ -1,5 +1,5 @@
 /** Filters as the columns of other people's tables name them. */
-import { listSurveys, loadSurvey, type SurveyFile } from "./survey.ts";
+import type { Survey, SurveyFile } from "./survey.ts";
 
 type BandRow = SurveyFile["bands"][number];
 
@@ -35,11 +35,11 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 
 /** Filters of every survey that comes with the package, found by the name of a column's part. */
-export function filterIndex(): (token: string) => KnownFilter | undefined {
-  const names = [...FIRST, ...listSurveys().filter((name) => !FIRST.includes(name))];
+export function filterIndex(surveys: ReadonlyMap<string, Survey>): (token: string) => KnownFilter | undefined {
+  const names = [...FIRST, ...[...surveys.keys()].filter((name) => !FIRST.includes(name))];
   const known = new Map<string, KnownFilter>();
   for (const survey of names) {
-    for (const row of loadSurvey(survey).file.bands) {
+    for (const row of surveys.get(survey)?.file.bands ?? []) {
       for (const key of [row.name, row.name.toLowerCase()]) {
         if (!known.has(key)) known.set(key, { row, name: row.name, survey });
       }

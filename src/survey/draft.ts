@@ -12,7 +12,7 @@ import { filterIndex, type KnownFilter } from "./draft-filters.ts";
 import { bandCandidates, bandGroups } from "./draft-names.ts";
 import { draftIds, draftProperties, type DraftProperty } from "./draft-properties.ts";
 import { type Draft, draftText } from "./draft-text.ts";
-import { datasetsFolder, listSurveys, loadSurvey, type SurveyFile } from "./survey.ts";
+import { datasetsFolder, listSurveys, loadSurvey, type Survey, type SurveyFile } from "./survey.ts";
 
 export interface DraftOptions {
   /** Name or number of the table, of files that hold several; default: the one with most bands. */
@@ -42,6 +42,7 @@ const EBV: SurveyFile["properties"][number] = {
   range: [0, 10],
 };
 
+type Surveys = ReadonlyMap<string, Survey>;
 type FilterOf = (token: string) => KnownFilter | undefined;
 
 /** Batches of a table until there are enough rows. */
@@ -121,25 +122,22 @@ function extinctionIn(
 }
 
 /** Filters of the array columns of the J-PAS archive. */
-function archiveOrder(filterOf: FilterOf): (readonly [string, KnownFilter | undefined])[] {
-  const order = loadSurvey("minijpas").layouts[0].bands[0].order ?? [];
+function archiveOrder({ layouts }: Survey, filterOf: FilterOf): (readonly [string, KnownFilter | undefined])[] {
+  const order = layouts[0].bands[0].order ?? [];
   return order.flatMap((name) => (name === null ? [] : [[name, name === "u" ? undefined : filterOf(name)] as const]));
 }
 
 /** A line on the survey that comes with the package and reads the most of a table; none where the draft reads more. */
-function knownLines(columns: readonly ColumnSchema[], draft: Draft): string[] {
+function knownLines(columns: readonly ColumnSchema[], draft: Draft, surveys: Surveys): string[] {
   const found = draft.columns.flatMap(({ bands }) => bands).length + draft.properties.length;
-  const scores = ["minijpas", ...listSurveys()].map((name) => ({
-    name,
-    count: scoreColumns(columns, loadSurvey(name), {})[0],
-  }));
+  const scores = [...surveys].map(([name, survey]) => ({ name, count: scoreColumns(columns, survey, {})[0] }));
   const best = scores.reduce((most, one) => (one.count > most.count ? one : most));
   return best.count >= Math.max(2, found)
     ? [`survey ${best.name} reads ${best.count} fields of this table as it is: --survey ${best.name}`]
     : [];
 }
 
-function hintsOf(draft: Draft, text: string, columns: readonly ColumnSchema[]): string[] {
+function hintsOf(draft: Draft, text: string, columns: readonly ColumnSchema[], surveys: Surveys): string[] {
   const bands = draft.columns.flatMap((one) => one.bands.map(({ name }) => name));
   const open = text.split("\n").filter((line) => line.includes("FILL IN: ")).length;
   const guesses = text.split("\n").filter((line) => line.includes("guessed: ")).length;
@@ -147,7 +145,7 @@ function hintsOf(draft: Draft, text: string, columns: readonly ColumnSchema[]): 
   return [
     `${counted(bands.length, "band")}: ${bands.join(", ") || "none recognised"}`,
     `${counted(draft.properties.length, "property", "properties")}: ${draft.properties.map(({ field, column }) => `${field} (${column})`).join(", ") || "none recognised"}`,
-    ...knownLines(columns, draft),
+    ...knownLines(columns, draft, surveys),
     ...(without > 0 ? ["bands without errors: read with --relative-error 0.05, or name their columns"] : []),
     `${counted(guesses, "line")} guessed, ${counted(open, "line")} to fill in; then caleido datasets FILE.yaml shows it as it is read`,
   ];
@@ -160,7 +158,11 @@ function hintsOf(draft: Draft, text: string, columns: readonly ColumnSchema[]): 
  * @throws UserError for a table that can't be read, or in which neither bands nor properties are recognised.
  */
 export async function draftSurvey(path: string, options: DraftOptions = {}): Promise<SurveyDraft> {
-  const filterOf = filterIndex();
+  // The first of several that read a table as well is the one to name.
+  const names = [...new Set(["minijpas", ...listSurveys()])];
+  const surveys: Surveys = new Map(names.map((name) => [name, loadSurvey(name)]));
+  const filterOf = filterIndex(surveys);
+  const minijpas = surveys.get("minijpas")!;
   const { table, path: shown } = await firstRows(path, options, filterOf);
   const { columns } = table;
   const isBandZ = bandGroups(
@@ -169,7 +171,7 @@ export async function draftSurvey(path: string, options: DraftOptions = {}): Pro
   ).some(({ template, members }) => template === "{FIELD}" && members.some(({ token }) => token === "z"));
   const properties = draftProperties(columns.filter(({ name }) => !isBandZ || name !== "z"));
   const scalars = bandsOf(columns, properties, filterOf);
-  const array = scalars.length > 0 ? undefined : draftArray(columns, archiveOrder(filterOf));
+  const array = scalars.length > 0 ? undefined : draftArray(columns, archiveOrder(minijpas, filterOf));
   const bands = array === undefined ? scalars : [array];
   if (bands.length + properties.length === 0) {
     const some = columns.slice(0, 8).map(({ name }) => name);
@@ -179,7 +181,7 @@ export async function draftSurvey(path: string, options: DraftOptions = {}): Pro
     );
   }
   const ids = draftIds(columns);
-  const names = columns.map(({ name }) => name);
+  const columnNames = columns.map(({ name }) => name);
   const used = new Set([
     ...bands.flatMap(columnsOf),
     ...properties.flatMap(({ column, error }) => [column, error?.column ?? ""]),
@@ -196,9 +198,9 @@ export async function draftSurvey(path: string, options: DraftOptions = {}): Pro
     ids,
     magic: magicIn(columns.filter(({ name, type }) => type !== "string" && used.has(name) && name !== ids.id)),
     extinction: extinctionIn(columns, properties, filterOf),
-    unused: names.filter((name) => !used.has(name)),
-    known: new Map([EBV, ...loadSurvey("minijpas").file.properties].map((row) => [row.name, row])),
+    unused: columnNames.filter((name) => !used.has(name)),
+    known: new Map([EBV, ...minijpas.file.properties].map((row) => [row.name, row])),
   };
   const text = draftText(draft);
-  return { text, hints: hintsOf(draft, text, columns) };
+  return { text, hints: hintsOf(draft, text, columns, surveys) };
 }

@@ -6,9 +6,10 @@ type Row = Readonly<Record<string, unknown>>;
 
 /** What a file may leave out when it extends another: any key but the names; of an inherited row, all that stays the same. */
 export function heirOf(survey: z.ZodObject, band: z.ZodObject, property: z.ZodObject): z.ZodObject {
-  const rows = (row: z.ZodObject): z.ZodType => z.array(row.partial().required({ name: true }));
+  const rows = (list: "bands" | "properties", row: z.ZodObject): z.ZodType =>
+    z.array(row.partial().required({ name: true })).describe((survey.shape[list] as z.ZodType).description ?? "");
   return survey
-    .extend({ bands: rows(band), properties: rows(property) })
+    .extend({ bands: rows("bands", band), properties: rows("properties", property) })
     .partial()
     .required({ name: true, title: true });
 }

@@ -4,22 +4,32 @@ import { describe, expect, it } from "vitest";
 import { surveyGrammar, surveyJsonSchema } from "../../src/survey/grammar.ts";
 import { datasetsFolder, listSurveys } from "../../src/survey/survey.ts";
 
+interface Node {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly items?: Node;
+  readonly additionalProperties?: Node | boolean;
+  readonly anyOf?: readonly Node[];
+}
+
 /** Paths of keys without a description, wherever in a schema. */
-function undescribed(node: unknown, path: string): string[] {
-  if (typeof node !== "object" || node === null) return [];
-  const { properties = {} } = node as { properties?: Record<string, { description?: string }> };
-  const missing = Object.entries(properties).filter(([, key]) => (key.description ?? "") === "");
+function undescribed(node: Node, path: string): string[] {
+  const keys = Object.entries(node.properties ?? {});
+  const { items, additionalProperties: other, anyOf = [] } = node;
   return [
-    ...missing.map(([key]) => `${path}/${key}`),
-    ...Object.entries(node).flatMap(([key, inner]) => undescribed(inner, `${path}/${key}`)),
+    ...keys.flatMap(([key, { description = "" }]) => (description === "" ? [`${path}/${key}`] : [])),
+    ...keys.flatMap(([key, inner]) => undescribed(inner, `${path}/${key}`)),
+    ...[...(items ? [items] : []), ...(typeof other === "object" ? [other] : []), ...anyOf].flatMap((inner) =>
+      undescribed(inner, path),
+    ),
   ];
 }
 
 describe("the grammar of survey files", () => {
   it("describes every key", () => {
-    const { then: _, ...schema } = surveyJsonSchema();
-    expect(undescribed(schema, "")).toEqual([]);
-    expect(undescribed({ items: { properties: { a: {}, b: { description: "B" } } } }, "")).toEqual(["/items/a"]);
+    expect(undescribed(surveyJsonSchema(), "")).toEqual([]);
+    const broken = { properties: { a: { description: "A", items: { properties: { b: {} } } } } };
+    expect(undescribed(broken, "")).toEqual(["/a/b"]);
   });
 
   it("is docs/surveys.md as it stands: caleido datasets --grammar > docs/surveys.md", () => {
