@@ -17,7 +17,9 @@ const FIRST = ["minijpas", "infrared", "broad"];
 
 /** Spellings of filters, in lower case but for those that the case tells apart. */
 const ALIASES: Readonly<Record<string, string>> = {
-  ...Object.fromEntries([..."ugriz"].flatMap((x) => [x, `${x}p`, `${x}_prime`].map((name) => [name, `${x}_sdss`]))),
+  ...Object.fromEntries(
+    ["u", "g", "r", "i", "z"].flatMap((x) => [x, `${x}p`, `${x}_prime`].map((name) => [name, `${x}_sdss`])),
+  ),
   y: "y_lsst",
   Y: "Y",
   Z: "Z",

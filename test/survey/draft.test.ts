@@ -5,6 +5,8 @@ import { schemaOf } from "../../src/io/columns.ts";
 import { writeTable } from "../../src/io/formats.ts";
 import type { Column, Table } from "../../src/io/table.ts";
 import { allRows } from "../../src/survey/catalog.ts";
+import { filterIndex } from "../../src/survey/draft-filters.ts";
+import { bandCandidates, bandGroups } from "../../src/survey/draft-names.ts";
 import { draftSurvey } from "../../src/survey/draft.ts";
 import { readWholeCatalog } from "../../src/survey/read.ts";
 import type { CatalogOptions } from "../../src/survey/read.ts";
@@ -61,6 +63,8 @@ async function tableOf(name: string, cells: Readonly<Record<string, Cell | reado
 const mag = (row: number): number => 20 + row / 40;
 const small = (): number => 0.05;
 
+const filterOf = filterIndex(new Map(["minijpas", "infrared", "broad"].map((name) => [name, loadSurvey(name)])));
+
 describe("a draft of", () => {
   it.each([
     ["mag_{}", "mag_err_{}"],
@@ -75,8 +79,32 @@ describe("a draft of", () => {
     ["mag_auto_{}", "magerr_auto_{}"],
     ["mag_{}_lsst", "mag_err_{}_lsst"],
     ["{}.mag", "{}.mag_unc"],
+    ["MAG_AUTO_{}", "MAGERR_AUTO_{}"],
+    ["{}_m", "{}_msigcom"],
+    ["{}mpro", "{}sigmpro"],
+    ["FLUX_{}", "FLUX_IVAR_{}"],
+    ["{}_photzi25", "e{}_photzi25"],
+    ["cModelMag_{}", "cModelMagErr_{}"],
+    ["APER_COR_3_0_{}", "APER_COR_3_0_{}_ERR"],
+  ])("columns %s with errors %s finds both", (value, error) => {
+    const tokens = ["g", "r", "i", "W1"];
+    const names = ["id", "ra", "z_spec", ...tokens.flatMap((x) => [value, error].map((name) => name.replace("{}", x)))];
+    const schema = names.map((name) => ({ name, type: "float64" as const, width: 1 }));
+    const [group, ...rest] = bandGroups(bandCandidates(schema, filterOf), names);
+    expect(rest).toEqual([]);
+    expect(group.members.map(({ token }) => token)).toEqual(tokens);
+    expect([group.template, group.error?.template]).toEqual(
+      [value, error].map((name) => name.replace("{}", "{FIELD}")),
+    );
+    expect(group.error?.kind).toBe(/ivar/i.test(error) ? "ivar" : "absolute");
+  });
+
+  it.each([
+    ["mag_{}", "magerr_{}"],
+    ["{}", "{}_err"],
+    ["mag_{}_lsst", "mag_err_{}_lsst"],
   ])("magnitudes %s with errors %s finds both", async (value, error) => {
-    const letters = [..."griz"];
+    const letters = ["g", "r", "i", "z"];
     const cells = Object.fromEntries(
       letters.flatMap((x) => [
         [value.replace("{}", x), mag],
@@ -117,7 +145,10 @@ describe("a draft of", () => {
   });
 
   it("SDSS's magnitudes knows their softening", async () => {
-    const cells = [..."ugriz"].flatMap((x) => [[`modelMag_${x}`, mag] as const, [`modelMagErr_${x}`, small] as const]);
+    const cells = ["u", "g", "r", "i", "z"].flatMap((x) => [
+      [`modelMag_${x}`, mag] as const,
+      [`modelMagErr_${x}`, small] as const,
+    ]);
     const made = await drafted(
       await tableOf("sdss.csv", { objID: (row) => row, ...Object.fromEntries(cells), z: () => 0.1 }),
     );
@@ -154,7 +185,7 @@ describe("a draft of", () => {
 
   it("fluxes without a unit leaves that open, in so many words", async () => {
     const cells = Object.fromEntries(
-      [..."gri"].flatMap((x) => [
+      ["g", "r", "i"].flatMap((x): [string, Cell][] => [
         [`flux_${x}`, () => 1e-3],
         [`flux_err_${x}`, () => 1e-4],
       ]),
