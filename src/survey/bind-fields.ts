@@ -4,8 +4,9 @@ import type { ColumnSchema } from "../io/table.ts";
 import type { CategoryField, Field } from "./field.ts";
 import type { Finder } from "./find.ts";
 import { namesFor } from "./layout.ts";
-import type { BandColumns, FlagRule, Layout, PropertyColumn } from "./layout.ts";
+import type { BandColumns, Extinction, FlagRule, Layout, PropertyColumn } from "./layout.ts";
 import type { Survey } from "./survey.ts";
+import { bindDust, type DustBinding, floorOf, isCorrectedAway } from "./bind-corrections.ts";
 import { bindRatio, bindUnit, errorScaleOf, factorBefore } from "./bind-units.ts";
 import type { UnitBinding } from "./bind-units.ts";
 import type { Conversion } from "./units.ts";
@@ -35,6 +36,10 @@ export interface FieldBinding {
   readonly state: Place | undefined;
   /** Value and error are multiplied by what stands here. */
   readonly times: Place | undefined;
+  /** Of bands: what takes Galactic extinction away. */
+  readonly dust?: DustBinding;
+  /** Of bands: this fraction of the flux is added to its error in quadrature. */
+  readonly floor?: number;
   readonly flags: readonly FlagPlace[];
   readonly conversion: Conversion;
   /** Of a category: the index of the class that a text, in lower case, stands for. */
@@ -48,6 +53,10 @@ export interface BindOptions {
   readonly hdu?: string;
   /** 1 sigma error of a flux whose table has no error column, as a fraction of it. Without it that is an error. */
   readonly relativeError?: number;
+  /** Fractions of the flux that are added to its error in quadrature, by lists of bands or patterns; the last one holds. */
+  readonly floors?: readonly { readonly bands: string; readonly fraction: number }[];
+  /** What takes Galactic extinction away, in place of what the layout says; none: fluxes stay as they are. */
+  readonly extinction?: Extinction | "none";
   /**
    * Units by column, `*` standing for any characters. They outdo what the file says, but for a bare `*`: that is for
    * columns whose unit nobody states. The unit `survey` is the field's own.
@@ -61,6 +70,8 @@ export interface Context {
   readonly layout: Layout;
   readonly survey: Survey;
   readonly options: BindOptions;
+  /** Error floors that the user states, by band. */
+  readonly floors: ReadonlyMap<string, number>;
 }
 
 function numeric(path: string, column: ColumnSchema, element: number): Place {
@@ -147,6 +158,7 @@ export function bindBand(context: Context, index: number): FieldBinding | undefi
     );
   }
   const state = find(columns.state, name);
+  const dust = bindDust(context, field, name, element);
   const { unit, conversion } = reference
     ? bindRatio(context, value, reference, columns, field)
     : bindUnit(context, value, columns, field);
@@ -158,6 +170,8 @@ export function bindBand(context: Context, index: number): FieldBinding | undefi
     errorScale: error ? errorScaleOf(context, value, unit, error, columns.errorKind, columns, field) : 1,
     state: state && numeric(path, state, state.width > 1 ? element : 0),
     times: reference && numeric(path, reference, 0),
+    floor: floorOf(context, columns, field),
+    ...(dust === undefined ? {} : { dust }),
     flags: bindFlags(context, columns.flags, name, element),
     conversion,
   };
@@ -249,6 +263,7 @@ function bindCategory(
 export function bindProperty(context: Context, index: number): FieldBinding | undefined {
   const { path, find, layout, survey } = context;
   const field = survey.fields[index];
+  if (isCorrectedAway(context, field)) return undefined;
   const told = Object.hasOwn(layout.properties, field.name) ? layout.properties[field.name] : undefined;
   if (field.kind === "category") return bindCategory(context, index, field, told);
   const parts = told?.sum

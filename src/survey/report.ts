@@ -23,6 +23,8 @@ export interface ReadReport {
   readonly ignoredColumns: readonly string[];
   /** What ids are made of, where the table doesn't have it: rows are numbered then. */
   missingId?: string;
+  /** What was done to values that were used (extinction, error floors), and to how many. */
+  readonly treated: Map<string, number>;
   /** Rows whose id is missing; they are named by their number. */
   unnamedRows: number;
   /** What the files hold that was not read, one list a table: complete when its last row has been read. */
@@ -38,7 +40,7 @@ export function createReport(
 ): ReadReport {
   const id = missingId === undefined ? {} : { missingId };
   const of = { unusedColumns: columns.unused, ignoredColumns: columns.ignored, unnamedRows: 0, notes: [] };
-  return { layout, rowCount: 0, usedCount: 0, emptyRows: 0, reasons: new Map(), ...of, ...id };
+  return { layout, rowCount: 0, usedCount: 0, emptyRows: 0, reasons: new Map(), treated: new Map(), ...of, ...id };
 }
 
 export function countReason(report: ReadReport, reason: string, example: () => string): void {
@@ -55,6 +57,7 @@ export function addReport(total: ReadReport, part: ReadReport): void {
   total.usedCount += part.usedCount;
   total.emptyRows += part.emptyRows;
   total.unnamedRows += part.unnamedRows;
+  for (const [what, count] of part.treated) total.treated.set(what, (total.treated.get(what) ?? 0) + count);
   for (const notes of part.notes) if (!total.notes.includes(notes)) total.notes.push(notes);
   for (const [reason, { count, examples }] of part.reasons) {
     const known = total.reasons.get(reason);
@@ -75,6 +78,7 @@ export function formatReport(report: ReadReport): string[] {
     lines.push(`${counted(report.unnamedRows, "row")} without an id, named by number in its place: "row 17"`);
   }
   lines.push(...report.notes.flat());
+  for (const [what, count] of report.treated) lines.push(`${counted(count, "value")} ${what}`);
   if (report.emptyRows > 0) lines.push(`${counted(report.emptyRows, "row")} empty in the table`);
   for (const [reason, { count, examples }] of [...report.reasons].sort((a, b) => b[1].count - a[1].count)) {
     const what = reason.startsWith(LABEL_KEPT)
@@ -87,6 +91,11 @@ export function formatReport(report: ReadReport): string[] {
 
 /** Columns named in a line. */
 const NAMED = 8;
+
+/** Names in a line: the first few, and how many there are where those are not all. */
+export function shortList(names: readonly string[]): string {
+  return names.length > NAMED ? `${names.slice(0, NAMED).join(", ")}, ... (${names.length})` : names.join(", ");
+}
 
 /** A line on the columns that nothing was taken from; none where all were used. */
 export function unusedLines({ unusedColumns }: Pick<ReadReport, "unusedColumns">): string[] {
