@@ -124,7 +124,8 @@ function nameOf(token: string, template: string, filter: KnownFilter, taken: Rea
     : whose !== undefined && token.length === 1
       ? `${token.toLowerCase()}_${whose}`
       : token;
-  return taken.has(name) ? `${name}_band` : name;
+  // Everywhere else z is a redshift.
+  return taken.has(name) || name === "z" ? `${name}_band` : name;
 }
 
 /** Stand-in for a filter that nobody names [Angstrom]. */

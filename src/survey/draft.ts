@@ -185,7 +185,10 @@ export async function draftSurvey(path: string, options: DraftOptions = {}): Pro
   const used = new Set([
     ...bands.flatMap(columnsOf),
     ...properties.flatMap(({ column, error }) => [column, error?.column ?? ""]),
-    ...[ids.id ?? "", ids.tile ?? "", ids.parent ?? "", ...ids.places],
+    ids.id ?? "",
+    ids.tile ?? "",
+    ids.parent ?? "",
+    ...ids.places,
   ]);
   const file = basename(path).replace(/\[.*$/, "");
   const draft: Draft = {

@@ -103,6 +103,21 @@ describe("asinh magnitudes", () => {
     }
   });
 
+  it("are how SDSS's tables are read", () => {
+    const letters = ["u", "g", "r", "i", "z"];
+    const magnitudes = letters.flatMap((x) => [
+      [`modelMag_${x}`, [25.5]],
+      [`modelMagErr_${x}`, [0.5]],
+    ]);
+    const { catalog, report } = toCatalog(
+      tableOf({ objID: [1], ...Object.fromEntries(magnitudes) }),
+      loadSurvey("broad"),
+    );
+    expect(report.layout).toBe("sdss-model");
+    // Fainter than zero flux in all of them: 24.63, 25.11, 24.80, 24.36, 22.83.
+    for (const x of letters) expect(column(catalog, `${x}_sdss`)[0][0]).toBeLessThan(0);
+  });
+
   it("without a softening are an error that says what is missing", () => {
     const survey = sdss({ bands: { ...mags, softening: { u: 1.4e-10 } } });
     const cells = { id: [1], u: [20], e_u: [0.01], g: [20], e_g: [0.01] };
