@@ -19,6 +19,8 @@ export interface Binding {
   readonly parentId: string | undefined;
   readonly tile: string | undefined;
   readonly instrument: string | undefined;
+  /** Column of the rows' weights. */
+  readonly weight: string | undefined;
   /** Columns that have to be read, those that nothing is taken from, and of these those that are for people. */
   readonly columns: readonly string[];
   readonly unused: readonly string[];
@@ -174,6 +176,7 @@ export function bindLayout(
   const parentId = bindTemplate(find, layout.parentId);
   const tile = bindTemplate(find, layout.tile);
   const instrument = bindTemplate(find, layout.instrument);
+  const weight = find(layout.weight, "")?.name;
   const flags = bindFlags(context, layout.flags, "", 0);
   const places = fields.flatMap(({ value, error, state, times, flags: own }) => [
     ...value,
@@ -185,6 +188,7 @@ export function bindLayout(
   const used = new Set([
     ...[...places, ...flags].flatMap((place) => (place ? [place.column] : [])),
     ...[objectId, parentId, tile, instrument].flatMap(templateColumns),
+    ...(weight === undefined ? [] : [weight]),
   ]);
   const names = schema.map((column) => column.name);
   return {
@@ -195,6 +199,7 @@ export function bindLayout(
     parentId,
     tile,
     instrument,
+    weight,
     columns: names.filter((name) => used.has(name)),
     unused: names.filter((name) => !used.has(name) && !isIgnored(layout, name)),
     ignored: names.filter((name) => !used.has(name) && isIgnored(layout, name)),

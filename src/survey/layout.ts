@@ -82,6 +82,8 @@ export const layoutSchema = z.strictObject({
   parentId: z.string().min(1).optional(),
   tile: z.string().min(1).optional(),
   instrument: z.string().min(1).optional(),
+  /** Column of each row's weight: how many galaxies of the natural population it stands for, relative to the others. */
+  weight: columnNames.optional(),
   /** One description of columns for all bands, or several for different ones. */
   bands: z
     .union([bandColumnsSchema, z.array(bandColumnsSchema)])
@@ -108,6 +110,9 @@ export type PropertyColumn = z.output<typeof propertyColumnSchema>;
 export type UnitRule = Pick<PropertyColumn, "unit" | "insteadOf">;
 export type FlagRule = z.output<typeof flagSchema>;
 
+/** Column of the weights in Caleido's own tables. */
+export const WEIGHT = "prior_weight";
+
 /** Caleido's own tables: columns named as the fields, with `_err` and `_state`. */
 export const ownLayout: Layout = {
   name: "caleido",
@@ -118,6 +123,7 @@ export const ownLayout: Layout = {
   parentId: "{parent_id}",
   tile: "{tile}",
   instrument: "{instrument}",
+  weight: WEIGHT,
   bands: [
     { value: "{FIELD}", error: "{FIELD}_err", errorKind: "absolute", state: "{FIELD}_state", aliases: {}, flags: [] },
   ],

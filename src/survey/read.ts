@@ -85,6 +85,7 @@ const shortly = (x: number): string => String(Number(x.toPrecision(7)));
 
 /** Turns the columns of a table that `binding` names into a catalogue. `firstRow` rows came before, in messages. */
 function bindRows(
+  path: string,
   table: Table,
   survey: Survey,
   binding: Binding,
@@ -121,9 +122,20 @@ function bindRows(
   report.unnamedRows = unnamed;
   const tile = binding.tile === undefined ? {} : { tile: ids(binding.tile) };
   const instrument = binding.instrument === undefined ? {} : { instrument: ids(binding.instrument) };
+  const weight = binding.weight === undefined ? {} : { weight: readWeights(path, numbers, binding.weight, firstRow) };
   const idType = idTypeOf(columns, binding.objectId);
-  const texts = { objectId, ...(idType === undefined ? {} : { idType }), parentId, ...tile, ...instrument };
+  const texts = { objectId, ...(idType === undefined ? {} : { idType }), parentId, ...tile, ...instrument, ...weight };
   return { catalog: { fields, rowCount, ...texts, value, error, state }, report };
+}
+
+/** @throws UserError for a weight that is not a number, or below zero. */
+function readWeights(path: string, columns: ReadonlyMap<string, Column>, name: string, firstRow: number): Float32Array {
+  const weights = Float32Array.from(columns.get(name)?.data ?? [], Number);
+  const wrong = weights.findIndex((weight) => !(weight >= 0 && weight < Infinity));
+  if (wrong < 0) return weights;
+  throw new UserError(
+    `${path}: row ${firstRow + wrong + 1}: ${name} is ${weights[wrong]}, expected a weight of 0 or more`,
+  );
 }
 
 /** The type of ids that are the numbers of one column. */
@@ -150,7 +162,7 @@ function countEmpty(state: Uint8Array, isRejected: Uint8Array, fieldCount: numbe
  * @throws UserError when no layout, or more than one, fits its columns; for a unit that does not convert.
  */
 export function toCatalog(table: Table, survey: Survey, options: CatalogOptions = {}, name = "table"): CatalogBatch {
-  return bindRows(table, survey, bindLayout(name, table.columns, survey, options), options, 0);
+  return bindRows(name, table, survey, bindLayout(name, table.columns, survey, options), options, 0);
 }
 
 /**
@@ -185,7 +197,7 @@ export async function* readCatalog(
     const told = (): void => void notes.splice(0, notes.length, ...(source.notes?.() ?? []));
     let firstRow = 0;
     for await (const table of source.batches(wanted)) {
-      const batch = bindRows(table, survey, binding, options, firstRow);
+      const batch = bindRows(path, table, survey, binding, options, firstRow);
       batch.report.notes.push(notes);
       told();
       yield batch;

@@ -130,12 +130,13 @@ interface Sorter {
 }
 
 function createSorter(request: Preparation, survey: Survey, sources: readonly Source[], tiles?: TileSplit): Sorter {
-  const hasTile = sources.some(({ binding }) => binding.tile !== undefined);
-  const shards = { folder: request.out, survey, columns: tableColumns(sources, survey), hasTile };
+  const has = (key: "tile" | "weight"): boolean => sources.some(({ binding }) => binding[key] !== undefined);
+  const columns = { ...tableColumns(sources, survey), hasTile: has("tile"), hasWeight: has("weight") };
+  const shards = { folder: request.out, survey, columns };
   const writers = Object.fromEntries(
     splitNames.map((part) => [part, createShardWriter(part, { ...shards, rowsPerShard: request.rowsPerShard })]),
   ) as Record<SplitName, ShardWriter>;
-  const sample = createRowBuffer(survey, SAMPLE_ROWS, false);
+  const sample = createRowBuffer(survey, SAMPLE_ROWS);
   const rng = createRng(`${request.seed}:sample`);
   const droppedRows: Sorter["droppedRows"] = {};
   const drop = (reason: string, objectId: string): void => {
