@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { imfNames } from "./imf.ts";
 
 /** A column name, or several under which different exports have the same thing. `{FIELD}` stands for the field's name. */
 const columnNames = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
@@ -53,6 +54,11 @@ const propertyColumnSchema = z
     value: columnNames.optional(),
     /** Columns to be added up, such as the two lines of a doublet; `error` then names as many. */
     sum: z.array(z.string().min(1)).min(2).optional(),
+    /** Column that this is divided by, and its 1 sigma error: a line's flux by its continuum. */
+    per: columnNames.optional(),
+    perError: columnNames.optional(),
+    /** Who measured it, where that is not the layout's `source`. */
+    source: z.string().min(1).optional(),
     error: columnNames.optional(),
     errorKind,
     /** 16 and 84 % quantile columns instead of an error: half their distance is 1 sigma. */
@@ -67,12 +73,22 @@ const propertyColumnSchema = z
     classes: z.record(z.string(), z.string().min(1)).optional(),
     flags: z.array(flagSchema).default([]),
   })
-  .refine(({ value, sum }) => (value === undefined) !== (sum === undefined), "expected either value or sum");
+  .refine(({ value, sum }) => (value === undefined) !== (sum === undefined), "expected either value or sum")
+  .refine(
+    ({ per, errorKind: kind, interval }) => per === undefined || (kind === "absolute" && interval === undefined),
+    "expected an absolute error of what is divided by a column",
+  );
 
 /** How one kind of table names a survey's columns. */
 export const layoutSchema = z.strictObject({
   name: z.string().min(1),
   title: z.string().min(1),
+  /** Who measured the properties: values of several are not mixed without a word. Default: the layout's name. */
+  source: z.string().min(1).optional(),
+  /** Initial mass function of masses and rates; default: the survey's own. */
+  imf: z.enum(imfNames).optional(),
+  /** Equivalent widths: of the emission alone (default), or net of the stars' absorption, which can't be undone here. */
+  widths: z.enum(["emission", "net"]).optional(),
   /** Where these tables come from, and what to know of them: for people. */
   notes: z.array(z.string().min(1)).default([]),
   /** Never guessed from the columns: used only when it is named. */
@@ -94,7 +110,10 @@ export const layoutSchema = z.strictObject({
   flags: z.array(flagSchema).default([]),
   /** Numbers that stand for "no value", in values and in errors; single precision of them does too. */
   magic: z.array(z.number()).default([]),
-  /** Columns that such tables have for people, `*` for any run of characters: not named among those that were not used. */
+  /**
+   * Columns that such tables have for people, `*` for any run of characters: not named among those that were not used, and
+   * not read as the field of their name, which they are not.
+   */
   ignored: z.array(z.string().min(1)).default([]),
   /** Magnitudes, and errors of them, of this size and beyond (either sign) stand for "none"; null: no size does. */
   noMagnitude: z.number().positive().nullable().optional(),

@@ -8,6 +8,7 @@ import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
 import { readField, readFlags } from "./cells.ts";
 import { templateColumns } from "./find.ts";
 import { NO_MAGNITUDE } from "./layout.ts";
+import { limitRates } from "./limits.ts";
 import { addReport, countReason, createReport, formatReport } from "./report.ts";
 import type { ReadReport } from "./report.ts";
 import type { Survey } from "./survey.ts";
@@ -83,6 +84,11 @@ function fromDigits(column: Column): Column {
 /** A number in a message: single precision has no more digits to tell. */
 const shortly = (x: number): string => String(Number(x.toPrecision(7)));
 
+/** One list, so that it is told once. */
+const NET_WIDTHS = [
+  "equivalent widths are net of stellar absorption, which can't be undone: ours are of the emission alone",
+];
+
 /** Turns the columns of a table that `binding` names into a catalogue. `firstRow` rows came before, in messages. */
 function bindRows(
   path: string,
@@ -116,6 +122,9 @@ function bindRows(
     const sink = { fieldCount: fields.length, value, error, state, reject };
     report.usedCount += readField(numbers, rowCount, bound, field, cells, sink);
   }
+  const hasWidths = binding.fields.some(({ field }) => fields[field].kind === "ew");
+  if (layout.widths === "net" && hasWidths) report.notes.push(NET_WIDTHS);
+  report.limitCount = limitRates({ fields, rowCount, value, error, state });
   report.emptyRows = countEmpty(state, isRejected, fields.length);
   const ids = (template: string | undefined): string[] => readIds(columns, template, firstRow, rowCount);
   const { objectId, parentId, unnamed } = readNames(columns, binding, firstRow, rowCount);
@@ -162,7 +171,7 @@ function countEmpty(state: Uint8Array, isRejected: Uint8Array, fieldCount: numbe
  * @throws UserError when no layout, or more than one, fits its columns; for a unit that does not convert.
  */
 export function toCatalog(table: Table, survey: Survey, options: CatalogOptions = {}, name = "table"): CatalogBatch {
-  return bindRows(name, table, survey, bindLayout(name, table.columns, survey, options), options, 0);
+  return bindRows(name, table, survey, bindLayout(name, table.columns, survey, options, table.metadata), options, 0);
 }
 
 /**
@@ -190,7 +199,7 @@ export async function* readCatalog(
 ): AsyncGenerator<CatalogBatch, void, undefined> {
   const source = await openFor(path, survey, options);
   try {
-    const binding = bindLayout(source.path, source.schema, survey, options);
+    const binding = bindLayout(source.path, source.schema, survey, options, source.metadata);
     const { batchRows } = options;
     const wanted = { columns: binding.columns, texts: idColumns(binding), ...(batchRows ? { batchRows } : {}) };
     const notes: string[] = [];
@@ -223,8 +232,8 @@ export interface TableOutline {
 export async function outlineTable(path: string, survey: Survey, options: CatalogOptions = {}): Promise<TableOutline> {
   const source = await openFor(path, survey, options);
   try {
-    const { schema, rowCount } = source;
-    return { path: source.path, binding: bindLayout(source.path, schema, survey, options), rowCount };
+    const { schema, rowCount, metadata } = source;
+    return { path: source.path, binding: bindLayout(source.path, schema, survey, options, metadata), rowCount };
   } finally {
     await source.close();
   }

@@ -7,6 +7,7 @@ import { didYouMean } from "../io/nearest.ts";
 import { readYaml } from "../io/yaml.ts";
 import type { Band, Field, Instrument } from "./field.ts";
 import { type Highlights, highlightShape, highlightsOf } from "./highlights.ts";
+import { counted, type ImfName, imfNames } from "./imf.ts";
 import { heirOf, inherit, omittable } from "./inherit.ts";
 import { layoutSchema } from "./layout.ts";
 import type { Layout } from "./layout.ts";
@@ -67,6 +68,8 @@ const propertySchema = z.strictObject({
   kind: z.enum(["log", "linear", "redshift", "ew", "category"]),
   unit: z.string().default(""),
   description: z.string().min(1),
+  /** Of log10 of a stellar mass or star formation rate: converted where a layout is for another initial mass function. */
+  counts: z.enum(counted).optional(),
   /** Of a number. */
   range: interval.optional(),
   /** Of a category: the names of its classes. New ones go to the end. */
@@ -87,6 +90,8 @@ export const surveySchema = z.strictObject({
   licence: z.string().min(1).default("not stated"),
   citation: z.array(z.string().min(1)).default([]),
   notes: z.array(z.string().min(1)).default([]),
+  /** Initial mass function that masses and star formation rates are for. */
+  imf: z.enum(imfNames).default("kroupa"),
   fluxUnit: z.string().min(1),
   fluxRange: interval,
   tiles: z.array(z.string().min(1)).min(1),
@@ -117,6 +122,8 @@ export interface Survey extends Highlights {
   readonly licence: string;
   readonly citation: readonly string[];
   readonly notes: readonly string[];
+  /** Initial mass function that masses and star formation rates are for. */
+  readonly imf: ImfName;
   /** Unit of every flux, e.g. `1e-19 erg/s/cm2/A`. */
   readonly fluxUnit: string;
   /** Tiles; a band's `depth` has one entry per tile, or a single one that holds for all. */
@@ -253,7 +260,7 @@ function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: st
 
 /** The property that a row describes. @throws UserError for a number without a range, a category without classes. */
 function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: string): Field {
-  const { name, unit, description, range, classes } = row;
+  const { name, unit, description, range, classes, counts } = row;
   const fail = (what: string): never => {
     throw new UserError(`${at}: property "${name}": ${what}`);
   };
@@ -263,8 +270,10 @@ function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: st
     return { id: rowId, name, kind: "category", unit: "", description, range: [0, known.length - 1], classes: known };
   }
   if (classes !== undefined) fail(`classes belong to kind: category, not ${row.kind}`);
+  if (counts !== undefined && row.kind !== "log") fail(`counts: ${counts} belongs to kind: log, not ${row.kind}`);
   const possible = range ?? fail("expected range: [low, high]");
-  return { id: rowId, name, kind: row.kind, unit, description, range: possible };
+  const known = { id: rowId, name, kind: row.kind, unit, description, range: possible };
+  return counts === undefined ? known : { ...known, counts };
 }
 
 /**
@@ -311,6 +320,7 @@ export function surveyOf(
     licence: file.licence,
     citation: file.citation,
     notes: file.notes,
+    imf: file.imf,
     fluxUnit: file.fluxUnit,
     tiles: file.tiles,
     instruments: file.instruments.map((one) => definedOf<Instrument>(one)),

@@ -13,6 +13,7 @@ import type { Catalog } from "../survey/catalog.ts";
 import { isPrepared, type Manifest, SHARD_PATTERN, writeManifest } from "../survey/prepared.ts";
 import { outlineTable, readCatalog, readTiles, type TableOutline } from "../survey/read.ts";
 import { addReport, formatReport, type ReadReport, unusedLines } from "../survey/report.ts";
+import { canBeLimit } from "../survey/limits.ts";
 import { createRowBuffer, createShardWriter, type RowBuffer, type ShardWriter } from "../survey/shards.ts";
 import { FEWEST_TILES, parentSplit, type SplitName, splitNames, surveyTiles, type TileSplit } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
@@ -117,7 +118,7 @@ function tableColumns(sources: readonly Source[], { fields }: Survey): { hasErro
   const of = (j: number) => sources.flatMap(({ binding }) => binding.fields.filter(({ field }) => field === j));
   return {
     hasError: fields.map(({ band }, j) => band !== undefined || of(j).some(({ error }) => error.length > 0)),
-    hasState: fields.map((_, j) => of(j).some(({ state }) => state !== undefined)),
+    hasState: fields.map((field, j) => of(j).some(({ state }) => state !== undefined || canBeLimit(field))),
   };
 }
 
@@ -284,6 +285,7 @@ async function prepareLocked(
       sha256: hashes[i],
       layout: binding.layout.name,
       rows: rows[i],
+      labels: binding.sources,
     })),
     split,
     rowsPerShard,
