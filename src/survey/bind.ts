@@ -141,7 +141,8 @@ function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Sur
     );
   const complete = fitting(options);
   // One that would fit but for its errors: binding it says which they are.
-  const candidates = complete.length > 0 ? complete : fitting({ ...options, relativeError: 1 });
+  const fits = complete.length > 0 ? complete : fitting({ ...options, relativeError: 1 });
+  const candidates = fits.filter(({ versionOf }) => !fits.some((layout) => layout.name === versionOf));
   if (candidates.length === 1) return candidates[0];
   const list = (some: readonly Layout[]): string => some.map((layout) => describeLayout(layout, survey)).join(", ");
   if (candidates.length > 1) {

@@ -85,6 +85,8 @@ export const layoutSchema = z.strictObject({
   title: z.string().min(1),
   /** Who measured the properties: values of several are not mixed without a word. Default: the layout's name. */
   source: z.string().min(1).optional(),
+  /** Layout of another version of the same tables: that one is meant where both fit as well. */
+  versionOf: z.string().min(1).optional(),
   /** Initial mass function of masses and rates; default: the survey's own. */
   imf: z.enum(imfNames).optional(),
   /** Equivalent widths: of the emission alone (default), or net of the stars' absorption, which can't be undone here. */

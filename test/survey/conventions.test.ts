@@ -18,13 +18,15 @@ import { scratch } from "../helpers/scratch.ts";
 const survey = loadSurvey("minijpas");
 const at = (name: string): number => survey.fields.findIndex((field) => field.name === name);
 
-function tableOf(columns: Readonly<Record<string, readonly number[]>>, metadata: Record<string, string> = {}): Table {
-  const data = Object.entries(columns).map(([name, values]): Column => ({
-    name,
-    type: "float64",
-    width: 1,
-    data: Float64Array.from(values),
-  }));
+function tableOf(
+  columns: Readonly<Record<string, readonly number[]>>,
+  metadata: Readonly<Record<string, string>> = {},
+  units: Readonly<Record<string, string>> = {},
+): Table {
+  const data = Object.entries(columns).map(([name, values]): Column => {
+    const unit = units[name] === undefined ? {} : { unit: units[name] };
+    return { name, type: "float64", width: 1, data: Float64Array.from(values), ...unit };
+  });
   return { rowCount: data[0].data.length, columns: data, metadata };
 }
 
@@ -84,6 +86,42 @@ describe("initial mass functions", () => {
     expect(catalog.value[at("HALPHA_EW")]).toBe(20);
     const same = toCatalog(table, withLayout({}), { layout: "theirs" });
     expect(same.catalog.value[at("LOGM")]).toBe(10);
+  });
+});
+
+describe("FastSpecFit from version 3 on", () => {
+  const desi = loadSurvey("desi");
+  const value = (table: Table, name: string): [number, number, number] => {
+    const { catalog } = toCatalog(table, desi);
+    const j = desi.fields.findIndex((field) => field.name === name);
+    return [catalog.value[j], catalog.error[j], catalog.state[j]];
+  };
+
+  it("SPECPHOT has optical depths and inverse variances; ages and metallicities are not ours", () => {
+    const columns = { TAUV: [0.5], TAUV_IVAR: [100], AGE: [3], ZZSUN: [0], LOGMSTAR: [10], LOGMSTAR_IVAR: [400] };
+    const units = { LOGMSTAR: "Msun", LOGMSTAR_IVAR: "1 / Msun2", SFR: "Msun / yr", SFR_IVAR: "yr2 / Msun2" };
+    const table = tableOf({ TARGETID: [39], ...columns, SFR: [2], SFR_IVAR: [25] }, {}, units);
+    expect(toCatalog(table, desi).report.layout).toBe("fastspecfit-specphot");
+    expect(toCatalog(table, desi).report.sources.get("LOGM")).toEqual(["FastSpecFit"]);
+    const h = -2 * Math.log10(0.7);
+    const close = (name: string, expected: number, sigma: number): void => {
+      const [x, error, state] = value(table, name);
+      expect(state).toBe(State.measured);
+      expect(x).toBeCloseTo(expected, 5);
+      expect(error).toBeCloseTo(sigma, 5);
+    };
+    close("AV", 0.5 * 1.085736, 0.1 * 1.085736);
+    close("LOGM", 10 + h + Math.log10(1.06), 0.05);
+    close("LOGSFR", Math.log10(2) + h + Math.log10(0.67 / 0.63), 0.1 / Math.LN10);
+    for (const name of ["LOGZ", "AGE"]) expect(value(table, name)).toEqual([0, 0, State.notObserved]);
+  });
+
+  it("is another version: where nothing tells which, the older one is meant, and reads the same", () => {
+    const table = tableOf({ TARGETID: [39], LOGMSTAR: [10], SFR: [2] });
+    const old = toCatalog(table, desi);
+    expect(old.report.layout).toBe("fastspecfit");
+    const later = toCatalog(table, desi, { layout: "fastspecfit-specphot" });
+    expect([...later.catalog.value]).toEqual([...old.catalog.value]);
   });
 });
 

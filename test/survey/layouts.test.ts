@@ -66,6 +66,9 @@ describe("every survey file", () => {
 });
 
 describe("labels of SDSS galaxies", () => {
+  const line = (name: string, ...cells: readonly number[]): Cells =>
+    Object.fromEntries(["FLUX", "FLUX_ERR", "CONT", "CONT_ERR"].map((what, i) => [`${name}_${what}`, cells[i]]));
+
   it("MPA-JHU: widths are fluxes over continua, quantiles give errors, doublets are added up", () => {
     const row = {
       PLATEID: 285,
@@ -81,25 +84,13 @@ describe("labels of SDSS galaxies", () => {
       SFR_TOT_P50: -9999,
       SFR_TOT_P16: -9999,
       SFR_TOT_P84: -9999,
-      H_ALPHA_FLUX: 25,
-      H_ALPHA_FLUX_ERR: 0.5,
-      H_ALPHA_CONT: 2,
-      H_ALPHA_CONT_ERR: 0.1,
       H_ALPHA_EQW: -19, // [NII] is in it
-      H_BETA_FLUX: -3,
-      H_BETA_FLUX_ERR: -1,
-      H_BETA_CONT: 2,
-      H_BETA_CONT_ERR: 0.1,
-      NII_6584_FLUX: 8,
-      NII_6584_FLUX_ERR: 0.5,
-      NII_6584_CONT: 0,
-      NII_6584_CONT_ERR: 0.1,
+      ...line("H_ALPHA", 25, 0.5, 2, 0.1),
+      ...line("H_BETA", -3, -1, 2, 0.1),
+      ...line("NII_6584", 8, 0.5, 0, 0.1),
+      ...line("OII_3729", 4, 0.4, 0.5, 0.01),
       OII_3726_FLUX: 3,
       OII_3726_FLUX_ERR: 0.3,
-      OII_3729_FLUX: 4,
-      OII_3729_FLUX_ERR: 0.4,
-      OII_3729_CONT: 0.5,
-      OII_3729_CONT_ERR: 0.01,
     };
     const table = tableOf(row, { ...row, RELIABLE: 0 }, { ...row, Z_WARNING: 4, OII_3729_FLUX: -9999 });
     const { catalog, report } = read("sdss-spectra", table);
@@ -184,30 +175,6 @@ describe("labels of DESI galaxies", () => {
     expectCell(catalog, 0, "HALPHA_EW", 20, 0.5);
     expect(cell(catalog, 0, "HBETA_EW")).toEqual([0, 0, State.notObserved]);
     expectCell(catalog, 0, "OII3727_EW", 7, Math.sqrt(1 / 4 + 1));
-  });
-
-  it("FastSpecFit from version 3 on: SPECPHOT has optical depths, and inverse variances", () => {
-    const { catalog, report } = read(
-      "desi",
-      tableOf({
-        TARGETID: 39,
-        TAUV: 0.5,
-        TAUV_IVAR: 100,
-        AGE: [3, "Gyr"],
-        ZZSUN: 0,
-        LOGMSTAR: [10, "Msun"],
-        LOGMSTAR_IVAR: [400, "1 / Msun2"],
-        SFR: [2, "Msun / yr"],
-        SFR_IVAR: [25, "yr2 / Msun2"],
-      }),
-    );
-    expect(report.layout).toBe("fastspecfit-specphot");
-    const h = -2 * Math.log10(0.7);
-    expectCell(catalog, 0, "AV", 0.5 * 1.085736, 0.1 * 1.085736);
-    expectCell(catalog, 0, "LOGM", 10 + h + Math.log10(1.06), 0.05);
-    expectCell(catalog, 0, "LOGSFR", Math.log10(2) + h + Math.log10(0.67 / 0.63), 0.1 / Math.LN10);
-    for (const name of ["LOGZ", "AGE"]) expect(cell(catalog, 0, name)).toEqual(nothing);
-    expect(report.sources.get("LOGM")).toEqual(["FastSpecFit"]);
   });
 
   it("of two layouts that differ in capitals, the one with the table's is meant", () => {
