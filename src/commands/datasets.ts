@@ -86,11 +86,12 @@ function propertyRow(name: string, told: PropertyColumn, source: string): string
   const scaled = factor === 1 ? column : factor === -1 ? `-${column}` : `${factor} x ${column}`;
   const shift = offset === 0 ? "" : ` ${offset > 0 ? "+" : "-"} ${Math.abs(offset)}`;
   const formula = { identity: `${scaled}${shift}`, log10: `log10(${scaled})${shift}`, pow10: `10^(${scaled}${shift})` };
+  const ofValue = sum === undefined ? listOf(error ?? "") : (error as readonly string[]).join(", ");
   const errors = interval
     ? `(${interval[1]} - ${interval[0]}) / 2`
     : error === undefined
       ? ""
-      : `${[...(sum === undefined ? [listOf(error)] : error), ...(perError === undefined ? [] : [listOf(perError)])].join(", ")} (${errorWords[errorKind]})`;
+      : `${[ofValue, ...(perError === undefined ? [] : [listOf(perError)])].join(", ")} (${errorWords[errorKind]})`;
   return [name, formula[transform], unit ?? "", errors, told.source ?? source];
 }
 

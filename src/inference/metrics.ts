@@ -185,12 +185,12 @@ export function scoreField(p: Predictions, kind: FieldKind, options: ScoreOption
       (metric.needs === undefined || p[metric.needs] !== undefined)
     );
   });
-  const evaluate = (drawn: Int32Array): Float64Array => {
-    const some = p.weight === undefined ? drawn : inProportion(drawn, p.weight);
+  const evaluate = (drawn: Int32Array, repeats = 1): Float64Array => {
+    const some = p.weight === undefined ? drawn : inProportion(drawn, p.weight, repeats);
     const residual = residuals(p, kind, some);
     return Float64Array.from(names, (name) => metrics[name].compute(p, some, residual));
   };
-  const values = evaluate(rows);
+  const values = evaluate(rows, REPEATS);
   const draws = resampleByParent(p.parent, rows, options.resamples ?? 200, options.rng, evaluate);
   return Object.fromEntries(
     names.map((name, j) => [
@@ -220,7 +220,7 @@ function residuals(p: Predictions, kind: FieldKind, rows: Int32Array): Residuals
   return Float64Array.from(rows, (row) => (p.point[row] - p.truth[row]) / unit(p.truth[row]));
 }
 
-/** Rows of `inProportion` per row that it is given. */
+/** Rows of `inProportion` per row that it is given; bootstrap draws, which scatter by more, take one. */
 const REPEATS = 4;
 
 /**
