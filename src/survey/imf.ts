@@ -1,11 +1,11 @@
 /** Initial mass functions that masses and star formation rates are given for, and the one they are converted to. */
 
-export const imfNames = ["kroupa", "chabrier", "salpeter"] as const;
-export type ImfName = (typeof imfNames)[number];
+export type ImfName = "kroupa" | "chabrier" | "salpeter";
+export const imfNames = ["kroupa", "chabrier", "salpeter"] as const satisfies readonly ImfName[];
 
 /** What of a galaxy is counted in stars of an initial mass function: log10 of a mass, or of a rate of forming it. */
-export const counted = ["mass", "rate"] as const;
-export type Counted = (typeof counted)[number];
+export type Counted = "mass" | "rate";
+export const counted = ["mass", "rate"] as const satisfies readonly Counted[];
 
 /**
  * What masses and rates are multiplied by to be Kroupa's (2001, MNRAS 322, 231; 0.1 - 100 Msun). Masses: Speagle et al. 2014,

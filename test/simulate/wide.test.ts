@@ -96,6 +96,11 @@ describe("draws of the wide population", () => {
 });
 
 describe("a wide population", () => {
+  it("has redshifts of its own", () => {
+    const options = { survey, population: "wide", redshift: { median: 0.5 }, n: 1, workers: 0 } as const;
+    return expect(simulateBuiltin(options).next()).rejects.toThrow(/wide population has redshifts of its own/);
+  });
+
   it("is flatter in every quantity named, and weighted it is the natural one", { timeout: 300_000 }, async () => {
     const [natural, wide] = [await columnsOf("natural"), await columnsOf("wide")];
     expect(natural.has("prior_weight")).toBe(false);
