@@ -270,10 +270,10 @@ function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: st
     return { id: rowId, name, kind: "category", unit: "", description, range: [0, known.length - 1], classes: known };
   }
   if (classes !== undefined) fail(`classes belong to kind: category, not ${row.kind}`);
-  if (counts !== undefined && row.kind !== "log") fail(`counts: ${counts} belongs to kind: log, not ${row.kind}`);
   const possible = range ?? fail("expected range: [low, high]");
   const known = { id: rowId, name, kind: row.kind, unit, description, range: possible };
-  return counts === undefined ? known : { ...known, counts };
+  // an heir that makes another kind of it still inherits the key
+  return counts === undefined || row.kind !== "log" ? known : { ...known, counts };
 }
 
 /**
