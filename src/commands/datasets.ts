@@ -1,11 +1,13 @@
 import type { Field } from "../survey/field.ts";
 import { type BandColumns, type FlagRule, type Layout, namesFor, type PropertyColumn } from "../survey/layout.ts";
+import { draftSurvey } from "../survey/draft.ts";
+import { surveyGrammar, surveyJsonSchema } from "../survey/grammar.ts";
 import { listSurveys, loadSurvey, type Survey } from "../survey/survey.ts";
 import { imfShift } from "../survey/imf.ts";
 import { number } from "../text.ts";
 import { depthFlux } from "../tokens/transform.ts";
 import { defineCommand } from "./shared.ts";
-import { printTable } from "./terminal.ts";
+import { printTable, terminal } from "./terminal.ts";
 
 // What this verb says is its result: all of it goes to stdout.
 const say = (text: string): void => console.log(text);
@@ -104,7 +106,7 @@ function flagRows(rules: readonly FlagRule[]): string[][] {
 }
 
 /** What a layout's masses, rates and equivalent widths mean, and what becomes of them. */
-function conventionLines(layout: Layout, { fields, imf }: Survey): string[] {
+function conventionLines(layout: Layout, { fields, file: { imf } }: Survey): string[] {
   const told = fields.filter(({ name }) => Object.hasOwn(layout.properties, name));
   const from = layout.imf ?? imf;
   const shifts = told.flatMap((field) => {
@@ -125,8 +127,10 @@ function conventionLines(layout: Layout, { fields, imf }: Survey): string[] {
 }
 
 function showLayout(layout: Layout, survey: Survey): void {
-  const { name, title, bands, properties, magic, objectId, tile, notes, onRequest } = layout;
-  heading(`layout ${name}: ${title}${onRequest ? " (only with --layout)" : ""}`);
+  const { name, title, from, bands, properties, magic, objectId, tile, notes, onRequest } = layout;
+  heading(
+    `layout ${name}: ${title}${from === undefined ? "" : `, of ${from}`}${onRequest ? " (only with --layout)" : ""}`,
+  );
   say(`  object ${objectId}${tile === undefined ? "" : `, tile ${tile}`}`);
   for (const columns of bands) say(`  ${bandLine(columns)}`);
   if (magic.length > 0) say(`  no value: ${magic.join(", ")}`);
@@ -141,18 +145,44 @@ function showLayout(layout: Layout, survey: Survey): void {
   if (flags.length > 0) printTable(["flag", "set", "meaning", "values are"], flags);
 }
 
-export const datasetsCommand = defineCommand<{ name: string | undefined }>({
+interface Arguments {
+  name: string | undefined;
+  new: string | undefined;
+  hdu: string | undefined;
+  grammar: boolean;
+  schema: boolean;
+}
+
+/** What stands in for the list of surveys, on stdout as it goes into a file; undefined where nothing does. */
+async function textOf({ new: table, hdu, grammar, schema }: Arguments): Promise<string | undefined> {
+  if (grammar) return surveyGrammar();
+  if (schema) return `${JSON.stringify(surveyJsonSchema(), null, 2)}\n`;
+  if (table === undefined) return undefined;
+  const { text, hints } = await draftSurvey(table, hdu === undefined ? {} : { hdu });
+  for (const line of hints) terminal.say(line);
+  return text;
+}
+
+export const datasetsCommand = defineCommand<Arguments>({
   command: "datasets [name]",
   describe: "list the known surveys, or show one: source, bands, properties, columns, errors, flags, licence",
   builder: (yargs) =>
     yargs
       .positional("name", { type: "string", describe: "survey to show, or a path to a survey file" })
+      .option("new", { type: "string", describe: "draft a survey file, with a layout, from a table's columns" })
+      .option("hdu", { type: "string", describe: "table of a file that holds several, by name or number" })
+      .option("grammar", { type: "boolean", default: false, describe: "what can stand in a survey file, as Markdown" })
+      .option("schema", { type: "boolean", default: false, describe: "the same as a JSON Schema, for editors" })
+      .example("$0 datasets --new cat.fits > mine.yaml", "a survey file for one's own catalogue, to be looked through")
       .example("$0 datasets minijpas", "what miniJPAS has, and how its exports are read"),
-  handler: ({ name }) => {
+  handler: async (args) => {
+    const text = await textOf(args);
+    if (text !== undefined) return void process.stdout.write(text);
+    const { name } = args;
     if (name === undefined) return listAll();
     const survey = loadSurvey(name);
     say(
-      `${survey.title} (${survey.path})\nfluxes in ${survey.fluxUnit}; masses and star formation rates for the IMF of ${survey.imf}`,
+      `${survey.title} (${survey.path})\nfluxes in ${survey.fluxUnit}; masses and star formation rates for the IMF of ${survey.file.imf}`,
     );
     showFields(survey);
     for (const layout of survey.layouts) showLayout(layout, survey);

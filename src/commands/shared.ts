@@ -74,6 +74,8 @@ export interface ReadArguments {
   readonly hdu: string | undefined;
   readonly unit: string[] | undefined;
   readonly relativeError: number | undefined;
+  readonly errorFloor: string[] | undefined;
+  readonly extinction: string | undefined;
 }
 
 export function readOptions(yargs: Argv): Argv {
@@ -94,11 +96,41 @@ export function readOptions(yargs: Argv): Argv {
     .option("relative-error", {
       type: "number",
       describe: "1 sigma error of fluxes without an error column, as a fraction",
+    })
+    .option("error-floor", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      describe: 'BANDS=FRACTION of the flux added to errors in quadrature (0.02 is 0.02 mag): "J*=0.02", broad=0.01',
+    })
+    .option("extinction", {
+      type: "string",
+      describe:
+        'correct fluxes for Galactic extinction by a column: E(B-V) as EBV or "0.86*EBV", or MW_TRANSMISSION_{FIELD}; none: not',
     }) as Argv;
 }
 
+/** `J*=0.02` as bands and a fraction. */
+function floorFrom(text: string): NonNullable<BindOptions["floors"]>[number] {
+  const split = text.lastIndexOf("=");
+  const fraction = split < 1 || split === text.length - 1 ? Number.NaN : Number(text.slice(split + 1));
+  if (Number.isNaN(fraction)) {
+    throw new UserError(`--error-floor ${text}: expected BANDS=FRACTION, e.g. --error-floor "J*=0.02"`);
+  }
+  return { bands: text.slice(0, split), fraction };
+}
+
+/** `EBV`, `0.86*EBV`, `none`. */
+function extinctionFrom(text: string): NonNullable<BindOptions["extinction"]> {
+  if (text === "none") return text;
+  const [, scale = "1", column] = /^(?:\s*([\d.eE+-]+)\s*\*)?\s*(.+?)\s*$/.exec(text) ?? [];
+  if (column !== undefined && Number(scale) > 0) return { column, scale: Number(scale) };
+  throw new UserError(`--extinction ${text}: expected a column, or a number above 0 times one, e.g. "0.86*EBV"`);
+}
+
 /** @throws UserError for a unit that is not `COLUMN=UNIT`, an error that is not positive. */
-export function readOptionsOf({ layout, hdu, unit, relativeError }: ReadArguments): BindOptions {
+export function readOptionsOf(args: ReadArguments): BindOptions {
+  const { layout, hdu, unit, relativeError, errorFloor, extinction } = args;
   if (relativeError !== undefined && !(relativeError > 0)) {
     throw new UserError(`--relative-error ${relativeError}: expected a fraction above 0, e.g. 0.05`);
   }
@@ -109,6 +141,8 @@ export function readOptionsOf({ layout, hdu, unit, relativeError }: ReadArgument
   });
   return {
     ...(units.length === 0 ? {} : { units }),
+    ...(errorFloor === undefined ? {} : { floors: errorFloor.map(floorFrom) }),
+    ...(extinction === undefined ? {} : { extinction: extinctionFrom(extinction) }),
     ...(layout === undefined ? {} : { layout }),
     ...(hdu === undefined ? {} : { hdu }),
     ...(relativeError === undefined ? {} : { relativeError }),

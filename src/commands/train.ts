@@ -34,7 +34,19 @@ function recipeOptions(yargs: Argv, recipe: string): Argv {
 }
 
 /** What a run that is continued has said already. */
-const OF_THE_RUN = ["recipe", "set", "out", "layout", "unit", "relative-error", "init", "freeze", "survey"] as const;
+const OF_THE_RUN = [
+  "recipe",
+  "set",
+  "out",
+  "layout",
+  "unit",
+  "relative-error",
+  "error-floor",
+  "extinction",
+  "init",
+  "freeze",
+  "survey",
+] as const;
 const TABLES = ["source", "unlabelled", "labelled"] as const;
 
 /** @throws UserError for what is given beside `--resume`, which would not heed it. */

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { logNdtr, logSoftmax, logSumExp } from "../engine/ops.ts";
 import { categoryDistribution } from "./category.ts";
+import { type Bend, logConvolved } from "./convolved.ts";
 import type { Distribution } from "./distribution.ts";
 import { histogramDistribution } from "./histogram.ts";
 import { mixtureDistribution } from "./mixture.ts";
@@ -13,6 +14,8 @@ export interface HeadTargets {
   readonly sigma: tf.Tensor;
   /** [M] bool: the value is an upper limit. */
   readonly isUpperLimit: tf.Tensor;
+  /** How the encoding bends at each target; without it errors are Gaussian in the encoded space. Mixtures alone ask. */
+  readonly curve?: Bend;
 }
 
 /** What an answer's distribution is, with all that its shape depends on. Edges are in encoded units, increasing. */
@@ -49,13 +52,16 @@ const mixture: Head<SpecOf<"mixture">> = {
     ...Array.from({ length: k }, (_, i) => (k === 1 ? 0 : -1.5 + (3 * i) / (k - 1))),
     ...Array.from({ length: k }, () => -0.5),
   ],
-  negLogLik(raw, { value, sigma, isUpperLimit }, { components: k }) {
+  negLogLik(raw, { value, sigma, isUpperLimit, curve }, { components: k }) {
     const [logits, means, logSigma] = tf.split(raw, [k, k, k], 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
-    const own = tf.exp(tf.mul(tf.clipByValue(logSigma, ...LOG_SIGMA), 2)); // [M, K]
-    const variance = tf.add(own, tf.expandDims(tf.square(sigma), 1)); // [M, K]
+    const width = tf.exp(tf.clipByValue(logSigma, ...LOG_SIGMA)); // [M, K]
+    const variance = tf.add(tf.square(width), tf.expandDims(tf.square(sigma), 1)); // [M, K]
     const pull = tf.sub(tf.expandDims(value, 1), means); // [M, K]
-    const square = tf.div(tf.square(pull), variance); // [M, K]
-    const logDensity = tf.sub(tf.mul(tf.add(square, tf.log(variance)), -0.5), HALF_LOG_2PI); // [M, K]
+    const square = (): tf.Tensor => tf.div(tf.square(pull), variance); // [M, K]
+    const logDensity =
+      curve === undefined
+        ? tf.sub(tf.mul(tf.add(square(), tf.log(variance)), -0.5), HALF_LOG_2PI)
+        : logConvolved(means, width, { value, sigma, ...curve }); // [M, K]
     const logBelow = logNdtr(tf.div(pull, tf.sqrt(variance))); // [M, K]
     const term = tf.where(tf.expandDims(isUpperLimit, 1), logBelow, logDensity); // [M, K]
     return tf.neg(logSumExp(tf.add(logSoftmax(logits), term), 1)) as tf.Tensor1D;

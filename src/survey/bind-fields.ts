@@ -4,8 +4,9 @@ import type { ColumnSchema } from "../io/table.ts";
 import type { CategoryField, Field } from "./field.ts";
 import type { Finder } from "./find.ts";
 import { isIgnored, namesFor } from "./layout.ts";
-import type { BandColumns, FlagRule, Layout, PropertyColumn } from "./layout.ts";
+import type { BandColumns, Extinction, FlagRule, Layout, PropertyColumn } from "./layout.ts";
 import type { Survey } from "./survey.ts";
+import { bindDust, type DustBinding, floorOf, isCorrectedAway } from "./bind-corrections.ts";
 import { bindRatio, bindUnit, errorScaleOf, factorBefore } from "./bind-units.ts";
 import type { UnitBinding } from "./bind-units.ts";
 import { imfShift } from "./imf.ts";
@@ -38,6 +39,10 @@ export interface FieldBinding {
   readonly times: Place | undefined;
   /** Value and error are divided by what stands here, whose own error adds to theirs. */
   readonly per?: { readonly value: Place; readonly error: Place | undefined };
+  /** Of bands: what takes Galactic extinction away. */
+  readonly dust?: DustBinding;
+  /** Of bands: this fraction of the flux is added to its error in quadrature. */
+  readonly floor?: number;
   readonly flags: readonly FlagPlace[];
   readonly conversion: Conversion;
   /** Of a category: the index of the class that a text, in lower case, stands for. */
@@ -51,6 +56,10 @@ export interface BindOptions {
   readonly hdu?: string;
   /** 1 sigma error of a flux whose table has no error column, as a fraction of it. Without it that is an error. */
   readonly relativeError?: number;
+  /** Fractions of the flux that are added to its error in quadrature, by lists of bands or patterns; the last one holds. */
+  readonly floors?: readonly { readonly bands: string; readonly fraction: number }[];
+  /** What takes Galactic extinction away, in place of what the layout says; none: fluxes stay as they are. */
+  readonly extinction?: Extinction | "none";
   /**
    * Units by column, `*` standing for any characters. They outdo what the file says, but for a bare `*`: that is for
    * columns whose unit nobody states. The unit `survey` is the field's own.
@@ -64,6 +73,8 @@ export interface Context {
   readonly layout: Layout;
   readonly survey: Survey;
   readonly options: BindOptions;
+  /** Error floors that the user states, by band. */
+  readonly floors: ReadonlyMap<string, number>;
 }
 
 function numeric(path: string, column: ColumnSchema, element: number): Place {
@@ -150,6 +161,7 @@ export function bindBand(context: Context, index: number): FieldBinding | undefi
     );
   }
   const state = find(columns.state, name);
+  const dust = bindDust(context, field, name, element);
   const { unit, conversion } = reference
     ? bindRatio(context, value, reference, columns, field)
     : bindUnit(context, value, columns, field);
@@ -161,6 +173,8 @@ export function bindBand(context: Context, index: number): FieldBinding | undefi
     errorScale: error ? errorScaleOf(context, value, unit, error, columns.errorKind, columns, field) : 1,
     state: state && numeric(path, state, state.width > 1 ? element : 0),
     times: reference && numeric(path, reference, 0),
+    floor: floorOf(context, columns, field),
+    ...(dust === undefined ? {} : { dust }),
     flags: bindFlags(context, columns.flags, name, element),
     conversion,
   };
@@ -187,7 +201,7 @@ function scaled(
 /** The conversion with the step to the survey's initial mass function, of the logarithm of a mass or rate. */
 function withImf({ layout, survey }: Context, conversion: Conversion, field: Field): Conversion {
   if (field.kind !== "log" || field.counts === undefined) return conversion;
-  const shift = imfShift(layout.imf ?? survey.imf, survey.imf, field.counts);
+  const shift = imfShift(layout.imf ?? survey.file.imf, survey.file.imf, field.counts);
   return { ...conversion, offset: conversion.offset + shift };
 }
 
@@ -266,6 +280,7 @@ function bindCategory(
 export function bindProperty(context: Context, index: number): FieldBinding | undefined {
   const { path, find, layout, survey } = context;
   const field = survey.fields[index];
+  if (isCorrectedAway(context, field)) return undefined;
   const told = Object.hasOwn(layout.properties, field.name) ? layout.properties[field.name] : undefined;
   if (told === undefined && isIgnored(layout, field.name)) return undefined;
   if (field.kind === "category") return bindCategory(context, index, field, told);

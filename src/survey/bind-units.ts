@@ -3,11 +3,12 @@ import { UserError } from "../errors.ts";
 import type { ColumnSchema } from "../io/table.ts";
 import type { BindOptions, Context, FieldBinding } from "./bind-fields.ts";
 import type { Field } from "./field.ts";
-import type { UnitRule } from "./layout.ts";
+import { bandValue, type UnitRule } from "./layout.ts";
 import { convertUnit, isStated, isUnitless, parseUnit, type Unit, unitOfSigma } from "./units.ts";
 import type { Conversion } from "./units.ts";
 
-function matches(pattern: string, name: string): boolean {
+/** Whether a name is one that a pattern means, `*` standing for any characters. */
+export function matches(pattern: string, name: string): boolean {
   const escaped = pattern.split("*").map((part) => part.replaceAll(/[\\^$.|?+()[\]{}]/g, String.raw`\$&`));
   return new RegExp(`^${escaped.join(".*")}$`).test(name);
 }
@@ -21,6 +22,10 @@ function statedUnit(options: BindOptions, column: string, isBare: boolean): stri
 function fileUnit({ unit }: ColumnSchema, rule: UnitRule | undefined): string | undefined {
   return isStated(unit) && !rule?.insteadOf?.includes(unit.trim()) ? unit.trim() : undefined;
 }
+
+/** The unit that the user, the file or the layout (`told`) says; undefined where none does. */
+export const saidUnit = ({ options }: Context, column: ColumnSchema, told: string | undefined): string | undefined =>
+  statedUnit(options, column.name, false) ?? fileUnit(column, undefined) ?? told;
 
 /** What a unit of `field` may be, for messages. */
 function expected(field: Field): string {
@@ -90,13 +95,20 @@ export function bindUnit(
 ): UnitBinding {
   const { path } = context;
   const unit = unitOf(context, column, rule, field);
-  const conversion = convertUnit(unit, field.unit, field.band);
+  const softening = bandValue(rule?.softening, field.name);
+  const conversion = convertUnit(unit, field.unit, field.band && { ...field.band, softening });
   if (conversion) return { unit, conversion };
   const parsed = understood(path, column.name, unit, expected(field), field.unit);
   if (parsed.dimension === "mag" && parsed.system === "Vega" && field.band) {
     throw new UserError(
       `${path}: column "${column.name}" is in "${unit}", but the survey doesn't say which AB magnitude Vega has in ` +
         `${field.name}, expected vegaAB in its row; or ${remedy(column.name, "ABmag")}`,
+    );
+  }
+  if (parsed.dimension === "mag" && parsed.system === "asinh" && field.band) {
+    throw new UserError(
+      `${path}: column "${column.name}" is in "${unit}", but layout "${context.layout.name}" doesn't say the softening b ` +
+        `of ${field.name}, expected e.g. softening: { ${field.name}: 1.2e-10 }; or ${remedy(column.name, "ABmag")}`,
     );
   }
   throw new UserError(

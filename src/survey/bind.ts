@@ -3,12 +3,14 @@ import { didYouMean } from "../io/nearest.ts";
 import type { ColumnSchema } from "../io/table.ts";
 import { bindBand, bindFlags, bindProperty, columnsFor, nameIn } from "./bind-fields.ts";
 import type { BindOptions, Context, FieldBinding, FlagPlace } from "./bind-fields.ts";
+import { userFloors } from "./bind-corrections.ts";
 import type { Field } from "./field.ts";
 import { bindTemplate, makeFinder, templateColumns } from "./find.ts";
 import { namesFor, ownLayout, isIgnored } from "./layout.ts";
 import type { Layout } from "./layout.ts";
 import { parseSources, SOURCES } from "./sources.ts";
 import type { Survey } from "./survey.ts";
+import { isStated } from "./units.ts";
 
 /** A layout fitted to the columns of one table. */
 export interface Binding {
@@ -42,10 +44,17 @@ interface Fit {
   readonly details: number;
   /** As `found`, of columns named as the layout has them, capitals and all. */
   readonly exact: number;
+  /** As `details`, of such columns. */
+  readonly exactDetails: number;
 }
 
 /** How much of a layout a table has. A layout that describes bands fits by them alone. */
-function fitOf({ find, layout, survey, options }: Context): Omit<Fit, "exact"> {
+function fitOf({
+  find,
+  layout,
+  survey,
+  options,
+}: Omit<Context, "path" | "floors">): Omit<Fit, "exact" | "exactDetails"> {
   const isOwn = layout === ownLayout;
   const isThere = (template: string | readonly string[] | undefined, name: string): boolean =>
     find(template, name) !== undefined;
@@ -74,8 +83,11 @@ function fitOf({ find, layout, survey, options }: Context): Omit<Fit, "exact"> {
   return { layout, bands, properties: counted, found: found.length + properties.length, details };
 }
 
-/** The layouts that fit best: by bands before properties, by more fields, details and names to the letter before fewer. */
-function bestFits(fits: readonly Fit[]): Layout[] {
+/**
+ * The layouts that fit best: by bands before properties, by more fields, details and names to the letter before fewer.
+ * `hasUnits`: columns of the table state units.
+ */
+function bestFits(fits: readonly Fit[], hasUnits: boolean): Layout[] {
   const keep = (some: readonly Fit[], of: (fit: Fit) => number): Fit[] => {
     const most = Math.max(...some.map(of));
     return some.filter((fit) => of(fit) === most);
@@ -85,10 +97,21 @@ function bestFits(fits: readonly Fit[]): Layout[] {
     keep(some, (fit) => fit.bands),
     (fit) => (fit.bands > 0 ? 0 : fit.properties),
   );
-  const best = keep(fullest, (fit) => fit.details);
+  const best = keep(
+    keep(fullest, (fit) => fit.details),
+    (fit) => fit.found,
+  );
   // Columns named exactly as the fields are our own, whatever else they resemble.
-  if (best.some(({ layout }) => layout === ownLayout)) return [ownLayout];
-  return keep(best, (fit) => fit.exact).map(({ layout }) => layout);
+  const own = best.find(({ layout }) => layout === ownLayout);
+  if (own) {
+    // But where none says its unit, the survey's one layout of these very columns does.
+    const told = best.filter((fit) => fit !== own && fit.layout.from === undefined);
+    const same = told.filter((fit) => fit.exact === own.exact && fit.exactDetails === own.exactDetails);
+    return same.length === 1 && !hasUnits ? [same[0].layout] : [ownLayout];
+  }
+  const meant = keep(best, (fit) => fit.exact).map(({ layout }) => layout);
+  const ofSurvey = meant.filter(({ from }) => from === undefined);
+  return ofSurvey.length > 0 ? ofSurvey : meant;
 }
 
 function describeLayout(layout: Layout, survey: Survey): string {
@@ -110,7 +133,7 @@ export function scoreColumns(schema: readonly ColumnSchema[], survey: Survey, op
   for (const layout of layouts) {
     try {
       const find = makeFinder("", schema, layout === ownLayout);
-      const fit = fitOf({ path: "", find, layout, survey, options });
+      const fit = fitOf({ find, layout, survey, options });
       if (fit.found > most || (fit.found === most && fit.details > details)) [most, details] = [fit.found, fit.details];
     } catch (error) {
       // Columns that could be either are told when the table is read, if it comes to that.
@@ -135,9 +158,11 @@ function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Sur
         .filter(({ onRequest }) => !onRequest)
         .map((layout) => {
           const fit = (isExact: boolean) =>
-            fitOf({ path, find: makeFinder(path, schema, isExact), layout, survey, options: told });
-          return { ...fit(layout === ownLayout), exact: fit(true).found };
+            fitOf({ find: makeFinder(path, schema, isExact), layout, survey, options: told });
+          const { found, details } = fit(true);
+          return { ...fit(layout === ownLayout), exact: found, exactDetails: details };
         }),
+      schema.some(({ unit }) => isStated(unit)),
     );
   const complete = fitting(options);
   // One that would fit but for its errors: binding it says which they are.
@@ -189,7 +214,7 @@ export function bindLayout(
 ): Binding {
   const layout = chooseLayout(path, schema, survey, options);
   const find = makeFinder(path, schema, layout === ownLayout);
-  const context: Context = { path, find, layout, survey, options };
+  const context: Context = { path, find, layout, survey, options, floors: userFloors(options, survey.fields) };
   const fields = survey.fields.flatMap(
     (field, i) => (field.band ? bindBand(context, i) : bindProperty(context, i)) ?? [],
   );
@@ -200,13 +225,14 @@ export function bindLayout(
   const instrument = bindTemplate(find, layout.instrument);
   const weight = find(layout.weight, "")?.name;
   const flags = bindFlags(context, layout.flags, "", 0);
-  const places = fields.flatMap(({ value, error, state, times, per, flags: own }) => [
+  const places = fields.flatMap(({ value, error, state, times, per, dust, flags: own }) => [
     ...value,
     ...error,
     state,
     times,
     per?.value,
     per?.error,
+    dust?.place,
     ...own,
   ]);
   const used = new Set([

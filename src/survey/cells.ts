@@ -1,5 +1,6 @@
 /** From the columns of a batch to one field's values, errors and states: the loops that every value passes. */
 import type { Column } from "../io/table.ts";
+import type { DustBinding } from "./bind-corrections.ts";
 import { classKey, type FieldBinding, type FlagPlace, type Place } from "./bind-fields.ts";
 import { State } from "./field.ts";
 import type { Field } from "./field.ts";
@@ -136,6 +137,10 @@ function valueProblem(x: number, told: number | undefined, isMagic: (x: number) 
   return isMagic(x) ? "magic value" : undefined;
 }
 
+/** What fluxes are multiplied by to lose the Milky Way's dust; NaN where the table doesn't say. */
+const gainsOf = (numbers: Float64Array, { gain }: DustBinding, isMagic: (x: number) => boolean): Float64Array =>
+  numbers.map((x) => (isMagic(x) ? NaN : gain(x)));
+
 /** Columns of one field, as numbers. */
 function gather(columns: Columns, rowCount: number, binding: FieldBinding, magic: readonly number[]) {
   const isMagic = (x: number): boolean => magic.includes(x);
@@ -157,6 +162,7 @@ function gather(columns: Columns, rowCount: number, binding: FieldBinding, magic
     errors,
     references,
     states: binding.state && at(binding.state),
+    gains: binding.dust && gainsOf(at(binding.dust.place), binding.dust, isMagic),
     flags: binding.flags.length > 0 ? readFlags(columns, binding.flags, rowCount) : undefined,
   };
 }
@@ -190,7 +196,39 @@ function readClasses(
   return used;
 }
 
-/** Reads one field of every row into `sink`. Returns the number of values used. */
+/** How the values of a field were used. */
+export interface Usage {
+  /** Values used. */
+  readonly used: number;
+  /** Of these, how many lost the Milky Way's dust, had none to lose for want of a number, and got an error floor. */
+  readonly corrected: number;
+  readonly uncorrected: number;
+  readonly floored: number;
+}
+
+/** What a value that is multiplied or divided by a column lacks. */
+const lacking = ({ per }: FieldBinding): string =>
+  per === undefined ? "no reference flux" : "nothing above zero to divide by";
+
+/** 1 sigma of a cell in the field's unit, and why the table has none; a table without errors has a fraction of the value. */
+function readSigma(
+  { conversion, errorKind, errorScale }: FieldBinding,
+  { value, x, reference }: { readonly value: number; readonly x: number; readonly reference: number },
+  e: number | undefined,
+  relativeError: number,
+  isMagic: (x: number) => boolean,
+): { readonly sigma: number; readonly wrong: string | undefined } {
+  if (e === undefined) {
+    const sigma = Math.abs(value) * relativeError;
+    return { sigma, wrong: sigma === 0 ? "error zero" : undefined };
+  }
+  const wrong = errorProblem(errorKind, x, e, isMagic(e));
+  if (wrong !== undefined) return { sigma: 0, wrong };
+  const sigma = convertError(conversion, x * reference, sigmaOf(errorKind, x, e) * errorScale * reference);
+  return { sigma, wrong };
+}
+
+/** Reads one field of every row into `sink`. */
 export function readField(
   columns: Columns,
   rowCount: number,
@@ -198,61 +236,64 @@ export function readField(
   field: Field,
   options: CellOptions,
   sink: Sink,
-): number {
-  if (binding.classes !== undefined) return readClasses(columns, rowCount, binding, binding.classes, options, sink);
+): Usage {
+  const counts = { used: 0, corrected: 0, uncorrected: 0, floored: 0 };
+  if (binding.classes !== undefined) {
+    return { ...counts, used: readClasses(columns, rowCount, binding, binding.classes, options, sink) };
+  }
   const { magic, rowFlags, relativeError } = options;
-  const { values, errors, states, references, flags } = gather(columns, rowCount, binding, magic);
-  const { conversion, errorKind } = binding;
-  const noSize = conversion.kind === "magAB" ? options.noMagnitude : Infinity;
+  const { values, errors, states, references, gains, flags } = gather(columns, rowCount, binding, magic);
+  const { conversion, floor = 0 } = binding;
+  const noSize = ["magAB", "asinh"].includes(conversion.kind) ? options.noMagnitude : Infinity;
   const isMagic = (x: number): boolean => magic.includes(x) || Math.abs(x) >= noSize;
   const largest = largestError(field);
-  const scale = errors === undefined ? 1 : binding.errorScale;
   const [low, high] = field.range;
   const isBand = field.band !== undefined;
-  const noReference = binding.per === undefined ? "no reference flux" : "nothing above zero to divide by";
-  let used = 0;
   for (let row = 0, out = binding.field; row < rowCount; row++, out += sink.fieldCount) {
     const x = values[row];
     const told = states === undefined || Number.isNaN(states[row]) ? undefined : states[row];
     if (told === State.notObserved || (Number.isNaN(x) && told === undefined)) continue;
     const reference = references === undefined ? 1 : references[row];
-    const value = convertValue(conversion, x * reference);
+    const gain = gains === undefined || Number.isNaN(gains[row]) ? 1 : gains[row];
+    const value = convertValue(conversion, x * reference) * gain;
     const problem =
       valueProblem(x, told, isMagic) ??
       flags?.[row] ??
       rowFlags?.[row] ??
-      (reference > 0 && reference < Infinity && !isMagic(reference) ? undefined : noReference) ??
+      (reference > 0 && reference < Infinity && !isMagic(reference) ? undefined : lacking(binding)) ??
       (value >= low && value <= high ? undefined : `outside the possible range of ${field.name}`);
     if (problem !== undefined) {
       sink.reject(row, problem, x, errors?.[row]);
       continue;
     }
-    const e = errors === undefined ? Math.abs(x) * relativeError : errors[row];
-    const kind = errors === undefined ? "absolute" : errorKind;
-    const wrong = errorProblem(kind, x, e, errors !== undefined && isMagic(e));
-    const sigma =
-      wrong === undefined ? convertError(conversion, x * reference, sigmaOf(kind, x, e) * scale * reference) : 0;
+    const e = errors?.[row];
+    const { sigma: own, wrong } = readSigma(binding, { value: value / gain, x, reference }, e, relativeError, isMagic);
+    const state = (told ?? State.measured) as State;
+    // An upper limit has no error to begin with.
+    const isFloored = floor > 0 && own > 0 && state !== State.upperLimit;
+    const sigma = isFloored ? Math.hypot(own * gain, floor * value) : own * gain;
     const error = Math.fround(sigma);
     const isUsable = error > 0 && error < Infinity;
-    const state = (told ?? State.measured) as State;
     if (saysNothing(field, largest, value, sigma, state)) {
-      sink.reject(row, NO_INFORMATION, x, errors?.[row]);
+      sink.reject(row, NO_INFORMATION, x, e);
       continue;
     }
     // An inverse variance of zero says that nothing was measured: a label beside it is filler, not a zero.
-    const isFiller = kind === "ivar" && e === 0;
+    const isFiller = binding.errorKind === "ivar" && e === 0;
     if ((isBand || isFiller) && !isUsable && state !== State.upperLimit) {
-      sink.reject(row, isBand ? (wrong ?? "error zero") : "inverse variance zero", x, errors?.[row]);
+      sink.reject(row, isBand ? (wrong ?? "error zero") : "inverse variance zero", x, e);
       continue;
     }
     // A label without a stated error is as it should be; one with an odd error is counted.
-    if (!isBand && errors !== undefined && wrong !== undefined && !Number.isNaN(e)) {
+    if (!isBand && e !== undefined && wrong !== undefined && !Number.isNaN(e)) {
       sink.reject(row, LABEL_KEPT + wrong, x, e);
     }
     sink.value[out] = value;
     sink.error[out] = isUsable ? error : 0;
     sink.state[out] = state;
-    used++;
+    counts.used++;
+    if (isFloored) counts.floored++;
+    if (gains !== undefined) counts[Number.isNaN(gains[row]) ? "uncorrected" : "corrected"]++;
   }
-  return used;
+  return counts;
 }

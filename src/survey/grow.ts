@@ -1,6 +1,7 @@
 /** A vocabulary that takes in the fields of another survey. Ids are given once: nothing that was learned moves. */
 import { UserError } from "../errors.ts";
 import type { Field } from "./field.ts";
+import { layoutsFor } from "./layout.ts";
 import { type Survey, surveyOf, type SurveyFile } from "./survey.ts";
 
 type Row = SurveyFile["bands"][number] | SurveyFile["properties"][number];
@@ -42,37 +43,6 @@ function withoutTiles(row: SurveyFile["bands"][number], instrument: string | und
     ...(seeing === undefined ? {} : { seeing: middle(seeing) }),
     ...(exposure === undefined ? {} : { exposure: middle(exposure) }),
   };
-}
-
-/** Layouts without what they say of fields that are not among these rows. */
-export function layoutsFor(
-  layouts: SurveyFile["layouts"],
-  bands: readonly { readonly name: string; readonly group: string }[],
-  properties: readonly { readonly name: string }[],
-): SurveyFile["layouts"] {
-  const names = new Set([...bands, ...properties].map(({ name }) => name));
-  const known = new Set([...names, ...bands.map(({ group }) => group)]);
-  const ofNames = <T>(rows: Readonly<Record<string, T>>): Record<string, T> =>
-    Object.fromEntries(Object.entries(rows).filter(([name]) => names.has(name)));
-  return layouts.map((layout) => ({
-    ...layout,
-    properties: ofNames(layout.properties),
-    bands: layout.bands.flatMap((columns) => {
-      const { order, only } = columns;
-      const kept = only?.filter((name) => known.has(name));
-      if (kept?.length === 0) return [];
-      return [
-        {
-          ...columns,
-          ...(order === undefined
-            ? {}
-            : { order: order.map((name) => (name !== null && names.has(name) ? name : null)) }),
-          ...(kept === undefined ? {} : { only: kept }),
-          aliases: ofNames(columns.aliases),
-        },
-      ];
-    }),
-  }));
 }
 
 /**

@@ -9,44 +9,52 @@ const name = z.string().min(1);
 const ends = z.tuple([z.number(), z.number()]);
 
 const questionSchema = z.strictObject({
-  title: name,
-  /** Lists of fields, as `caleido query` takes them. */
-  given: name,
-  want: name,
+  title: name.describe("Name of the question."),
+  given: name.describe("Fields given: a list, as `caleido query` takes it."),
+  want: name.describe("Fields asked for."),
 });
 
 const planeSchema = z.strictObject({
-  x: name,
-  y: name,
-  /** What to look for, for the caption. */
-  notice: name,
-  /** A known relation, drawn between two points. */
-  line: z.strictObject({ label: name, x: ends, y: ends }).optional(),
+  x: name.describe("Property across."),
+  y: name.describe("Property upward."),
+  notice: name.describe("What to look for, for the caption."),
+  line: z
+    .strictObject({
+      label: name.describe("Name of the relation, with its source."),
+      x: ends.describe("Both ends across."),
+      y: ends.describe("Both ends upward."),
+    })
+    .optional()
+    .describe("A known relation, drawn between two points."),
 });
 
 const captionSchema = z.strictObject({
-  field: name,
-  label: name,
-  unit: z.string().default(""),
-  decimals: z.int().min(0).default(0),
+  field: name.describe("Name of the property."),
+  label: name.describe("What it is called."),
+  unit: z.string().default("").describe("Written behind the number."),
+  decimals: z.int().min(0).default(0).describe("Digits behind the point."),
 });
 
 const figuresSchema = z.strictObject({
-  /** log10 stellar mass, shown against redshift. */
-  mass: name.optional(),
-  /** Properties told above the photometry of single galaxies. */
-  captions: z.array(captionSchema).optional(),
-  /** Pairs of properties shown against each other. */
-  planes: z.array(planeSchema).optional(),
-  /** Equivalent widths of the lines of the BPT diagram [NII]/Halpha, [OIII]/Hbeta. */
-  bpt: z.strictObject({ nii: name, halpha: name, oiii: name, hbeta: name }).optional(),
+  mass: name.optional().describe("log10 stellar mass, shown against redshift."),
+  captions: z.array(captionSchema).optional().describe("Properties told above the photometry of single galaxies."),
+  planes: z.array(planeSchema).optional().describe("Pairs of properties shown against each other."),
+  bpt: z
+    .strictObject({
+      nii: name.describe("Width of [NII] 6584."),
+      halpha: name.describe("Width of Halpha."),
+      oiii: name.describe("Width of [OIII] 5007."),
+      hbeta: name.describe("Width of Hbeta."),
+    })
+    .optional()
+    .describe("Equivalent widths of the lines of the BPT diagram [NII]/Halpha, [OIII]/Hbeta."),
 });
 
 /** Keys of a survey file. */
 export const highlightShape = {
-  headline: z.array(name).min(1).optional(),
-  questions: z.array(questionSchema).min(1).optional(),
-  figures: figuresSchema.optional(),
+  headline: z.array(name).min(1).optional().describe("Properties told first and scored beside baselines."),
+  questions: z.array(questionSchema).min(1).optional().describe("What `evaluate` asks, the main question first."),
+  figures: figuresSchema.optional().describe("What `look` shows besides bands, redshifts and widths."),
 };
 
 type HighlightFile = z.output<z.ZodObject<typeof highlightShape>>;

@@ -1,13 +1,15 @@
 /** One survey file taking over rows of others: `extends` and `omit`. Works on files as they stand, before defaults. */
 import { z } from "zod";
+import { type Layout, layoutsFor } from "./layout.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
 /** What a file may leave out when it extends another: any key but the names; of an inherited row, all that stays the same. */
 export function heirOf(survey: z.ZodObject, band: z.ZodObject, property: z.ZodObject): z.ZodObject {
-  const rows = (row: z.ZodObject): z.ZodType => z.array(row.partial().required({ name: true }));
+  const rows = (list: "bands" | "properties", row: z.ZodObject): z.ZodType =>
+    z.array(row.partial().required({ name: true })).describe((survey.shape[list] as z.ZodType).description ?? "");
   return survey
-    .extend({ bands: rows(band), properties: rows(property) })
+    .extend({ bands: rows("bands", band), properties: rows("properties", property) })
     .partial()
     .required({ name: true, title: true });
 }
@@ -52,9 +54,31 @@ export function omittable(parents: readonly Row[]): string[] {
   return [...new Set(rows.flatMap(({ name, group }) => [name, group]).filter((key) => typeof key === "string"))];
 }
 
+/** Layouts of the parents, each name once, with what they say of fields that are here; those of other fields alone are not. */
+function inheritedLayouts(
+  parents: readonly Row[],
+  file: Row,
+  bands: readonly Row[],
+  properties: readonly Row[],
+): readonly Row[] {
+  const taken = new Set(rowsOf(file, "layouts").map(({ name }) => name));
+  const wanted = parents.filter(({ name }) => file.layoutsOf === undefined || named(file.layoutsOf).includes(name));
+  const all = wanted.flatMap((parent) =>
+    (rowsOf(parent, "layouts") as Layout[]).map((layout) => ({ ...layout, from: layout.from ?? String(parent.name) })),
+  );
+  const first = all.filter(({ name }, i) => !taken.has(name) && all.findIndex((one) => one.name === name) === i);
+  const kept = layoutsFor(first, bands.map(namesOf), properties.map(namesOf));
+  return kept.filter((layout) => layout.bands.length + Object.keys(layout.properties).length > 0);
+}
+
+const namesOf = ({ name, group }: Row): { name: string; group: string } => ({
+  name: String(name),
+  group: String(group),
+});
+
 /**
- * A file with what it takes over from the files it extends: bands, properties, survey-wide numbers and highlights; layouts
- * only of those that `layoutsOf` names.
+ * A file with what it takes over from the files it extends: bands, properties, survey-wide numbers, highlights and layouts:
+ * of those that `layoutsOf` names, else of all. Its own layouts come first, and replace inherited ones of their names.
  * Without parents it is the file itself, so that rows of one name stay two and are refused.
  */
 export function inherit(parents: readonly Row[], file: Row): Row {
@@ -65,17 +89,15 @@ export function inherit(parents: readonly Row[], file: Row): Row {
       rowsOf(parent, list).filter((row) => !omit.includes(row.name) && !omit.includes(row.group)),
     );
   const merged = (list: string): Row[] => mergeRows(kept(list), rowsOf(file, list));
-  const layouts = parents.flatMap((parent) =>
-    named(file.layoutsOf).includes(parent.name) ? rowsOf(parent, "layouts") : [],
-  );
   const scalars = SCALARS.map((key) => [key, parents.find((parent) => parent[key] !== undefined)?.[key]]);
+  const [bands, properties] = [merged("bands"), merged("properties")];
   return {
     ...Object.fromEntries(scalars),
     ...file,
     figures: mergeKeys([file, ...parents].map(({ figures }) => figures)),
     instruments: merged("instruments"),
-    bands: merged("bands"),
-    properties: merged("properties"),
-    layouts: [...layouts, ...rowsOf(file, "layouts")],
+    bands,
+    properties,
+    layouts: [...rowsOf(file, "layouts"), ...inheritedLayouts(parents, file, bands, properties)],
   };
 }

@@ -7,71 +7,114 @@ const columnNames = z.union([z.string().min(1), z.array(z.string().min(1)).min(1
 const bitNames = z.record(z.string().regex(/^[1-9]\d*$/, "expected the bit's value: 1, 2, 4, ..."), z.string().min(1));
 
 const flagSchema = z.strictObject({
-  column: columnNames,
-  /** Bits that make a value unusable, and what each means: shown in the report of what was dropped. */
-  bits: bitNames.default({}),
-  /** Whole values, numbers or texts, that do the same. */
-  values: z.record(z.string(), z.string().min(1)).default({}),
-  /** Bits that leave a value usable: for people. */
-  harmless: bitNames.default({}),
+  column: columnNames.describe("Column of the flags; with {FIELD} one for each band."),
+  bits: bitNames
+    .default({})
+    .describe(
+      "Bits that make a value unusable, by the bit's value (1, 2, 4, ...), and what each means: the report of what was dropped says so.",
+    ),
+  values: z
+    .record(z.string(), z.string().min(1))
+    .default({})
+    .describe("Whole values, numbers or texts, that do the same."),
+  harmless: bitNames.default({}).describe("Bits that leave a value usable: for people."),
 });
 
 /** What a column's number stands for, where that is not said by its unit. */
 const scaleShape = {
-  /**
-   * Unit where the file does not say; `survey`: the field's own. Magnitudes that name no system are in this one's. Of a
-   * number that is transformed: the unit that the formula is for.
-   */
-  unit: z.string().optional(),
-  /** What such files say that is wrong: read as if they said nothing. */
-  insteadOf: z.array(z.string().min(1)).optional(),
+  unit: z
+    .string()
+    .optional()
+    .describe(
+      "Unit where the file does not say; `survey`: the field's own. Magnitudes that name no system are in this one's (`ABmag`, `mag(Vega)`, `asinh mag`). Of a number that is transformed: the unit that the formula is for.",
+    ),
+  insteadOf: z
+    .array(z.string().min(1))
+    .optional()
+    .describe("Units that such files state and that are wrong: read as if they said nothing."),
 };
+
+/** Of all bands that these columns are for, or by band. */
+const perBand = z.union([z.number().positive().max(1), z.record(z.string(), z.number().positive().max(1))]);
 
 const errorKind = z.enum(["absolute", "relative", "ivar"]).default("absolute");
 
 const bandColumnsSchema = z.strictObject({
   ...scaleShape,
-  /** Bands, or groups of them, that these columns are for; all when absent. */
-  only: z.array(z.string().min(1)).optional(),
-  /** With `{FIELD}`: one column per band. Without: one array column, its elements in `order`. */
-  value: columnNames,
-  error: columnNames.optional(),
-  /** relative: 1 sigma error = |value| x column. absolute: the column itself. ivar: 1/sqrt(column). */
-  errorKind,
-  state: columnNames.optional(),
-  /** Column that value and error are to be multiplied by: fluxes that were divided by a reference band's. */
-  times: columnNames.optional(),
-  /** Fields of an array column's elements; null for an element that is no field of the survey. */
-  order: z.array(z.string().min(1).nullable()).optional(),
-  /** What a table calls a field, where it is not its name. */
-  aliases: z.record(z.string(), z.string().min(1)).default({}),
-  flags: z.array(flagSchema).default([]),
+  only: z
+    .array(z.string().min(1))
+    .optional()
+    .describe("Bands, or groups of them, that these columns are for; all when absent."),
+  value: columnNames.describe("With {FIELD}: one column per band. Without: one array column, its elements in `order`."),
+  error: columnNames
+    .optional()
+    .describe("Column of the error, named as `value` is; without it `--relative-error` is needed."),
+  errorKind: errorKind.describe(
+    "absolute: 1 sigma is the column itself; relative: |value| x column; ivar: 1 / sqrt(column).",
+  ),
+  state: columnNames
+    .optional()
+    .describe("Column of states: 0 not observed, 1 measured, 2 upper limit, 3 non-detection with its flux and error."),
+  times: columnNames
+    .optional()
+    .describe("Column that value and error are to be multiplied by: fluxes that were divided by a reference band's."),
+  softening: perBand
+    .optional()
+    .describe(
+      "Softening b of asinh magnitudes (unit `asinh mag`), for all bands or by band. SDSS (Lupton, Gunn & Szalay 1999): u 1.4e-10, g 0.9e-10, r 1.2e-10, i 1.8e-10, z 7.4e-10.",
+    ),
+  floor: perBand
+    .optional()
+    .describe(
+      "Error floor, for all bands or by band: this fraction of the flux is added to every error in quadrature (0.02 is 0.02 mag to 9 %). `--error-floor` outdoes it.",
+    ),
+  order: z
+    .array(z.string().min(1).nullable())
+    .optional()
+    .describe("Fields of an array column's elements; null for an element that is no field of the survey."),
+  aliases: z
+    .record(z.string(), z.string().min(1))
+    .default({})
+    .describe("What {FIELD} stands for in a band where it is not its name: { gLS: G }."),
+  flags: z.array(flagSchema).default([]).describe("Flags of single bands' values."),
 });
 
 const propertyColumnSchema = z
   .strictObject({
     ...scaleShape,
-    value: columnNames.optional(),
-    /** Columns to be added up, such as the two lines of a doublet; `error` then names as many. */
-    sum: z.array(z.string().min(1)).min(2).optional(),
-    /** Column that this is divided by, and its 1 sigma error: a line's flux by its continuum. */
-    per: columnNames.optional(),
-    perError: columnNames.optional(),
-    /** Who measured it, where that is not the layout's `source`. */
-    source: z.string().min(1).optional(),
-    error: columnNames.optional(),
-    errorKind,
-    /** 16 and 84 % quantile columns instead of an error: half their distance is 1 sigma. */
-    interval: z.tuple([z.string().min(1), z.string().min(1)]).optional(),
-    /** The number itself, 10 to its power or its decimal logarithm ... */
-    transform: z.enum(["identity", "pow10", "log10"]).default("identity"),
-    /** ... times this (before a logarithm), e.g. -1 where emission is negative ... */
-    factor: z.number().default(1),
-    /** ... plus this (before a power of ten). */
-    offset: z.number().default(0),
-    /** Of a category: which class a text (or whole number) of the column stands for; class names stand for themselves. */
-    classes: z.record(z.string(), z.string().min(1)).optional(),
-    flags: z.array(flagSchema).default([]),
+    value: columnNames.optional().describe("Column of the value."),
+    sum: z
+      .array(z.string().min(1))
+      .min(2)
+      .optional()
+      .describe("Columns to be added up, such as the two lines of a doublet; `error` then names as many."),
+    per: columnNames.optional().describe("Column that this is divided by: a line's flux by its continuum."),
+    perError: columnNames.optional().describe("1 sigma error of what it is divided by; adds to that of the value."),
+    source: z.string().min(1).optional().describe("Who measured it, where that is not the layout's `source`."),
+    error: columnNames.optional().describe("Column of the error."),
+    errorKind: errorKind.describe(
+      "absolute: 1 sigma is the column itself; relative: |value| x column; ivar: 1 / sqrt(column).",
+    ),
+    interval: z
+      .tuple([z.string().min(1), z.string().min(1)])
+      .optional()
+      .describe("16 and 84 % quantile columns instead of an error: half their distance is 1 sigma."),
+    transform: z
+      .enum(["identity", "pow10", "log10"])
+      .default("identity")
+      .describe("The number itself, 10 to its power or its decimal logarithm ..."),
+    factor: z
+      .number()
+      .default(1)
+      .describe("... times this (before a logarithm), e.g. -1 where emission is negative ..."),
+    offset: z.number().default(0).describe("... plus this (before a power of ten)."),
+    classes: z
+      .record(z.string(), z.string().min(1))
+      .optional()
+      .describe(
+        "Of a category: which class a text (or whole number) of the column stands for; class names stand for themselves.",
+      ),
+    flags: z.array(flagSchema).default([]).describe("Flags of the value."),
   })
   .refine(({ value, sum }) => (value === undefined) !== (sum === undefined), "expected either value or sum")
   .refine(
@@ -79,56 +122,126 @@ const propertyColumnSchema = z
     "expected an absolute error of what is divided by a column",
   );
 
+const extinctionSchema = z.strictObject({
+  column: columnNames.describe(
+    "E(B-V); with {FIELD}, or as an array column, what each band has: a transmission, or an extinction in magnitudes.",
+  ),
+  unit: z
+    .string()
+    .optional()
+    .describe("Where the file does not say: mag for magnitudes, 1 for transmissions, dex for their logarithms."),
+  scale: z
+    .number()
+    .positive()
+    .default(1)
+    .describe("Times this: 0.86 for the E(B-V) of Schlegel, Finkbeiner & Davis 1998 (Schlafly & Finkbeiner 2011)."),
+});
+
 /** How one kind of table names a survey's columns. */
 export const layoutSchema = z.strictObject({
-  name: z.string().min(1),
-  title: z.string().min(1),
-  /** Who measured the properties: values of several are not mixed without a word. Default: the layout's name. */
-  source: z.string().min(1).optional(),
-  /** Layout of another version of the same tables: that one is meant where both fit as well. */
-  versionOf: z.string().min(1).optional(),
-  /** Initial mass function of masses and rates; default: the survey's own. */
-  imf: z.enum(imfNames).optional(),
-  /** Equivalent widths: of the emission alone (default), or net of the stars' absorption, which can't be undone here. */
-  widths: z.enum(["emission", "net"]).optional(),
-  /** Where these tables come from, and what to know of them: for people. */
-  notes: z.array(z.string().min(1)).default([]),
-  /** Never guessed from the columns: used only when it is named. */
-  onRequest: z.boolean().default(false),
-  /** Columns in braces: `{TILE_ID}-{NUMBER}`. */
-  objectId: z.string().min(1),
-  parentId: z.string().min(1).optional(),
-  tile: z.string().min(1).optional(),
-  instrument: z.string().min(1).optional(),
-  /** Column of each row's weight: how many galaxies of the natural population it stands for, relative to the others. */
-  weight: columnNames.optional(),
-  /** One description of columns for all bands, or several for different ones. */
+  name: z.string().min(1).describe("Name of the layout: what --layout takes."),
+  title: z.string().min(1).describe("What tables these are, in a few words."),
+  from: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Written by Caleido: the survey that an inherited layout is of. Where it fits a table no better than an own one, the own one is meant.",
+    ),
+  source: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Who measured the properties: values of several are not mixed without a word. Default: the layout's name.",
+    ),
+  versionOf: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Layout of another version of the same tables: that one is meant where both fit as well."),
+  imf: z
+    .enum(imfNames)
+    .optional()
+    .describe("Initial mass function of masses and star formation rates; default: the survey's own."),
+  widths: z
+    .enum(["emission", "net"])
+    .optional()
+    .describe(
+      "Equivalent widths: of the emission alone (default), or net of the stars' absorption, which is told when read.",
+    ),
+  notes: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("Where these tables come from, and what to know of them: for people."),
+  onRequest: z.boolean().default(false).describe("Never guessed from the columns: used only when it is named."),
+  objectId: z
+    .string()
+    .min(1)
+    .describe('Id of a row, columns in braces: "{TILE_ID}-{NUMBER}"; {A|B} is whichever of the columns is there.'),
+  parentId: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("What draws or exposures of one galaxy have in common: they stay in one part of a split."),
+  tile: z.string().min(1).optional().describe("Tile or pointing of a row, columns in braces."),
+  instrument: z.string().min(1).optional().describe("What observed a row, columns in braces."),
+  weight: columnNames
+    .optional()
+    .describe("Column of each row's weight: how many galaxies of the natural population it stands for."),
   bands: z
     .union([bandColumnsSchema, z.array(bandColumnsSchema)])
     .default([])
-    .transform((some) => (Array.isArray(some) ? some : [some])),
-  properties: z.record(z.string(), propertyColumnSchema).default({}),
-  /** Flags of whole rows. */
-  flags: z.array(flagSchema).default([]),
-  /** Numbers that stand for "no value", in values and in errors; single precision of them does too. */
-  magic: z.array(z.number()).default([]),
-  /**
-   * Columns that such tables have for people, `*` for any run of characters: not named among those that were not used, and
-   * not read as the field of their name, which they are not.
-   */
-  ignored: z.array(z.string().min(1)).default([]),
-  /** Magnitudes, and errors of them, of this size and beyond (either sign) stand for "none"; null: no size does. */
-  noMagnitude: z.number().positive().nullable().optional(),
+    .transform((some) => (Array.isArray(some) ? some : [some]))
+    .describe("Columns of the bands: one description for all, or several for different ones."),
+  properties: z
+    .record(z.string(), propertyColumnSchema)
+    .default({})
+    .describe(
+      "Columns of the properties, by name of the field. Of those not told here, a column of the name itself is read.",
+    ),
+  extinction: z
+    .union([z.string().min(1), extinctionSchema])
+    .transform((told) => (typeof told === "string" ? { column: told, scale: 1 } : told))
+    .optional()
+    .describe(
+      "Fluxes are corrected for the dust of the Milky Way by this column (the law of Cardelli, Clayton & Mathis 1989, R_V 3.1, through the band). Rows where it holds no number, or one below 0, stay as they are and are counted. The property EBV, the E(B-V) that fluxes still suffer from, is then not observed. `--extinction` outdoes it.",
+    ),
+  flags: z.array(flagSchema).default([]).describe("Flags of whole rows."),
+  magic: z
+    .array(z.number())
+    .default([])
+    .describe('Numbers that stand for "no value", in values and in errors; single precision of them does too.'),
+  ignored: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      "Columns that such tables have for people, * for any run of characters: not named among those that were not used, and not read as fields of their names.",
+    ),
+  noMagnitude: z
+    .number()
+    .positive()
+    .nullable()
+    .optional()
+    .describe(
+      'Magnitudes, and errors of them, of this size and beyond (either sign) stand for "none" (90 when absent); null: no size does.',
+    ),
 });
 
 /** Beyond the faintest and the brightest that is; where tables have 99, 99.999, -99, 999 for "none". */
 export const NO_MAGNITUDE = 90;
 
 export type Layout = z.output<typeof layoutSchema>;
+/** What takes the dust of the Milky Way away: see the schema. */
+export interface Extinction {
+  readonly column: string | readonly string[];
+  readonly unit?: string | undefined;
+  readonly scale: number;
+}
 export type BandColumns = z.output<typeof bandColumnsSchema>;
 export type PropertyColumn = z.output<typeof propertyColumnSchema>;
 /** What a layout says of the unit of a column. */
-export type UnitRule = Pick<PropertyColumn, "unit" | "insteadOf">;
+export type UnitRule = Pick<PropertyColumn, "unit" | "insteadOf"> & Pick<BandColumns, "softening">;
 export type FlagRule = z.output<typeof flagSchema>;
 
 /** Column of the weights in Caleido's own tables. */
@@ -162,8 +275,49 @@ export function isIgnored({ ignored }: Layout, column: string): boolean {
   });
 }
 
+/** What a layout says once for all bands, or by band. */
+export const bandValue = (
+  told: number | Readonly<Record<string, number>> | undefined,
+  band: string,
+): number | undefined => (typeof told === "object" ? told[band] : told);
+
 /** The names a template stands for, for one field. */
 export function namesFor(template: string | readonly string[], field: string): string[] {
   const list = typeof template === "string" ? [template] : template;
   return list.map((name) => name.replaceAll("{FIELD}", field));
+}
+
+/** Layouts without what they say of fields that are not among these rows. */
+export function layoutsFor(
+  layouts: readonly Layout[],
+  bands: readonly { readonly name: string; readonly group: string }[],
+  properties: readonly { readonly name: string }[],
+): Layout[] {
+  const names = new Set([...bands, ...properties].map(({ name }) => name));
+  const known = new Set([...names, ...bands.map(({ group }) => group)]);
+  const ofNames = <T>(rows: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(rows).filter(([name]) => names.has(name)));
+  const ofBands = (told: BandColumns["floor"]): BandColumns["floor"] =>
+    typeof told === "object" ? ofNames(told) : told;
+  return layouts.map((layout) => ({
+    ...layout,
+    properties: ofNames(layout.properties),
+    bands: layout.bands.flatMap((columns) => {
+      const { order, only } = columns;
+      const kept = only?.filter((name) => known.has(name));
+      if (kept?.length === 0) return [];
+      return [
+        {
+          ...columns,
+          ...(order === undefined
+            ? {}
+            : { order: order.map((name) => (name !== null && names.has(name) ? name : null)) }),
+          ...(kept === undefined ? {} : { only: kept }),
+          ...(columns.floor === undefined ? {} : { floor: ofBands(columns.floor) }),
+          ...(columns.softening === undefined ? {} : { softening: ofBands(columns.softening) }),
+          aliases: ofNames(columns.aliases),
+        },
+      ];
+    }),
+  }));
 }

@@ -3,13 +3,13 @@ import { openTable } from "../io/formats.ts";
 import type { Column, Table, TablePick, TableSource } from "../io/table.ts";
 import { bindLayout, scoreColumns } from "./bind.ts";
 import type { Binding } from "./bind.ts";
-import type { BindOptions } from "./bind-fields.ts";
+import type { BindOptions, FieldBinding } from "./bind-fields.ts";
 import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
-import { readField, readFlags } from "./cells.ts";
+import { readField, readFlags, type Usage } from "./cells.ts";
 import { templateColumns } from "./find.ts";
 import { NO_MAGNITUDE } from "./layout.ts";
 import { limitRates } from "./limits.ts";
-import { addReport, countReason, createReport, formatReport } from "./report.ts";
+import { addReport, countReason, createReport, formatReport, shortList } from "./report.ts";
 import type { ReadReport } from "./report.ts";
 import type { Survey } from "./survey.ts";
 
@@ -110,6 +110,7 @@ function bindRows(
   const rowFlags = binding.flags.length > 0 ? readFlags(columns, binding.flags, rowCount) : undefined;
   const noMagnitude = layout.noMagnitude === undefined ? NO_MAGNITUDE : (layout.noMagnitude ?? Infinity);
   const cells = { magic: layout.magic, noMagnitude, relativeError: options.relativeError ?? 0, rowFlags };
+  const floored = flooredBands(survey, binding);
   for (const bound of binding.fields) {
     const field = fields[bound.field];
     const reject = (row: number, reason: string, stored: number, sigma: number | undefined): void => {
@@ -120,7 +121,9 @@ function bindRows(
       });
     };
     const sink = { fieldCount: fields.length, value, error, state, reject };
-    report.usedCount += readField(numbers, rowCount, bound, field, cells, sink);
+    const usage = readField(numbers, rowCount, bound, field, cells, sink);
+    report.usedCount += usage.used;
+    countTreated(report, bound, usage, floored);
   }
   const hasWidths = binding.fields.some(({ field }) => fields[field].kind === "ew");
   if (layout.widths === "net" && hasWidths) report.notes.push(NET_WIDTHS);
@@ -145,6 +148,32 @@ function readWeights(path: string, columns: ReadonlyMap<string, Column>, name: s
   throw new UserError(
     `${path}: row ${firstRow + wrong + 1}: ${name} is ${weights[wrong]}, expected a weight of 0 or more`,
   );
+}
+
+/** Bands that have each error floor: `gSDSS, rSDSS`. */
+function flooredBands({ fields }: Survey, binding: Binding): ReadonlyMap<number, string> {
+  const names = new Map<number, string[]>();
+  for (const { field, floor = 0 } of binding.fields) {
+    if (floor > 0) names.set(floor, [...(names.get(floor) ?? []), fields[field].name]);
+  }
+  return new Map([...names].map(([floor, bands]) => [floor, shortList(bands)]));
+}
+
+/** Counts what was done to the values of a field that were used. */
+function countTreated(
+  report: ReadReport,
+  { dust, floor = 0 }: FieldBinding,
+  { corrected, uncorrected, floored }: Usage,
+  bands: ReadonlyMap<number, string>,
+): void {
+  const add = (count: number, what: string): void => {
+    if (count > 0) report.treated.set(what, (report.treated.get(what) ?? 0) + count);
+  };
+  if (dust !== undefined) {
+    add(corrected, `corrected for Galactic extinction: ${dust.told}`);
+    add(uncorrected, `not corrected for Galactic extinction: ${dust.place.column} says none, or less than none`);
+  }
+  add(floored, `with an error floor of ${floor} of the flux in quadrature: ${bands.get(floor)}`);
 }
 
 /** The type of ids that are the numbers of one column. */

@@ -24,6 +24,8 @@ export interface ReadReport {
   readonly ignoredColumns: readonly string[];
   /** What ids are made of, where the table doesn't have it: rows are numbered then. */
   missingId?: string;
+  /** What was done to values that were used (extinction, error floors), and to how many. */
+  readonly treated: Map<string, number>;
   /** Rows whose id is missing; they are named by their number. */
   unnamedRows: number;
   /** Star formation rates so low that they became upper limits. */
@@ -53,6 +55,7 @@ export function createReport(
     unnamedRows: 0,
     limitCount: 0,
     sources: new Map(sources),
+    treated: new Map<string, number>(),
     notes: [],
   };
   return { layout, rowCount: 0, usedCount: 0, emptyRows: 0, reasons: new Map(), ...of, ...id };
@@ -76,6 +79,7 @@ export function addReport(total: ReadReport, part: ReadReport): void {
   for (const [field, sources] of part.sources) {
     total.sources.set(field, [...new Set([...(total.sources.get(field) ?? []), ...sources])]);
   }
+  for (const [what, count] of part.treated) total.treated.set(what, (total.treated.get(what) ?? 0) + count);
   for (const notes of part.notes) if (!total.notes.includes(notes)) total.notes.push(notes);
   for (const [reason, { count, examples }] of part.reasons) {
     const known = total.reasons.get(reason);
@@ -100,6 +104,7 @@ export function formatReport(report: ReadReport): string[] {
   if (report.limitCount > 0) {
     lines.push(`${counted(report.limitCount, "star formation rate")} below 1e-12/yr of the mass: upper limits there`);
   }
+  for (const [what, count] of report.treated) lines.push(`${counted(count, "value")} ${what}`);
   if (report.emptyRows > 0) lines.push(`${counted(report.emptyRows, "row")} empty in the table`);
   for (const [reason, { count, examples }] of [...report.reasons].sort((a, b) => b[1].count - a[1].count)) {
     const what = reason.startsWith(LABEL_KEPT)
@@ -112,6 +117,11 @@ export function formatReport(report: ReadReport): string[] {
 
 /** Columns named in a line. */
 const NAMED = 8;
+
+/** Names in a line: the first few, and how many there are where those are not all. */
+export function shortList(names: readonly string[]): string {
+  return names.length > NAMED ? `${names.slice(0, NAMED).join(", ")}, ... (${names.length})` : names.join(", ");
+}
 
 /** A line on the columns that nothing was taken from; none where all were used. */
 export function unusedLines({ unusedColumns }: Pick<ReadReport, "unusedColumns">): string[] {

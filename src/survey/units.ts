@@ -10,7 +10,7 @@ const AB_ZERO = 48.6;
 const ST_ZERO = 21.1;
 
 /** What zero of magnitudes of sources is. */
-type MagnitudeSystem = "AB" | "ST" | "Vega";
+type MagnitudeSystem = "AB" | "ST" | "Vega" | "asinh";
 
 interface Linear {
   readonly dimension: "linear";
@@ -33,9 +33,17 @@ const FLUX_NU = "g1 s-2";
 const COMMON = [FLUX_LAMBDA, FLUX_NU, "cm1", "s1", "g1", ""];
 
 const PURE = ["1", "dimensionless", "dimensionless_unscaled", "unitless"];
-const SYSTEMS: Readonly<Record<string, MagnitudeSystem>> = { ab: "AB", st: "ST", vega: "Vega" };
-/** `ABmag`, `mag(AB)`, `Vega magnitudes`, `mag_ST`, without brackets and blanks. A lone AB is a flux of 3631 Jy to some. */
-const MAGNITUDE = /^(?:(ab|st|vega)mag(?:s|nitudes?)?|mag(?:s|nitudes?)?(ab|st|vega)?)$/;
+const SYSTEMS: Readonly<Record<string, MagnitudeSystem>> = {
+  ab: "AB",
+  st: "ST",
+  vega: "Vega",
+  asinh: "asinh",
+};
+/**
+ * `ABmag`, `mag(AB)`, `Vega magnitudes`, `mag_ST`, `asinh mag`, without brackets and blanks. A lone AB is a flux of 3631 Jy
+ * to some.
+ */
+const MAGNITUDE = /^(?:(ab|st|vega|asinh)mag(?:s|nitudes?)?|mag(?:s|nitudes?)?(ab|st|vega|asinh)?|(luptitudes?))$/;
 const LOGARITHM = /^\[?\s*(?:dex|log(?:10)?)(?:\s*\((.*)\)|\s+(.*)|)\s*\]?$/i;
 /** The CDS writes logarithms in brackets: `[Msun]`, `[-]`. */
 const BRACKETS = /^\[(.*)\]$/;
@@ -55,7 +63,7 @@ export function parseUnit(text: string): Unit | undefined {
   if (!isStated(plain) || PURE.includes(lower)) return { dimension: "linear", signature: "", factor: 1 };
   const magnitude = MAGNITUDE.exec(lower.replace(/[\s()[\]_-]/g, ""));
   if (magnitude && !lower.startsWith("[")) {
-    const name = magnitude[1] ?? magnitude[2];
+    const name = magnitude[1] ?? magnitude[2] ?? (magnitude[3] && "asinh");
     return { dimension: "mag", ...(name === undefined ? {} : { system: SYSTEMS[name] }), factor: 1 };
   }
   const logarithm = LOGARITHM.exec(plain) ?? BRACKETS.exec(plain);
@@ -88,12 +96,15 @@ export function isUnitless(text: string): boolean {
 
 /**
  * How a column's numbers become a field's. factor: x factor + offset. magAB: AB magnitudes, factor 10^(-0.4 (x + offset
- * + 48.6)), where factor multiplies fnu in cgs. pow10: factor 10^(x + offset). log10: log10(x factor) + offset.
+ * + 48.6)), where factor multiplies fnu in cgs. asinh: 2 b factor sinh(-0.4 ln(10) (x + offset) - ln b), factor the flux of
+ * AB 0, b the softening. pow10: factor 10^(x + offset). log10: log10(x factor) + offset.
  */
 export interface Conversion {
-  readonly kind: "factor" | "magAB" | "pow10" | "log10";
+  readonly kind: "factor" | "magAB" | "asinh" | "pow10" | "log10";
   readonly factor: number;
   readonly offset: number;
+  /** Of asinh magnitudes: b, a flux relative to that of magnitude 0 (Lupton, Gunn & Szalay 1999, AJ 118, 1406). */
+  readonly softening?: number;
 }
 
 const times = (factor: number): Conversion => ({ kind: "factor", factor, offset: 0 });
@@ -104,6 +115,8 @@ export interface BandSystem {
   readonly pivot: number;
   /** AB magnitude of Vega in the band: AB = Vega + this. */
   readonly vegaAB?: number | undefined;
+  /** Softening b of the table's asinh magnitudes in the band. */
+  readonly softening?: number | undefined;
 }
 
 /** Logarithms of quantities in the Sun's units are what a field in plain `dex` is; of others the field has to say. */
@@ -137,6 +150,11 @@ function convertToFlux(source: Unit, target: Linear, band: BandSystem | undefine
   if (source.dimension === "linear" && source.signature === FLUX_NU) return times(source.factor * perFrequency);
   if (source.dimension !== "mag" || source.factor !== 1) return undefined;
   if (source.system === "ST") return { kind: "magAB", factor: 1e8 / target.factor, offset: ST_ZERO - AB_ZERO };
+  if (source.system === "asinh") {
+    const { softening } = band;
+    const zero = perFrequency * 10 ** (-0.4 * AB_ZERO);
+    return softening === undefined ? undefined : { kind: "asinh", factor: zero, offset: 0, softening };
+  }
   const offset = source.system === "Vega" ? band.vegaAB : 0;
   return offset === undefined ? undefined : { kind: "magAB", factor: perFrequency, offset };
 }
@@ -163,16 +181,26 @@ export function convertUnit(from: string, to: string, band?: BandSystem): Conver
   return source.signature === target.signature ? times(source.factor / target.factor) : undefined;
 }
 
-export function convertValue({ kind, factor, offset }: Conversion, value: number): number {
+/** -ln(10) / 2.5 (m + offset) - ln b: the argument of an asinh magnitude's sinh (ibid., eq. 3 solved for the flux). */
+function asinhArgument({ offset, softening = 1 }: Conversion, magnitude: number): number {
+  return -0.4 * Math.LN10 * (magnitude + offset) - Math.log(softening);
+}
+
+export function convertValue(conversion: Conversion, value: number): number {
+  const { kind, factor, offset, softening = 1 } = conversion;
   if (kind === "factor") return value * factor + offset;
+  if (kind === "asinh") return 2 * softening * factor * Math.sinh(asinhArgument(conversion, value));
   if (kind === "log10") return Math.log10(value * factor) + offset;
   return factor * 10 ** (kind === "pow10" ? value + offset : -0.4 * (value + offset + AB_ZERO));
 }
 
 /** 1 sigma error of a converted value, to first order. */
 export function convertError(conversion: Conversion, value: number, error: number): number {
-  const { kind, factor } = conversion;
+  const { kind, factor, softening = 1 } = conversion;
   if (kind === "factor") return error * Math.abs(factor);
+  if (kind === "asinh") {
+    return 2 * softening * factor * Math.cosh(asinhArgument(conversion, value)) * 0.4 * Math.LN10 * error;
+  }
   if (kind === "log10") return error / (value * Math.LN10);
   return Math.abs(convertValue(conversion, value)) * (kind === "pow10" ? 1 : 0.4) * Math.LN10 * error;
 }

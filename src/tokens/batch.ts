@@ -43,7 +43,7 @@ export function batchShape(
 
 /**
  * A training batch: the context, and
- * - truth, truthSigma, truthState, truthSlope, truthCurvature [B, N]: what is asked; state 0 = not asked
+ * - truth, truthSigma, truthState, truthSlope, truthBend, truthRate [B, N]: what is asked; state 0 = not asked
  * - targetField, targetValue, targetSigma [nOrdered, T] and targetWeight [nOrdered, T] (0 = padding): the ordered galaxies' queries
  * - hasDelta [band]: 0 where a band is to be known by its filter alone
  */
@@ -58,7 +58,8 @@ export function trainSignature(shape: BatchShape, vocabulary: Vocabulary): Signa
     truthSigma: f,
     truthState: { dtype: "int32", shape: [batch, nField] },
     truthSlope: f,
-    truthCurvature: f,
+    truthBend: f,
+    truthRate: f,
     ...(shape.hasFilterDropout ? { hasDelta: { dtype: "float32", shape: [vocabulary.groups.band.length] } } : {}),
     ...(shape.nOrdered === 0
       ? {}
@@ -90,9 +91,10 @@ function fillTruth(arrays: Arrays, b: number, coder: FieldCoder, evidence: Evide
     arrays.truth.data[to] = withinReach(coder.encode(j, x, scale));
     arrays.truthSigma.data[to] = coder.encodeError(j, x, catalog.error[at], scale);
     arrays.truthState.data[to] = state;
-    if (coder.fields[j].band === undefined) continue;
-    arrays.truthSlope.data[to] = coder.zeroPointSlope(j, x, scale);
-    arrays.truthCurvature.data[to] = coder.zeroPointCurvature(j, x, scale);
+    const { bend, rate } = coder.bend(j, x, scale);
+    arrays.truthBend.data[to] = bend;
+    arrays.truthRate.data[to] = rate;
+    if (coder.fields[j].band !== undefined) arrays.truthSlope.data[to] = coder.zeroPointSlope(j, x, scale);
   }
   return asked;
 }

@@ -46,11 +46,12 @@ export interface FieldCoder extends Vocabulary {
   encodeScale(scale: number): number;
   /** d(encoded) / d ln(flux) of band `j`: what a small zero-point shift is multiplied by. */
   zeroPointSlope(j: number, x: number, scale: number): number;
-  /** 1 - tanh^2 of the transformed value: how much of a zero-point shift stretches the encoded space. */
-  zeroPointCurvature(j: number, x: number, scale: number): number;
+  /** How the encoding bends there, see `Bend`; of a straight one both are 0. */
+  bend(j: number, x: number, scale: number): { readonly bend: number; readonly rate: number };
 }
 
 const UNIT: Moments = { mean: 0, deviation: 1 };
+const STRAIGHT = { bend: 0, rate: 0 } as const;
 
 /** Softness and origin of bands at the scale asked last: a galaxy asks for all of them in a row. */
 function createOrigins(fields: readonly Field[], bands: Int32Array) {
@@ -119,10 +120,10 @@ export function createFieldCoder(fields: readonly Field[], standardisation: Stan
       return scale > 0 ? (Math.log(scale) - standardisation.scale.mean) / standardisation.scale.deviation : 0;
     },
     zeroPointSlope: (j, x, scale) => x * slope(j, x, scale),
-    zeroPointCurvature(j, x, scale) {
-      moveTo(scale);
-      const soft = 2 * softness[j];
-      return (soft * soft) / (x * x + soft * soft);
+    bend(j, x, scale) {
+      if (isBand[j] === 1) moveTo(scale);
+      const bend = kinds[j].bend(x, softness[j]);
+      return bend === undefined ? STRAIGHT : { bend, rate: moments(j, scale).deviation };
     },
   };
 }

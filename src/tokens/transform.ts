@@ -11,6 +11,8 @@ export interface Transform {
   inverse(v: number, softness: number): number;
   /** dv/dx: propagates a small error. */
   slope(x: number, softness: number): number;
+  /** Of `inverse` there: tanh of the argument of a sinh, 1 of an exponential, undefined of a line. */
+  bend(x: number, softness: number): number | undefined;
   /** `inverse` of rate v + shift as a curve. */
   curve(rate: number, shift: number, softness: number): Curve;
 }
@@ -19,6 +21,7 @@ const identity: Transform = {
   forward: (x) => x,
   inverse: (v) => v,
   slope: () => 1,
+  bend: () => undefined,
   curve: (rate, shift) => ({ shape: "linear", factor: 1, rate, shift, offset: 0 }),
 };
 
@@ -27,6 +30,7 @@ const asinh: Transform = {
   forward: (x, softness) => Math.asinh(x / (2 * softness)),
   inverse: (v, softness) => 2 * softness * Math.sinh(v),
   slope: (x, softness) => 1 / Math.sqrt(x * x + 4 * softness * softness),
+  bend: (x, softness) => x / Math.sqrt(x * x + 4 * softness * softness),
   curve: (rate, shift, softness) => ({ shape: "sinh", factor: 2 * softness, rate, shift, offset: 0 }),
 };
 
@@ -35,6 +39,7 @@ const redshift: Transform = {
   forward: (x) => Math.log1p(x),
   inverse: (v) => Math.expm1(v),
   slope: (x) => 1 / (1 + x),
+  bend: () => 1,
   curve: (rate, shift) => ({ shape: "exp", factor: 1, rate, shift, offset: -1 }),
 };
 

@@ -26,6 +26,17 @@ const tableSchema = z.object({
     .object({
       layout: z.string().optional(),
       relativeError: z.number().optional(),
+      floors: z.array(z.object({ bands: z.string(), fraction: z.number() })).optional(),
+      extinction: z
+        .union([
+          z.literal("none"),
+          z.object({
+            column: z.union([z.string(), z.array(z.string())]),
+            unit: z.string().optional(),
+            scale: z.number(),
+          }),
+        ])
+        .optional(),
       units: z.array(z.object({ column: z.string(), unit: z.string() })).optional(),
     })
     .optional(),

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { UserError } from "../errors.ts";
 import type { Field } from "../survey/field.ts";
-import { layoutsFor } from "../survey/grow.ts";
+import { layoutsFor } from "../survey/layout.ts";
 import { loadSurvey, type SurveyFile } from "../survey/survey.ts";
 import type { NamedTensors } from "./safetensors.ts";
 

@@ -23,7 +23,7 @@ export interface StepShape {
   readonly propertyWeight: number;
 }
 
-interface Truths extends HeadTargets {
+interface Truths extends Required<HeadTargets> {
   /** [.., N] ln of the stretch that a zero-point shift gives the encoded space; none of a probability below a limit. */
   readonly jacobian: tf.Tensor;
   readonly isAsked: tf.Tensor;
@@ -44,24 +44,28 @@ function atColumns(ofBands: tf.Tensor, { fields, groups, slot }: NetworkVocabula
 function truthsOf(shape: StepShape, params: Tensors, batch: Tensors): Truths {
   const isUpperLimit = tf.equal(batch.truthState, State.upperLimit);
   const isAsked = tf.cast(tf.greater(batch.truthState, State.notObserved), "float32");
+  const curve = { bend: batch.truthBend, rate: batch.truthRate };
   if (!shape.hasCalibration || shape.vocabulary.groups.band.length === 0) {
     return {
       value: batch.truth,
       sigma: batch.truthSigma,
       isUpperLimit,
       isAsked,
+      curve,
       jacobian: tf.zerosLike(batch.truth),
     };
   }
   const isCalibrated = tf.expandDims(batch.isCalibrated, 1); // [B, 1]
   const lnFlux = tf.mul(isCalibrated, atColumns(params["calibration.lnFlux"], shape.vocabulary)); // [B, N]
   const lnNoise = tf.mul(isCalibrated, atColumns(params["calibration.lnNoise"], shape.vocabulary)); // [B, N]
-  const stretch = tf.log(tf.add(tf.mul(batch.truthCurvature, lnFlux), 1));
+  const curvature = tf.sub(1, tf.square(batch.truthBend)); // how much of a shift stretches the encoded space
+  const stretch = tf.log(tf.add(tf.mul(curvature, lnFlux), 1));
   return {
     value: tf.add(batch.truth, tf.mul(batch.truthSlope, lnFlux)),
     sigma: tf.mul(batch.truthSigma, tf.exp(lnNoise)),
     isUpperLimit,
     isAsked,
+    curve,
     jacobian: tf.mul(stretch, tf.sub(1, tf.cast(isUpperLimit, "float32"))),
   };
 }
@@ -70,6 +74,7 @@ const mapTruths = (truths: Truths, f: (x: tf.Tensor) => tf.Tensor): Truths => ({
   value: f(truths.value),
   sigma: f(truths.sigma),
   isUpperLimit: tf.cast(f(tf.cast(truths.isUpperLimit, "float32")), "bool"),
+  curve: { bend: f(truths.curve.bend), rate: f(truths.curve.rate) },
   jacobian: f(truths.jacobian),
   isAsked: f(truths.isAsked),
 });

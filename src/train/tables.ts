@@ -106,6 +106,14 @@ type Sources = ReadonlyMap<string, readonly string[]>;
 const joined = (sources: Sources): Record<string, string> =>
   Object.fromEntries([...sources].map(([field, names]) => [field, names.join(" + ")]));
 
+/** @throws UserError for what is done to fluxes as tables are read: those of a prepared folder have been. */
+function checkUntreated(folder: string, { floors, extinction }: BindOptions): void {
+  if (floors === undefined && (extinction ?? "none") === "none") return;
+  throw new UserError(
+    `${folder}: prepared already, expected --error-floor and --extinction where caleido prepare read the tables`,
+  );
+}
+
 /** @throws UserError for a table, or a folder, that can't be read or has no training rows. */
 export async function readTrainingTable(wish: TableWish, options: TableOptions): Promise<TrainingTable> {
   const { path, role, reading = {} } = wish;
@@ -135,6 +143,7 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
       close: () => {},
     };
   }
+  checkUntreated(path, reading);
   if (manifest.parts.train.rows === 0) throw new UserError(empty);
   const train = await openPart(path, manifest, "train", role, options);
   const validation = await openPart(path, manifest, "validation", role, options);
@@ -203,6 +212,7 @@ export async function sampleRows(
   const manifest = readManifest(path);
   const none = `${path}: no rows in part "${part}"; --part all uses every row`;
   if (manifest !== undefined) {
+    checkUntreated(path, reading);
     const catalog = await samplePrepared(path, manifest, part === "all" ? splitNames : [part], survey, most);
     if (catalog === undefined) throw new UserError(none);
     return catalog;

@@ -25,17 +25,19 @@ interface Target {
   readonly value: number;
   readonly sigma: number;
   readonly isUpperLimit?: boolean;
+  /** How the encoding bends there; of all targets of a test or of none. */
+  readonly curve?: { readonly bend: number; readonly rate: number };
 }
 
 const isCompiled = { onnx, plainJs };
 
-/** -ln p of each target under the same row's raw outputs, and the gradient of their sum by the raw outputs. */
+/** -ln p of each target under the same row's raw outputs, and the gradients of their sum by raw outputs and targets. */
 async function evaluate(
   spec: HeadSpec,
   raw: readonly (readonly number[])[],
   targets: readonly Target[],
   backend: keyof typeof isCompiled,
-): Promise<{ loss: Float32Array; gradient: Float32Array }> {
+): Promise<Record<"loss" | "gradient" | "byValue" | "bySigma", Float32Array>> {
   const m = targets.length;
   const head = headOf(spec);
   const width = head.width(spec);
@@ -44,17 +46,30 @@ async function evaluate(
     value: { dtype: "float32", shape: [m] },
     sigma: { dtype: "float32", shape: [m] },
     limit: { dtype: "float32", shape: [m] },
+    bend: { dtype: "float32", shape: [m] },
+    rate: { dtype: "float32", shape: [m] },
   };
+  const isBent = targets[0].curve !== undefined;
   const compiled = await (
     await isCompiled[backend]
   ).compile((inputs) => {
-    const lossOf = (outputs: tf.Tensor): tf.Tensor1D =>
+    const lossOf = (outputs: tf.Tensor, value: tf.Tensor, sigma: tf.Tensor): tf.Tensor1D =>
       head.negLogLik(
         outputs as tf.Tensor2D,
-        { value: inputs.value, sigma: inputs.sigma, isUpperLimit: tf.greater(inputs.limit, 0) },
+        {
+          value,
+          sigma,
+          isUpperLimit: tf.greater(inputs.limit, 0),
+          ...(isBent ? { curve: { bend: inputs.bend, rate: inputs.rate } } : {}),
+        },
         spec,
       );
-    return { loss: lossOf(inputs.raw), gradient: tf.grad((outputs: tf.Tensor) => tf.sum(lossOf(outputs)))(inputs.raw) };
+    const loss = lossOf(inputs.raw, inputs.value, inputs.sigma);
+    const total = (outputs: tf.Tensor, value: tf.Tensor, sigma: tf.Tensor): tf.Tensor =>
+      tf.sum(lossOf(outputs, value, sigma));
+    if (!isBent) return { loss, gradient: tf.grad((x: tf.Tensor) => total(x, inputs.value, inputs.sigma))(inputs.raw) };
+    const [gradient, byValue, bySigma] = tf.grads(total)([inputs.raw, inputs.value, inputs.sigma]);
+    return { loss, gradient, byValue, bySigma };
   }, signature);
   const vector = (of: (t: Target) => number) => ({
     dtype: "float32" as const,
@@ -66,10 +81,13 @@ async function evaluate(
     value: vector((t) => t.value),
     sigma: vector((t) => t.sigma),
     limit: vector((t) => Number(t.isUpperLimit ?? false)),
+    bend: vector((t) => t.curve?.bend ?? 0),
+    rate: vector((t) => t.curve?.rate ?? 0),
   };
-  const { loss, gradient } = await compiled.run(inputs);
+  const outputs = await compiled.run(inputs);
   await compiled.dispose();
-  return { loss: loss.data as Float32Array, gradient: gradient.data as Float32Array };
+  const of = (name: string): Float32Array => (outputs[name]?.data ?? new Float32Array(m)) as Float32Array;
+  return { loss: of("loss"), gradient: of("gradient"), byValue: of("byValue"), bySigma: of("bySigma") };
 }
 
 function randomRaw(rows: number, width: number, seed: string): number[][] {
@@ -197,6 +215,69 @@ describe("head mixture", () => {
     expect(loss[0] / -logNormalBetween(-Infinity, -30)).toBeCloseTo(1, 5);
     // d(-ln Phi(u)) / d mean = phi / Phi / sigma, about 30 / sigma
     expect((gradient[1] * sigma) / 30).toBeCloseTo(1, 2);
+  });
+});
+
+describe.each([
+  ["a line", undefined, 0],
+  ["a logarithm", 1, 0.3],
+  ["an asinh near zero", 0.1, 1.1],
+  ["an asinh below zero", -0.6, 0.4],
+] as const)("errors that are Gaussian in the unit of %s", (_name, tanh, rate) => {
+  const spec = specs.mixture;
+  const raw = randomRaw(6, headOf(spec).width(spec), "bent");
+  const answers = headOf(spec).read(Float32Array.from(raw.flat()), raw.length, spec);
+  const curve = { bend: tanh ?? 0, rate };
+  const reach = (d: number): number =>
+    rate === 0 ? d : (Math.sinh(rate * d) + curve.bend * (Math.cosh(rate * d) - 1)) / rate;
+
+  it.each([0, 1e-3, 0.05, 0.3])("are convolved, %d of them", async (sigma) => {
+    const targets = raw.map((_, i): Target => ({ value: -1.2 + 0.5 * i, sigma, curve }));
+    const { loss } = await evaluate(spec, raw, targets, "onnx");
+    const step = Math.max(sigma, 1e-3) / 100;
+    targets.forEach(({ value }, i) => {
+      let density = sigma === 0 ? Math.exp(answers.logDensity(i, value)) : 0;
+      for (let d = -12 * sigma; d < 12 * sigma; d += step) {
+        density += (step * Math.exp(answers.logDensity(i, value + d)) * normalDensity(reach(d) / sigma)) / sigma;
+      }
+      expect(Math.abs(loss[i] + Math.log(density))).toBeLessThan(sigma > 0.1 ? 0.015 : 1e-3);
+    });
+  });
+
+  it.each(["onnx", "plainJs"] as const)("have the gradients that finite differences see (%s)", async (backend) => {
+    const h = 1e-2;
+    const lossOf = async (by: Partial<Target>, outputs = raw): Promise<Float32Array> => {
+      const targets = outputs.map((_, i): Target => {
+        return { value: -1.2 + 0.5 * i + (by.value ?? 0), sigma: 0.2 + (by.sigma ?? 0), curve };
+      });
+      return (await evaluate(spec, outputs, targets, backend)).loss;
+    };
+    const targets = raw.map((_, i): Target => ({ value: -1.2 + 0.5 * i, sigma: 0.2, curve }));
+    const { gradient, byValue, bySigma } = await evaluate(spec, raw, targets, backend);
+    const near = (found: ArrayLike<number>, up: Float32Array, down: Float32Array): void =>
+      raw.forEach((_, i) => {
+        const slope = (up[i] - down[i]) / (2 * h);
+        expect(Math.abs(found[i] - slope)).toBeLessThan(0.04 + 0.05 * Math.abs(slope)); // three nodes
+      });
+    near(byValue, await lossOf({ value: h }), await lossOf({ value: -h }));
+    near(bySigma, await lossOf({ sigma: h }), await lossOf({ sigma: -h }));
+    for (let c = 0; c < raw[0].length; c++) {
+      const moved = (by: number): number[][] => raw.map((row) => row.with(c, row[c] + by));
+      const own = raw.map((_, i) => gradient[i * raw[0].length + c]);
+      near(own, await lossOf({}, moved(h)), await lossOf({}, moved(-h)));
+    }
+  });
+
+  it("stay finite at extreme targets", async () => {
+    const extremes = [-1e3, -12, 0, 12, 1e3].flatMap((value) =>
+      [0, 1e-3, 1e3].map((sigma): Target => ({ value, sigma, curve })),
+    );
+    for (const size of [0, 1, 20, 100]) {
+      const wide = randomRaw(extremes.length, raw[0].length, "extreme").map((row) => row.map((x) => size * x));
+      const { loss, gradient } = await evaluate(spec, wide, extremes, "onnx");
+      expect(loss.every(Number.isFinite)).toBe(true);
+      expect(gradient.every(Number.isFinite)).toBe(true);
+    }
   });
 });
 

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
+import { bindLayout } from "../../src/survey/bind.ts";
 import { datasetsFolder, listSurveys, loadSurvey } from "../../src/survey/survey.ts";
 import { scratch } from "../helpers/scratch.ts";
 
@@ -109,7 +110,7 @@ describe("a survey that extends another", () => {
     const parent = loadSurvey("minijpas");
     const survey = heir("");
     expect(survey.tiles).toEqual(parent.tiles);
-    expect(survey.layouts).toEqual([]);
+    expect(survey.layouts).toEqual(parent.layouts.map((layout) => ({ ...layout, from: "minijpas" })));
     const names = parent.fields.map((field) => field.name);
     expect(survey.fields.map((field) => field.name)).toEqual([...names.slice(0, 62), "J", ...names.slice(62)]);
     expect(survey.fields.find((field) => field.name === "J")?.band?.zeroPointError).toEqual([0.03]);
@@ -120,10 +121,7 @@ describe("a survey that extends another", () => {
     const depths = loadSurvey("minijpas").fields.filter((f) => f.band && f.band.group !== "uv" && f.name !== "u");
     const rows = depths.map(({ name }) => `  - { name: ${name}, depth: [22] }\n`).join("");
     const survey = heir(
-      `tiles: [one]\nomit: [uv, u, AGE]\nzeroPointError: 0.01\nlayoutsOf: [minijpas]\nbands:\n${rows}  - { name: K, ${band} }\n`.replace(
-        "layoutsOf: [minijpas]\n",
-        "",
-      ),
+      `tiles: [one]\nomit: [uv, u, AGE]\nzeroPointError: 0.01\nbands:\n${rows}  - { name: K, ${band} }\n`,
     );
     const parent = loadSurvey("minijpas").fields.find((field) => field.name === "J0378")!;
     const own = survey.fields.find((field) => field.name === "J0378")!;
@@ -140,9 +138,27 @@ describe("a survey that extends another", () => {
     expect(names.slice(59, 62)).toEqual(["J", "K", "z"]);
   });
 
-  it("takes over layouts only when asked", () => {
-    const { layouts } = heir("layoutsOf: [minijpas]\n");
-    expect(layouts).toEqual(loadSurvey("minijpas").layouts);
+  it("takes over layouts behind its own, of all surveys or of those named; one of its own name replaces", () => {
+    const names = (text: string): string[] => heir(text).layouts.map(({ name, from = "own" }) => `${name} of ${from}`);
+    const own = (name: string): string =>
+      `layouts:\n  - { name: ${name}, title: Own, objectId: "{id}", bands: { value: "F_{FIELD}" } }\n`;
+    const rest = ["cefca-auto of minijpas", "cefca-psfcor of minijpas"];
+    expect(names(own("mine"))).toEqual(["mine of own", "cefca-aper3 of minijpas", ...rest]);
+    expect(names(own("cefca-aper3"))).toEqual(["cefca-aper3 of own", ...rest]);
+    expect(names(`layoutsOf: []\n${own("mine")}`)).toEqual(["mine of own"]);
+    // Of fields that it omits it takes over nothing.
+    expect(heir("omit: [J0378]\n").layouts[0].bands[0].order).toContain(null);
+    expect(loadSurvey("legacy").layouts.map(({ name }) => name)).toEqual(["tractor", "allwise"]);
+  });
+
+  it("means its own layout where an inherited one fits as well", () => {
+    const layout = `{ name: mine, title: M, objectId: "{id}", bands: { only: [Ks], value: "{FIELD}_m", error: "{FIELD}_msigcom", aliases: { Ks: k }, unit: ABmag } }`;
+    const path = join(folder, "own-first.yaml");
+    writeFileSync(path, `name: own\ntitle: T\nextends: [infrared]\nlayouts:\n  - ${layout}\n`);
+    const schema = ["k_m", "k_msigcom"].map((name) => ({ name, type: "float64" as const, width: 1, unit: "ABmag" }));
+    expect(bindLayout("t", schema, loadSurvey(path)).layout.name).toBe("mine");
+    const inherited = schema.map((column) => ({ ...column, unit: "mag" }));
+    expect(bindLayout("t", inherited, loadSurvey("infrared")).layout.name).toBe("2mass");
   });
 
   it("says what is wrong with it, and where", () => {

@@ -227,7 +227,7 @@ describe("spellings", () => {
     "MM",
     // a flux of 3631 Jy, or a magnitude
     "AB",
-    "asinh mag",
+    "sinh mag",
     "ln(yr)",
     "erg//s",
     "erg/s/cm2/",

@@ -78,6 +78,20 @@ describe.each(fieldsAndScales)("field $name at scale $scale", ({ kind, j, scale 
   });
 });
 
+describe.each(fieldsAndScales)("bend of $name at scale $scale", ({ kind, j, scale }) => {
+  it.each(values[kind])("says where values near %d are encoded", (x) => {
+    const { bend, rate } = coder.bend(j, x, scale);
+    const v = coder.encode(j, x, scale);
+    const slope = 1 / coder.encodeError(j, x, 1, scale);
+    for (const d of [-0.5, -0.1, 0.2, 0.6]) {
+      const u = rate * d;
+      const reach = rate === 0 ? d : (Math.sinh(u) + bend * (Math.cosh(u) - 1)) / rate;
+      const distance = coder.decode(j, v + d, scale) - x;
+      expect(Math.abs(distance - slope * reach)).toBeLessThan(1e-6 * (Math.abs(x) + Math.abs(distance)));
+    }
+  });
+});
+
 describe.each(fieldsAndScales.filter(({ j }) => j < toyBands))(
   "zero-point of $name at scale $scale",
   ({ kind, j, scale }) => {
@@ -91,7 +105,7 @@ describe.each(fieldsAndScales.filter(({ j }) => j < toyBands))(
       const along =
         (coder.zeroPointSlope(j, x + dx, scale) - coder.zeroPointSlope(j, x - dx, scale)) /
         (coder.encode(j, x + dx, scale) - coder.encode(j, x - dx, scale));
-      expect(coder.zeroPointCurvature(j, x, scale)).toBeCloseTo(along, 6);
+      expect(1 - coder.bend(j, x, scale).bend ** 2).toBeCloseTo(along, 6);
     });
   },
 );
