@@ -82,6 +82,7 @@ export { type ArrayColumn, concat, hide, instrumentOf, select } from "./survey/c
 export type { ArrayField, Band, CategoryField, Instrument, ScalarField } from "./survey/field.ts";
 export { parseFieldList } from "./survey/field-list.ts";
 export type { CatalogBatch, CatalogOptions } from "./survey/read.ts";
+export type { Counted, ImfName } from "./survey/imf.ts";
 export type { ReadReport } from "./survey/report.ts";
 export type { SurveyFile } from "./survey/survey.ts";
 export type { Vocabulary } from "./survey/vocabulary.ts";

@@ -3,6 +3,7 @@ import { type BandColumns, type FlagRule, type Layout, namesFor, type PropertyCo
 import { draftSurvey } from "../survey/draft.ts";
 import { surveyGrammar, surveyJsonSchema } from "../survey/grammar.ts";
 import { listSurveys, loadSurvey, type Survey } from "../survey/survey.ts";
+import { imfShift } from "../survey/imf.ts";
 import { number } from "../text.ts";
 import { depthFlux } from "../tokens/transform.ts";
 import { defineCommand } from "./shared.ts";
@@ -80,18 +81,20 @@ function bandLine(columns: BandColumns): string {
   return [...parts, ...(aliases.length > 0 ? [`<band> of ${aliases.join(", ")}`] : [])].join("; ");
 }
 
-function propertyRow(name: string, told: PropertyColumn): string[] {
-  const { value, sum, error, interval, errorKind, unit, transform, factor, offset } = told;
-  const column = sum === undefined ? listOf(value ?? "") : `(${sum.join(" + ")})`;
+function propertyRow(name: string, told: PropertyColumn, source: string): string[] {
+  const { value, sum, per, perError, error, interval, errorKind, unit, transform, factor, offset } = told;
+  const whole = sum === undefined ? listOf(value ?? "") : `(${sum.join(" + ")})`;
+  const column = per === undefined ? whole : `${whole} / ${listOf(per)}`;
   const scaled = factor === 1 ? column : factor === -1 ? `-${column}` : `${factor} x ${column}`;
   const shift = offset === 0 ? "" : ` ${offset > 0 ? "+" : "-"} ${Math.abs(offset)}`;
   const formula = { identity: `${scaled}${shift}`, log10: `log10(${scaled})${shift}`, pow10: `10^(${scaled}${shift})` };
+  const ofValue = sum === undefined ? listOf(error ?? "") : (error as readonly string[]).join(", ");
   const errors = interval
     ? `(${interval[1]} - ${interval[0]}) / 2`
     : error === undefined
       ? ""
-      : `${sum === undefined ? listOf(error) : (error as readonly string[]).join(", ")} (${errorWords[errorKind]})`;
-  return [name, formula[transform], unit ?? "", errors];
+      : `${[ofValue, ...(perError === undefined ? [] : [listOf(perError)])].join(", ")} (${errorWords[errorKind]})`;
+  return [name, formula[transform], unit ?? "", errors, told.source ?? source];
 }
 
 function flagRows(rules: readonly FlagRule[]): string[][] {
@@ -102,7 +105,28 @@ function flagRows(rules: readonly FlagRule[]): string[][] {
   ]);
 }
 
-function showLayout(layout: Layout): void {
+/** What a layout's masses, rates and equivalent widths mean, and what becomes of them. */
+function conventionLines(layout: Layout, { fields, file: { imf } }: Survey): string[] {
+  const told = fields.filter(({ name }) => Object.hasOwn(layout.properties, name));
+  const from = layout.imf ?? imf;
+  const shifts = told.flatMap((field) => {
+    const of = field.kind === "log" ? field.counts : undefined;
+    const shift = of === undefined ? 0 : imfShift(from, imf, of);
+    return shift === 0 ? [] : [`${field.name} ${shift > 0 ? "+" : "-"}${Math.abs(shift).toFixed(3)}`];
+  });
+  const isCounted = told.some((field) => field.kind === "log" && field.counts !== undefined);
+  const converted = shifts.length === 0 ? "" : `, converted to ${imf}: ${shifts.join(", ")} dex`;
+  const widths =
+    layout.widths === "net"
+      ? "equivalent widths net of stellar absorption: not converted, a warning when they are read"
+      : "equivalent widths of the emission, without stellar absorption";
+  return [
+    ...(isCounted ? [`IMF ${from}${converted}`] : []),
+    ...(told.some(({ kind }) => kind === "ew") ? [widths] : []),
+  ];
+}
+
+function showLayout(layout: Layout, survey: Survey): void {
   const { name, title, from, bands, properties, magic, objectId, tile, notes, onRequest } = layout;
   heading(
     `layout ${name}: ${title}${from === undefined ? "" : `, of ${from}`}${onRequest ? " (only with --layout)" : ""}`,
@@ -111,8 +135,9 @@ function showLayout(layout: Layout): void {
   for (const columns of bands) say(`  ${bandLine(columns)}`);
   if (magic.length > 0) say(`  no value: ${magic.join(", ")}`);
   for (const note of notes) say(`  ${note}`);
-  const rows = Object.entries(properties).map(([field, told]) => propertyRow(field, told));
-  if (rows.length > 0) printTable(["property", "columns", "unit unless the file says", "error"], rows);
+  for (const line of conventionLines(layout, survey)) say(`  ${line}`);
+  const rows = Object.entries(properties).map(([field, told]) => propertyRow(field, told, layout.source ?? name));
+  if (rows.length > 0) printTable(["property", "columns", "unit unless the file says", "error", "measured by"], rows);
   const all = [...layout.flags, ...bands.flatMap(({ flags }) => flags)];
   const flags = flagRows(
     all.filter((rule, i) => all.findIndex((other) => listOf(other.column) === listOf(rule.column)) === i),
@@ -156,9 +181,11 @@ export const datasetsCommand = defineCommand<Arguments>({
     const { name } = args;
     if (name === undefined) return listAll();
     const survey = loadSurvey(name);
-    say(`${survey.title} (${survey.path})\nfluxes in ${survey.fluxUnit}`);
+    say(
+      `${survey.title} (${survey.path})\nfluxes in ${survey.fluxUnit}; masses and star formation rates for the IMF of ${survey.file.imf}`,
+    );
     showFields(survey);
-    for (const layout of survey.layouts) showLayout(layout);
+    for (const layout of survey.layouts) showLayout(layout, survey);
     const asked = survey.questions.map(({ title, given, want }) => `${title}: ${given} -> ${want}`);
     const lists = {
       "questions of evaluate": asked,

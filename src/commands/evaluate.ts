@@ -19,7 +19,9 @@ import { printTable, say, terminal } from "./terminal.ts";
 /** The main question's scores on the terminal. */
 export function printScores(evaluation: Evaluation, coderFields: readonly string[]): void {
   const [title, { scores }] = Object.entries(evaluation.questions)[0];
-  say(`\n  given ${title}, ${evaluation.rows} held-out galaxies:`);
+  const effective = Math.round(evaluation.effectiveRows);
+  const weighted = effective < evaluation.rows ? ` (weighted by prior_weight: as many as ${effective})` : "";
+  say(`\n  given ${title}, ${evaluation.rows} held-out galaxies${weighted}:`);
   const names = shownMetrics.redshift;
   printTable(
     ["field", "method", ...names.map((name) => metrics[name].title)],
@@ -42,6 +44,7 @@ interface Arguments extends EngineArguments, ReadArguments {
   out: string;
   seed: string;
   rows: number;
+  weights: boolean;
 }
 
 export const evaluateCommand = defineCommand<Arguments>({
@@ -69,7 +72,12 @@ export const evaluateCommand = defineCommand<Arguments>({
         describe: "folder for metrics.json and report.html",
       })
       .option("seed", { type: "string", default: "1", describe: "seed of bootstrap and baselines" })
-      .option("rows", { type: "number", default: 5000, describe: "most galaxies scored" }),
+      .option("rows", { type: "number", default: 5000, describe: "most galaxies scored" })
+      .option("weights", {
+        type: "boolean",
+        default: true,
+        describe: "galaxies of a wide population count by their prior_weight; --no-weights: all alike",
+      }),
   handler: async (args) => {
     const evaluation = await evaluate({
       engine: await engineOf(args),
@@ -83,6 +91,7 @@ export const evaluateCommand = defineCommand<Arguments>({
       run: args.checkpoint,
       seed: args.seed,
       mostRows: args.rows,
+      isWeighted: args.weights,
       ...(args.baselines === undefined ? {} : { baselineTable: args.baselines }),
     });
     printScores(evaluation, Object.keys(Object.values(evaluation.questions)[0].scores));

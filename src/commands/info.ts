@@ -5,6 +5,7 @@ import { isHats } from "../io/hats.ts";
 import { splitTableName } from "../io/table-name.ts";
 import { parameterIn } from "../model/parameters.ts";
 import { isPrepared, type Manifest, readManifest } from "../survey/prepared.ts";
+import { formatSources } from "../survey/sources.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import { counted, number } from "../text.ts";
@@ -38,6 +39,7 @@ function showPrepared(path: string, manifest: Manifest): void {
     [
       ["survey", survey],
       ["sources", sources.map((one) => `${one.path} (${one.layout}, ${counted(one.rows, "row")})`).join("\n")],
+      ["labels by", [...new Set(sources.map(({ labels }) => formatSources(labels)))].join("\n")],
       ["split", `by ${split.by}${tiles}`],
       ...Object.entries(parts).map(([part, { rows, shards }]) => [
         part,
@@ -67,6 +69,7 @@ function showCheckpoint(path: string): void {
       ["validation loss [nats]", validation === undefined ? "" : number(validation)],
       ["zero-points learned", config.isCalibrated ? "yes" : "no"],
       ["trained on", config.data.map(({ path, role }) => (role === "train" ? path : `${path} (${role})`)).join("\n")],
+      ["labels by", [...new Set(config.data.map(({ labels }) => formatSources(labels ?? {})))].join("\n")],
       ["Caleido", config.caleidoVersion],
     ],
   );

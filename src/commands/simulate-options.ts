@@ -49,6 +49,13 @@ const flags: Readonly<Record<string, Flag>> = {
     type: "number",
     describe: "n(z) with this median; default: volume and magnitude limit",
   },
+  population: {
+    to: "population",
+    group: SAMPLE,
+    choices: ["natural", "wide"],
+    default: "natural",
+    describe: "wide: near flat in redshift, mass, star formation, dust, metals and kinds; prior_weight is the way back",
+  },
   seed: { to: "seed", group: SAMPLE, type: "string", default: "1", describe: "the same seed gives the same table" },
   ssp: {
     to: "ssp",

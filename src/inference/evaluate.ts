@@ -8,7 +8,7 @@ import { type BaselineName, baselines } from "./baselines.ts";
 import { selected } from "../model/distribution.ts";
 import { inFieldUnit, withinLimits } from "./field-answer.ts";
 import { scoreDistribution } from "./metrics-score.ts";
-import { type FieldScore, type Predictions, scoreField } from "./metrics.ts";
+import { type FieldScore, inProportion, type Predictions, scoreField } from "./metrics.ts";
 import type { Predictor } from "./predict.ts";
 
 /** What is given and what is asked in one part of an evaluation. */
@@ -24,6 +24,11 @@ export type QuestionScores = Readonly<Record<string, Readonly<Record<string, Fie
 /** Rows where field `j` is measured: what can be scored. */
 function rowsWith(catalog: Catalog, rows: Int32Array, j: number): Int32Array {
   return rows.filter((row) => catalog.state[row * catalog.fields.length + j] === State.measured);
+}
+
+/** [number of rows] Weights of rows; undefined where all count alike. */
+export function weightsOf({ weight }: Catalog, rows: Int32Array): Float32Array | undefined {
+  return weight && Float32Array.from(rows, (row) => weight[row]);
 }
 
 /**
@@ -76,7 +81,9 @@ export async function predictBaselines(
     if (coder.fields[j].band !== undefined) continue; // a band's scale depends on what is given: baselines answer properties only
     const isGiven = question.isGiven.slice();
     for (const asked of question.wanted) isGiven[asked] = 0; // as for the network
-    const trainRows = rowsWith(train.catalog, train.rows, j);
+    const known = rowsWith(train.catalog, train.rows, j);
+    const { weight } = train.catalog;
+    const trainRows = weight === undefined ? known : inProportion(known, weight, 1);
     const testRows = rowsWith(test.catalog, test.rows, j);
     if (trainRows.length < 100 || testRows.length === 0) continue;
     const { train: features, other: unseen } = varyingFeatures(
@@ -118,8 +125,12 @@ export function scoreQuestion(
     const own = network.get(field.name);
     if (own === undefined) continue;
     const parent = Array.from(own.rows, (row) => catalog.parentId[row]);
+    const weight = weightsOf(catalog, own.rows);
     const score = (p: Predictions): FieldScore =>
-      scoreField({ ...p, parent }, field.kind, { rng: createRng(`${seed}:bootstrap:${field.name}`), resamples: 100 });
+      scoreField({ ...p, parent, ...(weight === undefined ? {} : { weight }) }, field.kind, {
+        rng: createRng(`${seed}:bootstrap:${field.name}`),
+        resamples: 100,
+      });
     scores[field.name] = {
       caleido: score(own.predictions),
       ...Object.fromEntries([...(others.get(field.name) ?? [])].map(([name, p]) => [name, score(p)])),

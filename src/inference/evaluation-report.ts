@@ -1,5 +1,5 @@
-import type { QuestionScores } from "./evaluate.ts";
-import { type MetricName, metrics, type Predictions } from "./metrics.ts";
+import { type QuestionScores, weightsOf } from "./evaluate.ts";
+import { type MetricName, metrics, pitsOf, type Predictions } from "./metrics.ts";
 import { percentLevels } from "./metrics-score.ts";
 import { fieldDistribution } from "./field-answer.ts";
 import type { Predictor } from "./predict.ts";
@@ -72,11 +72,12 @@ export function accuracyFigures(
 
 export function calibrationFigure(
   names: readonly string[],
-  network: ReadonlyMap<string, { predictions: Predictions }>,
+  network: ReadonlyMap<string, { rows: Int32Array; predictions: Predictions }>,
+  catalog: Catalog,
 ): Figure {
   const series = names.flatMap((label) => {
-    const pit = network.get(label)?.predictions.pit;
-    return pit === undefined ? [] : [{ label, pit }];
+    const own = network.get(label);
+    return own === undefined ? [] : [{ label, pit: pitsOf(own.predictions, weightsOf(catalog, own.rows)) }];
   });
   return figures.calibration.draw({ series });
 }

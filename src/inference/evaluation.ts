@@ -1,8 +1,15 @@
 import { join } from "node:path";
 import type { Engine } from "../engine/contract.ts";
 import type { BaselineName } from "./baselines.ts";
-import { predictBaselines, predictTruths, type Question, type QuestionScores, scoreQuestion } from "./evaluate.ts";
-import { coverageCurve, pitHistogram } from "./metrics.ts";
+import {
+  predictBaselines,
+  predictTruths,
+  type Question,
+  type QuestionScores,
+  scoreQuestion,
+  weightsOf,
+} from "./evaluate.ts";
+import { coverageCurve, effectiveCount, pitHistogram, pitsOf } from "./metrics.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder, makeFolder, writeFileAtomic } from "../io/atomic.ts";
@@ -50,6 +57,8 @@ export interface EvaluateRequest {
   readonly seed?: string;
   /** Most galaxies scored; default: 5000. */
   readonly mostRows?: number;
+  /** Rows count by their `prior_weight` where the table has one: scores are those of the natural population. Default: true. */
+  readonly isWeighted?: boolean;
   /** Further sections for the report, put first. */
   readonly sections?: readonly ReportSection[];
   readonly reporter?: Reporter;
@@ -59,6 +68,8 @@ export interface Evaluation {
   readonly table: string;
   readonly part: string;
   readonly rows: number;
+  /** Number of equally weighted rows that would say as much; `rows` where all count alike. */
+  readonly effectiveRows: number;
   readonly checkpoint: string;
   readonly parameters: number;
   readonly questions: Readonly<Record<string, QuestionResult>>;
@@ -98,11 +109,11 @@ function thin(rows: Int32Array, most: number): Int32Array {
   return Int32Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]);
 }
 
-const DEFAULTS = { part: "test", methods: ["trainZ", "ridge"], seed: "1", mostRows: 5000 } as const;
+const DEFAULTS = { part: "test", methods: ["trainZ", "ridge"], seed: "1", mostRows: 5000, isWeighted: true } as const;
 
 /** A request with its defaults. */
 type Settings = EvaluateRequest &
-  Required<Pick<EvaluateRequest, "part" | "methods" | "headline" | "seed" | "mostRows">>;
+  Required<Pick<EvaluateRequest, "part" | "methods" | "headline" | "seed" | "mostRows" | "isWeighted">>;
 
 /** What every question of one evaluation shares. */
 interface Session {
@@ -162,7 +173,7 @@ async function describeAnswers(
     sedFigure(predictor, test.catalog, thin(test.rows, galaxies), question.isGiven);
   if (question.wanted.some((j) => coder.fields[j].band !== undefined)) return { heading, figures: [await sed(4)] };
   const tables = scoreTables(scores, coder.fields);
-  const calibration = calibrationFigure(names.slice(0, 6), network);
+  const calibration = calibrationFigure(names.slice(0, 6), network, test.catalog);
   if (!isMain) return { heading, tables, figures: [calibration, await sed(3)] };
   const hasBaselines = Object.values(scores).some((methods) => Object.keys(methods).length > 1);
   const comparisons = hasBaselines
@@ -173,10 +184,22 @@ async function describeAnswers(
   const whole = `${test.rows.length} held-out galaxies (part "${request.part}" of ${request.table}).`;
   return {
     heading,
-    text: [`${whole} Intervals are 95 % bootstrap intervals by parent galaxy.`],
+    text: [`${whole} Intervals are 95 % bootstrap intervals by parent galaxy.${weighting(test)}`],
     tables,
     figures: [...comparisons, ...accuracyFigures(properties, network), calibration, pdfs],
   };
+}
+
+const effectiveRows = ({ catalog, rows }: Session["test"]): number => {
+  const weight = weightsOf(catalog, rows);
+  return weight === undefined ? rows.length : effectiveCount(weight);
+};
+
+/** What the report says of weights; nothing where all rows count alike. */
+function weighting(test: Session["test"]): string {
+  if (test.catalog.weight === undefined) return "";
+  const count = Math.round(effectiveRows(test)).toLocaleString("en-US");
+  return ` Rows are weighted back to the natural population (prior_weight): an effective sample of ${count} galaxies.`;
 }
 
 /** Pieces of work in a question: the network's answers, its scores, its figures; for the main one, every baseline. */
@@ -186,12 +209,12 @@ function countPieces(questions: readonly Question[], { request, predictor, learn
   return 3 * questions.length + fitted * request.methods.length;
 }
 
-function calibrationOf(network: NetworkAnswers): QuestionResult["calibration"] {
+function calibrationOf(network: NetworkAnswers, catalog: Catalog): QuestionResult["calibration"] {
   return Object.fromEntries(
-    [...network].map(([field, { predictions }]) => [
-      field,
-      { pit: [...pitHistogram(predictions.pit)], coverage: [...coverageCurve(predictions.pit, COVERAGE_LEVELS)] },
-    ]),
+    [...network].map(([field, { rows, predictions }]) => {
+      const pit = pitsOf(predictions, weightsOf(catalog, rows));
+      return [field, { pit: [...pitHistogram(pit)], coverage: [...coverageCurve(pit, COVERAGE_LEVELS)] }];
+    }),
   );
 }
 
@@ -212,7 +235,11 @@ async function askAll(
     for (const [i, question] of questions.entries()) {
       const answers = await ask(session, question, i === 0);
       const given = fields.filter((_, j) => question.isGiven[j] === 1).map((field) => field.name);
-      results[question.title] = { given, scores: answers.scores, calibration: calibrationOf(answers.network) };
+      results[question.title] = {
+        given,
+        scores: answers.scores,
+        calibration: calibrationOf(answers.network, shared.test.catalog),
+      };
       session.step(`given ${question.title}: figures`);
       sections.push(await describeAnswers(session, question, answers, i === 0));
     }
@@ -236,7 +263,10 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const questions = questionsOf(survey);
   const { table, part, baselineTable, reading } = request;
   checkFolder(request.out);
-  const whole = (catalog: Catalog): { catalog: Catalog; rows: Int32Array } => ({ catalog, rows: allRows(catalog) });
+  const whole = ({ weight, ...rest }: Catalog): { catalog: Catalog; rows: Int32Array } => ({
+    catalog: weight === undefined || !request.isWeighted ? rest : { ...rest, weight },
+    rows: allRows(rest),
+  });
   const test = whole(await sampleRows(table, part, survey, reading, request.mostRows));
   const learn =
     baselineTable === undefined
@@ -250,6 +280,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
       table: request.table,
       part: request.part,
       rows: test.rows.length,
+      effectiveRows: effectiveRows(test),
       checkpoint: request.checkpoint,
       parameters: checkpoint.layout.total,
       questions: results,

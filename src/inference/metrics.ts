@@ -20,6 +20,8 @@ export interface Predictions {
   readonly odds?: ArrayLike<number>;
   /** Parent galaxy of the row: the unit of the bootstrap. Every row is its own parent when absent. */
   readonly parent?: ArrayLike<string | number>;
+  /** How many galaxies a row stands for, relative to the others; all alike when absent. */
+  readonly weight?: ArrayLike<number>;
 }
 
 /** An estimate with the ends of its 95 % bootstrap interval. */
@@ -168,7 +170,8 @@ export interface ScoreOptions {
 }
 
 /**
- * Scores one field: every metric that applies to its kind and whose arrays are there, with 95 % bootstrap intervals.
+ * Scores one field: every metric that applies to its kind and whose arrays are there, with 95 % bootstrap intervals. With
+ * weights, metrics are those of rows repeated in proportion to them (`inProportion`).
  * @throws Error without rows, and when an array has another length than `truth` or a value that is not a number.
  */
 export function scoreField(p: Predictions, kind: FieldKind, options: ScoreOptions): FieldScore {
@@ -182,11 +185,12 @@ export function scoreField(p: Predictions, kind: FieldKind, options: ScoreOption
       (metric.needs === undefined || p[metric.needs] !== undefined)
     );
   });
-  const evaluate = (some: Int32Array): Float64Array => {
+  const evaluate = (drawn: Int32Array, repeats = 1): Float64Array => {
+    const some = p.weight === undefined ? drawn : inProportion(drawn, p.weight, repeats);
     const residual = residuals(p, kind, some);
     return Float64Array.from(names, (name) => metrics[name].compute(p, some, residual));
   };
-  const values = evaluate(rows);
+  const values = evaluate(rows, REPEATS);
   const draws = resampleByParent(p.parent, rows, options.resamples ?? 200, options.rng, evaluate);
   return Object.fromEntries(
     names.map((name, j) => [
@@ -216,6 +220,35 @@ function residuals(p: Predictions, kind: FieldKind, rows: Int32Array): Residuals
   return Float64Array.from(rows, (row) => (p.point[row] - p.truth[row]) / unit(p.truth[row]));
 }
 
+/** Rows of `inProportion` per row that it is given; bootstrap draws, which scatter by more, take one. */
+const REPEATS = 4;
+
+/**
+ * Rows repeated in proportion to their weights: evenly spaced points on the sum of weights (systematic resampling, Kitagawa
+ * 1996, JCGS 5, 1), `repeats` times as many as rows; a row's share is exact to 1 / (repeats x number of rows). All rows as
+ * they are where the weights are all zero.
+ */
+export function inProportion(rows: Int32Array, weight: ArrayLike<number>, repeats = REPEATS): Int32Array {
+  const total = rows.reduce((sum, row) => sum + weight[row], 0);
+  if (total === 0) return rows;
+  const count = repeats * rows.length;
+  const chosen = new Int32Array(count);
+  let [at, sum] = [0, weight[rows[0]]];
+  for (let i = 0; i < count; i++) {
+    const point = ((i + 0.5) / count) * total;
+    while (sum < point && at < rows.length - 1) sum += weight[rows[++at]];
+    chosen[i] = rows[at];
+  }
+  return chosen;
+}
+
+/** Number of equally weighted rows that would say as much: (sum w)^2 / sum w^2 (Kish 1965). */
+export function effectiveCount(weight: ArrayLike<number>): number {
+  let [sum, square] = [0, 0];
+  for (let i = 0; i < weight.length; i++) [sum, square] = [sum + weight[i], square + weight[i] ** 2];
+  return square === 0 ? 0 : sum ** 2 / square;
+}
+
 /** Draws parents with replacement, all rows of a parent together (noise draws of one galaxy are not independent). */
 function resampleByParent(
   parent: Predictions["parent"],
@@ -243,6 +276,18 @@ function interval(value: number, draws: readonly number[]): Estimate {
   if (draws.length === 0) return { value, low: value, high: value };
   const sorted = Float64Array.from(draws).sort();
   return { value, low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
+}
+
+/** PIT values, repeated in proportion to weights where there are any. */
+export function pitsOf({ pit }: Pick<Predictions, "pit">, weight?: ArrayLike<number>): ArrayLike<number> {
+  if (weight === undefined) return pit;
+  return gather(
+    pit,
+    inProportion(
+      Int32Array.from({ length: pit.length }, (_, i) => i),
+      weight,
+    ),
+  );
 }
 
 /** Counts of PIT values in equal bins over [0, 1]. */

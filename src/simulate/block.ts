@@ -15,6 +15,7 @@ import { createSpectrum, createTemplates, mixOf, type StellarMix, synthesise, ty
 import { createSelection, type Selection } from "./selection.ts";
 import { createGridModel, type SspGrid } from "./ssp.ts";
 import { createStellarModel } from "./stars.ts";
+import { createMixture, type Draws, type Mixture } from "./wide.ts";
 import { equivalentWidths } from "./widths.ts";
 
 /** Galaxies per block: a block has its own random stream, so the result does not depend on who computes it. */
@@ -38,6 +39,8 @@ export interface Simulation {
   readonly observer: Observer;
   readonly selection: Selection;
   readonly selectionBand: number;
+  /** Of nature and the wide population, where that is wanted. */
+  readonly mixture: Mixture | undefined;
 }
 
 /**
@@ -55,6 +58,11 @@ export function checkSelection(survey: Survey, options: SimulationOptions): numb
   const { min, max } = options.redshift;
   if (min >= max) throw new UserError(`simulate: the lowest redshift, ${min}, is not below the highest, ${max}`);
   const { band, bright, faint } = options.selection;
+  if (options.population === "wide" && options.redshift.median !== undefined) {
+    throw new UserError(
+      "simulate: the wide population has redshifts of its own: expected it without a median redshift",
+    );
+  }
   if (bright >= faint) {
     throw new UserError(`simulate: the limits in ${band} leave nothing: brightest ${bright}, faintest ${faint} AB mag`);
   }
@@ -69,6 +77,7 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
   const to = lastIndex(passbands);
   const stars = grid === undefined ? createStellarModel(to) : createGridModel(grid);
   const templates = createTemplates(options.redshift.max, { ...options.physics, stars, to });
+  const selection = createSelection(passbands[selectionBand], templates, options);
   return {
     survey,
     options,
@@ -80,9 +89,30 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
       passbands.map((band) => band.pivot),
       options,
     ),
-    selection: createSelection(passbands[selectionBand], templates, options),
+    selection,
     selectionBand,
+    mixture: options.population === "wide" ? createMixture(selectedParts(selection, options)) : undefined,
   };
+}
+
+/** Draws by which the two populations' selected parts are estimated: they set the mixture, not its exactness. */
+const PILOT = 4000;
+
+/** Fractions of nature's and of wide galaxies that the magnitude limits keep. */
+function selectedParts(selection: Selection, options: SimulationOptions): { natural: number; wide: number } {
+  const { faint, bright } = options.selection;
+  const part = (isWide: boolean): number => {
+    const draws: Draws = { ...createRng(`${options.seed}:pilot:${isWide}`), wide: { isWide, logRatio: 0 } };
+    let kept = 0.5; // never none
+    for (let i = 0; i < PILOT; i++) {
+      const { redshift, logMass } = selection.draw(draws);
+      const galaxy = drawGalaxy(draws, redshift, logMass, options.physics);
+      const magnitude = selection.magnitude(redshift, mixOf(galaxy), galaxy);
+      if (magnitude < faint && magnitude > bright) kept += 1;
+    }
+    return kept / PILOT;
+  };
+  return { natural: part(false), wide: part(true) };
 }
 
 interface Parent {
@@ -90,6 +120,8 @@ interface Parent {
   readonly mix: StellarMix;
   readonly fluxes: Float64Array;
   readonly labels: readonly number[];
+  /** Nature's density over that of what it was drawn from. */
+  readonly weight: number | undefined;
 }
 
 function labelsOf(galaxy: Galaxy, mix: StellarMix, widths: readonly number[]): number[] {
@@ -116,7 +148,7 @@ function drawParent(
   pointing: number,
   rng: Rng,
 ): Parent {
-  const { options, photometer, selection, templates } = simulation;
+  const { mixture, options, photometer, selection, templates } = simulation;
   const { faint, bright } = options.selection;
   const range = [options.redshift.min, options.redshift.max] as const;
   const { pivot } = simulation.observer.bands[simulation.selectionBand];
@@ -127,9 +159,10 @@ function drawParent(
     if (options.redshift.median !== undefined && attempt % 2000 === 0) {
       fixed = drawRedshift(rng, options.redshift.median, range);
     }
+    const draws: Draws = mixture?.begin(rng) ?? rng;
     const { redshift, logMass } =
-      fixed === undefined ? selection.draw(rng) : { redshift: fixed, logMass: selection.drawMass(rng, fixed) };
-    const galaxy = drawGalaxy(rng, redshift, logMass, options.physics);
+      fixed === undefined ? selection.draw(draws) : { redshift: fixed, logMass: selection.drawMass(rng, fixed) };
+    const galaxy = drawGalaxy(draws, redshift, logMass, options.physics);
     const mix = mixOf(galaxy);
     const quick = selection.magnitude(redshift, mix, galaxy) + extinction;
     if (quick > faint + 0.2 || quick < bright - 0.5) continue;
@@ -139,7 +172,8 @@ function drawParent(
     const fluxes = fluxesBehind(simulation, work, redshift, pointing);
     const magnitude = magnitudeOfFlux(fluxes[simulation.selectionBand] * FLUX_UNIT, pivot);
     if (magnitude > faint || magnitude < bright) continue;
-    return { galaxy, mix, fluxes, labels: labelsOf(galaxy, mix, widths) };
+    const weight = draws.wide === undefined ? undefined : mixture?.weight(draws.wide);
+    return { galaxy, mix, fluxes, labels: labelsOf(galaxy, mix, widths), weight };
   }
   throw new UserError(
     `simulate: no galaxy in ${MOST_ATTEMPTS} draws has ${bright} < ${options.selection.band} < ${faint} at z ${range.join(" - ")}`,
@@ -154,14 +188,14 @@ export function simulateBlock(simulation: Simulation, block: number, count = BLO
   const rows: Row[] = [];
   for (let i = 0; i < count; i++) {
     const pointing = rng.integer(options.pointings);
-    const { fluxes, labels } = drawParent(simulation, work, pointing, rng);
+    const { fluxes, labels, weight } = drawParent(simulation, work, pointing, rng);
     const parentId = `${options.seed}-${block * BLOCK_SIZE + i}`;
     const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
     // a stream of its own: the same galaxies however they are observed
     const noise = createRng(`${parentId}:noise`);
     for (let draw = 0; draw < options.draws; draw++) {
       const observation = observe(observer, fluxes, pointing, noise, { redshift: labels[0], logMass: labels[1] });
-      rows.push({ objectId: `${parentId}-${draw}`, parentId, tile, observation, labels });
+      rows.push({ objectId: `${parentId}-${draw}`, parentId, tile, observation, labels, weight });
     }
   }
   return tableOf(rows, observer, survey, LABELS);

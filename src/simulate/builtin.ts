@@ -1,4 +1,5 @@
 import type { Table } from "../io/table.ts";
+import { SOURCES } from "../survey/sources.ts";
 import type { Survey } from "../survey/survey.ts";
 import { BLOCK_SIZE, checkSelection, createSimulation, simulateBlock } from "./block.ts";
 import { parseOptions, type SimulationInput } from "./options.ts";
@@ -26,7 +27,8 @@ export async function* simulateBuiltin(
   checkSelection(survey, options);
   const grid = options.ssp === undefined ? undefined : await readSspGrid(options.ssp);
   for await (const table of tablesOf({ survey, options, grid })) {
-    yield { ...table, metadata: { ...table.metadata, stars: grid?.description ?? BUILTIN_STARS } };
+    const stars = grid?.description ?? BUILTIN_STARS;
+    yield { ...table, metadata: { ...table.metadata, stars, [SOURCES]: "simulation" } };
   }
 }
 

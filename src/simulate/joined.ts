@@ -18,6 +18,8 @@ export type Known = Readonly<Record<string, { readonly value: number; readonly e
 export interface Joined {
   readonly path: string;
   readonly fields: readonly string[];
+  /** Who measured each property, by its name. */
+  readonly sources: Readonly<Record<string, string>>;
   /** An id of its own, for messages. */
   readonly example: string;
   /** Undefined for an object that it doesn't have. */
@@ -34,7 +36,9 @@ export async function readJoined({ path, survey, reading }: LabelTable, fluxUnit
   const states: Uint8Array[] = [];
   const seen = new Uint8Array(survey.fields.length);
   let rows = 0;
-  for await (const { catalog } of readCatalog(path, survey, reading)) {
+  let sources: Record<string, string> = {};
+  for await (const { catalog, report } of readCatalog(path, survey, reading)) {
+    sources = Object.fromEntries([...report.sources].map(([field, names]) => [field, names.join(" + ")]));
     const { objectId, value, error, state, rowCount } = catalog;
     objectId.forEach((id, i) => rowOf.has(id) || rowOf.set(id, rows + i));
     chunks.push({ first: rows, value, error });
@@ -50,6 +54,7 @@ export async function readJoined({ path, survey, reading }: LabelTable, fluxUnit
   return {
     path,
     fields: filled.map(({ field }) => field.name),
+    sources,
     example: rowOf.keys().next().value ?? "",
     of(id) {
       const row = rowOf.get(id);

@@ -6,6 +6,12 @@ export const simulationOptions = z.strictObject({
   seed: z.union([z.string(), z.number()]).default("caleido").describe("seed of every random draw"),
   n: z.int().positive().default(20_000).describe("number of galaxies (parents)"),
   draws: z.int().positive().default(1).describe("noise realisations per galaxy; each is a row"),
+  population: z
+    .enum(["natural", "wide"])
+    .default("natural")
+    .describe(
+      "as many of each kind as the sky has, or near flat in redshift, mass, star formation, dust, metals and kinds, with prior_weight back",
+    ),
   workers: z
     .int()
     .nonnegative()

@@ -4,6 +4,7 @@ import { type AttenuationShape, bumpOfSlope } from "./dust.ts";
 import type { Gas } from "./lines.ts";
 import { activeGas, starFormingGas } from "./lines.ts";
 import { type History, solveStartOverTau } from "./sfh.ts";
+import { chance, deviate, type Draws } from "./wide.ts";
 
 /** A galaxy before it is observed. */
 export interface Galaxy {
@@ -62,28 +63,28 @@ function drawBurst(rng: Rng): History["burst"] {
   return { time, duration: Math.min(duration, time), fraction };
 }
 
-function drawHistory(rng: Rng, logMass: number, z: number, isQuenched: boolean): History {
+function drawHistory(rng: Draws, logMass: number, z: number, isQuenched: boolean): History {
   const age = ageOfUniverse(z);
   const early = isQuenched ? 0.73 : 0.68 + 0.05 * clamp(logMass - 10, -2, 1);
-  let start = age * clamp(early + (isQuenched ? 0.17 : 0.22) * rng.normal(), 0.2, 0.97);
+  let start = age * clamp(early + (isQuenched ? 0.17 : 0.22) * deviate(rng, "start"), 0.2, 0.97);
   // specific rate [1/Gyr] of the smooth history, per formed mass (about 0.6 survives)
   const spread = 0.16 + 0.08 * logistic((9.3 - logMass) / 0.3);
   // tilted by what eCALIFA's rates and DESI's Halpha ask for
   const tilt = 0.1 * clamp(logMass - 9.9, -1, 1.2);
-  let logRate = mainSequence(logMass, z) + tilt - logMass + 9 - 0.24 + spread * rng.normal();
+  let logRate = mainSequence(logMass, z) + tilt - logMass + 9 - 0.24 + spread * deviate(rng, "rate");
   let [truncation, truncationTime] = [1, 0];
   if (isQuenched) {
-    if (rng.uniform() < 0.15) {
+    if (chance(rng, 0.15)) {
       truncation = 10 ** (-1 - 1.5 * rng.uniform());
       truncationTime = Math.min(0.05 + 1.5 * rng.uniform(), 0.5 * start);
-    } else logRate -= clamp(2 + 0.55 * rng.normal(), 0.8, 4);
+    } else logRate -= clamp(2 + 0.55 * deviate(rng, "quenching"), 0.8, 4);
   }
   const rate = 10 ** logRate;
   start = Math.min(start, 1.85 / rate);
   const startOverTau = solveStartOverTau(rate * start, start);
   const recentFactor = 10 ** (0.1 * rng.normal());
   const burst = drawBurst(rng);
-  const hasBurst = rng.uniform() < 0.1;
+  const hasBurst = chance(rng, 0.1);
   return { start, startOverTau, recentFactor, truncation, truncationTime, burst: hasBurst ? burst : undefined };
 }
 
@@ -91,10 +92,10 @@ function drawHistory(rng: Rng, logMass: number, z: number, isQuenched: boolean):
  * log10 Z [Zsun] of the stars: like Gallazzi et al. (2005, MNRAS 362, 41, table 2) at high mass, higher below 10^10 Msun,
  * as resolved spectroscopy finds (the eCALIFA table of the tests).
  */
-function drawMetallicity(rng: Rng, logMass: number): number {
+function drawMetallicity(rng: Draws, logMass: number): number {
   const median = 0.16 - 0.62 * logistic(-(logMass - 9.85) / 0.42);
   const scatter = 0.13 + 0.14 * logistic(-(logMass - 10.4) / 0.35);
-  return clamp(median + scatter * rng.normal(), -1, 0.4);
+  return clamp(median + scatter * deviate(rng, "metals"), -1, 0.4);
 }
 
 /** Fundamental metallicity relation (Curti et al. 2020, MNRAS 491, 944, eq. 5 and table 6). */
@@ -124,18 +125,18 @@ function drawDispersion(rng: Rng, logMass: number): number {
   return Math.max(30, 10 ** (2.07 + (x < 0 ? 0.403 : 0.293) * x + 0.08 * rng.normal()));
 }
 
-/** Draws everything but redshift and mass. */
-export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics: Physics = FULL_PHYSICS): Galaxy {
-  const isQuenched = rng.uniform() < quenchedFraction(logMass, redshift);
+/** Draws everything but redshift and mass; what is named in a draw is flatter in the wide population. */
+export function drawGalaxy(rng: Draws, redshift: number, logMass: number, physics: Physics = FULL_PHYSICS): Galaxy {
+  const isQuenched = chance(rng, quenchedFraction(logMass, redshift));
   const history = drawHistory(rng, logMass, redshift, isQuenched);
   const dusty = isQuenched ? 0.14 : 0.14 + 0.68 * logistic((logMass - 9.9) / 0.45);
-  const avStars = Math.min(dusty * Math.exp(0.55 * rng.normal()), 4);
+  const avStars = Math.min(dusty * Math.exp(0.55 * deviate(rng, "dust")), 4);
   // what gas is left in quenched galaxies sits in dust: their Balmer decrements are not those of their stars
   const avGas = Math.min((avStars / 0.44 + (isQuenched ? 0.7 : 0.2)) * Math.exp(0.25 * rng.normal()), 8);
-  const oxygen = 0.01 + oxygenAbundance(logMass, mainSequence(logMass, redshift)) + 0.09 * rng.normal();
+  const oxygen = 0.01 + oxygenAbundance(logMass, mainSequence(logMass, redshift)) + 0.09 * deviate(rng, "oxygen");
   const nitrogen = -0.01 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2);
-  const ionisation = -0.35 * (oxygen - 8.6) + 0.12 * rng.normal() + 0.3 * Math.log10(1 + redshift);
-  const hasNucleus = rng.uniform() < 0.48 * logistic((logMass - 10.45) / 0.25);
+  const ionisation = -0.35 * (oxygen - 8.6) + 0.12 * deviate(rng, "ionisation") + 0.3 * Math.log10(1 + redshift);
+  const hasNucleus = chance(rng, 0.48 * logistic((logMass - 10.45) / 0.25));
   const hardness = clamp(0.25 + 0.35 * Math.abs(rng.normal()), 0, 1);
   // drawn whatever the options, so that switching a part off leaves the rest of the galaxy as it is
   const attenuation = drawAttenuation(rng, avStars);
@@ -153,7 +154,10 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics:
     sigmaGas: physics.velocityDispersion ? sigmaGas : 0,
     history,
     gas: {
-      young: { gas: starFormingGas(oxygen, ionisation, nitrogen), strength: 10 ** (-0.015 + 0.14 * rng.normal()) },
+      young: {
+        gas: starFormingGas(oxygen, ionisation, nitrogen),
+        strength: 10 ** (-0.015 + 0.14 * deviate(rng, "lines")),
+      },
       old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.45 * 10 ** (0.4 * rng.normal()) },
       nucleus: hasNucleus
         ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.85 + hardness + 0.5 * rng.normal() }
@@ -172,45 +176,101 @@ const LEAST_MASS = 6.5;
 const GREATEST_MASS = 12.1;
 const N_Z = 240;
 const N_MASS = 112;
+const MASS_STEP = (GREATEST_MASS - LEAST_MASS) / N_MASS;
+/** How much fainter than the brightest galaxies of the same mass are: few less, half of them, few more [mag]. */
+const FAINTER = [1.5, 2.5, 4] as const;
+/** Masses that are rarer are left to nature [1/Mpc3/dex]. */
+const RAREST = 1e-8;
+
+/** Middle of a cell in mass. */
+const massAt = (j: number): number => LEAST_MASS + (j + 0.5) * MASS_STEP;
+
+/** Draws (redshift, mass) of a proposal. */
+export interface Proposal {
+  readonly isEmpty: boolean;
+  draw(rng: Draws): RedshiftMass;
+  /** Nature's mass at a redshift. */
+  drawMass(rng: Rng, redshift: number): number;
+}
+
+/** Index of the first cell of [from, to] whose cumulative sum exceeds `target`. */
+function findCell(cumulative: Float64Array, target: number, from: number, to: number): number {
+  let [low, high] = [from, to];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (cumulative[middle] > target) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Sums of what stands in the cells up to each, and that of all. */
+interface Cells {
+  readonly cumulative: Float64Array;
+  readonly total: number;
+}
+
+function accumulate(cells: Float64Array): Cells {
+  let total = 0;
+  const cumulative = cells.map((cell) => (total += cell));
+  return { cumulative, total };
+}
+
+/**
+ * Unnormalised density of the wide population over the cells of one redshift: where usual galaxies are between the limits,
+ * rising with brightness, and so that about as many are selected at every redshift. `brightest`: magnitude of 1 Msun.
+ */
+function fillWide(row: Float64Array, z: number, brightest: number, { faint, bright }: Limits): void {
+  let selected = 0;
+  for (let j = 0; j < row.length; j++) {
+    const [brighter, usual, fainter] = FAINTER.map((less) => brightest + less - 2.5 * massAt(j));
+    const isUsual = brighter < faint && fainter > bright && massFunction(massAt(j), z) > RAREST;
+    row[j] = isUsual ? Math.exp(0.08 * (faint - usual)) : 0;
+    selected += row[j] * logistic((faint - usual) / 0.6);
+  }
+  if (selected > 0) for (let j = 0; j < row.length; j++) row[j] /= selected;
+}
+
+/** Magnitudes between which galaxies are selected [AB mag]. */
+interface Limits {
+  readonly faint: number;
+  readonly bright: number;
+}
 
 /**
  * Proposal density of (z, mass): comoving volume x mass function over the cells that the brightest plausible galaxy of
- * that mass could put above the limit. `massToLight(z)` is 2.5 log10 of
- * the mass [Msun] that gives it magnitude 0 there.
+ * that mass could put above the limit; of the wide population (a stream with `wide`) near flat in redshift and magnitude.
+ * `massToLight(z)` is 2.5 log10 of the mass [Msun] that gives the brightest magnitude 0 there.
  */
 export function createProposal(
   range: readonly [number, number],
-  faint: number,
+  limits: Limits,
   massToLight: (z: number) => number,
-): { isEmpty: boolean; draw(rng: Rng): RedshiftMass; drawMass(rng: Rng, redshift: number): number } {
+): Proposal {
   const dz = (range[1] - range[0]) / N_Z;
-  const dm = (GREATEST_MASS - LEAST_MASS) / N_MASS;
-  const cumulative = new Float64Array(N_Z * N_MASS);
-  let total = 0;
+  const cells = new Float64Array(N_Z * N_MASS);
+  const wideCells = new Float64Array(N_Z * N_MASS);
   for (let i = 0; i < N_Z; i++) {
     const z = range[0] + (i + 0.5) * dz;
     const volume = volumeElement(z);
     const brightest = massToLight(z - dz / 2);
+    const from = i * N_MASS;
     for (let j = 0; j < N_MASS; j++) {
-      const logMass = LEAST_MASS + (j + 0.5) * dm;
-      if (brightest - 2.5 * (logMass + dm / 2) < faint) total += volume * massFunction(logMass, z);
-      cumulative[i * N_MASS + j] = total;
+      const isReached = brightest - 2.5 * (massAt(j) + MASS_STEP / 2) < limits.faint;
+      if (isReached) cells[from + j] = volume * massFunction(massAt(j), z);
     }
+    fillWide(wideCells.subarray(from, from + N_MASS), z, brightest, limits);
   }
-  const find = (target: number, from: number, to: number): number => {
-    let [low, high] = [from, to];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (cumulative[middle] > target) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  };
-  const massOf = (cell: number, rng: Rng): number => LEAST_MASS + ((cell % N_MASS) + rng.uniform()) * dm;
+  const { cumulative, total } = accumulate(cells);
+  const ofWide = accumulate(wideCells);
+  const massOf = (cell: number, rng: Rng): number => LEAST_MASS + ((cell % N_MASS) + rng.uniform()) * MASS_STEP;
   return {
     isEmpty: total === 0,
     draw(rng) {
-      const cell = find(rng.uniform() * total, 0, cumulative.length - 1);
+      const { wide } = rng;
+      const from = wide?.isWide === true ? ofWide : { cumulative, total };
+      const cell = findCell(from.cumulative, rng.uniform() * from.total, 0, cells.length - 1);
+      if (wide !== undefined) wide.logRatio += Math.log((wideCells[cell] / ofWide.total) * (total / cells[cell]));
       return { redshift: range[0] + (Math.floor(cell / N_MASS) + rng.uniform()) * dz, logMass: massOf(cell, rng) };
     },
     drawMass(rng, redshift) {
@@ -218,7 +278,8 @@ export function createProposal(
       const from = i === 0 ? 0 : cumulative[i * N_MASS - 1];
       const to = cumulative[(i + 1) * N_MASS - 1];
       const last = (i + 1) * N_MASS - 1;
-      return massOf(to > from ? find(from + rng.uniform() * (to - from), i * N_MASS, last) : last, rng);
+      if (to <= from) return massOf(last, rng);
+      return massOf(findCell(cumulative, from + rng.uniform() * (to - from), i * N_MASS, last), rng);
     },
   };
 }

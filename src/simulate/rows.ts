@@ -11,11 +11,13 @@ export interface Row {
   readonly observation: Observation;
   /** In the order of the label names; NaN = unknown. */
   readonly labels: readonly number[];
+  /** How many of nature's galaxies it stands for, relative to the others; undefined where all are nature's. */
+  readonly weight?: number | undefined;
 }
 
 /**
  * Columns as the public tables have them: object_id, parent_id, tile, `<BAND>`, `<BAND>_err`, `<BAND>_state` for bands
- * with detections and non-detections, the labels, and how many bands of the row each mechanism cost: `missing_edge`, ...
+ * with detections and non-detections, the labels, `prior_weight` of a wide population, and how many bands of the row each mechanism cost: `missing_edge`, ...
  * What is missing is NaN.
  */
 export function tableOf(
@@ -55,6 +57,11 @@ export function tableOf(
     const unit = survey.fields.find((field) => field.name === base)?.unit ?? "";
     columns.push(float(name, unit, (row) => row.labels[j]));
   });
+  if (rows.some(({ weight }) => weight !== undefined)) {
+    const description = "density of the natural population over the one drawn from, about 1 in the mean";
+    const data = Float32Array.from(rows, ({ weight }) => weight ?? 1);
+    columns.push({ name: "prior_weight", type: "float32", width: 1, description, data });
+  }
   MECHANISMS.forEach(([mechanism, meaning], m) => {
     const data = Uint8Array.from(rows, (row) => row.observation.cause.reduce((n, one) => n + Number(one === m + 1), 0));
     const description = `bands of the row without flux: ${meaning}`;

@@ -1,11 +1,10 @@
 import { UserError } from "../errors.ts";
-import type { Rng } from "../random.ts";
 import { luminosityArea } from "./cosmology.ts";
 import { kriekConroy } from "./dust.ts";
 import { LOG_STEP } from "./grid.ts";
 import type { SimulationOptions } from "./options.ts";
 import { magnitudeOfFlux, type Passband } from "./passband.ts";
-import { createProposal, type Galaxy, type RedshiftMass } from "./population.ts";
+import { createProposal, type Galaxy, type Proposal } from "./population.ts";
 import { N_AGE } from "./sfh.ts";
 import type { StellarMix, Templates } from "./synthesis.ts";
 
@@ -14,10 +13,8 @@ type Dust = Pick<Galaxy, "avStars" | "attenuation">;
 
 const NO_DUST: Dust = { avStars: 0, attenuation: { slope: 0, bump: 0 } };
 
-export interface Selection {
-  /** (z, mass) from volume x mass function, where the magnitude limit can be reached. */
-  draw(rng: Rng): RedshiftMass;
-  drawMass(rng: Rng, redshift: number): number;
+/** (z, mass) from volume x mass function, where the magnitude limit can be reached. */
+export interface Selection extends Omit<Proposal, "isEmpty"> {
   /** AB magnitude of the attenuated stars in the selection band, to about 0.05 mag, without building a spectrum. */
   magnitude(z: number, stars: Stars, dust: Dust): number;
 }
@@ -65,7 +62,7 @@ export function createSelection(band: Passband, templates: Templates, options: S
     return magnitudeOfFlux((luminosity * kept) / luminosityArea(z), band.pivot);
   };
   const young = brightest();
-  const proposal = createProposal([min, max], options.selection.faint, (z) => magnitude(z, young, NO_DUST));
+  const proposal = createProposal([min, max], options.selection, (z) => magnitude(z, young, NO_DUST));
   if (proposal.isEmpty) {
     throw new UserError(
       `simulate: no galaxy can be brighter than ${options.selection.band} ${options.selection.faint} at z ${min} - ${max}`,

@@ -70,9 +70,15 @@ export function formedMass(history: History): Float64Array {
   return formed;
 }
 
-/** Fraction of the formed mass still in stars and remnants (Behroozi, Wechsler & Conroy 2013, ApJ 770, 57, eq. 14). */
+/** Mass that Kroupa's (2001) stars return, relative to Chabrier's: the same massive stars in 1.06 times the mass. */
+const RETURNED = 1 / 1.06;
+
+/**
+ * Fraction of the formed mass still in stars and remnants, Kroupa's initial mass function as in the spectra (Behroozi,
+ * Wechsler & Conroy 2013, ApJ 770, 57, eq. 14, which is for Chabrier's).
+ */
 export function survivingFraction(ageGyr: number): number {
-  return 1 - 0.05 * Math.log1p(ageGyr / 0.0014);
+  return 1 - 0.05 * RETURNED * Math.log1p(ageGyr / 0.0014);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Table } from "../io/table.ts";
 import { createRng, type Rng } from "../random.ts";
 import { State } from "../survey/field.ts";
+import { formatSources, SOURCES } from "../survey/sources.ts";
 import type { Survey } from "../survey/survey.ts";
 import { UserError } from "../errors.ts";
 import { LABELS } from "./block.ts";
@@ -91,6 +92,8 @@ interface Pipeline {
   readonly observer: Observer;
   readonly tables: readonly Joined[];
   readonly labelNames: readonly string[];
+  /** Who measured the labels, as the table's metadata say it. */
+  readonly sources: string;
   /** Bands whose total fluxes spectra are scaled to. */
   readonly rescaleBands: readonly ScaleBand[];
   /** Band that stands for the galaxy's light. */
@@ -116,6 +119,13 @@ function bandNamed(passbands: readonly TabulatedPassband[], name: string): Scale
     `simulate: rescale: "${name}" is not a band of the survey; expected one of ${passbands.map((band) => band.name).join(", ")}`,
   );
 }
+
+/** Redshifts are the spectra's own wherever those have them. */
+const sourceOf = (name: string, tables: readonly Joined[]): string =>
+  (name === "z" ? undefined : tables.findLast(({ sources }) => name in sources)?.sources[name]) ?? PIPELINE;
+
+/** Who measured what the spectra's own files say: redshifts and line widths. */
+const PIPELINE = "spectra's own files";
 
 async function createPipeline({ survey, labels, ...input }: SpectraRequest, tally: Tally): Promise<Pipeline> {
   const options = parseOptions(input);
@@ -145,6 +155,7 @@ async function createPipeline({ survey, labels, ...input }: SpectraRequest, tall
       options,
     ),
     tables,
+    sources: formatSources(Object.fromEntries(names.map((name) => [name, sourceOf(name, tables)]))),
     labelNames: [...names, ...names.filter(hasError).map((name) => `${name}_err`)],
     rescaleBands: (options.observed.rescale ?? []).map((name) => bandNamed(passbands, name)),
     reference: Math.max(0, r),
@@ -315,7 +326,8 @@ export async function* simulateFromSpectra(
       if (typeof rows === "string") count(tally.skipped, rows);
       else {
         tally.rows += rows.length;
-        yield tableOf(rows, pipeline.observer, pipeline.survey, pipeline.labelNames);
+        const table = tableOf(rows, pipeline.observer, pipeline.survey, pipeline.labelNames);
+        yield { ...table, metadata: { ...table.metadata, [SOURCES]: pipeline.sources } };
       }
     }
     tally.files += 1;

@@ -3,13 +3,14 @@ import { UserError } from "../errors.ts";
 import type { ColumnSchema } from "../io/table.ts";
 import type { CategoryField, Field } from "./field.ts";
 import type { Finder } from "./find.ts";
-import { namesFor } from "./layout.ts";
+import { isIgnored, namesFor } from "./layout.ts";
 import type { BandColumns, Extinction, FlagRule, Layout, PropertyColumn } from "./layout.ts";
 import type { Survey } from "./survey.ts";
 import { bindDust, type DustBinding, floorOf, isCorrectedAway } from "./bind-corrections.ts";
 import { bindRatio, bindUnit, errorScaleOf, factorBefore } from "./bind-units.ts";
 import type { UnitBinding } from "./bind-units.ts";
-import type { Conversion } from "./units.ts";
+import { imfShift } from "./imf.ts";
+import { type Conversion, isStated } from "./units.ts";
 
 /** Where a number stands: a column of the table, and an element of it. */
 export interface Place {
@@ -36,6 +37,8 @@ export interface FieldBinding {
   readonly state: Place | undefined;
   /** Value and error are multiplied by what stands here. */
   readonly times: Place | undefined;
+  /** Value and error are divided by what stands here, whose own error adds to theirs. */
+  readonly per?: { readonly value: Place; readonly error: Place | undefined };
   /** Of bands: what takes Galactic extinction away. */
   readonly dust?: DustBinding;
   /** Of bands: this fraction of the flux is added to its error in quadrature. */
@@ -195,6 +198,20 @@ function scaled(
   };
 }
 
+/** The conversion with the step to the survey's initial mass function, of the logarithm of a mass or rate. */
+function withImf({ layout, survey }: Context, conversion: Conversion, field: Field): Conversion {
+  if (field.kind !== "log" || field.counts === undefined) return conversion;
+  const shift = imfShift(layout.imf ?? survey.file.imf, survey.file.imf, field.counts);
+  return { ...conversion, offset: conversion.offset + shift };
+}
+
+/** A column of a ratio, in the unit of that where the file says both; errors are in the units of their numbers. */
+function dividedBy(column: ColumnSchema, divisor: ColumnSchema): ColumnSchema {
+  const { unit, ...rest } = column;
+  const hasBoth = isStated(unit) && isStated(divisor.unit);
+  return hasBoth ? { ...rest, unit: `(${unit})/(${divisor.unit})` } : rest;
+}
+
 /**
  * What holds for several columns that are added up or subtracted; `factorOf` is what must not differ.
  * @throws UserError for columns in different units.
@@ -259,12 +276,13 @@ function bindCategory(
   };
 }
 
-/** A property's column: the layout's, else one with the field's own name. */
+/** A property's column: the layout's, else one with the field's own name, unless the layout knows it to be another thing. */
 export function bindProperty(context: Context, index: number): FieldBinding | undefined {
   const { path, find, layout, survey } = context;
   const field = survey.fields[index];
   if (isCorrectedAway(context, field)) return undefined;
   const told = Object.hasOwn(layout.properties, field.name) ? layout.properties[field.name] : undefined;
+  if (told === undefined && isIgnored(layout, field.name)) return undefined;
   if (field.kind === "category") return bindCategory(context, index, field, told);
   const parts = told?.sum
     ? told.sum.map((name) => find(name, field.name))
@@ -274,14 +292,18 @@ export function bindProperty(context: Context, index: number): FieldBinding | un
   const state = told ? undefined : find(`${field.name}_state`, field.name);
   const errors = errorColumns(context, told, field);
   const errorKind = told?.interval ? "interval" : (told?.errorKind ?? "absolute");
+  const divisor = told?.per === undefined ? undefined : find(told.per, field.name);
+  if (told?.per !== undefined && divisor?.width !== 1) return undefined;
   const { unit, conversion } = sameFor(
     path,
     values,
-    (column) => scaled(context, column, told, field),
+    (column) => scaled(context, divisor === undefined ? column : dividedBy(column, divisor), told, field),
     (one) => one.conversion.factor,
   );
   const scaleOf = (error: ColumnSchema): number =>
-    unit === undefined ? 1 : errorScaleOf(context, values[0], unit, error, errorKind, told, field);
+    unit === undefined || divisor !== undefined
+      ? 1
+      : errorScaleOf(context, values[0], unit, error, errorKind, told, field);
   return {
     field: index,
     value: values.map((column) => numeric(path, column, 0)),
@@ -290,7 +312,18 @@ export function bindProperty(context: Context, index: number): FieldBinding | un
     errorScale: errors.length > 0 ? sameFor(path, errors, scaleOf, Number) : 1,
     state: state && numeric(path, state, 0),
     times: undefined,
+    ...(divisor === undefined ? {} : { per: bindDivisor(context, divisor, told, field) }),
     flags: told ? bindFlags(context, told.flags, field.name, 0) : [],
-    conversion,
+    conversion: withImf(context, conversion, field),
   };
+}
+
+function bindDivisor(
+  { path, find }: Context,
+  divisor: ColumnSchema,
+  told: PropertyColumn | undefined,
+  field: Field,
+): NonNullable<FieldBinding["per"]> {
+  const error = find(told?.perError, field.name);
+  return { value: numeric(path, divisor, 0), error: error && numeric(path, error, 0) };
 }

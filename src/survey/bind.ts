@@ -4,9 +4,11 @@ import type { ColumnSchema } from "../io/table.ts";
 import { bindBand, bindFlags, bindProperty, columnsFor, nameIn } from "./bind-fields.ts";
 import type { BindOptions, Context, FieldBinding, FlagPlace } from "./bind-fields.ts";
 import { userFloors } from "./bind-corrections.ts";
+import type { Field } from "./field.ts";
 import { bindTemplate, makeFinder, templateColumns } from "./find.ts";
 import { namesFor, ownLayout, isIgnored } from "./layout.ts";
 import type { Layout } from "./layout.ts";
+import { parseSources, SOURCES } from "./sources.ts";
 import type { Survey } from "./survey.ts";
 import { isStated } from "./units.ts";
 
@@ -21,6 +23,10 @@ export interface Binding {
   readonly parentId: string | undefined;
   readonly tile: string | undefined;
   readonly instrument: string | undefined;
+  /** Column of the rows' weights. */
+  readonly weight: string | undefined;
+  /** Who measured each property that is there, by its name. */
+  readonly sources: Readonly<Record<string, string>>;
   /** Columns that have to be read, those that nothing is taken from, and of these those that are for people. */
   readonly columns: readonly string[];
   readonly unused: readonly string[];
@@ -160,7 +166,8 @@ function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Sur
     );
   const complete = fitting(options);
   // One that would fit but for its errors: binding it says which they are.
-  const candidates = complete.length > 0 ? complete : fitting({ ...options, relativeError: 1 });
+  const fits = complete.length > 0 ? complete : fitting({ ...options, relativeError: 1 });
+  const candidates = fits.filter(({ versionOf }) => !fits.some((layout) => layout.name === versionOf));
   if (candidates.length === 1) return candidates[0];
   const list = (some: readonly Layout[]): string => some.map((layout) => describeLayout(layout, survey)).join(", ");
   if (candidates.length > 1) {
@@ -178,8 +185,24 @@ function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Sur
   );
 }
 
+/** Who measured the properties among these fields: as the layout says; of Caleido's own tables, as their metadata do. */
+function sourcesOf(
+  layout: Layout,
+  fields: readonly Field[],
+  metadata: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const own = parseSources(metadata[SOURCES] ?? "");
+  const sourceOf = ({ name }: Field): string | undefined =>
+    layout === ownLayout ? own(name) : (layout.properties[name]?.source ?? layout.source ?? layout.name);
+  const said = fields.flatMap((field) => {
+    const source = field.band === undefined ? sourceOf(field) : undefined;
+    return source === undefined ? [] : [[field.name, source] as const];
+  });
+  return Object.fromEntries(said);
+}
+
 /**
- * Fits a survey's layout to the columns of a table.
+ * Fits a survey's layout to the columns of a table; `metadata` is what the file says beside them.
  * @throws UserError when none or several fit, a unit does not convert, or an error column is missing.
  */
 export function bindLayout(
@@ -187,6 +210,7 @@ export function bindLayout(
   schema: readonly ColumnSchema[],
   survey: Survey,
   options: BindOptions = {},
+  metadata: Readonly<Record<string, string>> = {},
 ): Binding {
   const layout = chooseLayout(path, schema, survey, options);
   const find = makeFinder(path, schema, layout === ownLayout);
@@ -199,18 +223,22 @@ export function bindLayout(
   const parentId = bindTemplate(find, layout.parentId);
   const tile = bindTemplate(find, layout.tile);
   const instrument = bindTemplate(find, layout.instrument);
+  const weight = find(layout.weight, "")?.name;
   const flags = bindFlags(context, layout.flags, "", 0);
-  const places = fields.flatMap(({ value, error, state, times, dust, flags: own }) => [
+  const places = fields.flatMap(({ value, error, state, times, per, dust, flags: own }) => [
     ...value,
     ...error,
     state,
     times,
+    per?.value,
+    per?.error,
     dust?.place,
     ...own,
   ]);
   const used = new Set([
     ...[...places, ...flags].flatMap((place) => (place ? [place.column] : [])),
     ...[objectId, parentId, tile, instrument].flatMap(templateColumns),
+    ...(weight === undefined ? [] : [weight]),
   ]);
   const names = schema.map((column) => column.name);
   return {
@@ -221,6 +249,12 @@ export function bindLayout(
     parentId,
     tile,
     instrument,
+    weight,
+    sources: sourcesOf(
+      layout,
+      fields.map(({ field }) => survey.fields[field]),
+      metadata,
+    ),
     columns: names.filter((name) => used.has(name)),
     unused: names.filter((name) => !used.has(name) && !isIgnored(layout, name)),
     ignored: names.filter((name) => !used.has(name) && isIgnored(layout, name)),

@@ -28,6 +28,8 @@ export interface Catalog {
   readonly tile?: readonly string[];
   /** [rowCount] What observed the row, where the table says. */
   readonly instrument?: readonly string[];
+  /** [rowCount] How many galaxies of the natural population a row stands for, relative to the others; all alike without it. */
+  readonly weight?: Float32Array;
   /** [rowCount, nField] In the field's unit; the class's index; 0 where not observed; the limit itself for an upper limit. */
   readonly value: Float32Array;
   /** [rowCount, nField] 1 sigma, same unit, > 0 for fluxes; 0 = error unknown or negligible (labels). */
@@ -38,16 +40,17 @@ export interface Catalog {
   readonly arrays?: ReadonlyMap<string, ArrayColumn>;
 }
 
-/** Columns of text that a catalogue may have beside its ids. */
-export interface RowTexts {
+/** Columns that a catalogue may have beside its ids. */
+export interface RowColumns {
   readonly hasTile?: boolean;
   readonly hasInstrument?: boolean;
+  readonly hasWeight?: boolean;
 }
 
 const widthOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** A catalogue in which nothing is observed yet and every id is empty: room for `rowCount` rows. */
-export function emptyCatalog(fields: readonly Field[], rowCount: number, texts: RowTexts = {}): Catalog {
+export function emptyCatalog(fields: readonly Field[], rowCount: number, columns: RowColumns = {}): Catalog {
   const size = rowCount * fields.length;
   const blank = (): string[] => Array.from({ length: rowCount }, () => "");
   const pixels = fields.flatMap((field): [string, ArrayColumn][] => {
@@ -61,8 +64,9 @@ export function emptyCatalog(fields: readonly Field[], rowCount: number, texts: 
     rowCount,
     objectId: blank(),
     parentId: blank(),
-    ...(texts.hasTile === true ? { tile: blank() } : {}),
-    ...(texts.hasInstrument === true ? { instrument: blank() } : {}),
+    ...(columns.hasTile === true ? { tile: blank() } : {}),
+    ...(columns.hasInstrument === true ? { instrument: blank() } : {}),
+    ...(columns.hasWeight === true ? { weight: new Float32Array(rowCount).fill(1) } : {}),
     value: new Float32Array(size),
     error: new Float32Array(size),
     state: new Uint8Array(size),
@@ -70,7 +74,8 @@ export function emptyCatalog(fields: readonly Field[], rowCount: number, texts: 
   };
 }
 
-function copyTexts(from: Catalog, row: number, to: Catalog, at: number): void {
+/** What a row has but its fields. */
+function copyIdentity(from: Catalog, row: number, to: Catalog, at: number): void {
   const put = (into: readonly string[] | undefined, of: readonly string[] | undefined): void => {
     if (into !== undefined) (into as string[])[at] = of?.[row] ?? "";
   };
@@ -78,6 +83,7 @@ function copyTexts(from: Catalog, row: number, to: Catalog, at: number): void {
   put(to.parentId, from.parentId);
   put(to.tile, from.tile);
   put(to.instrument, from.instrument);
+  if (to.weight !== undefined) to.weight[at] = from.weight?.[row] ?? 1;
 }
 
 /** Copies row `row` of `from`, ids and pixels included, to row `at` of `to`, which has the same fields and its own memory. */
@@ -88,7 +94,7 @@ export function copyRow(from: Catalog, row: number, to: Catalog, at: number): vo
     to.error[k] = from.error[i];
     to.state[k] = from.state[i];
   }
-  copyTexts(from, row, to, at);
+  copyIdentity(from, row, to, at);
   for (const [name, column] of to.arrays ?? []) {
     const source = from.arrays?.get(name);
     if (source === undefined) continue;
@@ -98,16 +104,17 @@ export function copyRow(from: Catalog, row: number, to: Catalog, at: number): vo
   }
 }
 
-function textsOf(catalogs: readonly Catalog[]): RowTexts {
+function columnsOf(catalogs: readonly Catalog[]): RowColumns {
   return {
     hasTile: catalogs.some(({ tile }) => tile !== undefined),
     hasInstrument: catalogs.some(({ instrument }) => instrument !== undefined),
+    hasWeight: catalogs.some(({ weight }) => weight !== undefined),
   };
 }
 
 /** The rows named, in that order, as a catalogue of their own. */
 export function select(catalog: Catalog, rows: ArrayLike<number>): Catalog {
-  const chosen = emptyCatalog(catalog.fields, rows.length, textsOf([catalog]));
+  const chosen = emptyCatalog(catalog.fields, rows.length, columnsOf([catalog]));
   for (let at = 0; at < rows.length; at++) copyRow(catalog, rows[at], chosen, at);
   return catalog.idType === undefined ? chosen : { ...chosen, idType: catalog.idType };
 }
@@ -116,14 +123,14 @@ export function select(catalog: Catalog, rows: ArrayLike<number>): Catalog {
 export function concat(catalogs: readonly Catalog[]): Catalog {
   if (catalogs.length === 1) return catalogs[0];
   const rowCount = catalogs.reduce((sum, catalog) => sum + catalog.rowCount, 0);
-  const whole = emptyCatalog(catalogs[0].fields, rowCount, textsOf(catalogs));
+  const whole = emptyCatalog(catalogs[0].fields, rowCount, columnsOf(catalogs));
   const n = catalogs[0].fields.length;
   let at = 0;
   for (const catalog of catalogs) {
     whole.value.set(catalog.value, at * n);
     whole.error.set(catalog.error, at * n);
     whole.state.set(catalog.state, at * n);
-    for (let row = 0; row < catalog.rowCount; row++) copyTexts(catalog, row, whole, at + row);
+    for (let row = 0; row < catalog.rowCount; row++) copyIdentity(catalog, row, whole, at + row);
     for (const [name, column] of whole.arrays ?? []) {
       const part = catalog.arrays?.get(name);
       if (part === undefined) continue;

@@ -145,11 +145,23 @@ const gainsOf = (numbers: Float64Array, { gain }: DustBinding, isMagic: (x: numb
 function gather(columns: Columns, rowCount: number, binding: FieldBinding, magic: readonly number[]) {
   const isMagic = (x: number): boolean => magic.includes(x);
   const at = (place: Place): Float64Array => numbersAt(columns, place, rowCount, magic);
+  const values = sumOf(binding.value.map(at), isMagic);
+  const errors = errorsOf(binding.error.map(at), binding.errorKind, isMagic);
+  const { per } = binding;
+  const references = binding.times ? at(binding.times) : per && at(per.value).map((x) => (isMagic(x) ? NaN : 1 / x));
+  if (per?.error !== undefined && errors !== undefined && references !== undefined) {
+    const ofDivisor = at(per.error);
+    for (let row = 0; row < rowCount; row++) {
+      // sigma of a / b, times b: error of a and ratio times error of b in quadrature; odd errors stay as they are
+      const more = values[row] * references[row] * ofDivisor[row];
+      if (errors[row] > 0 && !isMagic(errors[row]) && ofDivisor[row] > 0) errors[row] = Math.hypot(errors[row], more);
+    }
+  }
   return {
-    values: sumOf(binding.value.map(at), isMagic),
-    errors: errorsOf(binding.error.map(at), binding.errorKind, isMagic),
+    values,
+    errors,
+    references,
     states: binding.state && at(binding.state),
-    references: binding.times && at(binding.times),
     gains: binding.dust && gainsOf(at(binding.dust.place), binding.dust, isMagic),
     flags: binding.flags.length > 0 ? readFlags(columns, binding.flags, rowCount) : undefined,
   };
@@ -193,6 +205,10 @@ export interface Usage {
   readonly uncorrected: number;
   readonly floored: number;
 }
+
+/** What a value that is multiplied or divided by a column lacks. */
+const lacking = ({ per }: FieldBinding): string =>
+  per === undefined ? "no reference flux" : "nothing above zero to divide by";
 
 /** 1 sigma of a cell in the field's unit, and why the table has none; a table without errors has a fraction of the value. */
 function readSigma(
@@ -244,7 +260,7 @@ export function readField(
       valueProblem(x, told, isMagic) ??
       flags?.[row] ??
       rowFlags?.[row] ??
-      (reference > 0 && !isMagic(reference) ? undefined : "no reference flux") ??
+      (reference > 0 && reference < Infinity && !isMagic(reference) ? undefined : lacking(binding)) ??
       (value >= low && value <= high ? undefined : `outside the possible range of ${field.name}`);
     if (problem !== undefined) {
       sink.reject(row, problem, x, errors?.[row]);

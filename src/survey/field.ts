@@ -1,5 +1,7 @@
 /** What a galaxy is described by: one `Field` per measured or inferred quantity. */
 
+import type { Counted } from "./imf.ts";
+
 /** A passband, parametric: real curves are read by `simulate` where the user has them. */
 export interface Band {
   /** narrow, broad, uv, infrared, ...: used by structured context draws (`only blue`, `only broad`, `uv missing`). */
@@ -61,6 +63,8 @@ export interface ScalarField extends FieldBase {
   readonly kind: ScalarKind;
   /** Present exactly when kind is "flux". */
   readonly band?: Band;
+  /** A stellar mass or star formation rate: what it is depends on the initial mass function. */
+  readonly counts?: Counted;
 }
 
 /** One of a few classes; its value in a `Catalog` is the index of the class. */

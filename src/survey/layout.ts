@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { imfNames } from "./imf.ts";
 
 /** A column name, or several under which different exports have the same thing. `{FIELD}` stands for the field's name. */
 const columnNames = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
@@ -87,6 +88,9 @@ const propertyColumnSchema = z
       .min(2)
       .optional()
       .describe("Columns to be added up, such as the two lines of a doublet; `error` then names as many."),
+    per: columnNames.optional().describe("Column that this is divided by: a line's flux by its continuum."),
+    perError: columnNames.optional().describe("1 sigma error of what it is divided by; adds to that of the value."),
+    source: z.string().min(1).optional().describe("Who measured it, where that is not the layout's `source`."),
     error: columnNames.optional().describe("Column of the error."),
     errorKind: errorKind.describe(
       "absolute: 1 sigma is the column itself; relative: |value| x column; ivar: 1 / sqrt(column).",
@@ -112,7 +116,11 @@ const propertyColumnSchema = z
       ),
     flags: z.array(flagSchema).default([]).describe("Flags of the value."),
   })
-  .refine(({ value, sum }) => (value === undefined) !== (sum === undefined), "expected either value or sum");
+  .refine(({ value, sum }) => (value === undefined) !== (sum === undefined), "expected either value or sum")
+  .refine(
+    ({ per, errorKind: kind, interval }) => per === undefined || (kind === "absolute" && interval === undefined),
+    "expected an absolute error of what is divided by a column",
+  );
 
 const extinctionSchema = z.strictObject({
   column: columnNames.describe(
@@ -140,6 +148,28 @@ export const layoutSchema = z.strictObject({
     .describe(
       "Written by Caleido: the survey that an inherited layout is of. Where it fits a table no better than an own one, the own one is meant.",
     ),
+  source: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Who measured the properties: values of several are not mixed without a word. Default: the layout's name.",
+    ),
+  versionOf: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Layout of another version of the same tables: that one is meant where both fit as well."),
+  imf: z
+    .enum(imfNames)
+    .optional()
+    .describe("Initial mass function of masses and star formation rates; default: the survey's own."),
+  widths: z
+    .enum(["emission", "net"])
+    .optional()
+    .describe(
+      "Equivalent widths: of the emission alone (default), or net of the stars' absorption, which is told when read.",
+    ),
   notes: z
     .array(z.string().min(1))
     .default([])
@@ -156,6 +186,9 @@ export const layoutSchema = z.strictObject({
     .describe("What draws or exposures of one galaxy have in common: they stay in one part of a split."),
   tile: z.string().min(1).optional().describe("Tile or pointing of a row, columns in braces."),
   instrument: z.string().min(1).optional().describe("What observed a row, columns in braces."),
+  weight: columnNames
+    .optional()
+    .describe("Column of each row's weight: how many galaxies of the natural population it stands for."),
   bands: z
     .union([bandColumnsSchema, z.array(bandColumnsSchema)])
     .default([])
@@ -183,7 +216,7 @@ export const layoutSchema = z.strictObject({
     .array(z.string().min(1))
     .default([])
     .describe(
-      "Columns that such tables have for people, * for any run of characters: not named among those that were not used.",
+      "Columns that such tables have for people, * for any run of characters: not named among those that were not used, and not read as fields of their names.",
     ),
   noMagnitude: z
     .number()
@@ -211,6 +244,9 @@ export type PropertyColumn = z.output<typeof propertyColumnSchema>;
 export type UnitRule = Pick<PropertyColumn, "unit" | "insteadOf"> & Pick<BandColumns, "softening">;
 export type FlagRule = z.output<typeof flagSchema>;
 
+/** Column of the weights in Caleido's own tables. */
+export const WEIGHT = "prior_weight";
+
 /** Caleido's own tables: columns named as the fields, with `_err` and `_state`. */
 export const ownLayout: Layout = {
   name: "caleido",
@@ -221,6 +257,7 @@ export const ownLayout: Layout = {
   parentId: "{parent_id}",
   tile: "{tile}",
   instrument: "{instrument}",
+  weight: WEIGHT,
   bands: [
     { value: "{FIELD}", error: "{FIELD}_err", errorKind: "absolute", state: "{FIELD}_state", aliases: {}, flags: [] },
   ],

@@ -24,7 +24,16 @@ const manifestSchema = z.object({
   survey: z.string(),
   /** Names of the survey's fields when it was prepared, in their order. */
   fields: z.array(z.string()),
-  sources: z.array(z.object({ path: z.string(), sha256: z.string(), layout: z.string(), rows: count })),
+  sources: z.array(
+    z.object({
+      path: z.string(),
+      sha256: z.string(),
+      layout: z.string(),
+      rows: count,
+      /** Who measured each property that it has, where that is known. */
+      labels: z.record(z.string(), z.string()).default({}),
+    }),
+  ),
   split: z.object({ by: z.enum(["parent", "tile"]), seed: z.int(), tiles: count, heldOutTiles: z.array(z.string()) }),
   rowsPerShard: z.int().positive(),
   /** Shards and rows of each part. */

@@ -8,6 +8,7 @@ import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
 import { readField, readFlags, type Usage } from "./cells.ts";
 import { templateColumns } from "./find.ts";
 import { NO_MAGNITUDE } from "./layout.ts";
+import { limitRates } from "./limits.ts";
 import { addReport, countReason, createReport, formatReport, shortList } from "./report.ts";
 import type { ReadReport } from "./report.ts";
 import type { Survey } from "./survey.ts";
@@ -83,8 +84,14 @@ function fromDigits(column: Column): Column {
 /** A number in a message: single precision has no more digits to tell. */
 const shortly = (x: number): string => String(Number(x.toPrecision(7)));
 
+/** One list, so that it is told once. */
+const NET_WIDTHS = [
+  "equivalent widths are net of stellar absorption, which can't be undone: ours are of the emission alone",
+];
+
 /** Turns the columns of a table that `binding` names into a catalogue. `firstRow` rows came before, in messages. */
 function bindRows(
+  path: string,
   table: Table,
   survey: Survey,
   binding: Binding,
@@ -118,15 +125,29 @@ function bindRows(
     report.usedCount += usage.used;
     countTreated(report, bound, usage, floored);
   }
+  const hasWidths = binding.fields.some(({ field }) => fields[field].kind === "ew");
+  if (layout.widths === "net" && hasWidths) report.notes.push(NET_WIDTHS);
+  report.limitCount = limitRates({ fields, rowCount, value, error, state });
   report.emptyRows = countEmpty(state, isRejected, fields.length);
   const ids = (template: string | undefined): string[] => readIds(columns, template, firstRow, rowCount);
   const { objectId, parentId, unnamed } = readNames(columns, binding, firstRow, rowCount);
   report.unnamedRows = unnamed;
   const tile = binding.tile === undefined ? {} : { tile: ids(binding.tile) };
   const instrument = binding.instrument === undefined ? {} : { instrument: ids(binding.instrument) };
+  const weight = binding.weight === undefined ? {} : { weight: readWeights(path, numbers, binding.weight, firstRow) };
   const idType = idTypeOf(columns, binding.objectId);
-  const texts = { objectId, ...(idType === undefined ? {} : { idType }), parentId, ...tile, ...instrument };
+  const texts = { objectId, ...(idType === undefined ? {} : { idType }), parentId, ...tile, ...instrument, ...weight };
   return { catalog: { fields, rowCount, ...texts, value, error, state }, report };
+}
+
+/** @throws UserError for a weight that is not a number, or below zero. */
+function readWeights(path: string, columns: ReadonlyMap<string, Column>, name: string, firstRow: number): Float32Array {
+  const weights = Float32Array.from(columns.get(name)?.data ?? [], Number);
+  const wrong = weights.findIndex((weight) => !(weight >= 0 && weight < Infinity));
+  if (wrong < 0) return weights;
+  throw new UserError(
+    `${path}: row ${firstRow + wrong + 1}: ${name} is ${weights[wrong]}, expected a weight of 0 or more`,
+  );
 }
 
 /** Bands that have each error floor: `gSDSS, rSDSS`. */
@@ -179,7 +200,7 @@ function countEmpty(state: Uint8Array, isRejected: Uint8Array, fieldCount: numbe
  * @throws UserError when no layout, or more than one, fits its columns; for a unit that does not convert.
  */
 export function toCatalog(table: Table, survey: Survey, options: CatalogOptions = {}, name = "table"): CatalogBatch {
-  return bindRows(table, survey, bindLayout(name, table.columns, survey, options), options, 0);
+  return bindRows(name, table, survey, bindLayout(name, table.columns, survey, options, table.metadata), options, 0);
 }
 
 /**
@@ -207,14 +228,14 @@ export async function* readCatalog(
 ): AsyncGenerator<CatalogBatch, void, undefined> {
   const source = await openFor(path, survey, options);
   try {
-    const binding = bindLayout(source.path, source.schema, survey, options);
+    const binding = bindLayout(source.path, source.schema, survey, options, source.metadata);
     const { batchRows } = options;
     const wanted = { columns: binding.columns, texts: idColumns(binding), ...(batchRows ? { batchRows } : {}) };
     const notes: string[] = [];
     const told = (): void => void notes.splice(0, notes.length, ...(source.notes?.() ?? []));
     let firstRow = 0;
     for await (const table of source.batches(wanted)) {
-      const batch = bindRows(table, survey, binding, options, firstRow);
+      const batch = bindRows(path, table, survey, binding, options, firstRow);
       batch.report.notes.push(notes);
       told();
       yield batch;
@@ -240,8 +261,8 @@ export interface TableOutline {
 export async function outlineTable(path: string, survey: Survey, options: CatalogOptions = {}): Promise<TableOutline> {
   const source = await openFor(path, survey, options);
   try {
-    const { schema, rowCount } = source;
-    return { path: source.path, binding: bindLayout(source.path, schema, survey, options), rowCount };
+    const { schema, rowCount, metadata } = source;
+    return { path: source.path, binding: bindLayout(source.path, schema, survey, options, metadata), rowCount };
   } finally {
     await source.close();
   }

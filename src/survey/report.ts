@@ -1,5 +1,6 @@
 import { counted } from "../text.ts";
 import { LABEL_KEPT } from "./cells.ts";
+import { mixedLines } from "./sources.ts";
 
 /** Why values of a table were not used. */
 export interface Reason {
@@ -27,6 +28,10 @@ export interface ReadReport {
   readonly treated: Map<string, number>;
   /** Rows whose id is missing; they are named by their number. */
   unnamedRows: number;
+  /** Star formation rates so low that they became upper limits. */
+  limitCount: number;
+  /** Who measured each property, by its name. */
+  readonly sources: Map<string, readonly string[]>;
   /** What the files hold that was not read, one list a table: complete when its last row has been read. */
   readonly notes: (readonly string[])[];
 }
@@ -35,12 +40,25 @@ const EXAMPLES = 3;
 
 export function createReport(
   layout: string,
-  columns: { readonly unused: readonly string[]; readonly ignored: readonly string[] },
+  columns: {
+    readonly unused: readonly string[];
+    readonly ignored: readonly string[];
+    readonly sources: Readonly<Record<string, string>>;
+  },
   missingId?: string,
 ): ReadReport {
   const id = missingId === undefined ? {} : { missingId };
-  const of = { unusedColumns: columns.unused, ignoredColumns: columns.ignored, unnamedRows: 0, notes: [] };
-  return { layout, rowCount: 0, usedCount: 0, emptyRows: 0, reasons: new Map(), treated: new Map(), ...of, ...id };
+  const sources = Object.entries(columns.sources).map(([field, source]) => [field, [source]] as const);
+  const of = {
+    unusedColumns: columns.unused,
+    ignoredColumns: columns.ignored,
+    unnamedRows: 0,
+    limitCount: 0,
+    sources: new Map(sources),
+    treated: new Map<string, number>(),
+    notes: [],
+  };
+  return { layout, rowCount: 0, usedCount: 0, emptyRows: 0, reasons: new Map(), ...of, ...id };
 }
 
 export function countReason(report: ReadReport, reason: string, example: () => string): void {
@@ -57,6 +75,10 @@ export function addReport(total: ReadReport, part: ReadReport): void {
   total.usedCount += part.usedCount;
   total.emptyRows += part.emptyRows;
   total.unnamedRows += part.unnamedRows;
+  total.limitCount += part.limitCount;
+  for (const [field, sources] of part.sources) {
+    total.sources.set(field, [...new Set([...(total.sources.get(field) ?? []), ...sources])]);
+  }
   for (const [what, count] of part.treated) total.treated.set(what, (total.treated.get(what) ?? 0) + count);
   for (const notes of part.notes) if (!total.notes.includes(notes)) total.notes.push(notes);
   for (const [reason, { count, examples }] of part.reasons) {
@@ -78,6 +100,10 @@ export function formatReport(report: ReadReport): string[] {
     lines.push(`${counted(report.unnamedRows, "row")} without an id, named by number in its place: "row 17"`);
   }
   lines.push(...report.notes.flat());
+  lines.push(...mixedLines(report.sources));
+  if (report.limitCount > 0) {
+    lines.push(`${counted(report.limitCount, "star formation rate")} below 1e-12/yr of the mass: upper limits there`);
+  }
   for (const [what, count] of report.treated) lines.push(`${counted(count, "value")} ${what}`);
   if (report.emptyRows > 0) lines.push(`${counted(report.emptyRows, "row")} empty in the table`);
   for (const [reason, { count, examples }] of [...report.reasons].sort((a, b) => b[1].count - a[1].count)) {

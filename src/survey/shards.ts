@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { schemaOf } from "../io/columns.ts";
 import { writeTable } from "../io/formats.ts";
-import { allRows, type Catalog, copyRow, emptyCatalog } from "./catalog.ts";
+import { allRows, type Catalog, copyRow, emptyCatalog, type RowColumns } from "./catalog.ts";
 import { shardName } from "./prepared.ts";
 import type { SplitName } from "./split.ts";
 import type { Survey } from "./survey.ts";
@@ -19,8 +19,8 @@ export interface RowBuffer {
   catalog(): Catalog;
 }
 
-export function createRowBuffer(survey: Survey, capacity: number, hasTile: boolean): RowBuffer {
-  const rows = emptyCatalog(survey.fields, capacity, { hasTile });
+export function createRowBuffer(survey: Survey, capacity: number, columns: RowColumns = {}): RowBuffer {
+  const rows = emptyCatalog(survey.fields, capacity, columns);
   let rowCount = 0;
   return {
     capacity,
@@ -46,14 +46,13 @@ export interface ShardWriter {
 export interface ShardOptions {
   readonly folder: string;
   readonly survey: Survey;
-  readonly columns: TableColumns;
-  readonly hasTile: boolean;
+  readonly columns: TableColumns & RowColumns;
   readonly rowsPerShard: number;
 }
 
 /** Each shard takes its name when it is whole. `add` returns a promise only when a shard has to be written first. */
 export function createShardWriter(part: SplitName, options: ShardOptions): ShardWriter {
-  const { folder, survey, columns, hasTile, rowsPerShard } = options;
+  const { folder, survey, columns, rowsPerShard } = options;
   let buffer: RowBuffer | undefined;
   let shards = 0;
   let rows = 0;
@@ -67,7 +66,7 @@ export function createShardWriter(part: SplitName, options: ShardOptions): Shard
   };
   return {
     add(catalog, row) {
-      const rowsOf = (buffer ??= createRowBuffer(survey, rowsPerShard, hasTile));
+      const rowsOf = (buffer ??= createRowBuffer(survey, rowsPerShard, columns));
       if (rowsOf.rowCount < rowsPerShard) {
         rowsOf.put(catalog, row);
         return undefined;

@@ -7,6 +7,7 @@ import { didYouMean } from "../io/nearest.ts";
 import { readYaml } from "../io/yaml.ts";
 import type { Band, Field, Instrument } from "./field.ts";
 import { type Highlights, highlightShape, highlightsOf } from "./highlights.ts";
+import { counted, imfNames } from "./imf.ts";
 import { heirOf, inherit, omittable } from "./inherit.ts";
 import { layoutSchema } from "./layout.ts";
 import type { Layout } from "./layout.ts";
@@ -19,12 +20,9 @@ const interval = z.tuple([finite, finite]).refine(isInterval, INTERVAL);
 /** [Angstrom], up to 1 cm. */
 const wavelength = z.number().positive().max(1e8);
 const magnitude = z.number().min(-100).max(100);
-/** Of a magnitude, 1 sigma. */
-const scatter = z.number().positive().max(10);
-/** [s] */
-const duration = z.number().positive().max(1e9);
-/** [arcsec], up to a degree. */
-const angle = z.number().positive().max(3600);
+const scatter = z.number().positive().max(10); // 1 sigma of a magnitude
+const duration = z.number().positive().max(1e9); // [s]
+const angle = z.number().positive().max(3600); // [arcsec], up to a degree
 
 /** Surveys count from 0 along their rows; a checkpoint's survey, whose vocabulary may have grown, says it. */
 const id = z.int().min(0).optional().describe("Written by Caleido: number of the field in a network's vocabulary.");
@@ -108,6 +106,7 @@ const propertySchema = z.strictObject({
     ),
   unit: z.string().default("").describe("Unit of the values; empty for pure numbers."),
   description: z.string().min(1).describe("What it is: for people, and in the tables written."),
+  counts: z.enum(counted).optional().describe("Of a log10: that of a mass or rate, which depend on the IMF."),
   range: interval.optional().describe("Of a number: possible values, inclusive; others are not used."),
   classes: z
     .array(z.string().min(1))
@@ -139,6 +138,7 @@ export const surveySchema = z.strictObject({
   licence: z.string().min(1).default("not stated").describe("On what terms."),
   citation: z.array(z.string().min(1)).default([]).describe("What to cite."),
   notes: z.array(z.string().min(1)).default([]).describe("What to know: for people."),
+  imf: z.enum(imfNames).default("kroupa").describe("Initial mass function of masses and star formation rates."),
   fluxUnit: z.string().min(1).describe("Unit of every flux, per wavelength: `1e-19 erg/s/cm2/A`."),
   fluxRange: interval.describe("Possible fluxes in `fluxUnit`: others are not used."),
   tiles: z
@@ -321,7 +321,7 @@ function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: st
 
 /** The property that a row describes. @throws UserError for a number without a range, a category without classes. */
 function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: string): Field {
-  const { name, unit, description, range, classes } = row;
+  const { name, unit, description, range, classes, counts } = row;
   const fail = (what: string): never => {
     throw new UserError(`${at}: property "${name}": ${what}`);
   };
@@ -332,7 +332,8 @@ function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: st
   }
   if (classes !== undefined) fail(`classes belong to kind: category, not ${row.kind}`);
   const possible = range ?? fail("expected range: [low, high]");
-  return { id: rowId, name, kind: row.kind, unit, description, range: possible };
+  const own = row.kind === "log" && counts !== undefined ? { counts } : {}; // heirs may make another kind of it
+  return { id: rowId, name, kind: row.kind, unit, description, range: possible, ...own };
 }
 
 /**

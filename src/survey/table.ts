@@ -1,6 +1,7 @@
 import type { Column, Table } from "../io/table.ts";
 import type { Catalog } from "./catalog.ts";
 import { State } from "./field.ts";
+import { WEIGHT } from "./layout.ts";
 
 /** By field: whether its errors and its states are columns. */
 export interface TableColumns {
@@ -23,6 +24,10 @@ export function catalogTable(catalog: Catalog, rows: Int32Array, { hasError, has
   const columns: Column[] = [text("object_id", catalog.objectId), text("parent_id", catalog.parentId)];
   if (catalog.tile) columns.push(text("tile", catalog.tile));
   if (catalog.instrument) columns.push(text("instrument", catalog.instrument));
+  const { weight } = catalog;
+  if (weight) {
+    columns.push({ name: WEIGHT, type: "float32", width: 1, data: Float32Array.from(rows, (row) => weight[row]) });
+  }
   catalog.fields.forEach((field, j) => {
     const { name, unit, description } = field;
     if (field.kind === "category") {

@@ -13,6 +13,7 @@ import type { Catalog } from "../survey/catalog.ts";
 import { isPrepared, type Manifest, SHARD_PATTERN, writeManifest } from "../survey/prepared.ts";
 import { outlineTable, readCatalog, readTiles, type TableOutline } from "../survey/read.ts";
 import { addReport, formatReport, type ReadReport, unusedLines } from "../survey/report.ts";
+import { canBeLimit } from "../survey/limits.ts";
 import { createRowBuffer, createShardWriter, type RowBuffer, type ShardWriter } from "../survey/shards.ts";
 import { FEWEST_TILES, parentSplit, type SplitName, splitNames, surveyTiles, type TileSplit } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
@@ -117,7 +118,7 @@ function tableColumns(sources: readonly Source[], { fields }: Survey): { hasErro
   const of = (j: number) => sources.flatMap(({ binding }) => binding.fields.filter(({ field }) => field === j));
   return {
     hasError: fields.map(({ band }, j) => band !== undefined || of(j).some(({ error }) => error.length > 0)),
-    hasState: fields.map((_, j) => of(j).some(({ state }) => state !== undefined)),
+    hasState: fields.map((field, j) => of(j).some(({ state }) => state !== undefined || canBeLimit(field))),
   };
 }
 
@@ -130,12 +131,13 @@ interface Sorter {
 }
 
 function createSorter(request: Preparation, survey: Survey, sources: readonly Source[], tiles?: TileSplit): Sorter {
-  const hasTile = sources.some(({ binding }) => binding.tile !== undefined);
-  const shards = { folder: request.out, survey, columns: tableColumns(sources, survey), hasTile };
+  const has = (key: "tile" | "weight"): boolean => sources.some(({ binding }) => binding[key] !== undefined);
+  const columns = { ...tableColumns(sources, survey), hasTile: has("tile"), hasWeight: has("weight") };
+  const shards = { folder: request.out, survey, columns };
   const writers = Object.fromEntries(
     splitNames.map((part) => [part, createShardWriter(part, { ...shards, rowsPerShard: request.rowsPerShard })]),
   ) as Record<SplitName, ShardWriter>;
-  const sample = createRowBuffer(survey, SAMPLE_ROWS, false);
+  const sample = createRowBuffer(survey, SAMPLE_ROWS);
   const rng = createRng(`${request.seed}:sample`);
   const droppedRows: Sorter["droppedRows"] = {};
   const drop = (reason: string, objectId: string): void => {
@@ -283,6 +285,7 @@ async function prepareLocked(
       sha256: hashes[i],
       layout: binding.layout.name,
       rows: rows[i],
+      labels: binding.sources,
     })),
     split,
     rowsPerShard,

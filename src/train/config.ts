@@ -19,6 +19,8 @@ const tableSchema = z.object({
   /** SHA-256 of the file, or of a prepared folder's manifest. */
   sha256: z.string(),
   role: roleSchema,
+  /** Who measured each of its properties, where that is known. */
+  labels: z.record(z.string(), z.string()).optional(),
   /** How its columns were to be read, where that was said. */
   reading: z
     .object({

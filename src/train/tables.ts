@@ -8,6 +8,7 @@ import { type Manifest, manifestPath, readManifest, readPart } from "../survey/p
 import { readWholeCatalog } from "../survey/read.ts";
 import { unusedLines } from "../survey/report.ts";
 import { spillRows } from "../survey/row-file.ts";
+import { sourcesIn } from "../survey/sources.ts";
 import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
 import type { Survey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
@@ -99,6 +100,12 @@ function preparedStandardisation({ standardisation, fields }: Manifest, survey: 
   };
 }
 
+type Sources = ReadonlyMap<string, readonly string[]>;
+
+/** By property, in one text. */
+const joined = (sources: Sources): Record<string, string> =>
+  Object.fromEntries([...sources].map(([field, names]) => [field, names.join(" + ")]));
+
 /** @throws UserError for what is done to fluxes as tables are read: those of a prepared folder have been. */
 function checkUntreated(folder: string, { floors, extinction }: BindOptions): void {
   if (floors === undefined && (extinction ?? "none") === "none") return;
@@ -113,9 +120,10 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
   const { survey, reporter } = options;
   const empty = `${path}: no rows to train on; expected a table of galaxies`;
   const manifest = readManifest(path);
-  const recordOf = async (file: string): Promise<TableRecord> => {
+  const recordOf = async (file: string, sources: Sources): Promise<TableRecord> => {
     const said = Object.keys(reading).length === 0 ? {} : { reading };
-    return { path, sha256: await hashFile(file), role, ...said } as TableRecord;
+    const labels = role === "unlabelled" || sources.size === 0 ? {} : { labels: joined(sources) };
+    return { path, sha256: await hashFile(file), role, ...labels, ...said } as TableRecord;
   };
   if (manifest === undefined) {
     const { catalog: read, report, counts } = await readWholeCatalog(path, survey, reading);
@@ -129,7 +137,7 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
       labelled: labelledRows(catalog, split[part]),
     });
     return {
-      record: await recordOf(path),
+      record: await recordOf(path, counts.sources),
       parts: { train: partOf("train"), validation: partOf("validation") },
       standardise: (reference) => fitStandardisation(catalog, split.train, reference),
       close: () => {},
@@ -141,7 +149,7 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
   const validation = await openPart(path, manifest, "validation", role, options);
   reporter.say(`${path}: ${counted(train.rows.length, "prepared training row")}`);
   return {
-    record: await recordOf(manifestPath(path)),
+    record: await recordOf(manifestPath(path), sourcesIn(manifest.sources.map(({ labels }) => labels))),
     parts: { train, validation },
     standardise: () => preparedStandardisation(manifest, survey),
     close() {

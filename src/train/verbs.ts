@@ -9,6 +9,7 @@ import { createRng } from "../random.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { readManifest } from "../survey/prepared.ts";
 import { outlineTable } from "../survey/read.ts";
+import { mixedLines, sourcesIn } from "../survey/sources.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { RowSource } from "../tokens/batch.ts";
 import { counted, duration, number } from "../text.ts";
@@ -51,6 +52,9 @@ async function readTables(
     tables.push(await readTrainingTable(wish, { survey, reporter, ...(memory === undefined ? {} : { memory }) }));
     if (signal?.aborted === true) throw new UserError("stopped before training began; nothing is saved");
   }
+  // what is replayed keeps its own conventions on purpose
+  const labels = tables.flatMap(({ record }) => (record.role === "source" ? [] : [record.labels ?? {}]));
+  for (const line of mixedLines(sourcesIn(labels))) reporter.say(line);
   return tables;
 }
 

@@ -180,6 +180,6 @@ describe.concurrent("looking at things", () => {
     }
     const labels = await succeed(["datasets", "sdss-spectra"], folder);
     expect(labels.stdout).toMatch(/LOGM .*LGM_TOT_P50 .*\(LGM_TOT_P84 - LGM_TOT_P16\) \/ 2/);
-    expect(labels.stdout).toContain("-(OII_3726_EQW + OII_3729_EQW)");
+    expect(labels.stdout).toContain("(OII_3726_FLUX + OII_3729_FLUX) / OII_3729_CONT");
   });
 });

@@ -10,6 +10,7 @@ import { createSimulation, simulateBlock } from "../../src/simulate/block.ts";
 import { luminosityDistance } from "../../src/simulate/cosmology.ts";
 import { gridIndex } from "../../src/simulate/grid.ts";
 import { simulationOptions } from "../../src/simulate/options.ts";
+import { imfShift } from "../../src/survey/imf.ts";
 import { drawGalaxy } from "../../src/simulate/population.ts";
 import { AGE_EDGES, N_AGE } from "../../src/simulate/sfh.ts";
 import { createSpectrum, createTemplates, METALLICITIES, mixOf, synthesise } from "../../src/simulate/synthesis.ts";
@@ -242,7 +243,10 @@ withData("ecalifa")("labels against eCALIFA, galaxies of the same masses", () =>
     await file.close();
     const column = (name: string): number[] =>
       Array.from(columns.find((one) => one.name === name)?.data as ArrayLike<number>, Number);
-    const [mass, sfr, metallicity] = ["lMass_int", "lSFR", "met_MW_int"].map(column);
+    const shifted = (name: string, of: "mass" | "rate"): number[] =>
+      column(name).map((x) => x + imfShift("salpeter", "kroupa", of));
+    const [mass, sfr] = [shifted("lMass_int", "mass"), shifted("lSFR", "rate")];
+    const metallicity = column("met_MW_int");
     const keep = mass.flatMap((value, i) =>
       value > 8.5 && value < 11.6 && Number.isFinite(sfr[i]) && metallicity[i] > 0 ? [i] : [],
     );

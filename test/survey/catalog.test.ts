@@ -28,7 +28,7 @@ const n = fields.length;
 /** Toy galaxies with a spectrum, a tile and an instrument each. */
 function richCatalog(rowCount: number, seed: string): Catalog {
   const plain = toyCatalog(rowCount, seed);
-  const rich = emptyCatalog(fields, rowCount, { hasTile: true, hasInstrument: true });
+  const rich = emptyCatalog(fields, rowCount, { hasTile: true, hasInstrument: true, hasWeight: true });
   const { value, ivar } = rich.arrays!.get("SPEC")!;
   for (let row = 0; row < rowCount; row++) {
     for (let j = 0; j < toyFields.length; j++) {
@@ -45,6 +45,7 @@ function richCatalog(rowCount: number, seed: string): Catalog {
     objectId: named(seed),
     parentId: named(`p${seed}`),
     tile: named("t"),
+    weight: Float32Array.from({ length: rowCount }, (_, row) => 0.5 + row),
     instrument: named("i").map((name, row) => (row % 2 === 0 ? name : "")),
   };
 }
@@ -58,6 +59,7 @@ function rowOf(catalog: Catalog, row: number): unknown[] {
     catalog.parentId[row],
     catalog.tile?.[row],
     catalog.instrument?.[row],
+    catalog.weight?.[row],
     part(catalog.value),
     part(catalog.error),
     part(catalog.state),
@@ -71,10 +73,10 @@ const two = richCatalog(5, "b");
 
 describe("rows of a catalogue", () => {
   it("are copied whole, pixels and texts included", () => {
-    const to = emptyCatalog(fields, 3, { hasTile: true, hasInstrument: true });
+    const to = emptyCatalog(fields, 3, { hasTile: true, hasInstrument: true, hasWeight: true });
     copyRow(one, 4, to, 1);
     expect(rowOf(to, 1)).toStrictEqual(rowOf(one, 4));
-    expect(rowOf(to, 0).slice(4, 7)).toStrictEqual([0, 0, 0].map(() => Array.from({ length: n }, () => 0)));
+    expect(rowOf(to, 0).slice(5, 8)).toStrictEqual([0, 0, 0].map(() => Array.from({ length: n }, () => 0)));
   });
 
   it("are selected in the order asked, twice where asked twice", () => {

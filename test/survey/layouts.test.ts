@@ -66,7 +66,10 @@ describe("every survey file", () => {
 });
 
 describe("labels of SDSS galaxies", () => {
-  it("MPA-JHU: negative equivalent widths are emission, quantiles give errors, doublets are added up", () => {
+  const line = (name: string, ...cells: readonly number[]): Cells =>
+    Object.fromEntries(["FLUX", "FLUX_ERR", "CONT", "CONT_ERR"].map((what, i) => [`${name}_${what}`, cells[i]]));
+
+  it("MPA-JHU: widths are fluxes over continua, quantiles give errors, doublets are added up", () => {
     const row = {
       PLATEID: 285,
       MJD: 51930,
@@ -81,28 +84,30 @@ describe("labels of SDSS galaxies", () => {
       SFR_TOT_P50: -9999,
       SFR_TOT_P16: -9999,
       SFR_TOT_P84: -9999,
-      H_ALPHA_EQW: -12.5,
-      H_ALPHA_EQW_ERR: 0.5,
-      H_BETA_EQW: 1.5,
-      H_BETA_EQW_ERR: -1,
-      OII_3726_EQW: -3,
-      OII_3726_EQW_ERR: 0.3,
-      OII_3729_EQW: -4,
-      OII_3729_EQW_ERR: 0.4,
+      H_ALPHA_EQW: -19, // [NII] is in it
+      ...line("H_ALPHA", 25, 0.5, 2, 0.1),
+      ...line("H_BETA", -3, -1, 2, 0.1),
+      ...line("NII_6584", 8, 0.5, 0, 0.1),
+      ...line("OII_3729", 4, 0.4, 0.5, 0.01),
+      OII_3726_FLUX: 3,
+      OII_3726_FLUX_ERR: 0.3,
     };
-    const table = tableOf(row, { ...row, RELIABLE: 0 }, { ...row, Z_WARNING: 4, OII_3729_EQW: -9999 });
+    const table = tableOf(row, { ...row, RELIABLE: 0 }, { ...row, Z_WARNING: 4, OII_3729_FLUX: -9999 });
     const { catalog, report } = read("sdss-spectra", table);
     expect(catalog.objectId).toEqual(Array(3).fill("285-51930-184"));
     expectCell(catalog, 0, "z", 0.08, 1e-4);
     expectCell(catalog, 0, "LOGM", 10.4, 0.12);
     expect(cell(catalog, 0, "LOGSFR")).toEqual(nothing);
-    expectCell(catalog, 0, "HALPHA_EW", 12.5, 0.5);
+    expectCell(catalog, 0, "HALPHA_EW", 12.5, Math.hypot(0.5, 12.5 * 0.1) / 2);
     expectCell(catalog, 0, "HBETA_EW", -1.5, 0);
-    expectCell(catalog, 0, "OII3727_EW", 7, 0.5);
+    expectCell(catalog, 0, "OII3727_EW", 14, Math.hypot(0.5, 14 * 0.01) / 0.5);
+    expect(cell(catalog, 0, "NII6584_EW")).toEqual(nothing);
+    expect(report.reasons.get("nothing above zero to divide by")?.count).toBe(1);
+    expect(report.unusedColumns).toEqual([]);
     for (const row of [1, 2])
       for (const name of ["z", "LOGM", "HALPHA_EW"]) expect(cell(catalog, row, name)).toEqual(nothing);
-    expect(report.reasons.get("RELIABLE 0: not reliable")?.count).toBe(5);
-    expect(report.reasons.get("flag 4: chi2 too close to the second best")?.count).toBe(4);
+    expect(report.reasons.get("RELIABLE 0: not reliable")?.count).toBe(6);
+    expect(report.reasons.get("flag 4: chi2 too close to the second best")?.count).toBe(5);
     expect(report.reasons.get("magic value")?.count).toBe(4);
     expect(report.reasons.get("label kept without its error: error negative")?.count).toBe(1);
   });
@@ -124,13 +129,14 @@ describe("labels of SDSS galaxies", () => {
     };
     const { catalog } = read("gswlc", tableOf(row, { ...row, flag_sed: 2 }));
     expect(catalog.objectId[0]).toBe("285-51930-184");
-    expectCell(catalog, 0, "LOGM", 10.5, 0.04);
+    // Chabrier's to Kroupa's
+    expectCell(catalog, 0, "LOGM", 10.5 + Math.log10(1.06), 0.04);
     expectCell(catalog, 0, "AV", 0.3, 0.1);
     expect(cell(catalog, 0, "LOGSFR")).toEqual(nothing);
     expect(cell(catalog, 1, "LOGM")).toEqual(nothing);
     const joined = read("gswlc", tableOf({ ...row, fuv_mag: 20, fuv_magerr: 0.1, nuv_mag: -999, nuv_magerr: -999 }));
     expect(joined.report.layout).toBe("gswlc-galex");
-    expectCell(joined.catalog, 0, "LOGM", 10.5, 0.04);
+    expectCell(joined.catalog, 0, "LOGM", 10.5 + Math.log10(1.06), 0.04);
     const fuv = flux(20, pivotOf("gswlc", "FUV"));
     expectCell(joined.catalog, 0, "FUV", fuv, 0.1 * 0.4 * Math.LN10 * fuv);
     expect(cell(joined.catalog, 0, "NUV")).toEqual(nothing);
@@ -162,8 +168,10 @@ describe("labels of DESI galaxies", () => {
     expect(report.layout).toBe("fastspecfit");
     expect(catalog.objectId).toEqual(["39"]);
     const h = -2 * Math.log10(0.7);
-    expectCell(catalog, 0, "LOGM", 10 + h, 0);
-    expectCell(catalog, 0, "LOGSFR", Math.log10(2) + h, 0);
+    expectCell(catalog, 0, "LOGM", 10 + h + Math.log10(1.06), 0);
+    expectCell(catalog, 0, "LOGSFR", Math.log10(2) + h + Math.log10(0.67 / 0.63), 0);
+    // the templates' metallicity is fixed, ages are light-weighted: neither is ours
+    for (const name of ["LOGZ", "AGE"]) expect(cell(catalog, 0, name)).toEqual(nothing);
     expectCell(catalog, 0, "HALPHA_EW", 20, 0.5);
     expect(cell(catalog, 0, "HBETA_EW")).toEqual([0, 0, State.notObserved]);
     expectCell(catalog, 0, "OII3727_EW", 7, Math.sqrt(1 / 4 + 1));
@@ -302,7 +310,7 @@ describe("photometric tables", () => {
     expectCell(fluxes, 0, "J0378", 0.5, 0.1);
     const labels = read("jpas-edr", tableOf(ojala), { layout: "ojala-labels" }).catalog;
     expect(cell(labels, 0, "J0378")).toEqual(nothing);
-    expectCell(labels, 0, "LOGM", 10.2, 0.1);
+    expectCell(labels, 0, "LOGM", 10.2 + Math.log10(1.06), 0.1);
   });
 
   it("the photo-z challenge, with and without errors", () => {
@@ -372,7 +380,7 @@ describe("real tables", () => {
       return values.map(([value]) => value).sort((a, b) => a - b)[values.length >> 1];
     };
     if (survey === "ecalifa") {
-      expect(median("LOGM")).toBeCloseTo(10.472, 2);
+      expect(median("LOGM")).toBeCloseTo(10.472 + Math.log10(0.62), 2); // Salpeter's to Kroupa's
       expect(median("LOGZ")).toBeCloseTo(Math.log10(0.014956946 / 0.017), 2);
       expect(median("AGE")).toBeCloseTo(4.671, 2);
       expect(catalog.objectId[0]).toBe("IC5376");

@@ -158,7 +158,7 @@ describe("a unit of the file", () => {
     expect(() => label("kg")).toThrow(/column "LOGMSTAR": unit "kg" does not convert to that of LOGM/);
     const rate = (unit?: string): number =>
       read(desi, "LOGSFR", [
-        ["LOGMSTAR", 10],
+        ["LOGMSTAR", 8],
         ["SFR", 2, unit],
       ])[0];
     expect(rate("Msun / yr")).toBeCloseTo(rate(), 6);
