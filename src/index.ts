@@ -30,7 +30,7 @@ export { summarise, type Summary } from "./inference/summary.ts";
 export { readAll } from "./io/columns.ts";
 export { openTable, writeTable } from "./io/formats.ts";
 export { type Bar, type Reporter, silent } from "./progress.ts";
-export type { Curve, Distribution, Moments } from "./model/distribution.ts";
+export type { Components, Curve, Distribution, Moments } from "./model/distribution.ts";
 export { createWarp, reweighted, warped } from "./model/warped.ts";
 export { createRng, type Rng } from "./random.ts";
 export { loadRecipe, type Recipe } from "./recipe.ts";
@@ -60,6 +60,7 @@ export {
   type TrainingRecipe,
 } from "./train/verbs.ts";
 export type { PdfOptions } from "./inference/answers.ts";
+export type { EnsembleForm, EnsembleOptions } from "./inference/ensemble.ts";
 export type { QuestionScores } from "./inference/evaluate.ts";
 export type { QuestionResult } from "./inference/evaluation.ts";
 export type { Chain, ChainStep, Network, RawAnswers, States } from "./inference/network.ts";
@@ -98,7 +99,7 @@ export type { Family, Part, Readout } from "./model/readouts.ts";
 export type { RecipeVerb } from "./recipe.ts";
 export type { BandLinesData, BandStatesData, ObservedBand, PhotometryData } from "./report/figure-bands.ts";
 export type { CalibrationData, PhotozData, PropertyData } from "./report/figure-accuracy.ts";
-export type { CornerData, PdfData, PdfExample } from "./report/figure-posterior.ts";
+export type { CornerData, PdfData, PdfExample, StackData } from "./report/figure-posterior.ts";
 export type { Curve as SampleCurve, HistogramData, HistogramSeries, ScatterData } from "./report/figure-sample.ts";
 export type { SedBand, SedData } from "./report/figure-spectrum.ts";
 export type {
