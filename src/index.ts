@@ -1,6 +1,6 @@
 /**
  * The library: what scripts and notebooks import. Each verb of the command line is a function: `simulate`, `prepare`,
- * `pretrain`, `finetune`, `adapt`, `resume`, `query`, `evaluate`, `look`. All take one request, whose optional `reporter`
+ * `pretrain`, `finetune`, `adapt`, `resume`, `query`, `repair`, `evaluate`, `look`. All take one request, whose optional `reporter`
  * is told how far they are; the training verbs also take an AbortSignal.
  */
 export { createEngine } from "./engine/engine.ts";
@@ -26,6 +26,7 @@ export { drawJoint, type DrawOptions, sampleJoint } from "./inference/sampling.t
 export type { FieldAnswer } from "./inference/field-answer.ts";
 export { createPredictor, type Answers, type AskOptions, type Predictor } from "./inference/predict.ts";
 export { query, type QueryRequest } from "./inference/query.ts";
+export { repair, type RepairRequest } from "./inference/repair.ts";
 export { summarise, type Summary } from "./inference/summary.ts";
 export { readAll } from "./io/columns.ts";
 export { openTable, writeTable } from "./io/formats.ts";

@@ -136,7 +136,7 @@ export function describeColumns(path: string, header: FitsHeader): FitsColumn[] 
         ...(unit ? { unit } : {}),
         ...(description ? { description } : {}),
         ...(type === "string" && form.code !== "A" ? { isDigits: true } : {}),
-        ...(type === "uint8" && blank !== undefined ? { nullable: true } : {}),
+        ...(type === "uint8" && (blank !== undefined || form.code === "L") ? { nullable: true } : {}),
       },
       code: form.code,
       offset,

@@ -8,7 +8,7 @@ import type { BindOptions } from "./bind-fields.ts";
 import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
 import { readField, readFlags } from "./cells.ts";
 import { templateColumns } from "./find.ts";
-import { NO_MAGNITUDE } from "./layout.ts";
+import { noMagnitudeOf } from "./layout.ts";
 import { addReport, countReason, createReport, formatReport } from "./report.ts";
 import type { ReadReport } from "./report.ts";
 import type { Survey } from "./survey.ts";
@@ -76,7 +76,7 @@ function readNames(
 }
 
 /** Digits as numbers, for a column that is read as such. */
-function fromDigits(column: Column): Column {
+export function fromDigits(column: Column): Column {
   const { data, isDigits, isValid, width } = column;
   if (isDigits !== true || !Array.isArray(data)) return column;
   const values = Float64Array.from(data, (text, i) =>
@@ -106,8 +106,12 @@ function bindRows(
   report.rowCount = rowCount;
   const isRejected = new Uint8Array(rowCount);
   const rowFlags = binding.flags.length > 0 ? readFlags(columns, binding.flags, rowCount) : undefined;
-  const noMagnitude = layout.noMagnitude === undefined ? NO_MAGNITUDE : (layout.noMagnitude ?? Infinity);
-  const cells = { magic: layout.magic, noMagnitude, relativeError: options.relativeError ?? 0, rowFlags };
+  const cells = {
+    magic: layout.magic,
+    noMagnitude: noMagnitudeOf(layout),
+    relativeError: options.relativeError ?? 0,
+    rowFlags,
+  };
   for (const bound of binding.fields) {
     const field = fields[bound.field];
     const reject = (row: number, reason: string, stored: number, sigma: number | undefined): void => {
