@@ -26,6 +26,9 @@ const CHUNK_BYTES = 2 ** 18;
 
 const isTexts = (data: Hdf5Array["data"]): data is readonly string[] => Array.isArray(data);
 
+/** Texts of other characters are declared as UTF-8. */
+const isAscii = (texts: readonly string[]): boolean => texts.every((text) => !/[^\0-\x7f]/.test(text));
+
 /** Longest text [bytes]. */
 const longest = (texts: readonly string[]): number =>
   texts.reduce((most, text) => Math.max(most, Buffer.byteLength(text)), 1);
@@ -91,7 +94,7 @@ class GrowingFile {
       name,
       data: isTexts(data) ? [...data] : data,
       shape: [data.length / (width ?? 1), ...row],
-      ...(isTexts(data) ? { dtype: `S${bytes}` as const } : {}),
+      ...(isTexts(data) ? { dtype: `${isAscii(data) ? "A" : "S"}${bytes}` } : {}),
       ...(isWhole ? {} : { maxshape: [null, ...row], chunks: [chunk, ...row] }),
     });
   }
