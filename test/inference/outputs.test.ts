@@ -241,7 +241,10 @@ async function datasets(path: string): Promise<Record<string, { shape: number[];
     const found = file.keys().flatMap((group) =>
       (file.get(group) as Group).keys().map((name) => {
         const one = (file.get(group) as Group).get(name) as Dataset;
-        return [`${group}/${name}`, { shape: one.shape ?? [], dtype: String(one.dtype), value: one.value }] as const;
+        return [
+          `${group}/${name}`,
+          { shape: one.shape ?? [], dtype: JSON.stringify(one.dtype), value: one.value },
+        ] as const;
       }),
     );
     return Object.fromEntries(found);
