@@ -1,5 +1,6 @@
+import { dirname } from "node:path";
 import { UserError } from "../errors.ts";
-import { atomically, checkPlace } from "../io/atomic.ts";
+import { atomically, checkPlace, makeFolder } from "../io/atomic.ts";
 import { createHdf5, type Hdf5Array, type Hdf5Writer } from "../io/hdf5-write.ts";
 import type { Column, Table } from "../io/table.ts";
 import type { Distribution } from "../model/distribution.ts";
@@ -148,6 +149,7 @@ export async function withEnsemble<T>(
   use: (sink: EnsembleSink) => Promise<T>,
 ): Promise<T> {
   if (plan === undefined) return use(() => {});
+  makeFolder(dirname(plan.path));
   return atomically(plan.path, async (temporary) => {
     const writer = await createHdf5(temporary, plan.path);
     try {
