@@ -261,6 +261,17 @@ const rail =
     : join(process.env["CALEIDO_TEST_DATA"], "rail-dc2/output_BPZ_lite.hdf5");
 
 describe("a qp ensemble", () => {
+  it.each(["linear", "exp", "sinh"] as const)("has components that add up to the moments (%s)", (shape) => {
+    const [weight, mean, sigma] = [Float64Array.of(0.3, 0.7), Float64Array.of(-0.2, 0.5), Float64Array.of(0.1, 0.4)];
+    const d = mixtureDistribution({ rowCount: 1, componentCount: 2, stride: 2, weight, mean, sigma });
+    const curve = { shape, factor: 2, rate: 0.8, shift: 0.1, offset: -1 };
+    const { weight: w, mean: m, std: s } = d.components!(0, curve)!;
+    const first = w[0] * m[0] + w[1] * m[1];
+    const second = w.reduce((sum, share, k) => sum + share * (s[k] ** 2 + (m[k] - first) ** 2), 0);
+    const moments = d.moments(0, curve);
+    expect([first, Math.sqrt(second)]).toEqual([expect.closeTo(moments.mean, 12), expect.closeTo(moments.std, 12)]);
+  });
+
   it("of a mixture has its components in the field's unit", async () => {
     const path = join(root, "mixture.hdf5");
     await ask({ ensemble: { path }, out: join(root, "mixture.parquet") });
