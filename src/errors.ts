@@ -5,4 +5,9 @@
  */
 export class UserError extends Error {
   override readonly name = "UserError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    // names out of a damaged file may hold line breaks, and what a terminal takes for commands
+    super(message.replaceAll(/\p{Cc}+/gu, " "), options);
+  }
 }

@@ -1,6 +1,6 @@
 /**
  * The library: what scripts and notebooks import. Each verb of the command line is a function: `simulate`, `prepare`,
- * `pretrain`, `finetune`, `adapt`, `resume`, `query`, `evaluate`, `look`. All take one request, whose optional `reporter`
+ * `pretrain`, `finetune`, `adapt`, `resume`, `query`, `repair`, `evaluate`, `look`. All take one request, whose optional `reporter`
  * is told how far they are; the training verbs also take an AbortSignal.
  */
 export { createEngine } from "./engine/engine.ts";
@@ -26,11 +26,12 @@ export { drawJoint, type DrawOptions, sampleJoint } from "./inference/sampling.t
 export type { FieldAnswer } from "./inference/field-answer.ts";
 export { createPredictor, type Answers, type AskOptions, type Predictor } from "./inference/predict.ts";
 export { query, type QueryRequest } from "./inference/query.ts";
+export { repair, type RepairRequest } from "./inference/repair.ts";
 export { summarise, type Summary } from "./inference/summary.ts";
 export { readAll } from "./io/columns.ts";
 export { openTable, writeTable } from "./io/formats.ts";
 export { type Bar, type Reporter, silent } from "./progress.ts";
-export type { Curve, Distribution, Moments } from "./model/distribution.ts";
+export type { Components, Curve, Distribution, Moments } from "./model/distribution.ts";
 export { createWarp, reweighted, warped } from "./model/warped.ts";
 export { createRng, type Rng } from "./random.ts";
 export { loadRecipe, type Recipe } from "./recipe.ts";
@@ -62,6 +63,7 @@ export {
   type TrainingRecipe,
 } from "./train/verbs.ts";
 export type { PdfOptions } from "./inference/answers.ts";
+export type { EnsembleForm, EnsembleOptions } from "./inference/ensemble.ts";
 export type { QuestionScores } from "./inference/evaluate.ts";
 export type { QuestionResult } from "./inference/evaluation.ts";
 export type { Chain, ChainStep, Network, RawAnswers, States } from "./inference/network.ts";
@@ -102,7 +104,7 @@ export type { Family, Part, Readout } from "./model/readouts.ts";
 export type { RecipeVerb } from "./recipe.ts";
 export type { BandLinesData, BandStatesData, ObservedBand, PhotometryData } from "./report/figure-bands.ts";
 export type { CalibrationData, PhotozData, PropertyData } from "./report/figure-accuracy.ts";
-export type { CornerData, PdfData, PdfExample } from "./report/figure-posterior.ts";
+export type { CornerData, PdfData, PdfExample, StackData } from "./report/figure-posterior.ts";
 export type { Curve as SampleCurve, HistogramData, HistogramSeries, ScatterData } from "./report/figure-sample.ts";
 export type { SedBand, SedData } from "./report/figure-spectrum.ts";
 export type {

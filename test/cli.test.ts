@@ -18,6 +18,7 @@ const verbs = [
   "finetune",
   "adapt",
   "query",
+  "repair",
   "evaluate",
   "export",
   "datasets",
@@ -93,6 +94,19 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
   { args: ["finetune", "bands.csv", "--init", "nowhere"], says: /nowhere/ },
   { args: ["adapt", "--init", "nowhere", "--source", "bands.csv", "--unlabelled", "bands.csv"], says: /nowhere/ },
   { args: ["query", "bands.csv", "--checkpoint", "nowhere", "--want", "z"], says: /nowhere/ },
+  {
+    args: ["query", "bands.csv", "--checkpoint", "nowhere", "--want", "z", "--qp-form", "hist"],
+    says: /--qp-form: .*--qp/,
+  },
+  {
+    args: ["query", "bands.csv", "--checkpoint", "nowhere", "--want", "z", "--keep", ","],
+    says: /--keep: names no column/,
+  },
+  { args: ["repair", "bands.csv", "--checkpoint", "nowhere", "--out", "fixed.csv"], says: /nowhere/ },
+  {
+    args: ["repair", "bands.csv", "--checkpoint", "nowhere", "--out", "bands.csv"],
+    says: /bands\.csv: is the table itself/,
+  },
   { args: ["evaluate", "bands.csv", "--checkpoint", "nowhere"], says: /nowhere/ },
   { args: ["info", "nowhere"], says: /nowhere/ },
 ];

@@ -3,9 +3,9 @@ import { UserError } from "../errors.ts";
 import { openTable } from "../io/formats.ts";
 import { isHats } from "../io/hats.ts";
 import { splitTableName } from "../io/table-name.ts";
-import { parameterIn } from "../model/parameters.ts";
 import { isPrepared, type Manifest, readManifest } from "../survey/prepared.ts";
 import { formatSources } from "../survey/sources.ts";
+import { learnedCalibration, magnitudesOf } from "../train/calibration.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import { counted, number } from "../text.ts";
@@ -52,7 +52,8 @@ function showPrepared(path: string, manifest: Manifest): void {
 }
 
 function showCheckpoint(path: string): void {
-  const { config, layout, state } = loadCheckpoint(path);
+  const checkpoint = loadCheckpoint(path);
+  const { config, layout } = checkpoint;
   const log = readLog(path);
   const validation = log.findLast((line) => line.validation !== undefined)?.validation;
   printTable(
@@ -74,13 +75,10 @@ function showCheckpoint(path: string): void {
     ],
   );
   if (!config.isCalibrated) return;
-  const lnFlux = parameterIn(state.average, layout, "calibration.lnFlux");
-  const lnNoise = parameterIn(state.average, layout, "calibration.lnNoise");
   printTable(
     ["band", "learned zero-point correction [mag]", "noise factor"],
-    config.survey.fields.flatMap(({ name, band }, j) => {
-      if (band === undefined) return [];
-      return [[name, ((-2.5 / Math.LN10) * lnFlux[j]).toFixed(3), Math.exp(lnNoise[j]).toFixed(3)]];
+    learnedCalibration(path, checkpoint).map(({ field, lnFlux, noise }) => {
+      return [config.survey.fields[field].name, magnitudesOf(lnFlux).toFixed(3), noise.toFixed(3)];
     }),
   );
 }

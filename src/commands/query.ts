@@ -1,3 +1,5 @@
+import { UserError } from "../errors.ts";
+import { type EnsembleForm, ensembleForms, type EnsembleOptions } from "../inference/ensemble.ts";
 import { query, type QueryRequest } from "../inference/query.ts";
 import type { Table } from "../io/table.ts";
 import type { Catalog } from "../survey/catalog.ts";
@@ -60,8 +62,23 @@ interface Arguments extends EngineArguments, ReadArguments {
   samples: number;
   pdf: boolean;
   pdfPoints: number;
+  pdfGrid: string[] | undefined;
+  keep: string | undefined;
+  qp: string | undefined;
+  qpForm: EnsembleForm | undefined;
   seed: string;
 }
+
+/** @throws UserError for a list without a name. */
+function listOf(text: string): readonly string[] | "all" {
+  const names = text.split(",").flatMap((name) => (name.trim() === "" ? [] : [name.trim()]));
+  if (names.length === 0) throw new UserError("--keep: names no column; expected e.g. ra,dec or all");
+  return text.trim() === "all" ? "all" : names;
+}
+
+const ensembleOf = (path: string, form: EnsembleForm | undefined): EnsembleOptions => {
+  return { path, ...(form === undefined ? {} : { form }) };
+};
 
 export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
@@ -92,6 +109,26 @@ export const queryCommand = defineCommand<Arguments>({
         describe: "densities on a grid, as <FIELD>_grid and <FIELD>_pdf",
       })
       .option("pdf-points", { type: "number", default: 200, describe: "points of that grid" })
+      .option("pdf-grid", {
+        type: "string",
+        array: true,
+        nargs: 1,
+        describe:
+          "densities on one grid for all, min:max:step in the field's unit (FIELD=min:max:step for one of several), as " +
+          "<FIELD>_pdf; their sum is written beside the output, with a figure",
+      })
+      .option("keep", {
+        type: "string",
+        describe: "columns of the table to pass through, by name with commas, or all",
+      })
+      .option("qp", {
+        type: "string",
+        describe: "qp ensemble of the redshift (or the only wanted field) to write for qp and RAIL: .hdf5",
+      })
+      .option("qp-form", {
+        choices: ensembleForms,
+        describe: "how: interp (default) or hist on the --pdf-grid, else mixture",
+      })
       .option("seed", { type: "string", default: "1", describe: "seed of the samples" })
       .example(
         "$0 query cat.fits --checkpoint runs/a --given J0378..J0600 --want HALPHA_EW,z --out out.parquet",
@@ -103,6 +140,7 @@ export const queryCommand = defineCommand<Arguments>({
       ),
   handler: async (args) => {
     const { table, set } = args;
+    if (args.qpForm !== undefined && args.qp === undefined) throw new UserError("--qp-form: expected --qp, the file");
     await queryAndShow({
       engine: await engineOf(args),
       checkpoint: args.checkpoint,
@@ -114,6 +152,9 @@ export const queryCommand = defineCommand<Arguments>({
       ...(table === undefined ? {} : { table }),
       ...(set === undefined ? {} : { values: set }),
       ...(args.out === undefined ? {} : { out: args.out }),
+      ...(args.pdfGrid === undefined ? {} : { pdfGrid: args.pdfGrid }),
+      ...(args.keep === undefined ? {} : { keep: listOf(args.keep) }),
+      ...(args.qp === undefined ? {} : { ensemble: ensembleOf(args.qp, args.qpForm) }),
       ...(args.pdf ? { pdf: { points: args.pdfPoints } } : {}),
     });
   },

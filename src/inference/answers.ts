@@ -6,7 +6,14 @@ import { fieldDistribution } from "./field-answer.ts";
 import type { Answers } from "./predict.ts";
 import { namesFor, summariseAll, type SummaryName } from "./summary.ts";
 
-function floatColumn(name: string, data: Float32Array, width: number, unit: string, description: string): Column {
+/** A column of numbers; unit "" for none. */
+export function floatColumn(
+  name: string,
+  data: Float32Array,
+  width: number,
+  unit: string,
+  description: string,
+): Column {
   return { name, type: "float32", width, data, description, ...(unit === "" ? {} : { unit }) };
 }
 
@@ -21,6 +28,9 @@ const meanings: Record<SummaryName, string> = {
   mode: "peak of the posterior",
   odds: "probability within 0.03 (1 + z) of the peak",
 };
+
+/** The unit of a density. */
+export const perUnit = (unit: string): string => (unit === "" ? "" : `1 / (${unit})`);
 
 /** What a column of answers is, for its header: `log10 stellar mass [Msun]: mean of the posterior`. */
 export const explain = ({ description }: Pick<Field, "description">, what: string): string => `${description}: ${what}`;
@@ -61,6 +71,8 @@ function classColumns(
 export interface PdfOptions {
   /** Points of the grid of every row and field. */
   readonly points: number;
+  /** Columns of fields that have their density elsewhere. */
+  readonly except?: readonly number[];
 }
 
 /** Range of a grid: these two quantiles of the row's posterior. */
@@ -76,7 +88,7 @@ export function pdfColumns(coder: FieldCoder, answers: Answers, options: PdfOpti
   const ends = new Float64Array(2);
   return answers.wanted.flatMap((j, w) => {
     const field = coder.fields[j];
-    if (field.kind === "category") return [];
+    if (field.kind === "category" || options.except?.includes(j) === true) return [];
     const grid = new Float32Array(n * points);
     const density = new Float32Array(n * points);
     const distribution = fieldDistribution(coder, answers, w);
@@ -96,10 +108,15 @@ export function pdfColumns(coder: FieldCoder, answers: Answers, options: PdfOpti
         density[i * points + p] = Math.exp(distribution.logDensity(i, x));
       }
     }
-    const inverse = field.unit === "" ? "" : `1 / (${field.unit})`;
     return [
       floatColumn(`${field.name}_grid`, grid, points, field.unit, explain(field, "grid of the density")),
-      floatColumn(`${field.name}_pdf`, density, points, inverse, explain(field, "posterior density on the grid")),
+      floatColumn(
+        `${field.name}_pdf`,
+        density,
+        points,
+        perUnit(field.unit),
+        explain(field, "posterior density on the grid"),
+      ),
     ];
   });
 }

@@ -7,7 +7,11 @@ import { checkWritable, writeTable } from "../io/formats.ts";
 import type { Column, Table } from "../io/table.ts";
 import { type Answers, createPredictor, type Predictor } from "../inference/predict.ts";
 import { explain, type PdfOptions, pdfColumns, summaryColumns } from "../inference/answers.ts";
+import { type EnsembleOptions, type EnsembleSink, planEnsemble, withEnsemble } from "../inference/ensemble.ts";
+import { fieldDistribution } from "../inference/field-answer.ts";
+import { createStack, gridColumns, parseGrids, type Stack } from "../inference/grid.ts";
 import { sampleJoint } from "../inference/sampling.ts";
+import { writeStack } from "../inference/stack.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng, type Rng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
@@ -37,8 +41,17 @@ export interface QueryRequest {
   readonly out?: string;
   /** Joint draws per galaxy; default: none. */
   readonly samples?: number;
-  /** Densities on a grid; default: none. */
+  /** Densities on a grid of each row's own; default: none. */
   readonly pdf?: PdfOptions;
+  /**
+   * Densities on one grid of all rows, `min:max:step` in the field's unit, `FIELD=min:max:step` for one of several wanted
+   * fields; their sum is written beside `out` or the ensemble: `<stem>-stacked-<FIELD>.ecsv` and `.png`.
+   */
+  readonly pdfGrid?: readonly string[];
+  /** Columns of the table to pass through, by name, or all of them; one named as an answer becomes `<name>_kept`. */
+  readonly keep?: readonly string[] | "all";
+  /** Densities of one field as a qp ensemble, beside `out`. */
+  readonly ensemble?: EnsembleOptions;
   /** Of the draws; default: "1". */
   readonly seed?: string;
   /** Sees the answers of every batch, one row per galaxy, and the galaxies asked about. */
@@ -56,6 +69,8 @@ interface Session {
   readonly wanted: readonly number[];
   readonly samples: number;
   readonly pdf: PdfOptions | undefined;
+  /** By column of the field. */
+  readonly stacks: ReadonlyMap<number, Stack>;
   readonly seed: string;
 }
 
@@ -96,45 +111,73 @@ function idColumn({ objectId, idType }: Catalog): Column {
   return { ...id, type: idType, data, ...(isValid.includes(0) ? { isValid } : {}) };
 }
 
-/** A batch of galaxies and what the network says of it. */
-interface Answered {
+/** A batch of galaxies, and the columns of their table that are to come along. */
+interface Asked {
   readonly catalog: Catalog;
+  readonly kept: readonly Column[];
+}
+
+/** What the network says of it. */
+interface Answered extends Asked {
   readonly answers: Answers;
 }
 
-async function ask({ predictor, isGiven, wanted }: Session, catalog: Catalog): Promise<Answered> {
-  return { catalog, answers: await predictor.predict(catalog, allRows(catalog), isGiven, wanted) };
+async function ask({ predictor, isGiven, wanted }: Session, asked: Asked): Promise<Answered> {
+  const { catalog } = asked;
+  return { ...asked, answers: await predictor.predict(catalog, allRows(catalog), isGiven, wanted) };
+}
+
+/** Kept columns, under a name of their own where an answer has theirs. */
+function keptColumns(kept: readonly Column[], answers: readonly Column[]): Column[] {
+  const taken = new Set([...answers, ...kept].map(({ name }) => name));
+  const answered = new Set(answers.map(({ name }) => name));
+  return kept.map((column) => {
+    if (!answered.has(column.name)) return column;
+    let name = column.name;
+    do name = `${name}_kept`;
+    while (taken.has(name));
+    taken.add(name);
+    return { ...column, name };
+  });
 }
 
 async function tabulate(
   session: Session,
-  { catalog, answers }: Answered,
+  { catalog, kept, answers }: Answered,
   onRows: (done: number) => void,
 ): Promise<Table> {
-  const { predictor, pdf } = session;
+  const { predictor, pdf, stacks } = session;
+  const { coder } = predictor;
+  const onGrids = Array.from(stacks, ([j, stack]) =>
+    gridColumns(coder.fields[j], fieldDistribution(coder, answers, answers.wanted.indexOf(j)), stack),
+  );
   const columns: Column[] = [
-    idColumn(catalog),
-    ...summaryColumns(predictor.coder, answers),
-    ...(pdf === undefined ? [] : pdfColumns(predictor.coder, answers, pdf)),
+    ...summaryColumns(coder, answers),
+    ...onGrids.flat(),
+    ...(pdf === undefined ? [] : pdfColumns(coder, answers, { ...pdf, except: [...stacks.keys()] })),
   ];
   if (session.samples > 0) columns.push(...(await sampleColumns(session, catalog, onRows)));
-  return { rowCount: catalog.rowCount, columns, metadata: {} };
+  const id = idColumn(catalog);
+  const all = [id, ...keptColumns(kept, [id, ...columns]), ...columns];
+  return { rowCount: catalog.rowCount, columns: all, metadata: {} };
 }
 
 /** Batches of galaxies to ask about; at the end, what reading them left out. */
-async function* galaxies(request: QueryRequest, survey: Survey): AsyncGenerator<Catalog, ReadReport | undefined> {
+async function* galaxies(request: QueryRequest, survey: Survey): AsyncGenerator<Asked, ReadReport | undefined> {
+  const { keep } = request;
   if (request.values !== undefined) {
-    yield catalogFromValues(request.values, survey);
+    yield { catalog: catalogFromValues(request.values, survey), kept: [] };
     return undefined;
   }
   let counts: ReadReport | undefined;
-  for await (const { catalog, report } of readCatalog(request.table!, survey, {
+  for await (const { catalog, report, kept = [] } of readCatalog(request.table!, survey, {
     ...request.reading,
     batchRows: BATCH_ROWS,
+    ...(keep === undefined ? {} : { keep }),
   })) {
     if (counts === undefined) counts = report;
     else addReport(counts, report);
-    yield catalog;
+    yield { catalog, kept };
   }
   return counts;
 }
@@ -146,9 +189,13 @@ function checkWhole(option: string, value: number, least: number): void {
 }
 
 /** @throws UserError for a request that can't be answered, before anything is read. */
-function checkRequest({ table, values, out, samples = 0, pdf }: QueryRequest): void {
+function checkRequest({ table, values, out, samples = 0, pdf, pdfGrid, keep, ensemble }: QueryRequest): void {
   if ((table === undefined) === (values === undefined)) {
     throw new UserError("query: expected either a table or --set FIELD=value, not both or neither");
+  }
+  if (values !== undefined && keep !== undefined) throw new UserError("--keep: expected a table to keep columns of");
+  if (pdfGrid !== undefined && out === undefined && ensemble === undefined) {
+    throw new UserError("--pdf-grid: expected --out or --qp, a file for the densities");
   }
   if (out !== undefined) checkWritable(out);
   checkWhole("--samples", samples, 0);
@@ -161,12 +208,14 @@ async function* answerAll(
   session: Session,
   survey: Survey,
   onRows: (done: number) => void,
+  sink: EnsembleSink,
 ): AsyncGenerator<Table> {
   const { onAnswers, reporter = silent } = request;
   let done = 0;
   async function finish(asked: Promise<Answered>): Promise<Table> {
     const answered = await asked;
     const table = await tabulate(session, answered, (rows) => onRows(done + rows));
+    sink(answered.answers, table);
     onRows((done += table.rowCount));
     onAnswers?.(table, answered.catalog, session.wanted);
     return table;
@@ -185,9 +234,18 @@ async function* answerAll(
   if (next.value !== undefined) for (const line of formatReport(next.value)) reporter.say(line);
 }
 
+/** What the files of answers say of themselves. */
+function metadataOf({ checkpoint, given = "all" }: QueryRequest, { stacks, predictor }: Session): Table["metadata"] {
+  const grids = Array.from(
+    stacks,
+    ([j, { grid }]) => [`${predictor.coder.fields[j].name}_pdf_grid`, grid.text] as const,
+  );
+  return { creator: "caleido query", given, checkpoint, ...Object.fromEntries(grids) };
+}
+
 /** Writes the batches where the request wants them; returns the number of rows. */
-async function collect(request: QueryRequest, batches: AsyncGenerator<Table>): Promise<number> {
-  const { table, out, checkpoint, given = "all" } = request;
+async function collect(request: QueryRequest, session: Session, batches: AsyncGenerator<Table>): Promise<number> {
+  const { table, out } = request;
   const first = await batches.next();
   if (first.done === true) throw new UserError(`${table}: no rows to answer for`);
   let done = 0;
@@ -202,9 +260,22 @@ async function collect(request: QueryRequest, batches: AsyncGenerator<Table>): P
     return done;
   }
   makeFolder(dirname(out));
-  const metadata = { creator: "caleido query", given, checkpoint };
+  const metadata = metadataOf(request, session);
   await writeTable(out, { schema: first.value.columns.map(schemaOf), metadata, isPlain: true }, all());
   return done;
+}
+
+/** Writes the stacked distributions beside the output, and tells of them. */
+async function writeStacks(request: QueryRequest, session: Session): Promise<void> {
+  const { out = request.ensemble?.path ?? "", reporter = silent } = request;
+  for (const [j, stack] of session.stacks) {
+    const field = session.predictor.coder.fields[j];
+    const path = await writeStack(out, stack, field, metadataOf(request, session));
+    reporter.say(`stacked distribution of ${field.name} -> ${path}, .png`);
+    if (stack.outside === 0) continue;
+    const some = counted(stack.outside, "galaxy has", "galaxies have");
+    reporter.say(`${field.name}: ${some} more than half of the probability outside ${stack.grid.text}`);
+  }
 }
 
 /**
@@ -221,6 +292,8 @@ export async function query(request: QueryRequest): Promise<number> {
   const { survey } = checkpoint.config;
   const { fields } = survey;
   const wanted = parseFieldList(request.want, fields, "--want");
+  const grids = parseGrids(request.pdfGrid ?? [], fields, wanted);
+  const plan = request.ensemble && planEnsemble(request.ensemble, fields, wanted, grids);
   const isGiven = flagsOf(parseFieldList(given, fields, "--given"), fields.length);
   const total = table === undefined ? 1 : (await outlineTable(table, survey, request.reading)).rowCount;
   const predictor = createPredictor(request.engine, checkpoint);
@@ -229,11 +302,16 @@ export async function query(request: QueryRequest): Promise<number> {
   const bar = table === undefined ? undefined : reporter.bar("querying", total);
   try {
     const onRows = (done: number): void => bar?.update(done, rateNote(done, total, seconds()));
-    const session = { predictor, isGiven, wanted, samples, pdf, seed };
-    const done = await collect(request, answerAll(request, session, survey, onRows));
+    const stacks = new Map(grids.map((grid) => [grid.field, createStack(grid)]));
+    const session = { predictor, isGiven, wanted, samples, pdf, stacks, seed };
+    const done = await withEnsemble(plan, predictor.coder, (sink) =>
+      collect(request, session, answerAll(request, session, survey, onRows, sink)),
+    );
     bar?.stop();
-    const place = out === undefined ? "" : ` -> ${out}`;
+    const places = [out, plan?.path].filter((one) => one !== undefined);
+    const place = places.length === 0 ? "" : ` -> ${places.join(", ")}`;
     reporter.say(`${counted(done, "galaxy", "galaxies")} in ${seconds().toFixed(1)} s${place}`);
+    await writeStacks(request, session);
     return done;
   } finally {
     bar?.stop();

@@ -1,5 +1,5 @@
-import { parseDocument } from "yaml";
 import { z } from "zod";
+import { looseYaml } from "./yaml.ts";
 import { UserError } from "../errors.ts";
 import type { ColumnSchema, ColumnType, TableHeader } from "./table.ts";
 import { fitsUnit } from "./unit-text.ts";
@@ -57,10 +57,10 @@ const isEcsv = (comments: readonly string[]): boolean => ECSV.test((comments[0] 
 function parseEcsv(path: string, comments: readonly string[]): z.output<typeof ecsvSchema> {
   const end = comments.findIndex((line, i) => i > 1 && line.trim() === "---");
   const text = comments.slice(1, end < 0 ? undefined : end).join("\n");
-  const document = parseDocument(text, { logLevel: "silent" });
-  const found = document.errors.length > 0 ? undefined : ecsvSchema.safeParse(document.toJS());
-  if (found?.success) return found.data;
-  const why = document.errors[0]?.message.split("\n")[0] ?? found?.error?.issues[0].message ?? "";
+  const { value, problem } = looseYaml(text);
+  const found = ecsvSchema.safeParse(value);
+  if (found.success) return found.data;
+  const why = problem ?? found.error.issues[0].message;
   throw new UserError(`${path}: its ECSV header cannot be read (${why}), expected YAML with a list "datatype"`);
 }
 

@@ -1,6 +1,6 @@
 import { UserError } from "../errors.ts";
 import { allocate, nameColumns } from "./columns.ts";
-import type { FitsHeader } from "./fits-header.ts";
+import { descriptionOf, type FitsHeader } from "./fits-header.ts";
 import type { Column, ColumnSchema, ColumnType } from "./table.ts";
 
 /** One column of an ASCII table (FITS Standard 4.0, section 7.2): characters at a fixed place of every row. */
@@ -51,7 +51,7 @@ export function describeAsciiColumns(path: string, header: FitsHeader): AsciiCol
     const isScaled = scale !== 1 || zero !== 0;
     const type = code === "A" ? "string" : code === "I" && !isScaled ? wholeType(length) : "float64";
     const unit = header.text(`TUNIT${n}`)?.trim();
-    const description = header.text(`TCOMM${n}`)?.trim();
+    const description = descriptionOf(header, n);
     const blank = header.text(`TNULL${n}`)?.trim();
     return {
       schema: {

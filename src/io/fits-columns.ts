@@ -1,6 +1,6 @@
 import { UserError } from "../errors.ts";
 import { allocate, nameColumns } from "./columns.ts";
-import type { FitsHeader } from "./fits-header.ts";
+import { descriptionOf, type FitsHeader } from "./fits-header.ts";
 import type { Column, ColumnSchema, ColumnType } from "./table.ts";
 import { untilZero } from "./text.ts";
 
@@ -121,7 +121,7 @@ export function describeColumns(path: string, header: FitsHeader): FitsColumn[] 
     const isComplex = form.code === "C" || form.code === "M";
     const width = form.code === "A" ? strings.count : form.repeat * (isComplex ? 2 : 1);
     const unit = header.text(`TUNIT${n}`)?.trim();
-    const description = header.text(`TCOMM${n}`)?.trim() || (isComplex ? "pairs of real and imaginary part" : "");
+    const description = descriptionOf(header, n) || (isComplex ? "pairs of real and imaginary part" : "");
     const byteLength = form.descriptor
       ? (form.descriptor === "P" ? 8 : 16) * form.repeat
       : form.code === "X"
@@ -136,6 +136,7 @@ export function describeColumns(path: string, header: FitsHeader): FitsColumn[] 
         ...(unit ? { unit } : {}),
         ...(description ? { description } : {}),
         ...(type === "string" && form.code !== "A" ? { isDigits: true } : {}),
+        ...(type === "uint8" && (blank !== undefined || form.code === "L") ? { nullable: true } : {}),
       },
       code: form.code,
       offset,

@@ -3,7 +3,7 @@ import type { ByteSource } from "./bytes.ts";
 
 /** FITS Standard 4.0 (2016): headers and data units come in blocks of 2,880 bytes, headers in cards of 80. */
 export const BLOCK = 2880;
-const CARD = 80;
+export const CARD = 80;
 
 export type FitsValue = string | number | bigint | boolean | undefined;
 
@@ -116,7 +116,7 @@ export async function readHeader(source: ByteSource, offset: number): Promise<Fi
 }
 
 const STRUCTURE =
-  /^(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|EXTEND|TFIELDS|THEAP|LONGSTRN|CHECKSUM|DATASUM|CALKV\d+|T(TYPE|FORM|UNIT|NULL|SCAL|ZERO|DIM|DISP|COMM|BCOL|LMIN|LMAX|DMIN|DMAX)\d+)$/;
+  /^(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|EXTEND|TFIELDS|THEAP|LONGSTRN|CHECKSUM|DATASUM|CALKV\d+|T(TYPE|FORM|UNIT|NULL|SCAL|ZERO|DIM|DISP|COMM|DESC|BCOL|LMIN|LMAX|DMIN|DMAX)\d+)$/;
 
 /** What the user put into a header, without what describes the layout. `CALKVn = 'key=value'` gives back long keys. */
 export function headerMetadata(header: FitsHeader): Record<string, string> {
@@ -129,6 +129,10 @@ export function headerMetadata(header: FitsHeader): Record<string, string> {
   }
   return metadata;
 }
+
+/** What is said of column `n`: TOPCAT's keyword, else that of others. */
+export const descriptionOf = (header: FitsHeader, n: number): string =>
+  header.text(`TCOMM${n}`)?.trim() || header.text(`TDESC${n}`)?.trim() || "";
 
 /** A card `KEY     = value`, 80 characters; numbers and logicals right-aligned as the fixed format asks. */
 export function formatCard(key: string, value: string | number | bigint | boolean): string {

@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { UserError } from "../errors.ts";
-import { BLOCK, formatCard, formatHeader, formatLongString } from "./fits-header.ts";
+import { BLOCK, CARD, formatCard, formatHeader, formatLongString } from "./fits-header.ts";
 import type { Column, ColumnSchema, ColumnType, Table, TableHeader } from "./table.ts";
 import { fitsUnit } from "./unit-text.ts";
 
@@ -45,6 +45,29 @@ function checkAscii(path: string, what: string, text: string): void {
   );
 }
 
+/** Characters of a COMMENT card that astropy joins again where a backslash follows them. */
+const COMMENT_LENGTH = 70;
+
+/** Descriptions of columns as astropy keeps them: YAML in COMMENT cards (`astropy.io.fits.connect`). */
+function descriptionCards(schema: readonly ColumnSchema[]): string[] {
+  const described = schema.filter(({ description }) => description);
+  if (described.length === 0) return [];
+  const lines = described.map(({ name, type, description }) => {
+    const text = description!.replace(/[^\x20-\x7e]/g, "?");
+    return `- {name: ${JSON.stringify(name)}, datatype: ${type}, description: ${JSON.stringify(text)}}`;
+  });
+  const yaml = ["datatype:", ...lines, "meta:", "  __serialized_columns__: {}"];
+  const pieces = yaml.flatMap((line) => {
+    const count = Math.ceil(line.length / COMMENT_LENGTH);
+    return Array.from({ length: count }, (_, i) => {
+      const piece = line.slice(i * COMMENT_LENGTH, (i + 1) * COMMENT_LENGTH);
+      return i === count - 1 ? piece : `${piece}\\`;
+    });
+  });
+  const all = ["--BEGIN-ASTROPY-SERIALIZED-COLUMNS--", ...pieces, "--END-ASTROPY-SERIALIZED-COLUMNS--"];
+  return all.map((text) => `COMMENT ${text}`.padEnd(CARD));
+}
+
 function tableCards(header: TableHeader, slots: readonly Slot[], stride: number, rowCount: number): string[] {
   const cards = [
     formatCard("XTENSION", "BINTABLE"),
@@ -69,8 +92,12 @@ function tableCards(header: TableHeader, slots: readonly Slot[], stride: number,
     }
     const unit = fitsUnit(schema.unit ?? "");
     if (unit !== "") cards.push(...formatLongString(`TUNIT${n}`, unit));
-    if (schema.description) cards.push(...formatLongString(`TCOMM${n}`, schema.description));
+    // TOPCAT looks for TCOMM, others for TDESC; neither is in the Standard.
+    for (const key of schema.description ? ["TCOMM", "TDESC"] : []) {
+      cards.push(...formatLongString(`${key}${n}`, schema.description!));
+    }
   }
+  cards.push(...descriptionCards(slots.map(({ schema }) => schema)));
   let odd = 0;
   for (const [key, value] of Object.entries(header.metadata)) {
     const isPlain = /^[A-Z0-9_-]{1,8}$/.test(key);

@@ -1,5 +1,5 @@
-import { parseDocument } from "yaml";
 import { z } from "zod";
+import { looseYaml } from "./yaml.ts";
 import { readTexts } from "./hdf5-decode.ts";
 import type { Hdf5Slot } from "./hdf5-decode.ts";
 import type { Hdf5Dataset, Hdf5File } from "./hdf5-file.ts";
@@ -27,8 +27,7 @@ export function joinAstropyNotes(
 ): readonly Hdf5Slot[] {
   const lines = file.datasets.find(({ path }) => path === `${dataset.path}${ASTROPY_NOTES}`);
   if (!lines) return slots;
-  const document = parseDocument(readTexts(file, lines).join("\n"), { logLevel: "silent" });
-  const parsed = notesSchema.safeParse(document.toJS({ maxAliasCount: 100 }));
+  const parsed = notesSchema.safeParse(looseYaml(readTexts(file, lines).join("\n")).value);
   if (!parsed.success) return slots;
   const notes = new Map(parsed.data.datatype.map((column) => [column.name, column]));
   const nameOf = ({ schema }: Hdf5Slot): string => schema.name.slice(dataset.path.length + 1);

@@ -64,7 +64,7 @@ const FILTERS: Readonly<Record<number, string>> = {
 const CLASS = { integer: 0, float: 1, string: 3, bits: 4, compound: 6, enumeration: 8, array: 10 };
 
 /** The library's messages are call stacks; what went wrong is the text after the last function's name. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const reasons = [...text.matchAll(/in H5\w+\(\): (.*)/g)].map((match) => match[1].trim());
   const telling = reasons.filter(

@@ -26,6 +26,7 @@ export interface ParquetColumn {
   readonly isBigEndian: boolean;
   /** As in {@link ColumnSchema}. */
   readonly isDigits: boolean;
+  readonly nullable: boolean;
   /** Undefined for a list whose width has to be measured. */
   readonly width: number | undefined;
   readonly notes: ColumnNotes[string];
@@ -121,9 +122,9 @@ export function describeParquet(metadata: FileMetaData): ParquetColumn[] {
     const own = Object.hasOwn(notes, name) ? notes[name] : {};
     const isBigEndian = leaf !== undefined && isWhole(leaf) && type === "string";
     const isDigits = type === "string" && (leaf?.type === "INT64" || isBigEndian);
-    return [
-      { name, type: listType(type, isList), isList, isBigEndian, isDigits, width: isList ? own.width : 1, notes: own },
-    ];
+    const nullable = type === "uint8" && !isList && node.element.repetition_type === "OPTIONAL";
+    const width = isList ? own.width : 1;
+    return [{ name, type: listType(type, isList), isList, isBigEndian, isDigits, nullable, width, notes: own }];
   });
 }
 

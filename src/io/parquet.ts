@@ -36,13 +36,9 @@ function checkFooter(path: string, size: number, metadata: FileMetaData): void {
     rows += count;
     for (const { meta_data: meta } of group.columns) {
       if (!meta) throw new UserError(`${path}: damaged Parquet: row group ${i} has a column without metadata`);
-      const places: unknown[] = [
-        meta.data_page_offset,
-        meta.dictionary_page_offset,
-        meta.total_compressed_size,
-        meta.num_values,
-      ];
-      if (places.some((place) => place !== undefined && typeof place !== "bigint")) {
+      const places: unknown[] = [meta.data_page_offset, meta.total_compressed_size, meta.num_values];
+      if (meta.dictionary_page_offset !== undefined) places.push(meta.dictionary_page_offset);
+      if (places.some((place) => typeof place !== "bigint")) {
         throw new UserError(`${path}: damaged Parquet: row group ${i} has a column whose place is no number`);
       }
       const { start, length } = chunkRange(meta);
@@ -207,7 +203,7 @@ async function measureList({ source, file, scan, footer }: OpenParquet, name: st
 async function giveWidths(open: OpenParquet): Promise<WideColumn[]> {
   const columns: WideColumn[] = [];
   for (const column of open.described) {
-    const { name, type, notes, isDigits } = column;
+    const { name, type, notes, isDigits, nullable } = column;
     const { unit, description } = notes;
     const width = column.width ?? (await measureList(open, name));
     columns.push({
@@ -219,6 +215,7 @@ async function giveWidths(open: OpenParquet): Promise<WideColumn[]> {
         ...(unit === undefined ? {} : { unit }),
         ...(description === undefined ? {} : { description }),
         ...(isDigits ? { isDigits } : {}),
+        ...(nullable ? { nullable } : {}),
       },
     });
   }

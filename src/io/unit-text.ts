@@ -47,10 +47,26 @@ export function fitsUnit(text: string): string {
   return [...(unit.decade === 0 ? [] : [`10**${unit.decade}`]), ...terms].join(" ");
 }
 
-/** The unit as VOUnits 1.0 spells it, which VOTable 1.4 asks for: `1e-19erg.s**-1.cm**-2.Angstrom**-1`. */
+/** What VOUnits deprecates, as [decade, name] of what it has instead. */
+const INSTEAD: Readonly<Record<string, readonly [decade: number, name: string]>> = {
+  Angstrom: [-1, "nm"],
+  erg: [-7, "J"],
+};
+
+/**
+ * The unit as VOUnits 1.1 spells it, which VOTable asks for, without what it deprecates:
+ * `1e-25J.s**-1.cm**-2.nm**-1` is 1e-19 erg/s/cm2/Angstrom. It has no word for decades of an unnamed quantity: empty.
+ */
 export function voUnit(text: string): string {
   const unit = parse(text);
   if (!unit) return text;
-  const terms = unit.terms.map(([name, power]) => (power === 1 ? name : `${name}**${power}`));
-  return `${unit.decade === 0 ? "" : `1e${unit.decade}`}${terms.join(".")}`;
+  if (unit.terms.some(([name]) => name === "dex")) return "";
+  let { decade } = unit;
+  const terms = unit.terms.map(([name, power]) => {
+    const [step, word] = INSTEAD[name] ?? [0, name];
+    decade += step * power;
+    return power === 1 ? word : `${word}**${power}`;
+  });
+  const factor = decade === 0 ? "" : Math.abs(decade) === 1 ? String(10 ** decade) : `1e${decade}`;
+  return `${factor}${terms.join(".")}`;
 }

@@ -34,7 +34,8 @@ function escape(text: string): string {
 function formatField({ name, type, width, unit, description }: ColumnSchema): string {
   const { datatype } = DATATYPES[type];
   const size = type === "string" ? ' arraysize="*"' : width === 1 ? "" : ` arraysize="${width}"`;
-  const shownUnit = unit ? ` unit="${escape(voUnit(unit))}"` : "";
+  const spelled = voUnit(unit ?? "");
+  const shownUnit = spelled === "" ? "" : ` unit="${escape(spelled)}"`;
   const start = `<FIELD name="${escape(name)}" datatype="${datatype}"${size}${shownUnit}`;
   return description ? `${start}>\n<DESCRIPTION>${escape(description)}</DESCRIPTION>\n</FIELD>` : `${start}/>`;
 }

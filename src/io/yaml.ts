@@ -102,6 +102,17 @@ export function parseYaml<S extends z.ZodType>(text: string, name: string, schem
   return { value: check(schema), where: (path) => position(offsetAt(doc, path)), check };
 }
 
+/** YAML out of a table's header as plain values; `problem` says in a line why there are none. */
+export function looseYaml(text: string): { readonly value?: unknown; readonly problem?: string } {
+  const document = parseDocument(text, { logLevel: "silent" });
+  if (document.errors.length > 0) return { problem: document.errors[0].message.split("\n")[0] };
+  try {
+    return { value: document.toJS({ maxAliasCount: 100 }) };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
 /** Reads and checks a YAML file: see {@link parseYaml}. @throws UserError also when the file cannot be read. */
 export function readYaml<S extends z.ZodType>(path: string, schema: S): YamlDocument<z.output<S>> {
   let text: string;

@@ -25,8 +25,20 @@ export interface Distribution {
   widen(error: (row: number) => number): Distribution;
   /** Whether surely less than 1e-9 of the mass lies outside [low, high]; false where that takes work to tell. */
   hasRoom?(row: number, low: number, high: number): boolean;
+  /**
+   * Of a Gaussian mixture: weight, mean and standard deviation of `curve(V)` of each component, [components] each. Absent
+   * or undefined for what is no mixture.
+   */
+  components?(row: number, curve?: Curve): Components | undefined;
   /** Continuous ranked probability score of a truth; absent or undefined where there is no closed form. */
   crps?(row: number, truth: number): number | undefined;
+}
+
+/** Components of a mixture, [components] each. */
+export interface Components {
+  readonly weight: Float64Array;
+  readonly mean: Float64Array;
+  readonly std: Float64Array;
 }
 
 export interface Moments {
@@ -59,6 +71,7 @@ export function perRow(rowCount: number, of: (row: number) => readonly [Distribu
     sample: ask((d, row, rng: Rng) => d.sample(row, rng)),
     moments: ask((d, row, curve?: Curve, low?: number, high?: number) => d.moments(row, curve, low, high)),
     mode: ask((d, row, curve?: Curve) => d.mode(row, curve)),
+    components: ask((d, row, curve?: Curve) => d.components?.(row, curve)),
     crps: ask((d, row, truth: number) => d.crps?.(row, truth)),
     widen(error) {
       // Each of the distributions is widened once, with the errors of those of its rows that are asked here.

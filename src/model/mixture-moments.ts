@@ -1,5 +1,5 @@
 import { curveAt } from "./curve.ts";
-import type { Curve, Moments } from "./distribution.ts";
+import type { Components, Curve, Moments } from "./distribution.ts";
 import type { Mixtures } from "./mixture.ts";
 import { logNormalBetween, normalBetween, normalDensity } from "./normal.ts";
 
@@ -20,6 +20,18 @@ export function curvedMoments(m: Mixtures, row: number, curve: Curve): Moments {
   }
   const std = curve.factor * Math.sqrt(variance);
   return { mean: curve.offset + curve.factor * mean, std: Number.isNaN(std) ? Infinity : Math.abs(std) };
+}
+
+/** Every component's weight, and the mean and standard deviation of curve(V) under it. */
+export function curvedComponents(m: Mixtures, row: number, curve: Curve): Components {
+  const n = m.componentCount;
+  const of = (value: (k: number) => number): Float64Array =>
+    Float64Array.from({ length: n }, (_, i) => value(row * m.stride + i));
+  return {
+    weight: of((k) => m.weight[k]),
+    mean: of((k) => curve.offset + curve.factor * meanOf(m, k, curve)),
+    std: of((k) => Math.abs(curve.factor) * Math.sqrt(varianceOf(m, k, curve))),
+  };
 }
 
 /** E f(rate V + shift) of component k. */

@@ -1,7 +1,7 @@
 import type { Rng } from "../random.ts";
 import { identityCurve, logSlopeAt, logSlopeRate } from "./curve.ts";
-import type { Curve, Distribution, Moments } from "./distribution.ts";
-import { curvedMoments, hasRoom, truncatedMoments } from "./mixture-moments.ts";
+import type { Components, Curve, Distribution, Moments } from "./distribution.ts";
+import { curvedComponents, curvedMoments, hasRoom, truncatedMoments } from "./mixture-moments.ts";
 import {
   LOG_SQRT_2PI,
   normalCdf,
@@ -216,6 +216,10 @@ class Mixture implements MixtureDistribution {
 
   hasRoom(row: number, low: number, high: number): boolean {
     return hasRoom(this.#m, row, identityCurve, low, high);
+  }
+
+  components(row: number, curve: Curve = identityCurve): Components {
+    return curvedComponents(this.#m, row, curve);
   }
 
   moments(row: number, curve: Curve = identityCurve, low = -Infinity, high = Infinity): Moments {

@@ -2,6 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { fitAxis, sparseTicks } from "./axis.ts";
 import type { Axis, AxisScale } from "./axis.ts";
 import { densityMarks } from "./density.ts";
+import { counted } from "../text.ts";
 import { composeSvg, drawLegend, drawPanel, points, theme } from "./svg.ts";
 import type { Figure, Piece } from "./svg.ts";
 
@@ -66,6 +67,48 @@ export function drawPdfs({ axis, examples }: PdfData): Figure {
   return {
     svg: composeSvg(3 * width + 2, total, [{ x: 12, y: 3, svg: legend.svg }, ...pieces]),
     width: 3 * width + 2,
+    height: total,
+    caption,
+  };
+}
+
+export interface StackData {
+  readonly axis: Axis;
+  /** Increasing values in the axis' unit; sum of the densities there [galaxies per unit] and its 1 sigma error. */
+  readonly at: ArrayLike<number>;
+  readonly sum: ArrayLike<number>;
+  readonly error: ArrayLike<number>;
+  readonly rowCount: number;
+}
+
+/** The sum of many galaxies' densities, with its sampling error as a band. */
+export function drawStack({ axis, at, sum, error, rowCount }: StackData): Figure {
+  const [width, height] = [480, 300];
+  const rows = Array.from(at, (x, i) => ({ x, low: Math.max(0, sum[i] - error[i]), high: sum[i] + error[i] }));
+  const x = fitAxis({ ...axis, domain: [at[0], at[at.length - 1]] }, []);
+  const most = rows.reduce((top, { high }) => Math.max(top, high), 0) || 1;
+  const per = axis.unit === undefined ? "unit" : axis.unit;
+  const y = fitAxis({ label: `galaxies per ${per}`, domain: [0, 1.08 * most] }, []);
+  const legend = drawLegend(
+    [
+      { label: "sum of the densities", color: theme.blue, mark: "line" },
+      { label: "1σ sampling error", color: theme.blue, mark: "area" },
+    ],
+    width - theme.gutter,
+  );
+  const band = rows.map(({ low, high, x: value }) => [x.forward(value), y.forward(low), y.forward(high)]);
+  const marks = [
+    Plot.areaY(band, { x: "0", y1: "1", y2: "2", fill: theme.blue, fillOpacity: 0.25 }),
+    Plot.line(points(x, y, at, sum), { stroke: theme.blue, strokeWidth: 1.5 }),
+  ];
+  const piece = { x: 0, y: legend.height + 4, svg: drawPanel({ width, height, x, y, marks }) };
+  const total = legend.height + 4 + height;
+  const caption =
+    `Sum of the predicted probability densities of ${counted(rowCount, "galaxy", "galaxies")}; the band is the 1σ error ` +
+    "of drawing so many at random, not that of the densities themselves.";
+  return {
+    svg: composeSvg(width, total, [{ x: theme.gutter, y: 3, svg: legend.svg }, piece]),
+    width,
     height: total,
     caption,
   };

@@ -1,6 +1,6 @@
 import { drawCalibration, drawPhotoz, drawProperty } from "./figure-accuracy.ts";
 import { drawBandLines, drawBandStates, drawPhotometry } from "./figure-bands.ts";
-import { drawCorner, drawPdfs } from "./figure-posterior.ts";
+import { drawCorner, drawPdfs, drawStack } from "./figure-posterior.ts";
 import { drawHistogram, drawScatter } from "./figure-sample.ts";
 import { drawSeds } from "./figure-spectrum.ts";
 import { drawAdaptation, drawComparison, drawLoss } from "./figure-training.ts";
@@ -9,6 +9,7 @@ import type { FigureKind } from "./svg.ts";
 /** Every figure: arrays in, SVG and caption out. Adding one is one function and one row. */
 export const figures = {
   pdfs: { title: "Predicted distributions", draw: drawPdfs },
+  stack: { title: "Stacked distribution", draw: drawStack },
   photoz: { title: "Photometric against spectroscopic redshift", draw: drawPhotoz },
   property: { title: "Predicted against true", draw: drawProperty },
   calibration: { title: "Calibration", draw: drawCalibration },

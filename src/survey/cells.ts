@@ -18,6 +18,12 @@ function columnAt(columns: Columns, { column }: Place): Column {
 /** Steps of single precision, relative to the number. */
 const SINGLE = 2 ** -23;
 
+/** A number as it was meant: a `magic` one that went through single precision is that number again. */
+export function meant(x: number, magic: readonly number[]): number {
+  for (const m of magic) if (Math.abs(x - m) <= Math.abs(m) * SINGLE) return m;
+  return x;
+}
+
 /**
  * [rowCount] The numbers at a place of a table; NaN where missing. A `magic` number that went through single precision
  * (99.999 becomes 99.9990005) is that number again.
@@ -27,9 +33,7 @@ function numbersAt(columns: Columns, place: Place, rowCount: number, magic: read
   const out = new Float64Array(rowCount);
   if (data instanceof Float32Array || data instanceof Float64Array) {
     for (let row = 0, at = place.element; row < rowCount; row++, at += width) {
-      const x = data[at];
-      out[row] = x;
-      for (const m of magic) if (Math.abs(x - m) <= Math.abs(m) * SINGLE) out[row] = m;
+      out[row] = meant(data[at], magic);
     }
   } else {
     for (let row = 0, at = place.element; row < rowCount; row++, at += width) out[row] = Number(data[at]);

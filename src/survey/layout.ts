@@ -229,7 +229,11 @@ export const layoutSchema = z.strictObject({
 });
 
 /** Beyond the faintest and the brightest that is; where tables have 99, 99.999, -99, 999 for "none". */
-export const NO_MAGNITUDE = 90;
+const NO_MAGNITUDE = 90;
+
+/** Size from which on magnitudes of a layout's tables are none. */
+export const noMagnitudeOf = ({ noMagnitude }: Pick<Layout, "noMagnitude">): number =>
+  noMagnitude === undefined ? NO_MAGNITUDE : (noMagnitude ?? Infinity);
 
 export type Layout = z.output<typeof layoutSchema>;
 /** What takes the dust of the Milky Way away: see the schema. */

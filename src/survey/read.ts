@@ -1,5 +1,6 @@
 import { UserError } from "../errors.ts";
 import { openTable } from "../io/formats.ts";
+import { didYouMean } from "../io/nearest.ts";
 import type { Column, Table, TablePick, TableSource } from "../io/table.ts";
 import { bindLayout, scoreColumns } from "./bind.ts";
 import type { Binding } from "./bind.ts";
@@ -7,7 +8,7 @@ import type { BindOptions, FieldBinding } from "./bind-fields.ts";
 import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
 import { readField, readFlags, type Usage } from "./cells.ts";
 import { templateColumns } from "./find.ts";
-import { NO_MAGNITUDE } from "./layout.ts";
+import { noMagnitudeOf } from "./layout.ts";
 import { limitRates } from "./limits.ts";
 import { addReport, countReason, createReport, formatReport, shortList } from "./report.ts";
 import type { ReadReport } from "./report.ts";
@@ -16,11 +17,15 @@ import type { Survey } from "./survey.ts";
 export interface CatalogOptions extends BindOptions {
   /** Rows per batch at most. */
   readonly batchRows?: number;
+  /** Columns of the table that are to come along as they are: names, or all of them. */
+  readonly keep?: readonly string[] | "all";
 }
 
 export interface CatalogBatch {
   readonly catalog: Catalog;
   readonly report: ReadReport;
+  /** The columns that were to be kept, in the order asked (of all: the table's); absent where none were. */
+  readonly kept?: readonly Column[];
 }
 
 /** What stands in a cell of an id, as text; "" where nothing does. Different numbers have different texts. */
@@ -72,7 +77,7 @@ function readNames(
 }
 
 /** Digits as numbers, for a column that is read as such. */
-function fromDigits(column: Column): Column {
+export function fromDigits(column: Column): Column {
   const { data, isDigits, isValid, width } = column;
   if (isDigits !== true || !Array.isArray(data)) return column;
   const values = Float64Array.from(data, (text, i) =>
@@ -108,8 +113,12 @@ function bindRows(
   report.rowCount = rowCount;
   const isRejected = new Uint8Array(rowCount);
   const rowFlags = binding.flags.length > 0 ? readFlags(columns, binding.flags, rowCount) : undefined;
-  const noMagnitude = layout.noMagnitude === undefined ? NO_MAGNITUDE : (layout.noMagnitude ?? Infinity);
-  const cells = { magic: layout.magic, noMagnitude, relativeError: options.relativeError ?? 0, rowFlags };
+  const cells = {
+    magic: layout.magic,
+    noMagnitude: noMagnitudeOf(layout),
+    relativeError: options.relativeError ?? 0,
+    rowFlags,
+  };
   const floored = flooredBands(survey, binding);
   for (const bound of binding.fields) {
     const field = fields[bound.field];
@@ -213,6 +222,20 @@ export function openFor(path: string, survey: Survey, options: BindOptions = {})
   return openTable(path, hdu === undefined ? { score } : { name: hdu });
 }
 
+/**
+ * Names of the columns to keep; not of the ids themselves where answers have them under the same name.
+ * @throws UserError for a name that the table doesn't have.
+ */
+function keptNames({ path, schema }: TableSource, binding: Binding, keep: CatalogOptions["keep"] = []): string[] {
+  const names = schema.map(({ name }) => name);
+  if (keep === "all") return names.filter((name) => name !== "object_id" || binding.objectId !== "{object_id}");
+  const missing = keep.find((name) => !names.includes(name));
+  if (missing === undefined) return [...new Set(keep)];
+  throw new UserError(
+    `${path}: no column "${missing}" to keep${didYouMean(missing, names)}; expected columns of the table, or all`,
+  );
+}
+
 /** Columns of ids, which are wanted as they are written. */
 const idColumns = ({ objectId, parentId, tile, instrument }: Binding): string[] =>
   [objectId, parentId, tile, instrument].flatMap(templateColumns);
@@ -230,7 +253,9 @@ export async function* readCatalog(
   try {
     const binding = bindLayout(source.path, source.schema, survey, options, source.metadata);
     const { batchRows } = options;
-    const wanted = { columns: binding.columns, texts: idColumns(binding), ...(batchRows ? { batchRows } : {}) };
+    const kept = keptNames(source, binding, options.keep);
+    const columns = [...new Set([...binding.columns, ...kept])];
+    const wanted = { columns, texts: idColumns(binding), ...(batchRows ? { batchRows } : {}) };
     const notes: string[] = [];
     const told = (): void => void notes.splice(0, notes.length, ...(source.notes?.() ?? []));
     let firstRow = 0;
@@ -238,7 +263,8 @@ export async function* readCatalog(
       const batch = bindRows(path, table, survey, binding, options, firstRow);
       batch.report.notes.push(notes);
       told();
-      yield batch;
+      if (options.keep === undefined) yield batch;
+      else yield { ...batch, kept: kept.map((name) => table.columns.find((column) => column.name === name)!) };
       firstRow += table.rowCount;
     }
     told();

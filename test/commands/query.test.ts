@@ -42,7 +42,7 @@ describe.concurrent("query", () => {
     const expected = ["object_id", ...names, ...summaries.map((name) => `HALPHA_EW_${name}`)];
     expect(answers.schema.map(({ name }) => name)).toEqual(expected);
     // answers in CSV have nothing before their header line, so that any program opens them
-    const told = extension === "csv" ? undefined : "Angstrom";
+    const told = extension === "csv" ? undefined : extension === "vot" ? "0.1nm" : "Angstrom";
     expect(answers.schema.find(({ name }) => name === "HALPHA_EW_q84")!.unit).toBe(told);
     expect(answers.texts("object_id")).toEqual(simulated.texts("object_id"));
     const [low, middle, high] = ["q05", "median", "q95"].map((name) => answers.numbers(`z_${name}`));

@@ -17,7 +17,7 @@ const spellings: Readonly<Record<string, string>> = {
   fits: "10**-19 erg s-1 cm-2 Angstrom-1",
   csv: "10**-19 erg s-1 cm-2 Angstrom-1",
   ecsv: "10**-19 erg s-1 cm-2 Angstrom-1",
-  votable: "1e-19erg.s**-1.cm**-2.Angstrom**-1",
+  votable: "1e-25J.s**-1.cm**-2.nm**-1",
 };
 
 /** The truth about `everyType` written in a format. */

@@ -111,6 +111,13 @@ export function createExamples(n: number): Examples {
         error: bands.map(() => 0.007),
       },
     },
+    stack: {
+      axis: { label: "redshift" },
+      at: Array.from({ length: 151 }, (_, i) => i / 100),
+      sum: Array.from({ length: 151 }, (_, i) => 400 * (i / 50) ** 2 * Math.exp(-((i / 50) ** 1.5))),
+      error: Array.from({ length: 151 }, (_, i) => 20 * Math.sqrt((i / 50) ** 2 * Math.exp(-((i / 50) ** 1.5)))),
+      rowCount: 240,
+    },
     histogram: {
       panels: [
         {

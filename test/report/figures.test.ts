@@ -83,6 +83,7 @@ describe("awkward data", () => {
   const none = { step: [], value: [] };
   const empty: { [K in keyof typeof figures]: Parameters<(typeof figures)[K]["draw"]>[0] } = {
     pdfs: { axis: { label: "z" }, examples: [] },
+    stack: { axis: { label: "z" }, at: [], sum: [], error: [], rowCount: 0 },
     photoz: { zSpec: [], zPhot: [] },
     property: { truth: [], predicted: [], axis: { label: "log M*", unit: "dex" } },
     calibration: { series: [] },
