@@ -4,7 +4,8 @@ import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { renderReport, type ReportSection, type ReportTable } from "../report/html.ts";
 import { type Figure, renderPng } from "../report/svg.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import { openFor, readCatalog } from "../survey/read.ts";
+import { openFor } from "../survey/read.ts";
+import { readRows } from "../survey/reading.ts";
 import { addReport, type ReadReport } from "../survey/report.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { percent } from "../text.ts";
@@ -48,7 +49,7 @@ export async function readSample(
 ): Promise<{ sample: Sample; reading: ReadReport }> {
   const sampler = createSampler(label, survey, path);
   let reading: ReadReport | undefined;
-  for await (const { catalog, report } of readCatalog(path, survey, options)) {
+  for await (const { catalog, report } of readRows(path, { survey, options })) {
     sampler.add(catalog);
     if (reading === undefined) reading = report;
     else addReport(reading, report);

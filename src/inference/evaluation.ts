@@ -13,7 +13,7 @@ import { allRows, type Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, knownFields } from "../survey/field-list.ts";
 import type { SplitName } from "../survey/split.ts";
-import type { Survey } from "../survey/survey.ts";
+import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import { sampleRows } from "../train/tables.ts";
@@ -34,6 +34,11 @@ export interface EvaluateRequest {
   readonly table: string;
   /** How the tables are to be read. */
   readonly reading?: BindOptions;
+  /**
+   * Survey that describes the tables, where their columns are not the network's: a name in `datasets/`, or a path. Its
+   * fields are matched to the network's by name, else by pivot and width.
+   */
+  readonly survey?: string;
   /** Part of the table, split by parent as in training; `all` for a table the network never saw. Default: test. */
   readonly part?: SplitName | "all";
   /** Table whose training part baselines learn from; none without it. */
@@ -234,14 +239,13 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const { headline } = survey;
   const request: Settings = { ...DEFAULTS, headline, ...given };
   const questions = questionsOf(survey);
-  const { table, part, baselineTable, reading } = request;
+  const { table, part, baselineTable, reading, survey: own, reporter = silent } = request;
   checkFolder(request.out);
   const whole = (catalog: Catalog): { catalog: Catalog; rows: Int32Array } => ({ catalog, rows: allRows(catalog) });
-  const test = whole(await sampleRows(table, part, survey, reading, request.mostRows));
+  const reader = { survey, own: own === undefined ? undefined : loadSurvey(own), options: reading };
+  const test = whole(await sampleRows(table, part, reader, request.mostRows, reporter.say));
   const learn =
-    baselineTable === undefined
-      ? undefined
-      : whole(await sampleRows(baselineTable, "train", survey, reading, MOST_TO_LEARN));
+    baselineTable === undefined ? undefined : whole(await sampleRows(baselineTable, "train", reader, MOST_TO_LEARN));
   const predictor = createPredictor(request.engine, checkpoint);
   try {
     const session = { request, predictor, test, learn };

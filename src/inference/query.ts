@@ -14,9 +14,9 @@ import { catalogFromValues } from "../survey/values.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
-import { outlineTable, readCatalog } from "../survey/read.ts";
+import { outlineRows, type Reader, readRows } from "../survey/reading.ts";
 import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
-import type { Survey } from "../survey/survey.ts";
+import { loadSurvey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 
@@ -24,10 +24,15 @@ export interface QueryRequest {
   readonly engine: Engine;
   /** Checkpoint or run folder. */
   readonly checkpoint: string;
-  /** A table, or the values of one galaxy (`J0378=1.2+-0.1`). */
+  /** A table or a prepared folder, or the values of one galaxy (`J0378=1.2+-0.1`). */
   readonly table?: string;
   /** How the table is to be read. */
   readonly reading?: BindOptions;
+  /**
+   * Survey that describes the table, where its columns are not the network's: a name in `datasets/`, or a path. Its
+   * fields are matched to the network's by name, else by pivot and width.
+   */
+  readonly survey?: string;
   readonly values?: readonly string[];
   /** Fields to use, as {@link parseFieldList} reads them; default: all but the wanted. */
   readonly given?: string;
@@ -122,16 +127,13 @@ async function tabulate(
 }
 
 /** Batches of galaxies to ask about; at the end, what reading them left out. */
-async function* galaxies(request: QueryRequest, survey: Survey): AsyncGenerator<Catalog, ReadReport | undefined> {
+async function* galaxies(request: QueryRequest, reader: Reader): AsyncGenerator<Catalog, ReadReport | undefined> {
   if (request.values !== undefined) {
-    yield catalogFromValues(request.values, survey);
+    yield catalogFromValues(request.values, reader.survey);
     return undefined;
   }
   let counts: ReadReport | undefined;
-  for await (const { catalog, report } of readCatalog(request.table!, survey, {
-    ...request.reading,
-    batchRows: BATCH_ROWS,
-  })) {
+  for await (const { catalog, report } of readRows(request.table!, reader, { batchRows: BATCH_ROWS })) {
     if (counts === undefined) counts = report;
     else addReport(counts, report);
     yield catalog;
@@ -159,7 +161,7 @@ function checkRequest({ table, values, out, samples = 0, pdf }: QueryRequest): v
 async function* answerAll(
   request: QueryRequest,
   session: Session,
-  survey: Survey,
+  reader: Reader,
   onRows: (done: number) => void,
 ): AsyncGenerator<Table> {
   const { onAnswers, reporter = silent } = request;
@@ -171,7 +173,7 @@ async function* answerAll(
     onAnswers?.(table, answered.catalog, session.wanted);
     return table;
   }
-  const batches = galaxies(request, survey);
+  const batches = galaxies(request, reader);
   let asked: Promise<Answered> | undefined;
   let next = await batches.next();
   for (; next.done !== true; next = await batches.next()) {
@@ -222,7 +224,11 @@ export async function query(request: QueryRequest): Promise<number> {
   const { fields } = survey;
   const wanted = parseFieldList(request.want, fields, "--want");
   const isGiven = flagsOf(parseFieldList(given, fields, "--given"), fields.length);
-  const total = table === undefined ? 1 : (await outlineTable(table, survey, request.reading)).rowCount;
+  const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
+  const reader = { survey, own, options: request.reading };
+  const { rowCount: total, lines } =
+    table === undefined ? { rowCount: 1, lines: [] } : await outlineRows(table, reader);
+  for (const line of lines) reporter.say(line);
   const predictor = createPredictor(request.engine, checkpoint);
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
@@ -230,7 +236,7 @@ export async function query(request: QueryRequest): Promise<number> {
   try {
     const onRows = (done: number): void => bar?.update(done, rateNote(done, total, seconds()));
     const session = { predictor, isGiven, wanted, samples, pdf, seed };
-    const done = await collect(request, answerAll(request, session, survey, onRows));
+    const done = await collect(request, answerAll(request, session, reader, onRows));
     bar?.stop();
     const place = out === undefined ? "" : ` -> ${out}`;
     reporter.say(`${counted(done, "galaxy", "galaxies")} in ${seconds().toFixed(1)} s${place}`);

@@ -76,6 +76,42 @@ export function layoutsFor(
 }
 
 /**
+ * The survey `old` with the fields of `wanted` that are named in `taken` behind its own: a table that `wanted` describes
+ * is read by that, and matched. @throws UserError for a name that is another field's.
+ */
+export function extendSurvey(old: Survey, wanted: Survey, taken: ReadonlySet<string>): Survey {
+  let next = Math.max(-1, ...old.fields.map(({ id }) => id)) + 1;
+  const known = old.fields.map(({ name }) => name);
+  const fresh = wanted.fields.filter(({ name }) => taken.has(name));
+  const twice = fresh.find(({ name }) => known.includes(name));
+  if (twice !== undefined) {
+    throw new UserError(
+      `${wanted.path}: ${twice.name} is new to the checkpoint, which has another field of that name; expected another name`,
+    );
+  }
+  const numbered = <R extends Row>(rows: readonly R[]): R[] =>
+    rows.filter(({ name }) => taken.has(name)).map((row) => ({ ...row, id: next++ }));
+  const bandOf = (name: string): Field["band"] => fresh.find((field) => field.name === name)?.band;
+  const bands = numbered(wanted.file.bands).map((row) => {
+    const { instrument, zeroPointError } = bandOf(row.name) ?? {};
+    return withoutTiles({ ...row, zeroPointError: [...(zeroPointError ?? [])] }, instrument);
+  });
+  const file = fileWithIds(old);
+  const has = (name: string): boolean => file.instruments.some((one) => one.name === name);
+  const used = new Set(bands.map(({ instrument }) => instrument));
+  const instruments = wanted.file.instruments.filter(({ name }) => used.has(name) && !has(name));
+  return surveyOf(
+    {
+      ...file,
+      instruments: [...file.instruments, ...instruments],
+      bands: [...file.bands, ...bands],
+      properties: [...file.properties, ...numbered(wanted.file.properties)],
+    },
+    old.path,
+  );
+}
+
+/**
  * The survey `wanted` with everything that `old` knows under its old ids, and its own new fields, of those named in
  * `taken`, behind them. Tables are then read as `wanted` says.
  * @throws UserError where a field of one name differs between the two.

@@ -6,6 +6,7 @@ import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import { readYaml } from "../io/yaml.ts";
 import type { Band, Field, Instrument } from "./field.ts";
+import { checkTemplates } from "./find.ts";
 import { type Highlights, highlightShape, highlightsOf } from "./highlights.ts";
 import { heirOf, inherit, omittable } from "./inherit.ts";
 import { layoutSchema } from "./layout.ts";
@@ -29,8 +30,12 @@ const angle = z.number().positive().max(3600);
 /** Number of a field: surveys count from 0 along their rows; a checkpoint's survey, whose vocabulary may have grown, says it. */
 const id = z.int().min(0).optional();
 
+/** What a network of another survey knows the field by: outdoes its name and its wavelength; null: it doesn't know it. */
+const sameAs = z.string().min(1).nullable().optional();
+
 const bandSchema = z.strictObject({
   id,
+  sameAs,
   name: z.string().min(1),
   group: z.string().min(1),
   pivot: wavelength,
@@ -63,6 +68,7 @@ const instrumentSchema = z.strictObject({
 
 const propertySchema = z.strictObject({
   id,
+  sameAs,
   name: z.string().min(1),
   kind: z.enum(["log", "linear", "redshift", "ew", "category"]),
   unit: z.string().default(""),
@@ -203,7 +209,7 @@ function checkNames(names: unknown, known: readonly string[], at: string): void 
 }
 
 /** @throws UserError when a layout speaks of fields or groups that the survey doesn't have. */
-function checkLayout(layout: Layout, fields: readonly Field[], at: string): void {
+export function checkLayout(layout: Layout, fields: readonly Field[], at: string): void {
   const known = fields.map(({ name }) => name);
   const groups = fields.flatMap(({ band }) => (band ? [band.group] : []));
   const fail = (name: string, expected: readonly string[]): never => {
@@ -226,7 +232,7 @@ function definedOf<T>(row: { [K in keyof T]: T[K] | undefined }): T {
 
 /** A band's row with the file's defaults. @throws UserError for an unknown instrument, or lists of the wrong length. */
 function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: string) => string): Band {
-  const { name: _, id: _id, instrument: named = file.instruments[0]?.name, ...rest } = row;
+  const { name: _, id: _id, sameAs: _same, instrument: named = file.instruments[0]?.name, ...rest } = row;
   const instrument = file.instruments.find(({ name }) => name === named);
   if (named !== undefined && instrument === undefined) {
     const names = file.instruments.map(({ name }) => name);
@@ -251,6 +257,9 @@ function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: st
   return definedOf<Band>(band);
 }
 
+const aliasOf = ({ sameAs: alias }: { readonly sameAs?: string | null | undefined }): Pick<Field, "sameAs"> =>
+  alias === undefined ? {} : { sameAs: alias };
+
 /** The property that a row describes. @throws UserError for a number without a range, a category without classes. */
 function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: string): Field {
   const { name, unit, description, range, classes } = row;
@@ -260,11 +269,12 @@ function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: st
   if (row.kind === "category") {
     const known = classes ?? fail("a category, expected classes: [star, galaxy, ...]");
     if (new Set(known).size < known.length) fail("a class is named twice");
-    return { id: rowId, name, kind: "category", unit: "", description, range: [0, known.length - 1], classes: known };
+    const range: [number, number] = [0, known.length - 1];
+    return { id: rowId, name, kind: "category", unit: "", description, range, classes: known, ...aliasOf(row) };
   }
   if (classes !== undefined) fail(`classes belong to kind: category, not ${row.kind}`);
   const possible = range ?? fail("expected range: [low, high]");
-  return { id: rowId, name, kind: row.kind, unit, description, range: possible };
+  return { id: rowId, name, kind: row.kind, unit, description, range: possible, ...aliasOf(row) };
 }
 
 /**
@@ -296,6 +306,7 @@ export function surveyOf(
     description: `${row.group} band at ${row.pivot} Angstrom`,
     band: bandOf(row, file, (key) => where("bands", row.name, key)),
     range: file.fluxRange,
+    ...aliasOf(row),
   }));
   const properties = file.properties.map((row) =>
     propertyOf(row, claim("properties", row.name, row.id), where("properties", row.name, "kind")),
@@ -327,5 +338,6 @@ export function surveyOf(
 export function loadSurvey(nameOrPath: string): Survey {
   const path = surveyPath(nameOrPath);
   const { value, where, placeOf } = readSurveyFile(path, []);
+  for (const layout of value.layouts) checkTemplates(layout, (key) => where("layouts", layout.name, key));
   return surveyOf(value, path, where, placeOf);
 }
