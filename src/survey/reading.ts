@@ -31,6 +31,14 @@ interface RowOutline {
   readonly lines: readonly string[];
 }
 
+/** What a folder was prepared with and the survey doesn't know. */
+function strangersIn(path: string, { name, fields }: Survey): string[] {
+  const manifest = readManifest(path);
+  const strange = manifest?.fields.filter((each) => fields.every((field) => field.name !== each)) ?? [];
+  if (manifest === undefined || strange.length === 0) return [];
+  return [`no field of ${name}, left out: ${strange.join(", ")}; --survey ${manifest.survey} has them`];
+}
+
 const rowsOf = ({ parts }: Manifest): number => splitNames.reduce((sum, part) => sum + parts[part].rows, 0);
 
 /** Fields of a table or a prepared folder. @throws UserError for one that can't be read by the survey. */
@@ -78,9 +86,10 @@ function matchTable(path: string, own: Survey, known: Survey, there: readonly nu
  */
 export async function outlineRows(path: string, { survey, own, options = {} }: Reader): Promise<RowOutline> {
   const { rowCount, there } = await fieldsIn(path, own ?? survey, options);
-  if (own === undefined) return { rowCount, there, match: undefined, lines: [] };
+  const strange = strangersIn(path, own ?? survey);
+  if (own === undefined) return { rowCount, there, match: undefined, lines: strange };
   const match = matchTable(path, own, survey, there);
-  return { rowCount, there, match, lines: matchLines(own, survey, there, match) };
+  return { rowCount, there, match, lines: [...strange, ...matchLines(own, survey, there, match)] };
 }
 
 interface RowOptions {
