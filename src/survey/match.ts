@@ -166,12 +166,13 @@ export function matchLines(own: Survey, known: Survey, there: readonly number[],
     if (!isNear || a.band === undefined || b.band === undefined) return [];
     return [
       `${a.name} (${describeBand(a.band)}) is near ${b.name} (${describeBand(b.band)}), not the same filter: ` +
-        `colours are off by what lies between`,
+        `taken for it, colours are off by their difference`,
     ];
   });
   const open = [...unclear].map(([i, some]) => {
     const names = some.map((j) => known.fields[j].name).join(" or ");
-    return `${own.fields[i].name} may be ${names}, or another band is as near: left out; "sameAs" in its row says which`;
+    const others = some.length > 1 ? "" : ", as may others";
+    return `${own.fields[i].name} may be ${names}${others}: left out; "sameAs" in its row says which`;
   });
   const matched = new Set(pairs.map((pair) => pair.own));
   const rest = there.filter((i) => !matched.has(i) && !unclear.has(i)).map((i) => own.fields[i].name);

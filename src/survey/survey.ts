@@ -173,6 +173,9 @@ interface WholeFile {
 function readSurveyFile(path: string, children: readonly string[]): WholeFile {
   const raw = readYaml(path, z.looseObject({ extends: z.array(z.string()).optional() }));
   const isHeir = raw.value.extends !== undefined;
+  if ("objectId" in raw.value) {
+    throw new UserError(`${raw.where(["objectId"])}: "objectId" is a layout's, expected a survey; --layout ${path}`);
+  }
   if (children.includes(resolve(path))) {
     throw new UserError(`${raw.where(["extends"])}: extends itself (${[...children, path].join(" > ")})`);
   }

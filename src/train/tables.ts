@@ -115,7 +115,7 @@ function preparedStandardisation({ standardisation, fields }: Manifest, survey: 
 function noRows(path: string, catalog: Catalog, part: "train" | "validation"): string {
   const parents = new Set(catalog.parentId).size;
   const few = parents === 1 ? "all have one parent" : `of ${parents} parents none fell there`;
-  return `${path}: ${counted(catalog.rowCount, "row")}, none for ${part}: ${few} (parts are drawn by parent)`;
+  return `${path}: ${counted(catalog.rowCount, "row")}, none for ${part}: ${few}; 80 % of parents train, 5 % validate`;
 }
 
 /** @throws UserError for a table, or a folder, that can't be read or has no training rows. */
@@ -136,7 +136,7 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
     const catalog = asRole(read, role);
     const split = splitByParent(catalog.parentId);
     if (split.train.length === 0) throw new UserError(noRows(path, catalog, "train"));
-    if (split.validation.length === 0) reporter.say(noRows(path, catalog, "validation"));
+    if (split.validation.length === 0 && role !== "source") reporter.say(noRows(path, catalog, "validation"));
     const partOf = (part: "train" | "validation"): PartRows => ({
       store: catalogStore(catalog),
       rows: split[part],
