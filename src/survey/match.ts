@@ -42,8 +42,7 @@ function isWithin({ shift, width }: Tolerance, a: Band, b: Band): boolean {
 }
 
 /** A filter in a message. */
-export const describeBand = (band: Band): string =>
-  `${Math.round(band.pivot)} Angstrom, ${Math.round(widthOf(band))} wide`;
+const describeBand = (band: Band): string => `${Math.round(band.pivot)} Angstrom, ${Math.round(widthOf(band))} wide`;
 
 /**
  * From a unit to another. Fluxes go through the pivot that they were measured at: a galaxy's f_lambda changes less from

@@ -13,7 +13,7 @@ interface Column {
   readonly from: number;
   readonly to: number;
   /** Value and error in the other's unit; a class by its number there. */
-  convert(value: number, error: number): readonly [number, number];
+  convert(this: void, value: number, error: number): readonly [number, number];
 }
 
 function columnOf({ own, known, conversion }: FieldPair, from: Field, to: Field): Column {
