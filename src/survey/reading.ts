@@ -118,7 +118,7 @@ export async function* readRows(
   wanted: RowOptions = {},
 ): AsyncGenerator<CatalogBatch, void, undefined> {
   const { survey, own, options = {} } = reader;
-  const { match } = await outlineRows(path, reader);
+  const match = own === undefined ? undefined : (await outlineRows(path, reader)).match;
   const translate = own === undefined || match === undefined ? undefined : createTranslator(own, survey, match.pairs);
   const manifest = readManifest(path);
   const { batchRows } = wanted;
