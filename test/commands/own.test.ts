@@ -18,6 +18,7 @@ import type { Reporter } from "../../src/progress.ts";
 import { State } from "../../src/survey/field.ts";
 import { splitByParent } from "../../src/survey/split.ts";
 import { saveCheckpoint } from "../../src/train/checkpoint.ts";
+import { filled } from "../helpers/kinds.ts";
 import { onnx, perturb, startCheckpoint } from "../helpers/network.ts";
 import { scratch } from "../helpers/scratch.ts";
 import { surveyOfFields, toyCatalog, toyFields } from "../helpers/toy.ts";
@@ -201,6 +202,26 @@ describe("a table with columns of its own", () => {
     );
     await expect(ask({ table: own, survey: other })).rejects.toThrow(
       /own\.csv: none of its bands \(first, g, red, far\) is one of the network's \(N1, .*"sameAs: <name>" in a row of .*other\.yaml would say which$/,
+    );
+  });
+});
+
+describe("a network of broad bands and a redshift alone", () => {
+  it("is asked what there is to ask, once, and nothing without truths", async () => {
+    const fields = toyFields.flatMap((field) => (["G", "R", "z"].includes(field.name) ? [field] : []));
+    const checkpoint = at("broad");
+    const numbered = fields.map((field, id) => ({ ...field, id }));
+    await saveCheckpoint(checkpoint, perturb(startCheckpoint(filled(toyCatalog(300), numbered)), 0.1));
+    const { reporter, lines } = listener();
+    const reading = { units: [{ column: "*", unit: "survey" }] };
+    const request = { engine, checkpoint, reading, part: "all", methods: [], reporter, out: at("of-broad") } as const;
+    const { questions } = await evaluate({ ...request, table: known });
+    expect(Object.keys(questions)).toEqual(["all bands"]);
+    expect(lines).toContain(`question "broad bands" not asked: it is "all bands" among the network's fields`);
+    const bare = at("bare.csv");
+    writeFileSync(bare, "object_id,G,G_err,R,R_err\na,5,1,6,1\n");
+    await expect(evaluate({ ...request, table: bare })).rejects.toThrow(
+      /bare\.csv: nothing to score: no row has z; expected a table with truths$/,
     );
   });
 });
