@@ -162,7 +162,8 @@ function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Sur
     .join(", ");
   throw new UserError(
     `${path}: no column of survey "${survey.name}" among its ${schema.length} (${shown}${schema.length > 8 ? ", ..." : ""})` +
-      `${near ? `; "${near.name}"${near.hint}` : ""}; expected a layout of ${list(layouts)}`,
+      `${near ? `; "${near.name}"${near.hint}` : ""}; expected a layout of ${list(layouts)}; ` +
+      `--layout with a .yaml file describes columns of other names`,
   );
 }
 
