@@ -86,7 +86,7 @@ export { parseFieldList } from "./survey/field-list.ts";
 export type { CatalogBatch, CatalogOptions } from "./survey/read.ts";
 export type { Counted, ImfName } from "./survey/imf.ts";
 export type { ReadReport } from "./survey/report.ts";
-export type { SurveyFile } from "./survey/survey.ts";
+export type { SurveyFile } from "./survey/survey-schema.ts";
 export type { Vocabulary } from "./survey/vocabulary.ts";
 export type { FieldCoder, Moments as FieldMoments, Standardisation } from "./tokens/standardise.ts";
 export type { TrainState } from "./train/checkpoint.ts";
@@ -117,5 +117,5 @@ export type {
 export type { Cell } from "./report/html.ts";
 export { simulationOptions } from "./simulate/options.ts";
 export type { Reason } from "./survey/report.ts";
-export { surveySchema } from "./survey/survey.ts";
+export { surveySchema } from "./survey/survey-schema.ts";
 export { groupNames, type GroupName } from "./survey/vocabulary.ts";

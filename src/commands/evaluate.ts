@@ -13,6 +13,9 @@ import {
   type ReadArguments,
   readOptions,
   readOptionsOf,
+  type SurveyArguments,
+  surveyOption,
+  surveyOptionOf,
 } from "./shared.ts";
 import { printTable, say, terminal } from "./terminal.ts";
 
@@ -35,7 +38,7 @@ export function printScores(evaluation: Evaluation, coderFields: readonly string
   );
 }
 
-interface Arguments extends EngineArguments, ReadArguments {
+interface Arguments extends EngineArguments, ReadArguments, SurveyArguments {
   table: string;
   checkpoint: string;
   part: SplitName | "all";
@@ -51,7 +54,7 @@ export const evaluateCommand = defineCommand<Arguments>({
   command: "evaluate <table>",
   describe: "score a network on held-out galaxies beside baselines; writes metrics.json and report.html",
   builder: (yargs) =>
-    readOptions(engineOptions(yargs))
+    surveyOption(readOptions(engineOptions(yargs)))
       .positional("table", { type: "string", describe: "table with truths, or a prepared folder" })
       .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
       .option("part", {
@@ -84,6 +87,7 @@ export const evaluateCommand = defineCommand<Arguments>({
       checkpoint: args.checkpoint,
       table: args.table,
       reading: readOptionsOf(args),
+      ...surveyOptionOf(args),
       reporter: terminal,
       part: args.part,
       methods: args.methods,

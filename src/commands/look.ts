@@ -73,7 +73,7 @@ export const lookCommand = defineCommand<Arguments>({
   builder: (yargs) =>
     reportOptions(
       yargs
-        .positional("table", { type: "string", describe: "table in any known layout" })
+        .positional("table", { type: "string", describe: "table in any known layout, or a prepared folder" })
         .option("survey", {
           type: "string",
           default: "minijpas",

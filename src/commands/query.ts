@@ -13,6 +13,9 @@ import {
   type ReadArguments,
   readOptions,
   readOptionsOf,
+  type SurveyArguments,
+  surveyOption,
+  surveyOptionOf,
 } from "./shared.ts";
 import { printTable, say, terminal } from "./terminal.ts";
 
@@ -52,7 +55,7 @@ export async function queryAndShow(request: QueryRequest): Promise<void> {
   if (first !== undefined) show(...first);
 }
 
-interface Arguments extends EngineArguments, ReadArguments {
+interface Arguments extends EngineArguments, ReadArguments, SurveyArguments {
   table: string | undefined;
   checkpoint: string;
   given: string | undefined;
@@ -84,10 +87,10 @@ export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
   describe: "ask for any fields of galaxies from any others",
   builder: (yargs) =>
-    readOptions(engineOptions(yargs))
+    surveyOption(readOptions(engineOptions(yargs)))
       .positional("table", {
         type: "string",
-        describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5",
+        describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5; or a prepared folder",
       })
       .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
       .option("given", {
@@ -134,6 +137,7 @@ export const queryCommand = defineCommand<Arguments>({
         "$0 query cat.fits --checkpoint runs/a --given J0378..J0600 --want HALPHA_EW,z --out out.parquet",
         "EW and redshift from blue bands",
       )
+      .example("$0 query mine.fits --survey mine.yaml --checkpoint runs/a --want z", "a table with columns of its own")
       .example(
         "$0 query --checkpoint runs/a --set LOGM=10.5 OIII5007_EW=20 --want J0800..J0910",
         "a red spectrum from two properties",
@@ -148,6 +152,7 @@ export const queryCommand = defineCommand<Arguments>({
       samples: args.samples,
       seed: args.seed,
       reading: readOptionsOf(args),
+      ...surveyOptionOf(args),
       ...(args.given === undefined ? {} : { given: args.given }),
       ...(table === undefined ? {} : { table }),
       ...(set === undefined ? {} : { values: set }),

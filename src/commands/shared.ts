@@ -80,7 +80,10 @@ export interface ReadArguments {
 
 export function readOptions(yargs: Argv): Argv {
   return yargs
-    .option("layout", { type: "string", describe: "layout of the tables, where their columns fit several" })
+    .option("layout", {
+      type: "string",
+      describe: "layout of the tables: the name of one, where their columns fit several, or a YAML file of one's own",
+    })
     .option("hdu", {
       type: "string",
       describe:
@@ -127,6 +130,22 @@ function extinctionFrom(text: string): NonNullable<BindOptions["extinction"]> {
   if (column !== undefined && Number(scale) > 0) return { column, scale: Number(scale) };
   throw new UserError(`--extinction ${text}: expected a column, or a number above 0 times one, e.g. "0.86*EBV"`);
 }
+
+/** Option of every command that asks a given network about tables. */
+export interface SurveyArguments {
+  readonly survey: string | undefined;
+}
+
+export function surveyOption(yargs: Argv): Argv {
+  return yargs.option("survey", {
+    type: "string",
+    describe:
+      "survey that describes the tables, where their columns are not the network's: a name of `caleido datasets` or a file; bands are matched by name, else by pivot and width",
+  }) as Argv;
+}
+
+export const surveyOptionOf = ({ survey }: SurveyArguments): { readonly survey?: string } =>
+  survey === undefined ? {} : { survey };
 
 /** @throws UserError for a unit that is not `COLUMN=UNIT`, an error that is not positive. */
 export function readOptionsOf(args: ReadArguments): BindOptions {

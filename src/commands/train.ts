@@ -10,6 +10,9 @@ import {
   type ReadArguments,
   readOptions,
   readOptionsOf,
+  type SurveyArguments,
+  surveyOption,
+  surveyOptionOf,
 } from "./shared.ts";
 import { interruptible, say } from "./terminal.ts";
 
@@ -102,10 +105,9 @@ export const pretrainCommand = defineCommand<CommonArguments>({
     }),
 });
 
-interface FinetuneArguments extends CommonArguments {
+interface FinetuneArguments extends CommonArguments, SurveyArguments {
   init: string | undefined;
   freeze: string[];
-  survey: string | undefined;
 }
 
 export const finetuneCommand = defineCommand<FinetuneArguments>({
@@ -119,7 +121,7 @@ export const finetuneCommand = defineCommand<FinetuneArguments>({
       .option("survey", {
         type: "string",
         describe:
-          "survey file that reads the tables, where they have fields new to the checkpoint: its vocabulary grows",
+          "survey that describes the tables, where their columns are not the network's: bands are matched by name, else by pivot and width; what the checkpoint doesn't know is learned",
       })
       .option("out", { type: "string", default: "runs/finetune", describe: "run folder" })
       .example("$0 finetune specz.fits --init runs/a --out runs/c", "train on galaxies with spectra")
@@ -130,19 +132,21 @@ export const finetuneCommand = defineCommand<FinetuneArguments>({
       const init = needed(args.init, "init");
       const data = tablesOf(args.data, "finetune");
       const recipe = loadRecipe(args.recipe, args.set, { verb: "finetune" });
-      const { out, freeze, survey } = args;
-      const request = { data, reading: readOptionsOf(args), recipe, out, init, freeze };
-      return (setting) => finetune({ ...setting, ...request, ...(survey === undefined ? {} : { survey }) });
+      const { out, freeze } = args;
+      const request = { data, reading: readOptionsOf(args), recipe, out, init, freeze, ...surveyOptionOf(args) };
+      return (setting) => finetune({ ...setting, ...request });
     }),
 });
 
-type AdaptArguments = CommonArguments & Record<"init" | "source" | "unlabelled" | "labelled", string | undefined>;
+type AdaptArguments = CommonArguments &
+  SurveyArguments &
+  Record<"init" | "source" | "unlabelled" | "labelled", string | undefined>;
 
 export const adaptCommand = defineCommand<AdaptArguments>({
   command: "adapt",
   describe: "move a network from simulations to real observations: zero-points, noise, few labels",
   builder: (yargs) =>
-    recipeOptions(yargs, "adapt")
+    surveyOption(recipeOptions(yargs, "adapt"))
       .option("init", { type: "string", describe: "checkpoint or run to start from" })
       .option("source", { type: "string", describe: "simulations that the network was trained on" })
       .option("unlabelled", { type: "string", describe: "observed table; its labels are not looked at" })
@@ -156,7 +160,8 @@ export const adaptCommand = defineCommand<AdaptArguments>({
       const source = needed(args.source, "source");
       const unlabelled = needed(args.unlabelled, "unlabelled");
       const recipe = loadRecipe(args.recipe, args.set, { verb: "adapt" });
-      const request = { init, source, unlabelled, recipe, out: args.out, reading: readOptionsOf(args) };
+      const reading = readOptionsOf(args);
+      const request = { init, source, unlabelled, recipe, out: args.out, reading, ...surveyOptionOf(args) };
       const { labelled } = args;
       return (setting) => adapt({ ...setting, ...request, ...(labelled === undefined ? {} : { labelled }) });
     }),

@@ -7,7 +7,7 @@ import { loadSurvey } from "../survey/survey.ts";
 import { type BesideTable, readBeside, readSample, writePage } from "./page.ts";
 
 export interface LookRequest {
-  /** Table in any layout that the survey knows. */
+  /** Table in any layout that the survey knows, or a prepared folder. */
   readonly table: string;
   /** Survey that reads it: a name in `datasets/`, or a path. */
   readonly survey: string;
@@ -33,8 +33,8 @@ export async function look(request: LookRequest): Promise<number> {
   checkPlace(out);
   if (figures !== undefined) checkFolder(figures);
   const label = basename(table);
-  const { sample, reading } = await readSample(table, survey, label, options);
-  for (const line of formatReport(reading)) reporter.say(line);
+  const { sample, reading, lines } = await readSample(table, survey, label, options);
+  for (const line of [...lines, ...formatReport(reading)]) reporter.say(line);
   const others = await readBeside(beside, label, survey);
   makeFolder(dirname(out));
   const empty = reading.emptyRows.toLocaleString("en-US");

@@ -4,7 +4,8 @@ import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { renderReport, type ReportSection, type ReportTable } from "../report/html.ts";
 import { type Figure, renderPng } from "../report/svg.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import { openFor, readCatalog } from "../survey/read.ts";
+import { openFor } from "../survey/read.ts";
+import { outlineRows, readRows } from "../survey/reading.ts";
 import { addReport, type ReadReport } from "../survey/report.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { percent } from "../text.ts";
@@ -39,16 +40,18 @@ export interface PageRequest {
   readonly figures?: string;
 }
 
-/** Reads a table into a sample. */
+/** Reads a table, or a prepared folder, into a sample; `lines` is what of it was left out. */
 export async function readSample(
   path: string,
   survey: Survey,
   label: string,
   options: BindOptions,
-): Promise<{ sample: Sample; reading: ReadReport }> {
+): Promise<{ sample: Sample; reading: ReadReport; lines: readonly string[] }> {
+  const reader = { survey, options };
+  const { lines } = await outlineRows(path, reader);
   const sampler = createSampler(label, survey, path);
   let reading: ReadReport | undefined;
-  for await (const { catalog, report } of readCatalog(path, survey, options)) {
+  for await (const { catalog, report } of readRows(path, reader)) {
     sampler.add(catalog);
     if (reading === undefined) reading = report;
     else addReport(reading, report);
@@ -62,7 +65,7 @@ export async function readSample(
     for await (const table of source.batches({ columns: told })) sampler.addMechanisms(table);
     await source.close();
   }
-  return { sample: sampler.finish(), reading };
+  return { sample: sampler.finish(), reading, lines };
 }
 
 /** A table of real galaxies to show beside, and how it is to be read. */

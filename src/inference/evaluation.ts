@@ -18,9 +18,11 @@ import { type ReportSection, renderReport } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
+import { State } from "../survey/field.ts";
 import { flagsOf, knownFields } from "../survey/field-list.ts";
+import { DEFAULT_QUESTIONS } from "../survey/highlights.ts";
 import type { SplitName } from "../survey/split.ts";
-import type { Survey } from "../survey/survey.ts";
+import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import { sampleRows } from "../train/tables.ts";
@@ -41,6 +43,11 @@ export interface EvaluateRequest {
   readonly table: string;
   /** How the tables are to be read. */
   readonly reading?: BindOptions;
+  /**
+   * Survey that describes the tables, where their columns are not the network's: a name in `datasets/`, or a path. Its
+   * fields are matched to the network's by name, else by pivot and width.
+   */
+  readonly survey?: string;
   /** Part of the table, split by parent as in training; `all` for a table the network never saw. Default: test. */
   readonly part?: SplitName | "all";
   /** Table whose training part baselines learn from; none without it. */
@@ -85,19 +92,41 @@ export interface QuestionResult {
 /** Nominal levels of the coverage curves in metrics.json. */
 const COVERAGE_LEVELS = Float64Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
 
-/** The survey's questions, but for those that leave nothing given or nothing wanted in this vocabulary. */
-function questionsOf(survey: Survey): Question[] {
+/**
+ * The survey's questions, but for those that leave nothing given or nothing wanted in this vocabulary, or are one of
+ * those before; `say` is told which.
+ */
+function questionsOf(survey: Survey, say: (line: string) => void): Question[] {
   const { fields } = survey;
-  const questions = survey.questions.flatMap(({ title, given, want }): Question[] => {
+  const questions = new Map<string, Question>();
+  const standard = new Set([...(survey.file.questions ?? DEFAULT_QUESTIONS), ...survey.questions]);
+  for (const { title, given, want } of standard) {
     const wanted = knownFields(want, fields);
-    const isGiven = flagsOf(
-      knownFields(given, fields).filter((j) => !wanted.includes(j)),
-      fields.length,
-    );
-    return isGiven.includes(1) && wanted.length > 0 ? [{ title, isGiven, wanted }] : [];
-  });
-  if (questions.length > 0) return questions;
+    const some = knownFields(given, fields).filter((j) => !wanted.includes(j));
+    const key = [...some.toSorted((a, b) => a - b), "want", ...wanted.toSorted((a, b) => a - b)].join();
+    const same = questions.get(key)?.title;
+    const none = wanted.length === 0 ? "nothing is wanted" : some.length === 0 ? "nothing is given" : undefined;
+    const why = none ?? (same === undefined ? undefined : `it is "${same}"`);
+    if (why === undefined) questions.set(key, { title, isGiven: flagsOf(some, fields.length), wanted });
+    else say(`question "${title}" not asked: ${why} among the network's fields`);
+  }
+  if (questions.size > 0) return [...questions.values()];
   throw new UserError(`${survey.path}: no question to ask; expected \`questions\` that give and want fields it has`);
+}
+
+/** @throws UserError for a table in which nothing stands that the questions are about. */
+function checkTruths(table: string, { fields, state }: Catalog, questions: readonly Question[]): void {
+  const wanted = [...new Set(questions.flatMap((question) => question.wanted))];
+  const isMeasured = (j: number): boolean => {
+    for (let at = j; at < state.length; at += fields.length) if (state[at] === State.measured) return true;
+    return false;
+  };
+  if (wanted.some(isMeasured)) return;
+  const names = wanted.slice(0, 6).map((j) => fields[j].name);
+  const more = wanted.length > names.length ? ", ..." : "";
+  throw new UserError(
+    `${table}: nothing to score: no row has ${names.join(", ")}${more}; expected a table with truths`,
+  );
 }
 
 /** Most rows that baselines learn from: beyond, they take hours and learn no more. */
@@ -260,18 +289,18 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const { survey } = checkpoint.config;
   const { headline } = survey;
   const request: Settings = { ...DEFAULTS, headline, ...given };
-  const questions = questionsOf(survey);
-  const { table, part, baselineTable, reading } = request;
+  const { table, part, baselineTable, reading, survey: own, reporter = silent } = request;
+  const questions = questionsOf(survey, reporter.say);
   checkFolder(request.out);
   const whole = ({ weight, ...rest }: Catalog): { catalog: Catalog; rows: Int32Array } => ({
     catalog: weight === undefined || !request.isWeighted ? rest : { ...rest, weight },
     rows: allRows(rest),
   });
-  const test = whole(await sampleRows(table, part, survey, reading, request.mostRows));
+  const reader = { survey, own: own === undefined ? undefined : loadSurvey(own), options: reading };
+  const test = whole(await sampleRows(table, part, reader, request.mostRows, reporter.say));
+  checkTruths(table, test.catalog, questions);
   const learn =
-    baselineTable === undefined
-      ? undefined
-      : whole(await sampleRows(baselineTable, "train", survey, reading, MOST_TO_LEARN));
+    baselineTable === undefined ? undefined : whole(await sampleRows(baselineTable, "train", reader, MOST_TO_LEARN));
   const predictor = createPredictor(request.engine, checkpoint);
   try {
     const session = { request, predictor, test, learn };

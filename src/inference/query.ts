@@ -18,9 +18,9 @@ import { catalogFromValues } from "../survey/values.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
-import { outlineTable, readCatalog } from "../survey/read.ts";
+import { outlineRows, type Reader, readRows } from "../survey/reading.ts";
 import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
-import type { Survey } from "../survey/survey.ts";
+import { loadSurvey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 
@@ -28,10 +28,15 @@ export interface QueryRequest {
   readonly engine: Engine;
   /** Checkpoint or run folder. */
   readonly checkpoint: string;
-  /** A table, or the values of one galaxy (`J0378=1.2+-0.1`). */
+  /** A table or a prepared folder, or the values of one galaxy (`J0378=1.2+-0.1`). */
   readonly table?: string;
   /** How the table is to be read. */
   readonly reading?: BindOptions;
+  /**
+   * Survey that describes the table, where its columns are not the network's: a name in `datasets/`, or a path. Its
+   * fields are matched to the network's by name, else by pivot and width.
+   */
+  readonly survey?: string;
   readonly values?: readonly string[];
   /** Fields to use, as {@link parseFieldList} reads them; default: all but the wanted. */
   readonly given?: string;
@@ -163,18 +168,15 @@ async function tabulate(
 }
 
 /** Batches of galaxies to ask about; at the end, what reading them left out. */
-async function* galaxies(request: QueryRequest, survey: Survey): AsyncGenerator<Asked, ReadReport | undefined> {
+async function* galaxies(request: QueryRequest, reader: Reader): AsyncGenerator<Asked, ReadReport | undefined> {
   const { keep } = request;
   if (request.values !== undefined) {
-    yield { catalog: catalogFromValues(request.values, survey), kept: [] };
+    yield { catalog: catalogFromValues(request.values, reader.survey), kept: [] };
     return undefined;
   }
   let counts: ReadReport | undefined;
-  for await (const { catalog, report, kept = [] } of readCatalog(request.table!, survey, {
-    ...request.reading,
-    batchRows: BATCH_ROWS,
-    ...(keep === undefined ? {} : { keep }),
-  })) {
+  const wanted = { batchRows: BATCH_ROWS, ...(keep === undefined ? {} : { keep }) };
+  for await (const { catalog, report, kept = [] } of readRows(request.table!, reader, wanted)) {
     if (counts === undefined) counts = report;
     else addReport(counts, report);
     yield { catalog, kept };
@@ -206,7 +208,7 @@ function checkRequest({ table, values, out, samples = 0, pdf, pdfGrid, keep, ens
 async function* answerAll(
   request: QueryRequest,
   session: Session,
-  survey: Survey,
+  reader: Reader,
   onRows: (done: number) => void,
   sink: EnsembleSink,
 ): AsyncGenerator<Table> {
@@ -220,7 +222,7 @@ async function* answerAll(
     onAnswers?.(table, answered.catalog, session.wanted);
     return table;
   }
-  const batches = galaxies(request, survey);
+  const batches = galaxies(request, reader);
   let asked: Promise<Answered> | undefined;
   let next = await batches.next();
   for (; next.done !== true; next = await batches.next()) {
@@ -295,7 +297,11 @@ export async function query(request: QueryRequest): Promise<number> {
   const grids = parseGrids(request.pdfGrid ?? [], fields, wanted);
   const plan = request.ensemble && planEnsemble(request.ensemble, fields, wanted, grids);
   const isGiven = flagsOf(parseFieldList(given, fields, "--given"), fields.length);
-  const total = table === undefined ? 1 : (await outlineTable(table, survey, request.reading)).rowCount;
+  const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
+  const reader = { survey, own, options: request.reading };
+  const { rowCount: total, lines } =
+    table === undefined ? { rowCount: 1, lines: [] } : await outlineRows(table, reader);
+  for (const line of lines) reporter.say(line);
   const predictor = createPredictor(request.engine, checkpoint);
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
@@ -305,7 +311,7 @@ export async function query(request: QueryRequest): Promise<number> {
     const stacks = new Map(grids.map((grid) => [grid.field, createStack(grid)]));
     const session = { predictor, isGiven, wanted, samples, pdf, stacks, seed };
     const done = await withEnsemble(plan, predictor.coder, (sink) =>
-      collect(request, session, answerAll(request, session, survey, onRows, sink)),
+      collect(request, session, answerAll(request, session, reader, onRows, sink)),
     );
     bar?.stop();
     const places = [out, plan?.path].filter((one) => one !== undefined);

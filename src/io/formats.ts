@@ -104,6 +104,7 @@ export async function openTable(name: string, pick: TablePick = {}): Promise<Tab
     checkNames(path, whole.schema);
     return { ...whole, batches: (options) => verified(whole, options) };
   }
+  if (!existsSync(path) && extname(path) === "") throw new UserError(`${path}: no such file or folder`);
   const format: Format = formatOf(path);
   if (table !== undefined && format.hasTables !== true) {
     throw new UserError(`${name}: a ${format.name} file has one table, expected its name without [${table}]`);

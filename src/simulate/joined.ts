@@ -1,5 +1,6 @@
 import type { Survey } from "../survey/survey.ts";
-import { type CatalogOptions, readCatalog } from "../survey/read.ts";
+import type { CatalogOptions } from "../survey/read.ts";
+import { readRows } from "../survey/reading.ts";
 import { State } from "../survey/field.ts";
 import { UserError } from "../errors.ts";
 
@@ -28,7 +29,7 @@ export interface Joined {
 
 /**
  * Reads a catalogue of labels and fluxes; of objects that it lists more than once the first row counts.
- * @throws UserError as `readCatalog`, and where fluxes are not in the unit of the simulated survey.
+ * @throws UserError as `readRows`, and where fluxes are not in the unit of the simulated survey.
  */
 export async function readJoined({ path, survey, reading }: LabelTable, fluxUnit: string): Promise<Joined> {
   const rowOf = new Map<string, number>();
@@ -37,7 +38,7 @@ export async function readJoined({ path, survey, reading }: LabelTable, fluxUnit
   const seen = new Uint8Array(survey.fields.length);
   let rows = 0;
   let sources: Record<string, string> = {};
-  for await (const { catalog, report } of readCatalog(path, survey, reading)) {
+  for await (const { catalog, report } of readRows(path, { survey, options: reading })) {
     sources = Object.fromEntries([...report.sources].map(([field, names]) => [field, names.join(" + ")]));
     const { objectId, value, error, state, rowCount } = catalog;
     objectId.forEach((id, i) => rowOf.has(id) || rowOf.set(id, rows + i));

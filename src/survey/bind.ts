@@ -9,6 +9,7 @@ import { bindTemplate, makeFinder, templateColumns } from "./find.ts";
 import { namesFor, ownLayout, isIgnored } from "./layout.ts";
 import type { Layout } from "./layout.ts";
 import { parseSources, SOURCES } from "./sources.ts";
+import { isLayoutFile, loadLayout } from "./layout-file.ts";
 import type { Survey } from "./survey.ts";
 import { isStated } from "./units.ts";
 
@@ -124,11 +125,21 @@ function describeLayout(layout: Layout, survey: Survey): string {
   return `${layout.name} (${value || survey.fields[0].name}, ...)`;
 }
 
+/** Layouts that a table of the survey may have: the one in the file that `--layout` names, else our own and its. */
+function layoutsOf(survey: Survey, { layout }: BindOptions): readonly Layout[] {
+  const isFile = layout !== undefined && isLayoutFile(layout);
+  return isFile ? [loadLayout(layout, survey)] : [ownLayout, ...survey.layouts];
+}
+
+/** Whether a layout is to be tried: the stated one, else those that may be guessed. */
+function isMeant({ name, onRequest }: Layout, { layout }: BindOptions): boolean {
+  if (layout === undefined) return !onRequest;
+  return name === layout || isLayoutFile(layout);
+}
+
 /** How many fields of a survey a table's columns can be: by layout as stated, else by the one that finds most. */
 export function scoreColumns(schema: readonly ColumnSchema[], survey: Survey, options: BindOptions): number[] {
-  const layouts = [ownLayout, ...survey.layouts].filter(({ name, onRequest }) =>
-    options.layout === undefined ? !onRequest : name === options.layout,
-  );
+  const layouts = layoutsOf(survey, options).filter((layout) => isMeant(layout, options));
   let [most, details] = [0, 0];
   for (const layout of layouts) {
     try {
@@ -145,12 +156,14 @@ export function scoreColumns(schema: readonly ColumnSchema[], survey: Survey, op
 
 function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Survey, options: BindOptions): Layout {
   const wanted = options.layout;
-  const layouts = [ownLayout, ...survey.layouts];
+  const layouts = layoutsOf(survey, options);
   if (wanted !== undefined) {
-    const named = layouts.find((layout) => layout.name === wanted);
+    const named = layouts.find((layout) => isMeant(layout, options));
     if (named) return named;
     const names = layouts.map((layout) => layout.name);
-    throw new UserError(`unknown layout "${wanted}"${didYouMean(wanted, names)}: expected one of ${names.join(", ")}`);
+    throw new UserError(
+      `unknown layout "${wanted}"${didYouMean(wanted, names)}: expected one of ${names.join(", ")}, or a path to a .yaml file`,
+    );
   }
   const fitting = (told: BindOptions): Layout[] =>
     bestFits(
@@ -181,7 +194,8 @@ function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Sur
     .join(", ");
   throw new UserError(
     `${path}: no column of survey "${survey.name}" among its ${schema.length} (${shown}${schema.length > 8 ? ", ..." : ""})` +
-      `${near ? `; "${near.name}"${near.hint}` : ""}; expected a layout of ${list(layouts)}`,
+      `${near ? `; "${near.name}"${near.hint}` : ""}; expected a layout of ${list(layouts)}; ` +
+      `--layout with a .yaml file describes columns of other names`,
   );
 }
 

@@ -1,5 +1,6 @@
 /** Filters as the columns of other people's tables name them. */
-import type { Survey, SurveyFile } from "./survey.ts";
+import type { Survey } from "./survey.ts";
+import type { SurveyFile } from "./survey-schema.ts";
 
 type BandRow = SurveyFile["bands"][number];
 

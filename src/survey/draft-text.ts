@@ -1,7 +1,7 @@
 /** A draft survey file as YAML, with what was guessed and what is to be filled in said beside it. */
 import { type DraftColumns, FLUX_UNIT } from "./draft-bands.ts";
 import type { DraftIds, DraftProperty } from "./draft-properties.ts";
-import type { SurveyFile } from "./survey.ts";
+import type { SurveyFile } from "./survey-schema.ts";
 
 export interface Draft {
   readonly name: string;

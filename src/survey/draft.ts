@@ -12,7 +12,8 @@ import { filterIndex, type KnownFilter } from "./draft-filters.ts";
 import { bandCandidates, bandGroups } from "./draft-names.ts";
 import { draftIds, draftProperties, type DraftProperty } from "./draft-properties.ts";
 import { type Draft, draftText } from "./draft-text.ts";
-import { datasetsFolder, listSurveys, loadSurvey, type Survey, type SurveyFile } from "./survey.ts";
+import { datasetsFolder, listSurveys, loadSurvey, type Survey } from "./survey.ts";
+import type { SurveyFile } from "./survey-schema.ts";
 
 export interface DraftOptions {
   /** Name or number of the table, of files that hold several; default: the one with most bands. */

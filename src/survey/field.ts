@@ -53,6 +53,8 @@ interface FieldBase {
   readonly description: string;
   /** Physically possible values, inclusive; values outside are a reading error. */
   readonly range: readonly [number, number];
+  /** What networks of other surveys know it by, where that is not its name; null: they don't know it. */
+  readonly sameAs?: string | null;
 }
 
 export const scalarKinds = ["flux", "log", "linear", "redshift", "ew"] as const;

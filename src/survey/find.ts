@@ -1,6 +1,6 @@
 import { UserError } from "../errors.ts";
 import type { ColumnSchema } from "../io/table.ts";
-import { namesFor } from "./layout.ts";
+import { type Layout, namesFor } from "./layout.ts";
 
 export type Finder = (template: string | readonly string[] | undefined, field: string) => ColumnSchema | undefined;
 
@@ -52,6 +52,20 @@ export function bindTemplate(find: Finder, template: string | undefined): string
     return `{${column?.name ?? names}}`;
   });
   return isWhole ? bound : undefined;
+}
+
+const templates = ["objectId", "parentId", "tile", "instrument"] as const;
+
+/** @throws UserError for an id that is made of no column: every row would have the same. `at` is the place of a key. */
+export function checkTemplates(layout: Pick<Layout, (typeof templates)[number]>, at: (key: string) => string): void {
+  for (const key of templates) {
+    const template = layout[key];
+    if (template === undefined || templateColumns(template).length > 0) continue;
+    throw new UserError(
+      `${at(key)}: "${key}": "${template}" names no column, so that all rows would have one id; ` +
+        `expected columns in braces, e.g. "{${template}}"`,
+    );
+  }
 }
 
 /** Names in braces of an id template. */

@@ -1,6 +1,6 @@
 /** What can stand in a survey file, made from its schema: a JSON Schema for editors, and a page for people. */
 import { z } from "zod";
-import { heirSchema, surveySchema } from "./survey.ts";
+import { heirSchema, surveySchema } from "./survey-schema.ts";
 
 /** The parts of a JSON Schema that ours consist of. */
 interface Node {

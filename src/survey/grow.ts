@@ -2,7 +2,8 @@
 import { UserError } from "../errors.ts";
 import type { Field } from "./field.ts";
 import { layoutsFor } from "./layout.ts";
-import { type Survey, surveyOf, type SurveyFile } from "./survey.ts";
+import { type Survey, surveyOf } from "./survey.ts";
+import type { SurveyFile } from "./survey-schema.ts";
 
 type Row = SurveyFile["bands"][number] | SurveyFile["properties"][number];
 
@@ -43,6 +44,42 @@ function withoutTiles(row: SurveyFile["bands"][number], instrument: string | und
     ...(seeing === undefined ? {} : { seeing: middle(seeing) }),
     ...(exposure === undefined ? {} : { exposure: middle(exposure) }),
   };
+}
+
+/**
+ * The survey `old` with the fields of `wanted` that are named in `taken` behind its own: a table that `wanted` describes
+ * is read by that, and matched. @throws UserError for a name that is another field's.
+ */
+export function extendSurvey(old: Survey, wanted: Survey, taken: ReadonlySet<string>): Survey {
+  let next = Math.max(-1, ...old.fields.map(({ id }) => id)) + 1;
+  const known = old.fields.map(({ name }) => name);
+  const fresh = wanted.fields.filter(({ name }) => taken.has(name));
+  const twice = fresh.find(({ name }) => known.includes(name));
+  if (twice !== undefined) {
+    throw new UserError(
+      `${wanted.path}: ${twice.name} is new to the checkpoint, which has another field of that name; expected another name`,
+    );
+  }
+  const numbered = <R extends Row>(rows: readonly R[]): R[] =>
+    rows.filter(({ name }) => taken.has(name)).map((row) => ({ ...row, id: next++ }));
+  const bandOf = (name: string): Field["band"] => fresh.find((field) => field.name === name)?.band;
+  const bands = numbered(wanted.file.bands).map((row) => {
+    const { instrument, zeroPointError } = bandOf(row.name) ?? {};
+    return withoutTiles({ ...row, zeroPointError: [...(zeroPointError ?? [])] }, instrument);
+  });
+  const file = fileWithIds(old);
+  const has = (name: string): boolean => file.instruments.some((one) => one.name === name);
+  const used = new Set(bands.map(({ instrument }) => instrument));
+  const instruments = wanted.file.instruments.filter(({ name }) => used.has(name) && !has(name));
+  return surveyOf(
+    {
+      ...file,
+      instruments: [...file.instruments, ...instruments],
+      bands: [...file.bands, ...bands],
+      properties: [...file.properties, ...numbered(wanted.file.properties)],
+    },
+    old.path,
+  );
 }
 
 /**

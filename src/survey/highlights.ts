@@ -69,7 +69,8 @@ export interface Highlights {
   readonly figures: z.output<typeof figuresSchema>;
 }
 
-const DEFAULT_QUESTIONS: Highlights["questions"] = [
+/** What is asked where a survey says nothing of it. */
+export const DEFAULT_QUESTIONS: Highlights["questions"] = [
   { title: "all bands", given: "bands", want: "properties" },
   { title: "broad bands", given: "broad", want: "properties" },
 ];

@@ -5,8 +5,7 @@ import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { isHats } from "../io/hats.ts";
-import type { Catalog } from "./catalog.ts";
-import { readCatalog } from "./read.ts";
+import { type CatalogBatch, readCatalog } from "./read.ts";
 import { splitNames, type SplitName } from "./split.ts";
 import type { Survey } from "./survey.ts";
 
@@ -73,9 +72,12 @@ export const isPrepared = (path: string): boolean => existsSync(manifestPath(pat
 
 /**
  * The manifest of a prepared folder; undefined where `path` is a file, or the root of a HATS catalogue.
- * @throws UserError for a folder without a manifest, or with a damaged one.
+ * @throws UserError for a folder that is not there, without a manifest, or with a damaged one.
  */
 export function readManifest(path: string): Manifest | undefined {
+  if (!existsSync(path) && path.endsWith("/")) {
+    throw new UserError(`${path}: no such folder; expected a table, or what caleido prepare wrote`);
+  }
   if (!existsSync(path) || !statSync(path).isDirectory() || isHats(path)) return undefined;
   const file = manifestPath(path);
   if (!existsSync(file)) {
@@ -96,30 +98,35 @@ export function readManifest(path: string): Manifest | undefined {
   throw new UserError(`${file}: damaged at "${key.map(String).join(".")}": ${message}`);
 }
 
+/** @throws UserError for a folder that was prepared before the survey had all its fields. */
+export function checkPrepared(folder: string, manifest: Manifest, survey: Survey): void {
+  const unknown = survey.fields.find(({ name }) => !manifest.fields.includes(name));
+  if (unknown === undefined) return;
+  throw new UserError(
+    `${manifestPath(folder)}: prepared for ${manifest.survey} without the field ${unknown.name}; prepare it again`,
+  );
+}
+
 /**
- * Streams the shards of one part of a prepared folder.
- * @throws UserError when shards are missing, damaged, or were prepared for other fields.
+ * Streams the shards of one part of a prepared folder; fields that it was not prepared for are not observed.
+ * @throws UserError when shards are missing or damaged.
  */
 export async function* readPart(
   folder: string,
   manifest: Manifest,
   survey: Survey,
   part: SplitName,
-): AsyncGenerator<Catalog, void, undefined> {
-  const unknown = survey.fields.find(({ name }) => !manifest.fields.includes(name));
-  if (unknown) {
-    throw new UserError(
-      `${manifestPath(folder)}: prepared for ${manifest.survey} without the field ${unknown.name}; prepare it again`,
-    );
-  }
+  batchRows?: number,
+): AsyncGenerator<CatalogBatch, void, undefined> {
   const { shards, rows: expected } = manifest.parts[part];
   let rows = 0;
   for (let shard = 0; shard < shards; shard++) {
     const path = join(folder, shardName(part, shard));
-    for await (const { catalog } of readCatalog(path, survey, { layout: "caleido" })) {
-      rows += catalog.rowCount;
+    const options = { layout: "caleido", ...(batchRows === undefined ? {} : { batchRows }) };
+    for await (const batch of readCatalog(path, survey, options)) {
+      rows += batch.catalog.rowCount;
       if (rows > expected) throw new UserError(`${path}: more rows than the manifest says`);
-      yield catalog;
+      yield batch;
     }
   }
   if (rows !== expected) {

@@ -314,19 +314,27 @@ export async function* readTiles(
   }
 }
 
-/** Reads a whole table file into one catalogue; `report` is what was left out, as lines for a person. */
-export async function readWholeCatalog(
+/** Batches of rows as one catalogue; `report` is what was left out, as lines for a person. */
+export async function gatherRows(
   path: string,
-  survey: Survey,
-  options: CatalogOptions = {},
+  batches: AsyncIterable<CatalogBatch>,
 ): Promise<{ readonly catalog: Catalog; readonly report: readonly string[]; readonly counts: ReadReport }> {
   const catalogs: Catalog[] = [];
   let counts: ReadReport | undefined;
-  for await (const { catalog, report } of readCatalog(path, survey, options)) {
+  for await (const { catalog, report } of batches) {
     catalogs.push(catalog);
     if (counts) addReport(counts, report);
     else counts = report;
   }
   if (!counts) throw new UserError(`${path}: a table without rows, expected at least one galaxy`);
   return { catalog: concat(catalogs), report: formatReport(counts), counts };
+}
+
+/** Reads a whole table file into one catalogue, with its report as {@link gatherRows}. */
+export function readWholeCatalog(
+  path: string,
+  survey: Survey,
+  options: CatalogOptions = {},
+): ReturnType<typeof gatherRows> {
+  return gatherRows(path, readCatalog(path, survey, options));
 }

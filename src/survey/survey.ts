@@ -6,168 +6,11 @@ import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import { readYaml } from "../io/yaml.ts";
 import type { Band, Field, Instrument } from "./field.ts";
-import { type Highlights, highlightShape, highlightsOf } from "./highlights.ts";
-import { counted, imfNames } from "./imf.ts";
-import { heirOf, inherit, omittable } from "./inherit.ts";
-import { layoutSchema } from "./layout.ts";
+import { checkTemplates } from "./find.ts";
+import { type Highlights, highlightsOf } from "./highlights.ts";
+import { inherit, omittable } from "./inherit.ts";
 import type { Layout } from "./layout.ts";
-
-/** Bounds of what a survey can mean: slips of many powers of ten are told at their line, not where they overflow. */
-const finite = z.number().min(-1e30).max(1e30);
-const isInterval = ([low, high]: readonly number[]): boolean => low < high;
-const INTERVAL = "expected [low, high] with low < high";
-const interval = z.tuple([finite, finite]).refine(isInterval, INTERVAL);
-/** [Angstrom], up to 1 cm. */
-const wavelength = z.number().positive().max(1e8);
-const magnitude = z.number().min(-100).max(100);
-const scatter = z.number().positive().max(10); // 1 sigma of a magnitude
-const duration = z.number().positive().max(1e9); // [s]
-const angle = z.number().positive().max(3600); // [arcsec], up to a degree
-
-/** Surveys count from 0 along their rows; a checkpoint's survey, whose vocabulary may have grown, says it. */
-const id = z.int().min(0).optional().describe("Written by Caleido: number of the field in a network's vocabulary.");
-
-const bandSchema = z.strictObject({
-  id,
-  name: z.string().min(1).describe("Name of the field: the column in every table of ours."),
-  group: z.string().min(1).describe("narrow, broad, uv, infrared, ...: lists of fields take it as a name."),
-  pivot: wavelength.describe("Pivot wavelength [Angstrom]."),
-  edges: z
-    .tuple([wavelength, wavelength])
-    .refine(isInterval, INTERVAL)
-    .describe("Half-peak wavelengths [Angstrom]: blue, red."),
-  rise: z.tuple([wavelength, wavelength]).describe("10 - 90 % rise widths of the two edges [Angstrom]."),
-  notches: z
-    .array(
-      z.strictObject({
-        centre: wavelength.describe("[Angstrom]"),
-        width: wavelength.describe("FWHM [Angstrom]."),
-        depth: z.number().min(0).max(1).describe("1 is black."),
-      }),
-    )
-    .optional()
-    .describe("Absorption bands of the air in the passband, Gaussian: centre and FWHM [Angstrom], depth (1 is black)."),
-  depth: z
-    .array(magnitude)
-    .min(1)
-    .describe("5 sigma AB depth [mag]: one per tile (or layer of the instrument), or one for all."),
-  vegaAB: magnitude
-    .optional()
-    .describe("AB magnitude of Vega: AB = Vega + this. Only where tables have Vega magnitudes."),
-  zeroPointError: z
-    .union([scatter, z.array(scatter).min(1)])
-    .optional()
-    .describe("1 sigma zero-point error [mag], one per tile or layer, or one for all; default: the survey's."),
-  instrument: z.string().min(1).optional().describe("Name of the instrument that observes it; default: the first."),
-  seeing: z
-    .array(angle)
-    .min(1)
-    .optional()
-    .describe("FWHM of a point source [arcsec], one per tile or layer, or one for all."),
-  exposure: z.array(duration).min(1).optional().describe("Exposure [s], one per tile or layer, or one for all."),
-});
-
-const instrumentSchema = z.strictObject({
-  name: z.string().min(1).describe("Name that bands call it by."),
-  area: z.number().positive().max(1e10).describe("Collecting area [cm2]."),
-  efficiency: z.number().positive().max(1).describe("Photo-electrons per photon on the area."),
-  exposure: duration.describe("Exposure of a band or layer that gives none [s]."),
-  detectionLimit: z
-    .number()
-    .positive()
-    .max(1000)
-    .optional()
-    .describe(
-      "Its catalogue lists what is this many sigma above the sky: the rest are non-detections. Without it all is measured.",
-    ),
-  layers: z
-    .array(
-      z.strictObject({
-        name: z.string().min(1).describe("Name of the layer."),
-        share: z.number().min(0).max(1).describe("Part of the sky that it covers."),
-        exposure: duration.describe("[s]"),
-      }),
-    )
-    .min(1)
-    .refine((layers) => layers.reduce((sum, { share }) => sum + share, 0) <= 1 + 1e-9, "shares of the sky exceed 1")
-    .optional()
-    .describe(
-      "Parts of the sky with depths of their own and the shares they cover; where no layer is, nothing is observed.",
-    ),
-});
-
-const propertySchema = z.strictObject({
-  id,
-  name: z.string().min(1).describe("Name of the field: the column in every table of ours."),
-  kind: z
-    .enum(["log", "linear", "redshift", "ew", "category"])
-    .describe(
-      "redshift; log: the value is a log10; linear; ew: rest-frame Angstrom, positive in emission; category: one of `classes`.",
-    ),
-  unit: z.string().default("").describe("Unit of the values; empty for pure numbers."),
-  description: z.string().min(1).describe("What it is: for people, and in the tables written."),
-  counts: z.enum(counted).optional().describe("Of a log10: that of a mass or rate, which depend on the IMF."),
-  range: interval.optional().describe("Of a number: possible values, inclusive; others are not used."),
-  classes: z
-    .array(z.string().min(1))
-    .min(2)
-    .optional()
-    .describe("Of a category: the names of its classes. New ones go to the end."),
-});
-
-export const surveySchema = z.strictObject({
-  name: z.string().min(1).describe("Name of the survey."),
-  title: z.string().min(1).describe("What it is, in a line."),
-  extends: z
-    .array(z.string().min(1))
-    .default([])
-    .describe(
-      "Surveys (names or paths) whose bands, properties, tiles, survey-wide numbers and layouts this one takes over, in order.",
-    ),
-  omit: z
-    .array(z.string().min(1))
-    .default([])
-    .describe("Inherited fields, or whole groups of bands, that this survey does not have."),
-  layoutsOf: z
-    .array(z.string().min(1))
-    .optional()
-    .describe(
-      "Those of `extends` whose layouts hold here too; all when absent. Own layouts come first, and replace inherited ones of their names.",
-    ),
-  source: z.array(z.string().min(1)).default([]).describe("Where to get the tables: archive and table names."),
-  licence: z.string().min(1).default("not stated").describe("On what terms."),
-  citation: z.array(z.string().min(1)).default([]).describe("What to cite."),
-  notes: z.array(z.string().min(1)).default([]).describe("What to know: for people."),
-  imf: z.enum(imfNames).default("kroupa").describe("Initial mass function of masses and star formation rates."),
-  fluxUnit: z.string().min(1).describe("Unit of every flux, per wavelength: `1e-19 erg/s/cm2/A`."),
-  fluxRange: interval.describe("Possible fluxes in `fluxUnit`: others are not used."),
-  tiles: z
-    .array(z.string().min(1))
-    .min(1)
-    .describe("Names of tiles that lists of depths go by; one of any name where there are none."),
-  zeroPointError: scatter.describe("1 sigma zero-point error of bands that give none [mag]."),
-  instruments: z
-    .array(instrumentSchema)
-    .default([])
-    .describe("What collects the photons of the bands: for simulations."),
-  bands: z
-    .array(bandSchema)
-    .describe("Passbands: one row each. In a file that extends others a row of an inherited name gives what differs."),
-  properties: z.array(propertySchema).describe("What else is known of a galaxy: one row each."),
-  layouts: z
-    .array(layoutSchema)
-    .default([])
-    .describe(
-      "How tables name and write these fields. Tables of our own, with columns named as the fields, need none.",
-    ),
-  ...highlightShape,
-});
-
-/** What a file says that extends others. */
-export const heirSchema = heirOf(surveySchema, bandSchema, propertySchema);
-
-/** A survey file with everything it inherits: what is read from YAML, and what a checkpoint carries. */
-export type SurveyFile = z.output<typeof surveySchema>;
+import { heirSchema, type SurveyFile, surveySchema } from "./survey-schema.ts";
 
 /** A survey as its YAML file says: bands, depths, properties. Data, never code. */
 export interface Survey extends Highlights {
@@ -233,6 +76,9 @@ interface WholeFile {
 function readSurveyFile(path: string, children: readonly string[]): WholeFile {
   const raw = readYaml(path, z.looseObject({ extends: z.array(z.string()).optional() }));
   const isHeir = raw.value.extends !== undefined;
+  if ("objectId" in raw.value) {
+    throw new UserError(`${raw.where(["objectId"])}: "objectId" is a layout's, expected a survey; --layout ${path}`);
+  }
   if (children.includes(resolve(path))) {
     throw new UserError(`${raw.where(["extends"])}: extends itself (${[...children, path].join(" > ")})`);
   }
@@ -269,7 +115,7 @@ function checkNames(names: unknown, known: readonly string[], at: string): void 
 }
 
 /** @throws UserError when a layout speaks of fields or groups that the survey doesn't have. */
-function checkLayout(layout: Layout, fields: readonly Field[], at: string): void {
+export function checkLayout(layout: Layout, fields: readonly Field[], at: string): void {
   const known = fields.map(({ name }) => name);
   const groups = fields.flatMap(({ band }) => (band ? [band.group] : []));
   const fail = (name: string, expected: readonly string[]): never => {
@@ -294,7 +140,7 @@ function definedOf<T>(row: { [K in keyof T]: T[K] | undefined }): T {
 
 /** A band's row with the file's defaults. @throws UserError for an unknown instrument, or lists of the wrong length. */
 function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: string) => string): Band {
-  const { name: _, id: _id, instrument: named = file.instruments[0]?.name, ...rest } = row;
+  const { name: _, id: _id, sameAs: _same, instrument: named = file.instruments[0]?.name, ...rest } = row;
   const instrument = file.instruments.find(({ name }) => name === named);
   if (named !== undefined && instrument === undefined) {
     const names = file.instruments.map(({ name }) => name);
@@ -319,6 +165,9 @@ function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: st
   return definedOf<Band>(band);
 }
 
+const aliasOf = ({ sameAs: alias }: { readonly sameAs?: string | null | undefined }): Pick<Field, "sameAs"> =>
+  alias === undefined ? {} : { sameAs: alias };
+
 /** The property that a row describes. @throws UserError for a number without a range, a category without classes. */
 function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: string): Field {
   const { name, unit, description, range, classes, counts } = row;
@@ -328,12 +177,13 @@ function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: st
   if (row.kind === "category") {
     const known = classes ?? fail("a category, expected classes: [star, galaxy, ...]");
     if (new Set(known).size < known.length) fail("a class is named twice");
-    return { id: rowId, name, kind: "category", unit: "", description, range: [0, known.length - 1], classes: known };
+    const range: [number, number] = [0, known.length - 1];
+    return { id: rowId, name, kind: "category", unit: "", description, range, classes: known, ...aliasOf(row) };
   }
   if (classes !== undefined) fail(`classes belong to kind: category, not ${row.kind}`);
   const possible = range ?? fail("expected range: [low, high]");
   const own = row.kind === "log" && counts !== undefined ? { counts } : {}; // heirs may make another kind of it
-  return { id: rowId, name, kind: row.kind, unit, description, range: possible, ...own };
+  return { id: rowId, name, kind: row.kind, unit, description, range: possible, ...own, ...aliasOf(row) };
 }
 
 /**
@@ -365,6 +215,7 @@ export function surveyOf(
     description: `${row.group} band at ${row.pivot} Angstrom`,
     band: bandOf(row, file, (key) => where("bands", row.name, key)),
     range: file.fluxRange,
+    ...aliasOf(row),
   }));
   const properties = file.properties.map((row) =>
     propertyOf(row, claim("properties", row.name, row.id), where("properties", row.name, "kind")),
@@ -396,5 +247,6 @@ export function surveyOf(
 export function loadSurvey(nameOrPath: string): Survey {
   const path = surveyPath(nameOrPath);
   const { value, where, placeOf } = readSurveyFile(path, []);
+  for (const layout of value.layouts) checkTemplates(layout, (key) => where("layouts", layout.name, key));
   return surveyOf(value, path, where, placeOf);
 }

@@ -4,7 +4,8 @@ import { UserError } from "../errors.ts";
 import { modelSchema } from "../model/transformer.ts";
 import type { Field } from "../survey/field.ts";
 import { fileWithIds } from "../survey/grow.ts";
-import { type Survey, surveyOf, surveySchema } from "../survey/survey.ts";
+import { type Survey, surveyOf } from "../survey/survey.ts";
+import { type SurveyFile, surveySchema } from "../survey/survey-schema.ts";
 import { scaleNames } from "../tokens/scale.ts";
 import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
 import { subsetSchema } from "../tokens/subset.ts";
@@ -25,6 +26,7 @@ const tableSchema = z.object({
   reading: z
     .object({
       layout: z.string().optional(),
+      hdu: z.string().optional(),
       relativeError: z.number().optional(),
       floors: z.array(z.object({ bands: z.string(), fraction: z.number() })).optional(),
       extinction: z
@@ -38,6 +40,8 @@ const tableSchema = z.object({
         ])
         .optional(),
       units: z.array(z.object({ column: z.string(), unit: z.string() })).optional(),
+      /** What described it, where that was not the network's survey. */
+      survey: surveySchema.optional(),
     })
     .optional(),
 });
@@ -136,13 +140,21 @@ export function formatConfig(config: CheckpointConfig): string {
 
 /** The same without the folders of the machine that trained it: of tables, and of the surveys that its survey extends. */
 export function portableConfig({ survey, data, ...config }: CheckpointConfig): CheckpointConfig {
-  const file = { ...survey.file, extends: survey.file.extends.map((path) => basename(path)) };
-  const bare = {
+  const bareFile = (file: SurveyFile): SurveyFile => ({ ...file, extends: file.extends.map((path) => basename(path)) });
+  const bareReading = ({ layout, survey: own, ...rest }: NonNullable<TableRecord["reading"]>) => ({
+    ...rest,
+    ...(layout === undefined ? {} : { layout: basename(layout) }),
+    ...(own === undefined ? {} : { survey: bareFile(own) }),
+  });
+  return {
     ...config,
-    survey: { ...survey, file },
-    data: data.map((table) => ({ ...table, path: basename(table.path) })),
+    survey: { ...survey, file: bareFile(survey.file) },
+    data: data.map(({ reading, ...table }) => ({
+      ...table,
+      path: basename(table.path),
+      ...(reading === undefined ? {} : { reading: bareReading(reading) }),
+    })),
   };
-  return bare;
 }
 
 /** How often the vocabulary had grown when a field came. */

@@ -47,16 +47,14 @@ export class DivergenceError extends Error {
 
 const VALIDATION_BATCHES = 8;
 
-/** Validation loss of averaged weights on subsets that depend on the seed alone. */
+/** Validation loss of averaged weights on subsets that depend on the seed alone; undefined where no row is for it. */
 async function createValidation(
   options: TrainOptions,
   config: CheckpointConfig,
   shape: StepShape,
-): Promise<{ measure: (average: Float32Array) => Promise<number>; dispose: () => Promise<void> }> {
+): Promise<{ measure: (average: Float32Array) => Promise<number>; dispose: () => Promise<void> } | undefined> {
   const { coder, validation } = options;
-  if (validation.every((source) => source.rows.length === 0)) {
-    return { measure: () => Promise.resolve(Number.NaN), dispose: () => Promise.resolve() };
-  }
+  if (validation.every((source) => source.rows.length === 0)) return undefined;
   const sized = validation.filter((source) => source.rows.length > 0);
   const batches = Array.from({ length: VALIDATION_BATCHES }, (_, i) =>
     drawBatch(coder, sized, config.subsets, shape.batch, createRng(`${config.training.seed}:validation:${i}`)),
@@ -184,7 +182,7 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
         loss,
         gradientNorm,
         rate: scheduleAt(config.optimiser, n, training.steps).rate,
-        ...(isValidated ? { validation: await validation.measure(state.average) } : {}),
+        ...(isValidated && validation !== undefined ? { validation: await validation.measure(state.average) } : {}),
         ...rates,
       });
       if (isSaved) await options.onCheckpoint(state);
@@ -193,7 +191,7 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
     }
   } finally {
     await step.dispose();
-    await validation.dispose();
+    await validation?.dispose();
   }
   return state;
 }

@@ -2,7 +2,8 @@ import { basename } from "node:path";
 import { UserError } from "../errors.ts";
 import type { Field } from "../survey/field.ts";
 import { layoutsFor } from "../survey/layout.ts";
-import { loadSurvey, type SurveyFile } from "../survey/survey.ts";
+import { loadSurvey } from "../survey/survey.ts";
+import type { SurveyFile } from "../survey/survey-schema.ts";
 import type { NamedTensors } from "./safetensors.ts";
 
 /** Version of `config.json` that this code writes. */

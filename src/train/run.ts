@@ -25,10 +25,10 @@ export interface RunOptions extends Omit<TrainOptions, "onProgress" | "onCheckpo
   /** Run folder: `log.jsonl`, `steps/step-*` while training, `checkpoint/` at the end. */
   readonly folder: string;
   readonly onProgress: (progress: Progress) => void;
-  /** Files that travel with the final checkpoint (model card, ONNX network), given its validation loss. */
+  /** Files that travel with the final checkpoint (model card, ONNX network), given its validation loss where it has one. */
   readonly finalFiles: (
     state: TrainState,
-    validation: number,
+    validation: number | undefined,
   ) => Promise<Readonly<Record<string, string | Uint8Array>>>;
 }
 
@@ -138,7 +138,7 @@ async function trainLocked(
     await saveCheckpoint(stepFolder(folder, 0), start);
   const kept = readLog(folder, start.state.step);
   await writeFileAtomic(logPath(folder), kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  let validation = kept.findLast((line) => line.validation !== undefined)?.validation ?? Number.NaN;
+  let validation = kept.findLast((line) => line.validation !== undefined)?.validation;
   const at = (state: TrainState): Checkpoint => ({ ...start, state });
   const onProgress = async (progress: Progress): Promise<void> => {
     validation = progress.validation ?? validation;

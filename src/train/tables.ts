@@ -4,13 +4,14 @@ import type { Reporter } from "../progress.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { allRows, type Catalog, concat, hide, select } from "../survey/catalog.ts";
 import type { Field } from "../survey/field.ts";
-import { type Manifest, manifestPath, readManifest, readPart } from "../survey/prepared.ts";
-import { readWholeCatalog } from "../survey/read.ts";
+import { fileWithIds } from "../survey/grow.ts";
+import { checkPrepared, type Manifest, manifestPath, readManifest } from "../survey/prepared.ts";
+import { outlineRows, readAllRows, type Reader, readRows } from "../survey/reading.ts";
 import { unusedLines } from "../survey/report.ts";
 import { spillRows } from "../survey/row-file.ts";
 import { sourcesIn } from "../survey/sources.ts";
 import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
-import type { Survey } from "../survey/survey.ts";
+import { type Survey, surveyOf } from "../survey/survey.ts";
 import { counted } from "../text.ts";
 import { catalogStore, labelledRows, type RowSource } from "../tokens/batch.ts";
 import type { ScaleName } from "../tokens/scale.ts";
@@ -36,6 +37,14 @@ export interface TableWish {
   readonly path: string;
   readonly role: TableRecord["role"];
   readonly reading?: BindOptions | undefined;
+  /** What describes it, where that is not the network's survey. */
+  readonly own?: Survey | undefined;
+}
+
+/** What a run recorded of a table, to be read again. */
+export function wishOf({ path, role, reading: { survey, ...reading } = {} }: TableRecord): TableWish {
+  const own = survey === undefined ? undefined : surveyOf(survey, survey.name);
+  return { path, role, reading: reading as BindOptions, own };
 }
 
 export interface TableOptions {
@@ -44,6 +53,9 @@ export interface TableOptions {
   /** Most bytes of a prepared part's rows in memory; beyond it they wait on disk. */
   readonly memory?: number;
 }
+
+/** Training rows of a prepared folder that new fields are standardised by. */
+const SAMPLE_ROWS = 20_000;
 
 /** Rows of a prepared part that stay in memory, in bytes, unless said otherwise. */
 const MEMORY = 500e6;
@@ -56,14 +68,14 @@ const asRole = (catalog: Catalog, role: TableRecord["role"]): Catalog =>
 
 /** One part of a prepared folder: in memory where it fits, else on disk. */
 async function openPart(
-  folder: string,
+  { path: folder, role, own }: TableWish,
   manifest: Manifest,
   part: "train" | "validation",
-  role: TableRecord["role"],
   { survey, memory = MEMORY }: TableOptions,
 ): Promise<PartRows & { readonly close: () => void }> {
   async function* shards(): AsyncGenerator<Catalog> {
-    for await (const catalog of readPart(folder, manifest, survey, part)) yield asRole(catalog, role);
+    const batches = readRows(folder, { survey, own }, { parts: [part] });
+    for await (const { catalog } of batches) yield asRole(catalog, role);
   }
   const { rows: count } = manifest.parts[part];
   const rows = allRows({ rowCount: count });
@@ -114,23 +126,33 @@ function checkUntreated(folder: string, { floors, extinction }: BindOptions): vo
   );
 }
 
+/** Why a table of galaxies leaves a part without rows, where it has some. */
+function noRows(path: string, catalog: Catalog, part: "train" | "validation"): string {
+  const parents = new Set(catalog.parentId).size;
+  const few = parents === 1 ? "all have one parent" : `of ${parents} parents none fell there`;
+  return `${path}: ${counted(catalog.rowCount, "row")}, none for ${part}: ${few}; 80 % of parents train, 5 % validate`;
+}
+
 /** @throws UserError for a table, or a folder, that can't be read or has no training rows. */
 export async function readTrainingTable(wish: TableWish, options: TableOptions): Promise<TrainingTable> {
-  const { path, role, reading = {} } = wish;
+  const { path, role, reading = {}, own } = wish;
   const { survey, reporter } = options;
   const empty = `${path}: no rows to train on; expected a table of galaxies`;
   const manifest = readManifest(path);
   const recordOf = async (file: string, sources: Sources): Promise<TableRecord> => {
-    const said = Object.keys(reading).length === 0 ? {} : { reading };
+    const how = { ...reading, ...(own === undefined ? {} : { survey: fileWithIds(own) }) };
+    const said = Object.keys(how).length === 0 ? {} : { reading: how };
     const labels = role === "unlabelled" || sources.size === 0 ? {} : { labels: joined(sources) };
     return { path, sha256: await hashFile(file), role, ...labels, ...said } as TableRecord;
   };
+  const reader: Reader = { survey, own, options: reading };
   if (manifest === undefined) {
-    const { catalog: read, report, counts } = await readWholeCatalog(path, survey, reading);
+    const { catalog: read, report, counts } = await readAllRows(path, reader);
     for (const line of [...report, ...unusedLines(counts)]) reporter.say(line);
     const catalog = asRole(read, role);
     const split = splitByParent(catalog.parentId);
-    if (split.train.length === 0) throw new UserError(empty);
+    if (split.train.length === 0) throw new UserError(noRows(path, catalog, "train"));
+    if (split.validation.length === 0 && role !== "source") reporter.say(noRows(path, catalog, "validation"));
     const partOf = (part: "train" | "validation"): PartRows => ({
       store: catalogStore(catalog),
       rows: split[part],
@@ -145,13 +167,20 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
   }
   checkUntreated(path, reading);
   if (manifest.parts.train.rows === 0) throw new UserError(empty);
-  const train = await openPart(path, manifest, "train", role, options);
-  const validation = await openPart(path, manifest, "validation", role, options);
+  if (own === undefined) checkPrepared(path, manifest, survey);
+  for (const line of (await outlineRows(path, reader)).lines) reporter.say(line);
+  const train = await openPart(wish, manifest, "train", options);
+  const validation = await openPart(wish, manifest, "validation", options);
   reporter.say(`${path}: ${counted(train.rows.length, "prepared training row")}`);
+  if (validation.rows.length === 0) reporter.say(`${path}: no prepared rows for validation`);
+  const sample = own === undefined ? undefined : await samplePrepared(path, manifest, ["train"], reader, SAMPLE_ROWS);
   return {
     record: await recordOf(manifestPath(path), sourcesIn(manifest.sources.map(({ labels }) => labels))),
     parts: { train, validation },
-    standardise: () => preparedStandardisation(manifest, survey),
+    standardise: (reference) =>
+      sample === undefined
+        ? preparedStandardisation(manifest, survey)
+        : fitStandardisation(sample, allRows(sample), reference),
     close() {
       train.close();
       validation.close();
@@ -170,7 +199,7 @@ async function samplePrepared(
   folder: string,
   manifest: Manifest,
   parts: readonly SplitName[],
-  survey: Survey,
+  reader: Reader,
   most: number,
 ): Promise<Catalog | undefined> {
   const chosen = spaced(
@@ -180,44 +209,45 @@ async function samplePrepared(
   const kept: Catalog[] = [];
   let first = 0;
   let next = 0;
-  for (const part of parts) {
-    for await (const catalog of readPart(folder, manifest, survey, part)) {
-      const from = next;
-      while (next < chosen.length && chosen[next] < first + catalog.rowCount) next++;
-      if (next > from) {
-        kept.push(
-          select(
-            catalog,
-            chosen.subarray(from, next).map((row) => row - first),
-          ),
-        );
-      }
-      first += catalog.rowCount;
+  for await (const { catalog } of readRows(folder, reader, { parts })) {
+    const from = next;
+    while (next < chosen.length && chosen[next] < first + catalog.rowCount) next++;
+    if (next > from) {
+      kept.push(
+        select(
+          catalog,
+          chosen.subarray(from, next).map((row) => row - first),
+        ),
+      );
     }
+    first += catalog.rowCount;
   }
   return kept.length === 0 ? undefined : concat(kept);
 }
 
 /**
- * Rows of one part of a table or a prepared folder, or all of them; at most `most`, evenly spaced.
+ * Rows of one part of a table or a prepared folder, or all of them; at most `most`, evenly spaced. `say` is told what was
+ * matched and left out.
  * @throws UserError where there are none.
  */
 export async function sampleRows(
   path: string,
   part: SplitName | "all",
-  survey: Survey,
-  reading: BindOptions = {},
+  reader: Reader,
   most = Infinity,
+  say: (line: string) => void = () => {},
 ): Promise<Catalog> {
   const manifest = readManifest(path);
   const none = `${path}: no rows in part "${part}"; --part all uses every row`;
   if (manifest !== undefined) {
-    checkUntreated(path, reading);
-    const catalog = await samplePrepared(path, manifest, part === "all" ? splitNames : [part], survey, most);
+    checkUntreated(path, reader.options ?? {});
+    for (const line of (await outlineRows(path, reader)).lines) say(line);
+    const catalog = await samplePrepared(path, manifest, part === "all" ? splitNames : [part], reader, most);
     if (catalog === undefined) throw new UserError(none);
     return catalog;
   }
-  const { catalog } = await readWholeCatalog(path, survey, reading);
+  const { catalog, report } = await readAllRows(path, reader);
+  for (const line of report) say(line);
   const rows = part === "all" ? allRows(catalog) : splitByParent(catalog.parentId)[part];
   if (rows.length === 0) throw new UserError(none);
   return select(

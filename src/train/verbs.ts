@@ -7,8 +7,9 @@ import { parameterSpecs } from "../model/transformer.ts";
 import { type Reporter, silent } from "../progress.ts";
 import { createRng } from "../random.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import { readManifest } from "../survey/prepared.ts";
-import { outlineTable } from "../survey/read.ts";
+import { extendSurvey } from "../survey/grow.ts";
+import { type FieldPair, matchFields } from "../survey/match.ts";
+import { fieldsIn } from "../survey/reading.ts";
 import { mixedLines, sourcesIn } from "../survey/sources.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { RowSource } from "../tokens/batch.ts";
@@ -22,7 +23,7 @@ import { exportNetwork } from "./export.ts";
 import { growCheckpoint, grownSurvey } from "./grow.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
 import { claimRunFolder, isFinished, loadRun, runTraining } from "./run.ts";
-import { readTrainingTable, type TableWish, type TrainingTable } from "./tables.ts";
+import { readTrainingTable, type TableWish, type TrainingTable, wishOf } from "./tables.ts";
 
 /** What a run needs of a recipe; `loadRecipe` reads one. */
 export interface TrainingRecipe extends Pick<CheckpointConfig, "model" | "optimiser" | "subsets" | "training"> {
@@ -236,7 +237,7 @@ export async function resume(request: ResumeRequest): Promise<Checkpoint> {
     );
   }
   if (isFinished(folder)) throw new UserError(`${folder}: the run is complete, nothing to resume`);
-  const tables = await readTables(config.data as readonly TableWish[], start.config.survey, request);
+  const tables = await readTables(config.data.map(wishOf), start.config.survey, request);
   for (const [i, { record }] of tables.entries()) {
     const { sha256 } = config.data[i];
     if (record.sha256 !== sha256) {
@@ -253,23 +254,35 @@ export interface FinetuneRequest extends PretrainRequest {
   /** Parameters to keep as they are: names, `*` for any run of characters. */
   readonly freeze?: readonly string[];
   /**
-   * Survey that the tables are read as: a name in `datasets/`, or a path. Fields that it has, the tables have and the
-   * checkpoint doesn't know are learned besides the old ones. Default: the checkpoint's own survey.
+   * Survey that describes the tables: a name in `datasets/`, or a path. Its fields are matched to the checkpoint's by name,
+   * else by pivot and width; what the tables have and the checkpoint doesn't know is learned besides the old fields.
+   * Default: the checkpoint's own survey.
    */
   readonly survey?: string;
 }
 
-/** Names of the fields that tables, or prepared folders, have columns for. */
-async function fieldsOf(wishes: readonly TableWish[], survey: Survey): Promise<Set<string>> {
-  const names = new Set<string>();
+/** A vocabulary for tables that another survey describes, and whether its names are those of that survey. */
+interface Vocabulary {
+  readonly survey: Survey;
+  readonly isOwn: boolean;
+}
+
+/** The checkpoint's fields and those of `wanted` that the tables have besides. */
+async function vocabularyFor(source: Checkpoint, wishes: readonly TableWish[], wanted: Survey): Promise<Vocabulary> {
+  const there = new Set<number>();
   for (const { path, reading } of wishes) {
-    const manifest = readManifest(path);
-    if (manifest !== undefined) for (const name of manifest.fields) names.add(name);
-    else
-      for (const { field } of (await outlineTable(path, survey, reading)).binding.fields)
-        names.add(survey.fields[field].name);
+    for (const i of (await fieldsIn(path, wanted, reading)).there) there.add(i);
   }
-  return names;
+  const known = source.config.survey;
+  const { pairs, unclear } = matchFields(wanted, known, (i) => there.has(i));
+  const isSame = ({ by, isNear, conversion: { kind, factor, offset } }: FieldPair): boolean =>
+    by === "name" && !isNear && kind === "factor" && factor === 1 && offset === 0;
+  const isOwn = wanted.fluxUnit === known.fluxUnit && unclear.size === 0 && pairs.every(isSame);
+  const matched = new Set(pairs.map(({ own }) => own));
+  const names = (some: Iterable<number>): Set<string> => new Set([...some].map((i) => wanted.fields[i].name));
+  if (isOwn) return { survey: grownSurvey(source, wanted, names(there)), isOwn };
+  const fresh = [...there].filter((i) => !matched.has(i) && !unclear.has(i));
+  return { survey: extendSurvey(known, wanted, names(fresh)), isOwn };
 }
 
 /**
@@ -282,9 +295,9 @@ export async function finetune(request: FinetuneRequest): Promise<Checkpoint> {
   const source = loadCheckpoint(init);
   const wishes = trainWishes(request);
   const wanted = request.survey === undefined ? undefined : loadSurvey(request.survey);
-  const survey =
-    wanted === undefined ? source.config.survey : grownSurvey(source, wanted, await fieldsOf(wishes, wanted));
-  const tables = await readTables(wishes, survey, request);
+  const { survey, isOwn } =
+    wanted === undefined ? { survey: source.config.survey, isOwn: true } : await vocabularyFor(source, wishes, wanted);
+  const tables = await readTables(isOwn ? wishes : wishes.map((wish) => ({ ...wish, own: wanted })), survey, request);
   const fitted = tables[0].standardise(source.config.standardisation.reference);
   const start = wanted === undefined ? source : growCheckpoint(source, survey, fitted);
   const fresh = survey.fields.slice(source.config.survey.fields.length).map(({ name }) => name);
@@ -303,6 +316,11 @@ export interface AdaptRequest extends RunSetting {
   readonly labelled?: string;
   /** How the target's tables are to be read. */
   readonly reading?: BindOptions;
+  /**
+   * Survey that describes the target's tables, where their columns are not the network's: a name in `datasets/`, or a path.
+   * Its fields are matched to the network's by name, else by pivot and width.
+   */
+  readonly survey?: string;
   readonly recipe: TrainingRecipe;
   /** Run folder. */
   readonly out: string;
@@ -317,10 +335,11 @@ export async function adapt(request: AdaptRequest): Promise<Checkpoint> {
   const { init, recipe, out, reading, labelled } = request;
   claimRunFolder(out);
   const source = loadCheckpoint(init);
+  const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const wishes: TableWish[] = [
     { path: request.source, role: "source" },
-    { path: request.unlabelled, role: "unlabelled", reading },
-    ...(labelled === undefined ? [] : [{ path: labelled, role: "labelled" as const, reading }]),
+    { path: request.unlabelled, role: "unlabelled", reading, own },
+    ...(labelled === undefined ? [] : [{ path: labelled, role: "labelled" as const, reading, own }]),
   ];
   const tables = await readTables(wishes, source.config.survey, request);
   const data = tables.map(({ record }) => record);

@@ -1,7 +1,8 @@
 import { createRng } from "../../src/random.ts";
 import { allRows, type Catalog } from "../../src/survey/catalog.ts";
 import { type Field, type ScalarKind, State } from "../../src/survey/field.ts";
-import { type Survey, surveyOf, surveySchema } from "../../src/survey/survey.ts";
+import { type Survey, surveyOf } from "../../src/survey/survey.ts";
+import { surveySchema } from "../../src/survey/survey-schema.ts";
 import { catalogStore, labelledRows, type RowSource } from "../../src/tokens/batch.ts";
 
 const DEPTH = 23;

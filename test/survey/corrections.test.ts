@@ -7,7 +7,8 @@ import { bandExtinction, cardelli } from "../../src/survey/milky-way.ts";
 import { toCatalog } from "../../src/survey/read.ts";
 import type { CatalogOptions } from "../../src/survey/read.ts";
 import { formatReport } from "../../src/survey/report.ts";
-import { loadSurvey, type Survey, surveyOf, surveySchema } from "../../src/survey/survey.ts";
+import { loadSurvey, type Survey, surveyOf } from "../../src/survey/survey.ts";
+import { surveySchema } from "../../src/survey/survey-schema.ts";
 import { convertError, convertUnit, convertValue, parseUnit } from "../../src/survey/units.ts";
 
 /** SDSS's bands, and an E(B-V). */

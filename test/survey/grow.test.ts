@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { loadSurvey, surveyOf, surveySchema } from "../../src/survey/survey.ts";
+import { loadSurvey, surveyOf } from "../../src/survey/survey.ts";
+import { surveySchema } from "../../src/survey/survey-schema.ts";
 import { fileWithIds, growSurvey } from "../../src/survey/grow.ts";
 import { createVocabulary } from "../../src/survey/vocabulary.ts";
 import { surveyOfFields, toyFields } from "../helpers/toy.ts";

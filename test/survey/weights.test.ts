@@ -44,8 +44,8 @@ describe("weights of rows", () => {
     const manifest = readManifest(out)!;
     const seen = new Map<string, number>();
     for (const part of ["train", "validation", "calibration", "test"] as const) {
-      for await (const { objectId, weight } of readPart(out, manifest, survey, part)) {
-        objectId.forEach((id, i) => seen.set(id, weight![i]));
+      for await (const { catalog } of readPart(out, manifest, survey, part)) {
+        catalog.objectId.forEach((id, i) => seen.set(id, catalog.weight![i]));
       }
     }
     expect(seen.size).toBe(60);

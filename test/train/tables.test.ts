@@ -123,7 +123,7 @@ describe("a prepared folder beyond memory", () => {
 /** Every row of one part of the folder, shard after shard. */
 async function wholePart(part: "test" | "train"): Promise<Catalog> {
   const catalogs: Catalog[] = [];
-  for await (const catalog of readPart(prepared, readManifest(prepared)!, survey, part)) catalogs.push(catalog);
+  for await (const { catalog } of readPart(prepared, readManifest(prepared)!, survey, part)) catalogs.push(catalog);
   return concat(catalogs);
 }
 
@@ -145,15 +145,15 @@ describe("an evaluation of a prepared folder", () => {
     const train = await wholePart("train");
     expect(readManifest(prepared)!.parts.train.shards).toBeGreaterThan(3);
     for (const most of [1, 7, 100]) {
-      const sample = await sampleRows(prepared, "train", survey, {}, most);
+      const sample = await sampleRows(prepared, "train", { survey }, most);
       const expected = select(train, spaced(train.rowCount, most));
       expect(sample.objectId).toStrictEqual(expected.objectId);
       expect(sample.value).toStrictEqual(expected.value);
     }
-    const all = await sampleRows(prepared, "train", survey, {}, 10_000);
+    const all = await sampleRows(prepared, "train", { survey }, 10_000);
     expect(all.objectId).toStrictEqual(train.objectId);
     const { catalog } = await readWholeCatalog(table, survey);
-    const every = await sampleRows(prepared, "all", survey);
+    const every = await sampleRows(prepared, "all", { survey });
     expect(every.objectId.toSorted()).toStrictEqual(catalog.objectId.toSorted());
   });
 
