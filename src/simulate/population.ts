@@ -1,4 +1,5 @@
 import type { Rng } from "../random.ts";
+import { createCells } from "./cells.ts";
 import { ageOfUniverse, volumeElement } from "./cosmology.ts";
 import { type AttenuationShape, bumpOfSlope } from "./dust.ts";
 import type { Gas } from "./lines.ts";
@@ -185,40 +186,29 @@ export function createProposal(
 ): { isEmpty: boolean; draw(rng: Rng): RedshiftMass; drawMass(rng: Rng, redshift: number): number } {
   const dz = (range[1] - range[0]) / N_Z;
   const dm = (GREATEST_MASS - LEAST_MASS) / N_MASS;
-  const cumulative = new Float64Array(N_Z * N_MASS);
-  let total = 0;
+  const weights = new Float64Array(N_Z * N_MASS);
   for (let i = 0; i < N_Z; i++) {
     const z = range[0] + (i + 0.5) * dz;
     const volume = volumeElement(z);
     const brightest = massToLight(z - dz / 2);
     for (let j = 0; j < N_MASS; j++) {
       const logMass = LEAST_MASS + (j + 0.5) * dm;
-      if (brightest - 2.5 * (logMass + dm / 2) < faint) total += volume * massFunction(logMass, z);
-      cumulative[i * N_MASS + j] = total;
+      if (brightest - 2.5 * (logMass + dm / 2) < faint) {
+        weights[i * N_MASS + j] = volume * massFunction(logMass, z);
+      }
     }
   }
-  const find = (target: number, from: number, to: number): number => {
-    let [low, high] = [from, to];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (cumulative[middle] > target) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  };
+  const cells = createCells(weights);
   const massOf = (cell: number, rng: Rng): number => LEAST_MASS + ((cell % N_MASS) + rng.uniform()) * dm;
   return {
-    isEmpty: total === 0,
+    isEmpty: cells.total === 0,
     draw(rng) {
-      const cell = find(rng.uniform() * total, 0, cumulative.length - 1);
+      const cell = cells.draw(rng);
       return { redshift: range[0] + (Math.floor(cell / N_MASS) + rng.uniform()) * dz, logMass: massOf(cell, rng) };
     },
     drawMass(rng, redshift) {
       const i = clamp(Math.floor((redshift - range[0]) / dz), 0, N_Z - 1);
-      const from = i === 0 ? 0 : cumulative[i * N_MASS - 1];
-      const to = cumulative[(i + 1) * N_MASS - 1];
-      const last = (i + 1) * N_MASS - 1;
-      return massOf(to > from ? find(from + rng.uniform() * (to - from), i * N_MASS, last) : last, rng);
+      return massOf(cells.draw(rng, i * N_MASS, (i + 1) * N_MASS - 1), rng);
     },
   };
 }

@@ -11,11 +11,13 @@ export interface Row {
   readonly observation: Observation;
   /** In the order of the label names; NaN = unknown. */
   readonly labels: readonly number[];
+  /** Its class; empty or absent = not told. */
+  readonly category?: string;
 }
 
 /**
  * Columns as the public tables have them: object_id, parent_id, tile, `<BAND>`, `<BAND>_err`, `<BAND>_state` for bands
- * with detections and non-detections, the labels, and how many bands of the row each mechanism cost: `missing_edge`, ...
+ * with detections and non-detections, the labels, CLASS, and how many bands of the row each mechanism cost: `missing_edge`, ...
  * What is missing is NaN.
  */
 export function tableOf(
@@ -55,6 +57,7 @@ export function tableOf(
     const unit = survey.fields.find((field) => field.name === base)?.unit ?? "";
     columns.push(float(name, unit, (row) => row.labels[j]));
   });
+  columns.push(text("CLASS", (row) => row.category ?? ""));
   MECHANISMS.forEach(([mechanism, meaning], m) => {
     const data = Uint8Array.from(rows, (row) => row.observation.cause.reduce((n, one) => n + Number(one === m + 1), 0));
     const description = `bands of the row without flux: ${meaning}`;
