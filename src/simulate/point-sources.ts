@@ -59,7 +59,7 @@ export function createStars({ bright, faint, band, pivot, observed }: Limits): P
 const REDSHIFTS = { from: 0.1, to: 5, count: 196 } as const;
 const MAGNITUDES = { from: -30, to: -17, count: 104 } as const;
 /** What lines, iron and slopes may add to the mean continuum [mag]. */
-const MARGIN = 1.2;
+const MARGIN = 0.8;
 /** Nuclei with less of the light than this are galaxies [of the band of the limits]. */
 const LEAST_NUCLEUS = 0.2;
 /** Redshift beyond which hosts are lost in their nuclei, and not simulated. */

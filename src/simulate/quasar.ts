@@ -162,6 +162,9 @@ const ironShape = (wavelength: number): number =>
     return Math.abs(t) > 5 ? sum : sum + (width / (s * Math.sqrt(2 * Math.PI))) * Math.exp(-0.5 * t * t);
   }, 0);
 
+/** Dust and intergalactic medium are exact at every STRIDEth grid point and linear in between. */
+const STRIDE = 4;
+
 export interface QuasarModel {
   /**
    * Fills the observed f_lambda at the grid indices from <= k < to (of observed wavelength), relative to that at
@@ -173,12 +176,13 @@ export interface QuasarModel {
 const C_KM_S = 299792.458;
 const TO_SIGMA = 1 / (2 * Math.sqrt(2 * Math.log(2)));
 
+const [LN_ALPHA, LN_BREAK, LN_REFERENCE] = [LYMAN_ALPHA, BREAK, REFERENCE].map(Math.log);
+
 /** ln of the power-law continuum at a rest wavelength, 0 at 1450 A. */
 function lnContinuum({ slopes }: Quasar, lnWavelength: number): number {
-  const [lnAlpha, lnBreak, lnReference] = [LYMAN_ALPHA, BREAK, REFERENCE].map(Math.log);
-  const blue = Math.min(lnWavelength - lnAlpha, 0);
-  const middle = clamp(lnWavelength, lnAlpha, lnBreak) - lnReference;
-  return IONISING_SLOPE * blue + slopes[0] * middle + slopes[1] * Math.max(0, lnWavelength - lnBreak);
+  const blue = Math.min(lnWavelength - LN_ALPHA, 0);
+  const middle = clamp(lnWavelength, LN_ALPHA, LN_BREAK) - LN_REFERENCE;
+  return IONISING_SLOPE * blue + slopes[0] * middle + slopes[1] * Math.max(0, lnWavelength - LN_BREAK);
 }
 
 /** Adds a Gaussian line of a flux to a rest-frame spectrum that is `shift` grid points to the red. */
@@ -224,10 +228,16 @@ export function createQuasarModel(): QuasarModel {
           power * (1 + quasar.iron * tables.iron[at]) + atBalmer * tables.balmer[at] + atDust * tables.dust[at];
       }
       addLines(quasar, into, [shift, from, to]);
-      for (let k = from; k < to; k++) {
+      const dimming = (k: number): number => {
         const rest = gridWavelength(k - shift);
-        if (reddening > 0) into[k] *= 10 ** (-0.4 * reddening * smallCloud(rest));
-        if (rest < LYMAN_ALPHA) into[k] *= igmTransmission(gridWavelength(k), redshift) ** forest;
+        const medium = rest < LYMAN_ALPHA ? igmTransmission(gridWavelength(k), redshift) ** forest : 1;
+        return medium * 10 ** (-0.4 * reddening * smallCloud(rest));
+      };
+      let next = dimming(from);
+      for (let k = from; k < to; k += STRIDE) {
+        const here = next;
+        next = dimming(k + STRIDE);
+        for (let j = 0; j < STRIDE && k + j < to; j++) into[k + j] *= here + ((next - here) / STRIDE) * j;
       }
     },
   };
