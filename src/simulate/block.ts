@@ -104,9 +104,9 @@ interface Parent {
   readonly target: Pick<Target, "redshift" | "logMass">;
 }
 
-function labelsOf(galaxy: Galaxy, mix: StellarMix, widths: readonly number[]): number[] {
+function labelsOf(galaxy: Galaxy, mix: StellarMix, av: number, widths: readonly number[]): number[] {
   const logRate = Math.log10(Math.max(mix.rate, 10 ** (galaxy.logMass + LEAST_SPECIFIC_RATE)));
-  return [galaxy.redshift, galaxy.logMass, mix.logZ, galaxy.avStars, mix.age, logRate, ...widths];
+  return [galaxy.redshift, galaxy.logMass, mix.logZ, av, mix.age, logRate, ...widths];
 }
 
 /** Fluxes behind the Milky Way's dust as the table has them before noise: corrected for it where that is wanted. */
@@ -156,7 +156,7 @@ function drawGalaxyParent(simulation: Simulation, work: Work, pointing: number, 
     const { fluxes, widths } = renderGalaxy(simulation, work, galaxy, mix, pointing);
     const magnitude = magnitudeOfFlux(fluxes[simulation.selectionBand] * FLUX_UNIT, pivot);
     if (magnitude > faint || magnitude < bright) continue;
-    return { kind: "galaxy", fluxes, labels: labelsOf(galaxy, mix, widths), target: { redshift, logMass } };
+    return { kind: "galaxy", fluxes, labels: labelsOf(galaxy, mix, work.av, widths), target: { redshift, logMass } };
   }
   throw new UserError(
     `simulate: no galaxy in ${MOST_ATTEMPTS} draws has ${bright} < ${options.selection.band} < ${faint} at z ${range.join(" - ")}`,

@@ -15,8 +15,9 @@ export interface Galaxy {
   readonly logZ: number;
   /** How far the first and last stars lie below and above the mean abundance (`enrichedAbundances`). */
   readonly enrichment: number;
-  /** V-band attenuation of the stars and extinction of the gas [mag]. */
+  /** V-band attenuation by the diffuse dust, which dims all stars [mag]. */
   readonly avStars: number;
+  /** V-band extinction of gas and of the stars still in their clouds, diffuse dust included [mag]. */
   readonly avGas: number;
   readonly attenuation: AttenuationShape;
   /** Velocity dispersion of stars and gas [km/s]. */
@@ -52,10 +53,21 @@ function mainSequence(logMass: number, z: number): number {
   return 0.412 - Math.log10(1 + 10 ** (-0.718 * (logMass - 10.59))) + 2.6 * Math.log10(1 + z);
 }
 
-/**
- * A burst that began `time` ago, or is going on: then only the part of its mass that it has had time for is there. They
- * come to old and young galaxies alike.
- */
+/** Shares of the histories that a smooth law misses. */
+const SHARES = {
+  /** A rise of some per cent within the last 500 Myr, in old galaxies (rejuvenated) and young ones alike. */
+  recentBurst: 0.1,
+  /** Of quenched galaxies, those that stopped within the last 1.5 Gyr; and of these, those that stopped after a burst. */
+  quickQuenching: 0.15,
+  postStarburst: 0.08,
+} as const;
+
+/** Share of galaxies in a burst of 1 - 30 Myr: dwarfs flicker, massive galaxies hardly do; more did in the past. */
+function youngBurstShare(logMass: number, z: number): number {
+  return Math.min(0.3, (0.0001 + 0.0018 * logistic((9.3 - logMass) / 0.35)) * (1 + z) ** 1.5);
+}
+
+/** A burst that began `time` ago, or is going on: then only the part of its mass that it has had time for is there. */
 function drawBurst(rng: Rng): History["burst"] {
   const duration = 0.04 * 10 ** (0.8 * rng.uniform());
   const time = 0.01 + 0.5 * rng.uniform();
@@ -63,7 +75,26 @@ function drawBurst(rng: Rng): History["burst"] {
   return { time, duration: Math.min(duration, time), fraction };
 }
 
-function drawHistory(rng: Rng, logMass: number, z: number, isQuenched: boolean): History {
+/** A burst that is going on or has just ended, of 0.3 - 30 % of the mass: extreme emitters. */
+function drawYoungBurst(rng: Rng): History["burst"] {
+  const duration = 0.001 * 10 ** (1.48 * rng.uniform());
+  const time = duration * (0.1 + 1.1 * rng.uniform());
+  const fraction = 10 ** (-2.7 + 2.2 * rng.uniform()) * Math.min(1, time / duration);
+  return { time, duration: Math.min(duration, time), fraction };
+}
+
+interface DrawnHistory {
+  readonly history: History;
+  /** log10 of the star formation rate of the last 30 Myr relative to the main sequence. */
+  readonly excess: number;
+}
+
+/** Time over which the star formation is averaged that rules the gas [Gyr]. */
+const GAS_TIME = 0.03;
+/** Formed per surviving mass, about. */
+const LOG_FORMED = 0.24;
+
+function drawHistory(rng: Rng, logMass: number, z: number, isQuenched: boolean): DrawnHistory {
   const age = ageOfUniverse(z);
   const early = isQuenched ? 0.73 : 0.68 + 0.05 * clamp(logMass - 10, -2, 1);
   let start = age * clamp(early + (isQuenched ? 0.17 : 0.22) * rng.normal(), 0.2, 0.97);
@@ -71,10 +102,11 @@ function drawHistory(rng: Rng, logMass: number, z: number, isQuenched: boolean):
   const spread = 0.16 + 0.08 * logistic((9.3 - logMass) / 0.3);
   // tilted by what eCALIFA's rates and DESI's Halpha ask for
   const tilt = 0.1 * clamp(logMass - 9.9, -1, 1.2);
-  let logRate = mainSequence(logMass, z) + tilt - logMass + 9 - 0.24 + spread * rng.normal();
+  const sequence = mainSequence(logMass, z) + tilt - logMass + 9 - LOG_FORMED;
+  let logRate = sequence + spread * rng.normal();
   let [truncation, truncationTime] = [1, 0];
   if (isQuenched) {
-    if (rng.uniform() < 0.15) {
+    if (rng.uniform() < SHARES.quickQuenching) {
       truncation = 10 ** (-1 - 1.5 * rng.uniform());
       truncationTime = Math.min(0.05 + 1.5 * rng.uniform(), 0.5 * start);
     } else logRate -= clamp(2 + 0.55 * rng.normal(), 0.8, 4);
@@ -83,9 +115,18 @@ function drawHistory(rng: Rng, logMass: number, z: number, isQuenched: boolean):
   start = Math.min(start, 1.85 / rate);
   const startOverTau = solveStartOverTau(rate * start, start);
   const recentFactor = 10 ** (0.1 * rng.normal());
-  const burst = drawBurst(rng);
-  const hasBurst = rng.uniform() < 0.1;
-  return { start, startOverTau, recentFactor, truncation, truncationTime, burst: hasBurst ? burst : undefined };
+  let burst = drawBurst(rng);
+  if (rng.uniform() >= SHARES.recentBurst) burst = undefined;
+  const young = drawYoungBurst(rng);
+  const [isYoung, isPost] = [rng.uniform() < youngBurstShare(logMass, z), rng.uniform() < SHARES.postStarburst];
+  const strength = 10 ** (-1.3 + 0.9 * rng.uniform());
+  if (isQuenched && truncationTime > 0 && isPost) {
+    const duration = Math.min(0.2, 0.4 * start);
+    burst = { time: truncationTime + duration, duration, fraction: strength };
+  } else if (isYoung && !isQuenched) burst = young;
+  const recent = burst === undefined || burst.time > GAS_TIME ? 0 : burst.fraction / GAS_TIME;
+  const excess = Math.log10(rate * recentFactor * (truncationTime > 0 ? truncation : 1) + recent) - sequence;
+  return { history: { start, startOverTau, recentFactor, truncation, truncationTime, burst }, excess };
 }
 
 /**
@@ -115,7 +156,7 @@ const FULL_PHYSICS: Physics = { attenuation: "kriek-conroy", enrichment: 0.6, ve
 
 /** Slope and bump: steeper where there is little dust (after Salim, Boquien & Lee 2018, ApJ 859, 11). */
 function drawAttenuation(rng: Rng, av: number): AttenuationShape {
-  const slope = clamp(-0.25 + 0.3 * Math.log10(av / 0.3) + 0.15 * rng.normal(), -0.8, 0.2);
+  const slope = clamp(-0.25 + 0.3 * Math.log10(Math.max(av, 0.01) / 0.3) + 0.15 * rng.normal(), -0.8, 0.2);
   return { slope, bump: Math.max(0, bumpOfSlope(slope) + 0.4 * rng.normal()) };
 }
 
@@ -125,17 +166,29 @@ function drawDispersion(rng: Rng, logMass: number): number {
   return Math.max(30, 10 ** (2.07 + (x < 0 ? 0.403 : 0.293) * x + 0.08 * rng.normal()));
 }
 
+/**
+ * How the gas follows the galaxy's own star formation, per dex above the main sequence: fresh gas dilutes oxygen, nitrogen
+ * is made late, and young stars ionise more. Fitted to how DESI's line ratios run with EW(Halpha) at fixed luminosity.
+ */
+const [DILUTION, NITROGEN, IONISATION] = [0.03, 0.24, 0.15];
+
 /** Draws everything but redshift and mass. */
 export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics: Physics = FULL_PHYSICS): Galaxy {
   const isQuenched = rng.uniform() < quenchedFraction(logMass, redshift);
-  const history = drawHistory(rng, logMass, redshift, isQuenched);
+  const { history, excess } = drawHistory(rng, logMass, redshift, isQuenched);
   const dusty = isQuenched ? 0.14 : 0.14 + 0.68 * logistic((logMass - 9.9) / 0.45);
-  const avStars = Math.min(dusty * Math.exp(0.55 * rng.normal()), 4);
+  const dustiness = rng.normal();
+  // as wide at a given mass as eCALIFA's, down to none
+  const avStars = clamp(0.75 * dusty * Math.exp(0.8 * dustiness + 0.25 * rng.normal()) - 0.03, 0, 4);
   // what gas is left in quenched galaxies sits in dust: their Balmer decrements are not those of their stars
-  const avGas = Math.min((avStars / 0.44 + (isQuenched ? 0.7 : 0.2)) * Math.exp(0.25 * rng.normal()), 8);
-  const oxygen = 0.01 + oxygenAbundance(logMass, mainSequence(logMass, redshift)) + 0.09 * rng.normal();
-  const nitrogen = -0.01 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2);
-  const ionisation = -0.35 * (oxygen - 8.6) + 0.12 * rng.normal() + 0.3 * Math.log10(1 + redshift);
+  const gasMedian = (dusty * Math.exp(0.5 * dustiness)) / 0.44 + (isQuenched ? 0.7 : 0.2);
+  const avGas = clamp(gasMedian * Math.exp(0.25 * rng.normal()), avStars, 8);
+  const own = clamp(excess, -0.5, 1.3);
+  const oxygen =
+    0.01 + oxygenAbundance(logMass, mainSequence(logMass, redshift) + own) - DILUTION * own + 0.08 * rng.normal();
+  const nitrogen = -0.01 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2) - NITROGEN * own;
+  const ionisation =
+    -0.35 * (oxygen - 8.6) + 0.12 * rng.normal() + 0.3 * Math.log10(1 + redshift) + IONISATION * own + 0.25 * Math.max(0, own - 0.35);
   const hasNucleus = rng.uniform() < 0.48 * logistic((logMass - 10.45) / 0.25);
   const hardness = clamp(0.25 + 0.35 * Math.abs(rng.normal()), 0, 1);
   // drawn whatever the options, so that switching a part off leaves the rest of the galaxy as it is
@@ -155,7 +208,7 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics:
     history,
     gas: {
       young: { gas: starFormingGas(oxygen, ionisation, nitrogen), strength: 10 ** (-0.015 + 0.14 * rng.normal()) },
-      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.45 * 10 ** (0.4 * rng.normal()) },
+      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.52 * 10 ** (0.4 * rng.normal()) },
       nucleus: hasNucleus
         ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.85 + hardness + 0.5 * rng.normal() }
         : undefined,
