@@ -82,7 +82,7 @@ export function starFormingGas(oxygen: number, ionisation: number, nitrogen = 0)
     oxygen,
     r3: cubic(x, [-0.277, -3.549, -3.593, -0.981]) + 0.8 * ionisation,
     n2: cubic(x, [-0.489, 1.513, -2.554, -5.293, -2.867]) - 0.3 * ionisation + nitrogen,
-    r2: cubic(x, [0.418, -0.961, -3.505, -1.949]) - 0.4 * ionisation,
+    r2: -0.04 + cubic(x, [0.418, -0.961, -3.505, -1.949]) - 0.4 * ionisation,
     s2,
     // as [SII], from the edge of the ionised gas
     oxygenI: 0.085 * 10 ** s2,
@@ -99,9 +99,9 @@ export function starFormingGas(oxygen: number, ionisation: number, nitrogen = 0)
 export function activeGas(hardness: number, spread: number): Gas {
   return {
     oxygen: 8.8,
-    r3: 0.63 + 0.27 * hardness + 0.5 * spread,
+    r3: 0.6 + 0.3 * hardness + 0.5 * spread,
     n2: 0.2 - 0.22 * hardness + 0.3 * spread,
-    r2: 1.32 - 0.87 * hardness + 0.3 * spread,
+    r2: 1.28 - 0.83 * hardness + 0.3 * spread,
     s2: -0.05 - 0.25 * hardness,
     oxygenI: 0.17 - 0.08 * hardness,
     heliumII: 0.02 + 0.2 * hardness,

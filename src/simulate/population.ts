@@ -131,12 +131,14 @@ function drawHistory(rng: Rng, logMass: number, z: number, isQuenched: boolean):
 
 /**
  * log10 Z [Zsun] of the stars: like Gallazzi et al. (2005, MNRAS 362, 41, table 2) at high mass, higher below 10^10 Msun,
- * as resolved spectroscopy finds (the eCALIFA table of the tests).
+ * as resolved spectroscopy finds (the eCALIFA table of the tests), with the slope of Kirby et al. (2013, ApJ 779, 102) for
+ * dwarfs.
  */
 function drawMetallicity(rng: Rng, logMass: number): number {
-  const median = 0.16 - 0.62 * logistic(-(logMass - 9.85) / 0.42);
+  const dwarf = 0.3 * Math.max(0, 9 - logMass);
+  const median = 0.16 - 0.62 * logistic(-(logMass - 9.85) / 0.42) - dwarf;
   const scatter = 0.13 + 0.14 * logistic(-(logMass - 10.4) / 0.35);
-  return clamp(median + scatter * rng.normal(), -1, 0.4);
+  return clamp(median + scatter * rng.normal(), -2, 0.4);
 }
 
 /** Fundamental metallicity relation (Curti et al. 2020, MNRAS 491, 944, eq. 5 and table 6). */
@@ -170,7 +172,7 @@ function drawDispersion(rng: Rng, logMass: number): number {
  * How the gas follows the galaxy's own star formation, per dex above the main sequence: fresh gas dilutes oxygen, nitrogen
  * is made late, and young stars ionise more. Fitted to how DESI's line ratios run with EW(Halpha) at fixed luminosity.
  */
-const [DILUTION, NITROGEN, IONISATION] = [0.03, 0.24, 0.15];
+const [DILUTION, NITROGEN, IONISATION] = [0.03, 0.2, 0.1];
 
 /** Draws everything but redshift and mass. */
 export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics: Physics = FULL_PHYSICS): Galaxy {
@@ -179,17 +181,17 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics:
   const dusty = isQuenched ? 0.14 : 0.14 + 0.68 * logistic((logMass - 9.9) / 0.45);
   const dustiness = rng.normal();
   // as wide at a given mass as eCALIFA's, down to none
-  const avStars = clamp(0.75 * dusty * Math.exp(0.8 * dustiness + 0.25 * rng.normal()) - 0.03, 0, 4);
+  const avStars = clamp(0.68 * dusty * Math.exp(0.8 * dustiness + 0.25 * rng.normal()) - 0.03, 0, 4);
   // what gas is left in quenched galaxies sits in dust: their Balmer decrements are not those of their stars
-  const gasMedian = (dusty * Math.exp(0.5 * dustiness)) / 0.44 + (isQuenched ? 0.7 : 0.2);
+  const gasMedian = (dusty * Math.exp(0.5 * dustiness)) / 0.48 + (isQuenched ? 0.65 : 0.1);
   const avGas = clamp(gasMedian * Math.exp(0.25 * rng.normal()), avStars, 8);
   const own = clamp(excess, -0.5, 1.3);
   const oxygen =
     0.01 + oxygenAbundance(logMass, mainSequence(logMass, redshift) + own) - DILUTION * own + 0.08 * rng.normal();
   const nitrogen = -0.01 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2) - NITROGEN * own;
   const ionisation =
-    -0.35 * (oxygen - 8.6) + 0.12 * rng.normal() + 0.3 * Math.log10(1 + redshift) + IONISATION * own + 0.25 * Math.max(0, own - 0.35);
-  const hasNucleus = rng.uniform() < 0.48 * logistic((logMass - 10.45) / 0.25);
+    -0.07 - 0.35 * (oxygen - 8.6) + 0.11 * rng.normal() + 0.3 * Math.log10(1 + redshift) + IONISATION * own + 0.3 * Math.max(0, own - 0.35);
+  const hasNucleus = rng.uniform() < 0.56 * logistic((logMass - 10.45) / 0.25);
   const hardness = clamp(0.25 + 0.35 * Math.abs(rng.normal()), 0, 1);
   // drawn whatever the options, so that switching a part off leaves the rest of the galaxy as it is
   const attenuation = drawAttenuation(rng, avStars);
@@ -208,9 +210,9 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics:
     history,
     gas: {
       young: { gas: starFormingGas(oxygen, ionisation, nitrogen), strength: 10 ** (-0.015 + 0.14 * rng.normal()) },
-      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.52 * 10 ** (0.4 * rng.normal()) },
+      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.47 * 10 ** (0.4 * rng.normal()) },
       nucleus: hasNucleus
-        ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.85 + hardness + 0.5 * rng.normal() }
+        ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.95 + hardness + 0.5 * rng.normal() }
         : undefined,
     },
   };

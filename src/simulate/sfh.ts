@@ -70,6 +70,21 @@ export function formedMass(history: History): Float64Array {
   return formed;
 }
 
+/**
+ * The same masses for the light of age bins: stars of the bin in which the first ones formed are younger than its mean, and
+ * some of their mass is counted to the bin before (linear in log age). Otherwise distant galaxies would have stars older
+ * than the universe. Changes `formed`.
+ */
+export function clipOldest(formed: Float64Array, start: number): void {
+  const i = AGE_EDGES.findIndex((low, k) => k < N_AGE && low < start && AGE_EDGES[k + 1] > start);
+  if (i < 2) return;
+  const [before, low, high] = [AGE_EDGES[i - 1], AGE_EDGES[i], AGE_EDGES[i + 1]];
+  // geometric means: of the bin before, of this one, and of its part that has stars
+  const own = Math.log(Math.sqrt(low * start) / Math.sqrt(before * low)) / Math.log(Math.sqrt(high / before));
+  formed[i - 1] += (1 - own) * formed[i];
+  formed[i] *= own;
+}
+
 /** Fraction of the formed mass still in stars and remnants (Behroozi, Wechsler & Conroy 2013, ApJ 770, 57, eq. 14). */
 export function survivingFraction(ageGyr: number): number {
   return 1 - 0.05 * Math.log1p(ageGyr / 0.0014);

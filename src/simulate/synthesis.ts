@@ -4,7 +4,7 @@ import { igmTransmission } from "./igm.ts";
 import { addLines, HALPHA_TO_HBETA, LINE_NAMES, lines } from "./lines.ts";
 import { nebularContinuum } from "./nebular.ts";
 import type { Galaxy } from "./population.ts";
-import { AGE_EDGES, enrichedAbundances, formedMass, N_AGE, summarise } from "./sfh.ts";
+import { AGE_EDGES, clipOldest, enrichedAbundances, formedMass, N_AGE, summarise } from "./sfh.ts";
 import { createStellarModel, type StellarModel } from "./stars.ts";
 
 /** Metallicity nodes of the templates [log10 Zsun]. */
@@ -88,7 +88,7 @@ export function createTemplates(maxRedshift: number, parts: TemplateParts = {}):
 }
 
 export interface StellarMix {
-  /** Mass formed per age bin [Msun]. [nAge] */
+  /** Mass formed per age bin of the templates [Msun] (`clipOldest`). [nAge] */
   readonly formed: Float64Array;
   /** Lower metallicity node of each age bin and the weight of the next one. [nAge] */
   readonly nodes: Uint8Array;
@@ -132,6 +132,7 @@ export function mixOf(galaxy: Galaxy): StellarMix {
   const { surviving, age, rate } = summarise(formed, galaxy.history.start);
   const scale = 10 ** galaxy.logMass / surviving;
   for (let i = 0; i < N_AGE; i++) formed[i] *= scale;
+  clipOldest(formed, galaxy.history.start);
   const placed = placeMetallicities(formed, enrichedAbundances(formed, 10 ** galaxy.logZ, galaxy.enrichment));
   return { formed, ...placed, age, rate: (rate * scale) / 1e9 };
 }
