@@ -248,10 +248,10 @@ export function simulationInput(args: Readonly<Record<string, unknown>>): Simula
   for (const [name, { to }] of Object.entries(flags)) {
     if (args[name] === undefined) continue;
     const [key, inner] = to.split(".");
-    if (to === "kinds") input[key] = parseKinds(String(args[name]));
-    else if (inner === undefined) input[key] = args[name];
+    if (inner === undefined) input[key] = args[name];
     else input[key] = { ...(input[key] as object | undefined), [inner]: args[name] };
   }
+  if (typeof input.kinds === "string") input.kinds = parseKinds(input.kinds);
   // another seed, other offsets
   if (input.offsets !== undefined) Object.assign(input.offsets as object, { seed: `${String(input.seed)}:offsets` });
   return input;

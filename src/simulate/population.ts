@@ -178,10 +178,11 @@ const [DILUTION, NITROGEN, IONISATION] = [0.03, 0.2, 0.1];
 export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics: Physics = FULL_PHYSICS): Galaxy {
   const isQuenched = rng.uniform() < quenchedFraction(logMass, redshift);
   const { history, excess } = drawHistory(rng, logMass, redshift, isQuenched);
-  const dusty = isQuenched ? 0.14 : 0.14 + 0.68 * logistic((logMass - 9.9) / 0.45);
+  const dusty = isQuenched ? 0.14 : 0.16 + 0.66 * logistic((logMass - 9.9) / 0.45);
   const dustiness = rng.normal();
   // as wide at a given mass as eCALIFA's, down to none
-  const avStars = clamp(0.68 * dusty * Math.exp(0.8 * dustiness + 0.25 * rng.normal()) - 0.03, 0, 4);
+  const scatter = 0.8 + 0.3 * logistic((9.5 - logMass) / 0.3);
+  const avStars = clamp(0.68 * dusty * Math.exp(scatter * dustiness + 0.25 * rng.normal()) - 0.03, 0, 4);
   // what gas is left in quenched galaxies sits in dust: their Balmer decrements are not those of their stars
   const gasMedian = (dusty * Math.exp(0.5 * dustiness)) / 0.48 + (isQuenched ? 0.65 : 0.1);
   const avGas = clamp(gasMedian * Math.exp(0.25 * rng.normal()), avStars, 8);
@@ -190,7 +191,12 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics:
     0.01 + oxygenAbundance(logMass, mainSequence(logMass, redshift) + own) - DILUTION * own + 0.08 * rng.normal();
   const nitrogen = -0.01 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2) - NITROGEN * own;
   const ionisation =
-    -0.07 - 0.35 * (oxygen - 8.6) + 0.11 * rng.normal() + 0.3 * Math.log10(1 + redshift) + IONISATION * own + 0.3 * Math.max(0, own - 0.35);
+    -0.07 -
+    0.35 * (oxygen - 8.6) +
+    0.11 * rng.normal() +
+    0.3 * Math.log10(1 + redshift) +
+    IONISATION * own +
+    0.3 * Math.max(0, own - 0.35);
   const hasNucleus = rng.uniform() < 0.56 * logistic((logMass - 10.45) / 0.25);
   const hardness = clamp(0.25 + 0.35 * Math.abs(rng.normal()), 0, 1);
   // drawn whatever the options, so that switching a part off leaves the rest of the galaxy as it is

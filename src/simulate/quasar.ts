@@ -21,7 +21,12 @@ const broad = (wavelength: number, width: number, baldwin = 0): QuasarLine => ({
   baldwin,
   isNarrow: false,
 });
-const narrow = (wavelength: number, width: number): QuasarLine => ({ wavelength, width, baldwin: 0.15, isNarrow: true });
+const narrow = (wavelength: number, width: number): QuasarLine => ({
+  wavelength,
+  width,
+  baldwin: 0.15,
+  isNarrow: true,
+});
 
 /** Widths of the composite of Vanden Berk et al. (2001, AJ 122, 549, table 2); Lyman alpha and NV apart. */
 const quasarLines: readonly QuasarLine[] = [
@@ -224,8 +229,7 @@ export function createQuasarModel(): QuasarModel {
         const x = k - shift;
         const at = Math.max(0, Math.round(x) - TABLE_START);
         const power = Math.exp(lnContinuum(quasar, gridLog(x)));
-        into[k] =
-          power * (1 + quasar.iron * tables.iron[at]) + atBalmer * tables.balmer[at] + atDust * tables.dust[at];
+        into[k] = power * (1 + quasar.iron * tables.iron[at]) + atBalmer * tables.balmer[at] + atDust * tables.dust[at];
       }
       addLines(quasar, into, [shift, from, to]);
       const dimming = (k: number): number => {

@@ -24,7 +24,10 @@ interface Component {
 
 const height = (distance: number): number => distance * SIN_LATITUDE;
 
-/** Scale heights and local shares of Juric et al. (2008, ApJ 673, 864, table 10); metallicities of Ivezic et al. (2008, ApJ 684, 287). */
+/**
+ * After Juric et al. (2008, ApJ 673, 864, table 10), with fewer stars of the thick disc and halo, as the colours of S-PLUS and
+ * the number of stars at high latitudes ask for; metallicities of Ivezic et al. (2008, ApJ 684, 287).
+ */
 const components: readonly Component[] = [
   {
     density: (d) => Math.exp(-height(d) / 300),
@@ -32,17 +35,17 @@ const components: readonly Component[] = [
     turnOff: 1,
   },
   {
-    density: (d) => 0.12 * Math.exp(-height(d) / 900),
+    density: (d) => 0.09 * Math.exp(-height(d) / 800),
     metallicity: { mean: -0.6, scatter: 0.25 },
-    turnOff: 3.9,
+    turnOff: 4.6,
   },
   {
     density(d) {
       const [x, z] = [SUN_DISTANCE - 0.5 * d * COS_LATITUDE, height(d) / 0.64];
-      return 0.005 * (Math.hypot(x, z) / SUN_DISTANCE) ** -2.8;
+      return 0.0016 * (Math.hypot(x, z) / SUN_DISTANCE) ** -2.8;
     },
     metallicity: { mean: -1.45, scatter: 0.35 },
-    turnOff: 4.1,
+    turnOff: 4.6,
   },
 ];
 
@@ -57,7 +60,7 @@ const sequence = {
 /** Stars of the main sequence near the sun [1e-3 / pc3 / mag] against M_r (after Kroupa, Tout & Gilmore 1993, MNRAS 262, 545). */
 const luminosityFunction = {
   magnitude: [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5, 10.5, 11.5, 12.5, 13.5, 14.5, 16, 17.5],
-  density: [0.15, 0.35, 0.8, 1.5, 2.6, 3.0, 2.8, 3.1, 4.5, 7, 9, 9.5, 8.5, 6.5, 5, 4, 2.5],
+  density: [0.1, 0.25, 0.6, 1.1, 1.9, 2.4, 2.5, 3.1, 4.5, 7, 9, 9.5, 8.5, 6.5, 5, 4, 2.5],
 };
 /** Giants [1e-3 / pc3 / mag] and their temperatures and gravities against M_r; and white dwarfs likewise. */
 const giants = {
