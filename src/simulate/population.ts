@@ -218,7 +218,7 @@ export function drawGalaxy(rng: Rng, redshift: number, logMass: number, physics:
       young: { gas: starFormingGas(oxygen, ionisation, nitrogen), strength: 10 ** (-0.015 + 0.14 * rng.normal()) },
       old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.47 * 10 ** (0.4 * rng.normal()) },
       nucleus: hasNucleus
-        ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.95 + hardness + 0.5 * rng.normal() }
+        ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.75 + 1.5 * hardness + 0.55 * rng.normal() }
         : undefined,
     },
   };
