@@ -22,12 +22,19 @@ import { printTable, say, terminal } from "./terminal.ts";
 /** Rows shown on the terminal. */
 const SHOWN = 10;
 
-/** Prints the first answers: median, 16 - 84 % interval, and the table's own value where it has one. */
+/** Prints the first answers: median, 16 - 84 % interval, or the likeliest class and its probability; and the table's own value where it has one. */
 function show(table: Table, catalog: Catalog, wanted: readonly number[]): void {
   const column = (name: string): ArrayLike<unknown> => table.columns.find((each) => each.name === name)!.data;
   const ids = column("object_id");
   const { fields } = catalog;
   const cell = (j: number, i: number): string => {
+    const field = fields[j];
+    if (field.kind === "category") {
+      const mode = String(column(`${field.name}_mode`)[i]);
+      const own = catalog.state[i * fields.length + j] === State.measured;
+      const known = own ? `  [${field.classes[catalog.value[i * fields.length + j]]}]` : "";
+      return `${mode} (${number(Number(column(`${field.name}_p_${mode}`)[i]))})${known}`;
+    }
     const [median, low, high] = ["median", "q16", "q84"].map((each) => Number(column(`${fields[j].name}_${each}`)[i]));
     const at = i * fields.length + j;
     const own = catalog.state[at] === State.measured ? `  [${number(catalog.value[at])}]` : "";

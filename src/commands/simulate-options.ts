@@ -1,5 +1,6 @@
 import type { Argv, Options } from "yargs";
 import { UserError } from "../errors.ts";
+import { parseKinds } from "../simulate/kinds.ts";
 import type { LabelTable } from "../simulate/joined.ts";
 import type { SimulationInput } from "../simulate/options.ts";
 import { loadSurvey } from "../survey/survey.ts";
@@ -10,7 +11,7 @@ type PathOf<T> = {
   [K in keyof T & string]: NonNullable<T[K]> extends readonly unknown[]
     ? K
     : NonNullable<T[K]> extends object
-      ? `${K}.${PathOf<NonNullable<T[K]>>}`
+      ? K | `${K}.${PathOf<NonNullable<T[K]>>}`
       : K;
 }[keyof T & string];
 
@@ -43,6 +44,12 @@ const flags: Readonly<Record<string, Flag>> = {
   bright: { to: "selection.bright", group: SAMPLE, type: "number", describe: "brightest one; default: 14 [AB mag]" },
   "min-z": { to: "redshift.min", group: SAMPLE, type: "number", describe: "lowest redshift; default: 0.005" },
   "max-z": { to: "redshift.max", group: SAMPLE, type: "number", describe: "highest redshift, up to 1.5; default: 1.2" },
+  kinds: {
+    to: "kinds",
+    group: SAMPLE,
+    type: "string",
+    describe: "shares of galaxies, stars and quasars, e.g. galaxy=1,star=0.3,quasar=0.05; default: galaxies alone",
+  },
   "median-z": {
     to: "redshift.median",
     group: SAMPLE,
@@ -251,6 +258,7 @@ export function simulationInput(args: Readonly<Record<string, unknown>>): Simula
     if (inner === undefined) input[key] = args[name];
     else input[key] = { ...(input[key] as object | undefined), [inner]: args[name] };
   }
+  if (typeof input.kinds === "string") input.kinds = parseKinds(input.kinds);
   // another seed, other offsets
   if (input.offsets !== undefined) Object.assign(input.offsets as object, { seed: `${String(input.seed)}:offsets` });
   return input;

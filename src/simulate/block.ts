@@ -4,11 +4,13 @@ import { createRng, type Rng } from "../random.ts";
 import type { Survey } from "../survey/survey.ts";
 import { cardelli } from "./dust.ts";
 import { ewLabels } from "./lines.ts";
-import { createObserver, type Observer, observe } from "./noise.ts";
+import { drawKind, type Kind } from "./kinds.ts";
+import { createObserver, type Observer, observe, type Target } from "./noise.ts";
 import type { SimulationOptions } from "./options.ts";
 import { createForeground, type Foreground } from "./foreground.ts";
 import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
 import { drawGalaxy, drawRedshift, type Galaxy } from "./population.ts";
+import { createQuasars, createStars, FARTHEST_HOST, type PointSources } from "./point-sources.ts";
 import { type Row, tableOf } from "./rows.ts";
 import { createPhotometer, lastIndex, type Photometer } from "./photometer.ts";
 import { createSpectrum, createTemplates, mixOf, type StellarMix, synthesise, type Templates } from "./synthesis.ts";
@@ -41,6 +43,7 @@ export interface Simulation {
   readonly selectionBand: number;
   /** Of nature and the wide population, where that is wanted. */
   readonly mixture: Mixture | undefined;
+  readonly pointSources: { readonly star: PointSources; readonly quasar: PointSources };
 }
 
 /**
@@ -76,13 +79,17 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
   const to = lastIndex(passbands);
   const stars = grid === undefined ? createStellarModel(to) : createGridModel(grid);
-  const templates = createTemplates(options.redshift.max, { ...options.physics, stars, to });
+  const farthest = options.kinds === undefined ? 0 : FARTHEST_HOST;
+  const templates = createTemplates(Math.max(options.redshift.max, farthest), { ...options.physics, stars, to });
   const selection = createSelection(passbands[selectionBand], templates, options);
+  const photometer = createPhotometer(passbands, templates);
+  const { bright, faint } = options.selection;
+  const limits = { bright, faint, band: selectionBand, pivot: passbands[selectionBand].pivot, ...photometer };
   return {
     survey,
     options,
     templates,
-    photometer: createPhotometer(passbands, templates),
+    photometer,
     foreground: createForeground(passbands, options),
     observer: createObserver(
       survey,
@@ -92,6 +99,7 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
     selection,
     selectionBand,
     mixture: options.population === "wide" ? createMixture(selectedParts(selection, options)) : undefined,
+    pointSources: { star: createStars(limits), quasar: createQuasars(limits) },
   };
 }
 
@@ -115,40 +123,52 @@ function selectedParts(selection: Selection, options: SimulationOptions): { natu
   return { natural: part(false), wide: part(true) };
 }
 
+/** An object before it is observed. */
 interface Parent {
-  readonly galaxy: Galaxy;
-  readonly mix: StellarMix;
+  readonly kind: Kind;
+  /** Noise-free total fluxes, behind the Milky Way's dust. [nBand] */
   readonly fluxes: Float64Array;
+  /** In the order of `LABELS`; NaN where the kind has none. */
   readonly labels: readonly number[];
-  /** Nature's density over that of what it was drawn from. */
-  readonly weight: number | undefined;
+  /** Nature's density over that of what it was drawn from; undefined where all is nature's. */
+  readonly weight?: number | undefined;
+  /** What its size follows from; point sources have none. */
+  readonly target: Pick<Target, "redshift" | "logMass">;
 }
 
-function labelsOf(galaxy: Galaxy, mix: StellarMix, widths: readonly number[]): number[] {
+function labelsOf(galaxy: Galaxy, mix: StellarMix, av: number, widths: readonly number[]): number[] {
   const logRate = Math.log10(Math.max(mix.rate, 10 ** (galaxy.logMass + LEAST_SPECIFIC_RATE)));
-  return [galaxy.redshift, galaxy.logMass, mix.logZ, galaxy.avStars, mix.age, logRate, ...widths];
+  return [galaxy.redshift, galaxy.logMass, mix.logZ, av, mix.age, logRate, ...widths];
 }
 
-/** Fluxes as the table has them before noise: behind the Milky Way's dust, corrected for it where that is wanted. */
-function fluxesBehind(
-  { foreground, photometer }: Simulation,
-  work: ReturnType<typeof createSpectrum>,
-  z: number,
-  pointing: number,
-): Float64Array {
-  const fluxes = photometer.fluxes(work, z, foreground.av[pointing]);
+/** Fluxes behind the Milky Way's dust as the table has them before noise: corrected for it where that is wanted. */
+function corrected({ foreground }: Simulation, fluxes: Float64Array, pointing: number): Float64Array {
   const { correction } = foreground;
   return correction === undefined ? fluxes : fluxes.map((flux, j) => flux * correction[pointing * fluxes.length + j]);
 }
 
-/** Draws one galaxy within the magnitude limits: quick magnitudes first, then the exact one. */
-function drawParent(
+type Work = ReturnType<typeof createSpectrum>;
+
+/** A galaxy of a pointing, rendered: fluxes and rest-frame equivalent widths. */
+function renderGalaxy(
   simulation: Simulation,
-  work: ReturnType<typeof createSpectrum>,
+  work: Work,
+  galaxy: Galaxy,
+  mix: StellarMix,
   pointing: number,
-  rng: Rng,
-): Parent {
-  const { mixture, options, photometer, selection, templates } = simulation;
+): { readonly fluxes: Float64Array; readonly widths: number[] } {
+  const { foreground, photometer, templates } = simulation;
+  const { redshift } = galaxy;
+  const [from, to] = photometer.extent(redshift);
+  synthesise(work, templates, galaxy, mix, from, to);
+  const widths = equivalentWidths(work);
+  const fluxes = photometer.fluxes(work, redshift, foreground.av[pointing]);
+  return { fluxes: corrected(simulation, fluxes, pointing), widths };
+}
+
+/** Draws one galaxy within the magnitude limits: quick magnitudes first, then the exact one. */
+function drawGalaxyParent(simulation: Simulation, work: Work, pointing: number, rng: Rng): Parent {
+  const { mixture, options, selection } = simulation;
   const { faint, bright } = options.selection;
   const range = [options.redshift.min, options.redshift.max] as const;
   const { pivot } = simulation.observer.bands[simulation.selectionBand];
@@ -166,18 +186,45 @@ function drawParent(
     const mix = mixOf(galaxy);
     const quick = selection.magnitude(redshift, mix, galaxy) + extinction;
     if (quick > faint + 0.2 || quick < bright - 0.5) continue;
-    const [from, to] = photometer.extent(redshift);
-    synthesise(work, templates, galaxy, mix, from, to);
-    const widths = equivalentWidths(work);
-    const fluxes = fluxesBehind(simulation, work, redshift, pointing);
+    const { fluxes, widths } = renderGalaxy(simulation, work, galaxy, mix, pointing);
     const magnitude = magnitudeOfFlux(fluxes[simulation.selectionBand] * FLUX_UNIT, pivot);
     if (magnitude > faint || magnitude < bright) continue;
+    const labels = labelsOf(galaxy, mix, work.av, widths);
     const weight = draws.wide === undefined ? undefined : mixture?.weight(draws.wide);
-    return { galaxy, mix, fluxes, labels: labelsOf(galaxy, mix, widths), weight };
+    return { kind: "galaxy", fluxes, labels, weight, target: { redshift, logMass } };
   }
   throw new UserError(
     `simulate: no galaxy in ${MOST_ATTEMPTS} draws has ${bright} < ${options.selection.band} < ${faint} at z ${range.join(" - ")}`,
   );
+}
+
+/** Draws one star or quasar: of its labels only a quasar's redshift is told. */
+function drawPointSource(
+  simulation: Simulation,
+  work: Work,
+  kind: "star" | "quasar",
+  pointing: number,
+  rng: Rng,
+): Parent {
+  const { foreground, options, photometer } = simulation;
+  const { fluxes, redshift } = simulation.pointSources[kind].draw(rng, {
+    direct: (spectrum) => corrected(simulation, photometer.direct(spectrum, foreground.av[pointing]), pointing),
+    galaxy(z, logMass) {
+      const drawn = drawGalaxy(rng, z, logMass, options.physics);
+      const host = { ...drawn, gas: { ...drawn.gas, nucleus: undefined } };
+      return renderGalaxy(simulation, work, host, mixOf(host), pointing).fluxes;
+    },
+  });
+  const labels = LABELS.map((name) => (name === "z" ? (redshift ?? Number.NaN) : Number.NaN));
+  return { kind, fluxes, labels, target: {} };
+}
+
+function drawParent(simulation: Simulation, work: Work, pointing: number, rng: Rng): Parent {
+  const { kinds } = simulation.options;
+  const kind = kinds === undefined ? "galaxy" : drawKind(rng, kinds);
+  return kind === "galaxy"
+    ? drawGalaxyParent(simulation, work, pointing, rng)
+    : drawPointSource(simulation, work, kind, pointing, rng);
 }
 
 /** Simulates parents [block * BLOCK_SIZE, ...) of the run, at most `count` of them: one table of count x draws rows. */
@@ -188,14 +235,16 @@ export function simulateBlock(simulation: Simulation, block: number, count = BLO
   const rows: Row[] = [];
   for (let i = 0; i < count; i++) {
     const pointing = rng.integer(options.pointings);
-    const { fluxes, labels, weight } = drawParent(simulation, work, pointing, rng);
+    const { kind, fluxes, labels, target, weight } = drawParent(simulation, work, pointing, rng);
+    // a network that only ever saw galaxies must not claim to know that all are
+    const category = options.kinds === undefined ? "" : kind;
     const parentId = `${options.seed}-${block * BLOCK_SIZE + i}`;
     const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
     // a stream of its own: the same galaxies however they are observed
     const noise = createRng(`${parentId}:noise`);
     for (let draw = 0; draw < options.draws; draw++) {
-      const observation = observe(observer, fluxes, pointing, noise, { redshift: labels[0], logMass: labels[1] });
-      rows.push({ objectId: `${parentId}-${draw}`, parentId, tile, observation, labels, weight });
+      const observation = observe(observer, fluxes, pointing, noise, target);
+      rows.push({ objectId: `${parentId}-${draw}`, parentId, tile, observation, labels, category, weight });
     }
   }
   return tableOf(rows, observer, survey, LABELS);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../errors.ts";
+import { kindShares } from "./kinds.ts";
 
 /** What a simulation run can be told; the recipe section `simulate` and the command line compose it. */
 export const simulationOptions = z.strictObject({
@@ -37,6 +38,7 @@ export const simulationOptions = z.strictObject({
         .describe("n(z) proportional to z^2 exp(-(z/z0)^1.5) with this median; without it, volume and magnitude limit"),
     })
     .prefault({}),
+  kinds: kindShares.optional().describe("kinds of object, relative numbers; galaxies alone without it"),
   ssp: z
     .array(z.string())
     .min(1)

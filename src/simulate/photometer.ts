@@ -11,8 +11,15 @@ export interface Photometer {
    * (default 0); NaN in bands that reach beyond the grid, where dust would shine. [nBand]
    */
   fluxes(spectrum: Spectrum, z: number, av?: number): Float64Array;
+  /**
+   * The same of an observed-frame spectrum [1e-19 erg/s/cm2/A] on the grid, which must be filled over `observed`; its own
+   * lines are in it.
+   */
+  direct(this: void, spectrum: Float64Array, av?: number): Float64Array;
   /** Grid indices needed at redshift z: [from, to). */
   extent(z: number): readonly [number, number];
+  /** Grid indices of observed wavelengths that the bands need: [from, to). */
+  readonly observed: readonly [number, number];
 }
 
 /** Extinction is exact at every STRIDEth grid point and linear in between. */
@@ -62,8 +69,20 @@ export function createPhotometer(bands: readonly Passband[], templates: Template
       Math.min(end, Math.max(Math.ceil(last - shift) + 2, Math.ceil(gridIndex(LABEL_RANGE[1])))),
     ];
   };
+  const onGrid = [Math.max(0, first), Math.min(GRID_SIZE, last + 1)] as const;
   return {
     extent,
+    observed: onGrid,
+    direct(spectrum, av = 0) {
+      observed.fill(0);
+      observed.set(spectrum.subarray(...onGrid), onGrid[0] - first);
+      if (av > 0) extinguish(observed, av);
+      return Float64Array.from(bands, (band) => {
+        if (band.first + band.weights.length > GRID_SIZE) return Number.NaN;
+        const offset = band.first - first;
+        return band.weights.reduce((sum, weight, j) => sum + weight * observed[offset + j], 0);
+      });
+    },
     fluxes(spectrum, z, av = 0) {
       const shift = Math.log1p(z) / LOG_STEP;
       const whole = Math.floor(shift);

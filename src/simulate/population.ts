@@ -1,4 +1,5 @@
 import type { Rng } from "../random.ts";
+import { createCells } from "./cells.ts";
 import { ageOfUniverse, volumeElement } from "./cosmology.ts";
 import { type AttenuationShape, bumpOfSlope } from "./dust.ts";
 import type { Gas } from "./lines.ts";
@@ -15,8 +16,9 @@ export interface Galaxy {
   readonly logZ: number;
   /** How far the first and last stars lie below and above the mean abundance (`enrichedAbundances`). */
   readonly enrichment: number;
-  /** V-band attenuation of the stars and extinction of the gas [mag]. */
+  /** V-band attenuation by the diffuse dust, which dims all stars [mag]. */
   readonly avStars: number;
+  /** V-band extinction of gas and of the stars still in their clouds, diffuse dust included [mag]. */
   readonly avGas: number;
   readonly attenuation: AttenuationShape;
   /** Velocity dispersion of stars and gas [km/s]. */
@@ -52,10 +54,21 @@ function mainSequence(logMass: number, z: number): number {
   return 0.412 - Math.log10(1 + 10 ** (-0.718 * (logMass - 10.59))) + 2.6 * Math.log10(1 + z);
 }
 
-/**
- * A burst that began `time` ago, or is going on: then only the part of its mass that it has had time for is there. They
- * come to old and young galaxies alike.
- */
+/** Shares of the histories that a smooth law misses. */
+const SHARES = {
+  /** A rise of some per cent within the last 500 Myr, in old galaxies (rejuvenated) and young ones alike. */
+  recentBurst: 0.1,
+  /** Of quenched galaxies, those that stopped within the last 1.5 Gyr; and of these, those that stopped after a burst. */
+  quickQuenching: 0.15,
+  postStarburst: 0.08,
+} as const;
+
+/** Share of galaxies in a burst of 1 - 30 Myr: dwarfs flicker, massive galaxies hardly do; more did in the past. */
+function youngBurstShare(logMass: number, z: number): number {
+  return Math.min(0.3, (0.0001 + 0.0018 * logistic((9.3 - logMass) / 0.35)) * (1 + z) ** 1.5);
+}
+
+/** A burst that began `time` ago, or is going on: then only the part of its mass that it has had time for is there. */
 function drawBurst(rng: Rng): History["burst"] {
   const duration = 0.04 * 10 ** (0.8 * rng.uniform());
   const time = 0.01 + 0.5 * rng.uniform();
@@ -63,7 +76,26 @@ function drawBurst(rng: Rng): History["burst"] {
   return { time, duration: Math.min(duration, time), fraction };
 }
 
-function drawHistory(rng: Draws, logMass: number, z: number, isQuenched: boolean): History {
+/** A burst that is going on or has just ended, of 0.3 - 30 % of the mass: extreme emitters. */
+function drawYoungBurst(rng: Rng): History["burst"] {
+  const duration = 0.001 * 10 ** (1.48 * rng.uniform());
+  const time = duration * (0.1 + 1.1 * rng.uniform());
+  const fraction = 10 ** (-2.7 + 2.2 * rng.uniform()) * Math.min(1, time / duration);
+  return { time, duration: Math.min(duration, time), fraction };
+}
+
+interface DrawnHistory {
+  readonly history: History;
+  /** log10 of the star formation rate of the last 30 Myr relative to the main sequence. */
+  readonly excess: number;
+}
+
+/** Time over which the star formation is averaged that rules the gas [Gyr]. */
+const GAS_TIME = 0.03;
+/** Formed per surviving mass, about. */
+const LOG_FORMED = 0.24;
+
+function drawHistory(rng: Draws, logMass: number, z: number, isQuenched: boolean): DrawnHistory {
   const age = ageOfUniverse(z);
   const early = isQuenched ? 0.73 : 0.68 + 0.05 * clamp(logMass - 10, -2, 1);
   let start = age * clamp(early + (isQuenched ? 0.17 : 0.22) * deviate(rng, "start"), 0.2, 0.97);
@@ -71,10 +103,11 @@ function drawHistory(rng: Draws, logMass: number, z: number, isQuenched: boolean
   const spread = 0.16 + 0.08 * logistic((9.3 - logMass) / 0.3);
   // tilted by what eCALIFA's rates and DESI's Halpha ask for
   const tilt = 0.1 * clamp(logMass - 9.9, -1, 1.2);
-  let logRate = mainSequence(logMass, z) + tilt - logMass + 9 - 0.24 + spread * deviate(rng, "rate");
+  const sequence = mainSequence(logMass, z) + tilt - logMass + 9 - LOG_FORMED;
+  let logRate = sequence + spread * deviate(rng, "rate");
   let [truncation, truncationTime] = [1, 0];
   if (isQuenched) {
-    if (chance(rng, 0.15)) {
+    if (chance(rng, SHARES.quickQuenching)) {
       truncation = 10 ** (-1 - 1.5 * rng.uniform());
       truncationTime = Math.min(0.05 + 1.5 * rng.uniform(), 0.5 * start);
     } else logRate -= clamp(2 + 0.55 * deviate(rng, "quenching"), 0.8, 4);
@@ -83,19 +116,30 @@ function drawHistory(rng: Draws, logMass: number, z: number, isQuenched: boolean
   start = Math.min(start, 1.85 / rate);
   const startOverTau = solveStartOverTau(rate * start, start);
   const recentFactor = 10 ** (0.1 * rng.normal());
-  const burst = drawBurst(rng);
-  const hasBurst = chance(rng, 0.1);
-  return { start, startOverTau, recentFactor, truncation, truncationTime, burst: hasBurst ? burst : undefined };
+  let burst = drawBurst(rng);
+  if (!chance(rng, SHARES.recentBurst)) burst = undefined;
+  const young = drawYoungBurst(rng);
+  const [isYoung, isPost] = [chance(rng, youngBurstShare(logMass, z)), chance(rng, SHARES.postStarburst)];
+  const strength = 10 ** (-1.3 + 0.9 * rng.uniform());
+  if (isQuenched && truncationTime > 0 && isPost) {
+    const duration = Math.min(0.2, 0.4 * start);
+    burst = { time: truncationTime + duration, duration, fraction: strength };
+  } else if (isYoung && !isQuenched) burst = young;
+  const recent = burst === undefined || burst.time > GAS_TIME ? 0 : burst.fraction / GAS_TIME;
+  const excess = Math.log10(rate * recentFactor * (truncationTime > 0 ? truncation : 1) + recent) - sequence;
+  return { history: { start, startOverTau, recentFactor, truncation, truncationTime, burst }, excess };
 }
 
 /**
  * log10 Z [Zsun] of the stars: like Gallazzi et al. (2005, MNRAS 362, 41, table 2) at high mass, higher below 10^10 Msun,
- * as resolved spectroscopy finds (the eCALIFA table of the tests).
+ * as resolved spectroscopy finds (the eCALIFA table of the tests), with the slope of Kirby et al. (2013, ApJ 779, 102) for
+ * dwarfs.
  */
 function drawMetallicity(rng: Draws, logMass: number): number {
-  const median = 0.16 - 0.62 * logistic(-(logMass - 9.85) / 0.42);
+  const dwarf = 0.3 * Math.max(0, 9 - logMass);
+  const median = 0.16 - 0.62 * logistic(-(logMass - 9.85) / 0.42) - dwarf;
   const scatter = 0.13 + 0.14 * logistic(-(logMass - 10.4) / 0.35);
-  return clamp(median + scatter * deviate(rng, "metals"), -1, 0.4);
+  return clamp(median + scatter * deviate(rng, "metals"), -2, 0.4);
 }
 
 /** Fundamental metallicity relation (Curti et al. 2020, MNRAS 491, 944, eq. 5 and table 6). */
@@ -115,7 +159,7 @@ const FULL_PHYSICS: Physics = { attenuation: "kriek-conroy", enrichment: 0.6, ve
 
 /** Slope and bump: steeper where there is little dust (after Salim, Boquien & Lee 2018, ApJ 859, 11). */
 function drawAttenuation(rng: Rng, av: number): AttenuationShape {
-  const slope = clamp(-0.25 + 0.3 * Math.log10(av / 0.3) + 0.15 * rng.normal(), -0.8, 0.2);
+  const slope = clamp(-0.25 + 0.3 * Math.log10(Math.max(av, 0.01) / 0.3) + 0.15 * rng.normal(), -0.8, 0.2);
   return { slope, bump: Math.max(0, bumpOfSlope(slope) + 0.4 * rng.normal()) };
 }
 
@@ -125,18 +169,39 @@ function drawDispersion(rng: Rng, logMass: number): number {
   return Math.max(30, 10 ** (2.07 + (x < 0 ? 0.403 : 0.293) * x + 0.08 * rng.normal()));
 }
 
+/**
+ * How the gas follows the galaxy's own star formation, per dex above the main sequence: fresh gas dilutes oxygen, nitrogen
+ * is made late, and young stars ionise more. Fitted to how DESI's line ratios run with EW(Halpha) at fixed luminosity.
+ */
+const [DILUTION, NITROGEN, IONISATION] = [0.03, 0.2, 0.1];
+
 /** Draws everything but redshift and mass; what is named in a draw is flatter in the wide population. */
 export function drawGalaxy(rng: Draws, redshift: number, logMass: number, physics: Physics = FULL_PHYSICS): Galaxy {
   const isQuenched = chance(rng, quenchedFraction(logMass, redshift));
-  const history = drawHistory(rng, logMass, redshift, isQuenched);
-  const dusty = isQuenched ? 0.14 : 0.14 + 0.68 * logistic((logMass - 9.9) / 0.45);
-  const avStars = Math.min(dusty * Math.exp(0.55 * deviate(rng, "dust")), 4);
+  const { history, excess } = drawHistory(rng, logMass, redshift, isQuenched);
+  const dusty = isQuenched ? 0.14 : 0.16 + 0.66 * logistic((logMass - 9.9) / 0.45);
+  const dustiness = deviate(rng, "dust");
+  // as wide at a given mass as eCALIFA's, down to none
+  const scatter = 0.8 + 0.3 * logistic((9.5 - logMass) / 0.3);
+  const avStars = clamp(0.68 * dusty * Math.exp(scatter * dustiness + 0.25 * rng.normal()) - 0.03, 0, 4);
   // what gas is left in quenched galaxies sits in dust: their Balmer decrements are not those of their stars
-  const avGas = Math.min((avStars / 0.44 + (isQuenched ? 0.7 : 0.2)) * Math.exp(0.25 * rng.normal()), 8);
-  const oxygen = 0.01 + oxygenAbundance(logMass, mainSequence(logMass, redshift)) + 0.09 * deviate(rng, "oxygen");
-  const nitrogen = -0.01 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2);
-  const ionisation = -0.35 * (oxygen - 8.6) + 0.12 * deviate(rng, "ionisation") + 0.3 * Math.log10(1 + redshift);
-  const hasNucleus = chance(rng, 0.48 * logistic((logMass - 10.45) / 0.25));
+  const gasMedian = (dusty * Math.exp(0.5 * dustiness)) / 0.48 + (isQuenched ? 0.65 : 0.1);
+  const avGas = clamp(gasMedian * Math.exp(0.25 * rng.normal()), avStars, 8);
+  const own = clamp(excess, -0.5, 1.3);
+  const oxygen =
+    0.01 +
+    oxygenAbundance(logMass, mainSequence(logMass, redshift) + own) -
+    DILUTION * own +
+    0.08 * deviate(rng, "oxygen");
+  const nitrogen = -0.01 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2) - NITROGEN * own;
+  const ionisation =
+    -0.07 -
+    0.35 * (oxygen - 8.6) +
+    0.11 * deviate(rng, "ionisation") +
+    0.3 * Math.log10(1 + redshift) +
+    IONISATION * own +
+    0.3 * Math.max(0, own - 0.35);
+  const hasNucleus = chance(rng, 0.56 * logistic((logMass - 10.45) / 0.25));
   const hardness = clamp(0.25 + 0.35 * Math.abs(rng.normal()), 0, 1);
   // drawn whatever the options, so that switching a part off leaves the rest of the galaxy as it is
   const attenuation = drawAttenuation(rng, avStars);
@@ -158,9 +223,9 @@ export function drawGalaxy(rng: Draws, redshift: number, logMass: number, physic
         gas: starFormingGas(oxygen, ionisation, nitrogen),
         strength: 10 ** (-0.015 + 0.14 * deviate(rng, "lines")),
       },
-      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.45 * 10 ** (0.4 * rng.normal()) },
+      old: { gas: activeGas(0, 0.35 * rng.normal()), strength: 0.47 * 10 ** (0.4 * rng.normal()) },
       nucleus: hasNucleus
-        ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.85 + hardness + 0.5 * rng.normal() }
+        ? { gas: activeGas(hardness, 0.3 * rng.normal()), strength: 28.75 + 1.5 * hardness + 0.55 * rng.normal() }
         : undefined,
     },
   };
@@ -191,29 +256,6 @@ export interface Proposal {
   draw(rng: Draws): RedshiftMass;
   /** Nature's mass at a redshift. */
   drawMass(rng: Rng, redshift: number): number;
-}
-
-/** Index of the first cell of [from, to] whose cumulative sum exceeds `target`. */
-function findCell(cumulative: Float64Array, target: number, from: number, to: number): number {
-  let [low, high] = [from, to];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (cumulative[middle] > target) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
-/** Sums of what stands in the cells up to each, and that of all. */
-interface Cells {
-  readonly cumulative: Float64Array;
-  readonly total: number;
-}
-
-function accumulate(cells: Float64Array): Cells {
-  let total = 0;
-  const cumulative = cells.map((cell) => (total += cell));
-  return { cumulative, total };
 }
 
 /**
@@ -248,8 +290,8 @@ export function createProposal(
   massToLight: (z: number) => number,
 ): Proposal {
   const dz = (range[1] - range[0]) / N_Z;
-  const cells = new Float64Array(N_Z * N_MASS);
-  const wideCells = new Float64Array(N_Z * N_MASS);
+  const weights = new Float64Array(N_Z * N_MASS);
+  const wideWeights = new Float64Array(N_Z * N_MASS);
   for (let i = 0; i < N_Z; i++) {
     const z = range[0] + (i + 0.5) * dz;
     const volume = volumeElement(z);
@@ -257,29 +299,25 @@ export function createProposal(
     const from = i * N_MASS;
     for (let j = 0; j < N_MASS; j++) {
       const isReached = brightest - 2.5 * (massAt(j) + MASS_STEP / 2) < limits.faint;
-      if (isReached) cells[from + j] = volume * massFunction(massAt(j), z);
+      if (isReached) weights[from + j] = volume * massFunction(massAt(j), z);
     }
-    fillWide(wideCells.subarray(from, from + N_MASS), z, brightest, limits);
+    fillWide(wideWeights.subarray(from, from + N_MASS), z, brightest, limits);
   }
-  const { cumulative, total } = accumulate(cells);
-  const ofWide = accumulate(wideCells);
+  const cells = createCells(weights);
+  const wideCells = createCells(wideWeights);
   const massOf = (cell: number, rng: Rng): number => LEAST_MASS + ((cell % N_MASS) + rng.uniform()) * MASS_STEP;
   return {
-    isEmpty: total === 0,
+    isEmpty: cells.total === 0,
     draw(rng) {
       const { wide } = rng;
-      const from = wide?.isWide === true ? ofWide : { cumulative, total };
-      const cell = findCell(from.cumulative, rng.uniform() * from.total, 0, cells.length - 1);
-      if (wide !== undefined) wide.logRatio += Math.log((wideCells[cell] / ofWide.total) * (total / cells[cell]));
+      const cell = (wide?.isWide === true ? wideCells : cells).draw(rng);
+      const ratio = (wideWeights[cell] / wideCells.total) * (cells.total / weights[cell]);
+      if (wide !== undefined) wide.logRatio += Math.log(ratio);
       return { redshift: range[0] + (Math.floor(cell / N_MASS) + rng.uniform()) * dz, logMass: massOf(cell, rng) };
     },
     drawMass(rng, redshift) {
       const i = clamp(Math.floor((redshift - range[0]) / dz), 0, N_Z - 1);
-      const from = i === 0 ? 0 : cumulative[i * N_MASS - 1];
-      const to = cumulative[(i + 1) * N_MASS - 1];
-      const last = (i + 1) * N_MASS - 1;
-      if (to <= from) return massOf(last, rng);
-      return massOf(findCell(cumulative, from + rng.uniform() * (to - from), i * N_MASS, last), rng);
+      return massOf(cells.draw(rng, i * N_MASS, (i + 1) * N_MASS - 1), rng);
     },
   };
 }

@@ -13,11 +13,14 @@ export interface Row {
   readonly labels: readonly number[];
   /** How many of nature's galaxies it stands for, relative to the others; undefined where all are nature's. */
   readonly weight?: number | undefined;
+  /** Its class; empty or absent = not told. */
+  readonly category?: string;
 }
 
 /**
  * Columns as the public tables have them: object_id, parent_id, tile, `<BAND>`, `<BAND>_err`, `<BAND>_state` for bands
- * with detections and non-detections, the labels, `prior_weight` of a wide population, and how many bands of the row each mechanism cost: `missing_edge`, ...
+ * with detections and non-detections, the labels, `prior_weight` of a wide population, CLASS, and how many bands of the row
+ * each mechanism cost: `missing_edge`, ...
  * What is missing is NaN.
  */
 export function tableOf(
@@ -62,6 +65,7 @@ export function tableOf(
     const data = Float32Array.from(rows, ({ weight }) => weight ?? 1);
     columns.push({ name: "prior_weight", type: "float32", width: 1, description, data });
   }
+  columns.push(text("CLASS", (row) => row.category ?? ""));
   MECHANISMS.forEach(([mechanism, meaning], m) => {
     const data = Uint8Array.from(rows, (row) => row.observation.cause.reduce((n, one) => n + Number(one === m + 1), 0));
     const description = `bands of the row without flux: ${meaning}`;

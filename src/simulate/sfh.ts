@@ -70,6 +70,21 @@ export function formedMass(history: History): Float64Array {
   return formed;
 }
 
+/**
+ * The same masses for the light of age bins: stars of the bin in which the first ones formed are younger than its mean, and
+ * some of their mass is counted to the bin before (linear in log age). Otherwise distant galaxies would have stars older
+ * than the universe. Changes `formed`.
+ */
+export function clipOldest(formed: Float64Array, start: number): void {
+  const i = AGE_EDGES.findIndex((low, k) => k < N_AGE && low < start && AGE_EDGES[k + 1] > start);
+  if (i < 2) return;
+  const [before, low, high] = [AGE_EDGES[i - 1], AGE_EDGES[i], AGE_EDGES[i + 1]];
+  // geometric means: of the bin before, of this one, and of its part that has stars
+  const own = Math.log(Math.sqrt(low * start) / Math.sqrt(before * low)) / Math.log(Math.sqrt(high / before));
+  formed[i - 1] += (1 - own) * formed[i];
+  formed[i] *= own;
+}
+
 /** Mass that Kroupa's (2001) stars return, relative to Chabrier's: the same massive stars in 1.06 times the mass. */
 const RETURNED = 1 / 1.06;
 

@@ -199,12 +199,19 @@ function smoothBasis(): { from: number; rows: Float64Array[]; kept: Float64Array
 
 /** How far, in dex, spectral features follow metallicity below the fit; they fade instead of growing without end. */
 const FEATURE_REACH = 0.3;
+/**
+ * How far, in dex, brightness and slope of the continuum follow: mass-to-light ratios level off (Bruzual & Charlot 2003),
+ * V - I flattens out while B - V goes on falling, as globular clusters show (Harris 1996, AJ 112, 1487).
+ */
+const [BRIGHTNESS_REACH, SLOPE_REACH] = [0.45, 1.6];
+/** What the blue gains over the slope, in ln L per dex that the slope is behind; and where [Angstrom]. */
+const BLUE_EXCESS = { strength: 0.22, centre: 5000, width: 250 } as const;
 /** Redward of these wavelengths features no longer follow: band heads would turn into bumps that no star has. */
 const FEATURE_FADE = [6000, 6800] as const;
 
 /**
- * Changes ln L of [M/H] = POOREST_FITTED to a lower one. `slope` is d ln L / d [M/H] of the fit: its smooth part is
- * extrapolated linearly, the features around it only by FEATURE_REACH.
+ * Changes ln L of [M/H] = POOREST_FITTED to a lower one. `slope` is d ln L / d [M/H] of the fit: its smooth
+ * part is followed as far as BRIGHTNESS_REACH and SLOPE_REACH, the features around it by FEATURE_REACH.
  */
 function extrapolate(
   ln: Float64Array,
@@ -213,24 +220,30 @@ function extrapolate(
   { from, rows, kept }: ReturnType<typeof smoothBasis>,
 ): void {
   const below = metallicity - POOREST_FITTED;
-  const reached = -FEATURE_REACH * (1 - Math.exp(below / FEATURE_REACH));
+  const upTo = (reach: number): number => -reach * (1 - Math.exp(below / reach));
+  const [reached, ...smoothReached] = [FEATURE_REACH, BRIGHTNESS_REACH, SLOPE_REACH].map(upTo);
   const amplitudes = rows.map((row) => row.reduce((sum, value, i) => sum + value * slope[from + i], 0));
+  const excess = BLUE_EXCESS.strength * (smoothReached[1] - below);
+  const blueExcess = (k: number): number =>
+    excess / (1 + Math.exp((gridWavelength(k) - BLUE_EXCESS.centre) / BLUE_EXCESS.width));
   for (let i = 0; i < rows[0].length; i++) {
-    const smooth = amplitudes[0] * rows[0][i] + amplitudes[1] * rows[1][i];
-    ln[from + i] += below * smooth + reached * kept[i] * (slope[from + i] - smooth);
+    const [level, tilt] = amplitudes.map((amplitude, j) => amplitude * rows[j][i]);
+    ln[from + i] += smoothReached[0] * level + smoothReached[1] * tilt + blueExcess(from + i);
+    ln[from + i] += reached * kept[i] * (slope[from + i] - level - tilt);
   }
   // beyond the basis: as at its ends
   const [first, last] = [from, from + rows[0].length - 1];
   const [blue, red] = [first, last].map((k) => {
-    const smooth = rows.reduce((sum, row, j) => sum + amplitudes[j] * row[k - from], 0);
-    return below * smooth + (k === first ? reached * (slope[k] - smooth) : 0);
+    const parts = rows.map((row, j) => amplitudes[j] * row[k - from]);
+    const smooth = parts.reduce((sum, part, j) => sum + smoothReached[j] * part, 0);
+    return smooth + blueExcess(k) + (k === first ? reached * (slope[k] - parts[0] - parts[1]) : 0);
   });
   for (let k = 0; k < first; k++) ln[k] += blue;
   for (let k = last + 1; k < GRID_SIZE; k++) ln[k] += red;
 }
 
 /**
- * The built-in single-burst populations: 1 Myr - 14 Gyr, [M/H] -1 - 0.4, extrapolated below the fitted -0.25. From grid
+ * The built-in single-burst populations: 1 Myr - 14 Gyr, [M/H] -2 - 0.4, extrapolated below the fitted -0.25. From grid
  * index `to` on they are not filled in.
  */
 export function createStellarModel(to = GRID_SIZE): StellarModel {

@@ -1,14 +1,14 @@
 import { bumpProfile, calzetti, cardelli } from "./dust.ts";
 import { GRID_SIZE, gridIndex, gridWavelength, LOG_STEP } from "./grid.ts";
 import { igmTransmission } from "./igm.ts";
-import { addLines, HALPHA_TO_HBETA, LINE_NAMES } from "./lines.ts";
+import { addLines, HALPHA_TO_HBETA, LINE_NAMES, lines } from "./lines.ts";
 import { nebularContinuum } from "./nebular.ts";
 import type { Galaxy } from "./population.ts";
-import { AGE_EDGES, enrichedAbundances, formedMass, N_AGE, summarise } from "./sfh.ts";
+import { AGE_EDGES, clipOldest, enrichedAbundances, formedMass, N_AGE, summarise } from "./sfh.ts";
 import { createStellarModel, type StellarModel } from "./stars.ts";
 
 /** Metallicity nodes of the templates [log10 Zsun]. */
-export const METALLICITIES = [-1, -0.7, -0.45, -0.25, -0.1, 0.06, 0.23, 0.4] as const;
+export const METALLICITIES = [-2, -1.45, -1, -0.7, -0.45, -0.25, -0.1, 0.06, 0.23, 0.4] as const;
 
 /**
  * Halpha luminosity of young stars per mass formed [erg/s/Msun] for the three youngest age bins: the rates of a constant
@@ -88,7 +88,7 @@ export function createTemplates(maxRedshift: number, parts: TemplateParts = {}):
 }
 
 export interface StellarMix {
-  /** Mass formed per age bin [Msun]. [nAge] */
+  /** Mass formed per age bin of the templates [Msun] (`clipOldest`). [nAge] */
   readonly formed: Float64Array;
   /** Lower metallicity node of each age bin and the weight of the next one. [nAge] */
   readonly nodes: Uint8Array;
@@ -132,6 +132,7 @@ export function mixOf(galaxy: Galaxy): StellarMix {
   const { surviving, age, rate } = summarise(formed, galaxy.history.start);
   const scale = 10 ** galaxy.logMass / surviving;
   for (let i = 0; i < N_AGE; i++) formed[i] *= scale;
+  clipOldest(formed, galaxy.history.start);
   const placed = placeMetallicities(formed, enrichedAbundances(formed, 10 ** galaxy.logZ, galaxy.enrichment));
   return { formed, ...placed, age, rate: (rate * scale) / 1e9 };
 }
@@ -142,6 +143,8 @@ export interface Spectrum {
   readonly stars: Float64Array;
   /** Reddened line luminosities in the order of LINE_NAMES [erg/s]. */
   readonly lines: Float64Array;
+  /** V-band attenuation of all starlight, of diffuse dust and birth clouds [mag]. */
+  av: number;
   /** Velocity dispersion of the lines [km/s]. */
   sigmaLines: number;
   readonly scratch: Float64Array;
@@ -149,14 +152,20 @@ export interface Spectrum {
 
 export function createSpectrum(): Spectrum {
   const [stars, lines, scratch] = [GRID_SIZE, LINE_NAMES.length, GRID_SIZE].map((size) => new Float64Array(size));
-  return { stars, lines, sigmaLines: 0, scratch };
+  return { stars, lines, av: 0, sigmaLines: 0, scratch };
 }
 
-function addStars(out: Float64Array, templates: Templates, mix: StellarMix, from: number, to: number): void {
-  out.fill(0, from, to);
+/** Adds the stars of the age bins first <= i < last. */
+function addStars(
+  out: Float64Array,
+  templates: Templates,
+  mix: StellarMix,
+  [first, last]: readonly [number, number],
+  [from, to]: readonly [number, number],
+): void {
   const spectra: Float32Array[] = [];
   const weights: number[] = [];
-  for (let i = 0; i < N_AGE; i++) {
+  for (let i = first; i < last; i++) {
     const [node, fraction] = [mix.nodes[i], mix.fractions[i]];
     for (const [at, share] of [
       [node, 1 - fraction],
@@ -168,6 +177,7 @@ function addStars(out: Float64Array, templates: Templates, mix: StellarMix, from
       weights.push(weight);
     }
   }
+  if (spectra.length === 0) return;
   // eight at a time: the sum is bound by memory traffic
   while (spectra.length % 8 !== 0) {
     spectra.push(spectra[0]);
@@ -203,6 +213,49 @@ function attenuateStars(out: Float64Array, templates: Templates, galaxy: Galaxy,
     for (let k = Math.max(from, j * STRIDE); k < end; k++) out[k] *= here + slope * (k - j * STRIDE);
   }
 }
+
+/** Age bins still in their birth clouds: 10 Myr (Charlot & Fall 2000, ApJ 539, 718). */
+const CLOUD_BINS = 3;
+const VISUAL_INDEX = Math.round(gridIndex(5500));
+
+/**
+ * All stars, those in their clouds dimmed by what the gas has more than the diffuse dust. Returns how much that dims the
+ * whole in V [mag].
+ */
+function addClouded(
+  into: Spectrum,
+  templates: Templates,
+  galaxy: Galaxy,
+  mix: StellarMix,
+  range: readonly [number, number],
+): number {
+  const { stars: out } = into;
+  const [from, to] = range;
+  out.fill(0, from, to);
+  addStars(out, templates, mix, [0, CLOUD_BINS], range);
+  const bare = out[VISUAL_INDEX];
+  const perK = PER_MAGNITUDE * (galaxy.avGas - galaxy.avStars);
+  if (bare > 0 && perK < 0) {
+    const { gas } = templates.dust;
+    const factor = (j: number): number => Math.exp(perK * gas[j]);
+    let next = factor(Math.floor(from / STRIDE));
+    for (let j = Math.floor(from / STRIDE); j * STRIDE < to; j++) {
+      const here = next;
+      next = factor(j + 1);
+      const slope = (next - here) / STRIDE;
+      const end = Math.min(to, (j + 1) * STRIDE);
+      for (let k = Math.max(from, j * STRIDE); k < end; k++) out[k] *= here + slope * (k - j * STRIDE);
+    }
+  }
+  const lost = bare - out[VISUAL_INDEX];
+  addStars(out, templates, mix, [CLOUD_BINS, N_AGE], range);
+  return 2.5 * Math.log10(1 + lost / out[VISUAL_INDEX]);
+}
+
+/** Equivalent width of the cold gas's NaD per magnitude of A_V [Angstrom] (after Chen et al. 2010, AJ 140, 445). */
+const SODIUM = 1;
+const SODIUM_LINE = LINE_NAMES.indexOf("NaD5893");
+const SODIUM_INDEX = Math.round(gridIndex(lines.NaD5893.wavelength));
 
 /** Adds the nebular continuum of an intrinsic Hbeta luminosity, reddened as the lines are. */
 function addNebular(
@@ -267,7 +320,7 @@ export function synthesise(
   from: number,
   to: number,
 ): void {
-  addStars(into.stars, templates, mix, from, to);
+  into.av = galaxy.avStars + addClouded(into, templates, galaxy, mix, [from, to]);
   broaden(into.stars, into.scratch, galaxy.sigmaStars, from, to);
   attenuateStars(into.stars, templates, galaxy, from, to);
   const { young, old, nucleus } = galaxy.gas;
@@ -276,6 +329,7 @@ export function synthesise(
   const youngHalpha = young.strength * YOUNG_HALPHA.reduce((sum, value, i) => sum + value * mix.formed[i], 0);
   const nuclearHalpha = nucleus === undefined ? 0 : 10 ** (nucleus.strength + galaxy.logMass);
   into.lines.fill(0);
+  into.lines[SODIUM_LINE] = -SODIUM * galaxy.avStars * into.stars[SODIUM_INDEX];
   addLines(into.lines, youngHalpha, young.gas, galaxy.avGas);
   addLines(into.lines, OLD_HALPHA * oldMass * old.strength, old.gas, galaxy.avGas);
   if (nucleus !== undefined) addLines(into.lines, nuclearHalpha, nucleus.gas, galaxy.avGas);

@@ -94,7 +94,16 @@ describe("dust", () => {
 
   test("the spectrum of a galaxy is attenuated by that curve, the lines by the Milky Way's", () => {
     const [galaxy] = drawMany(1, 0.1, "dust");
-    const bare = { ...galaxy, avStars: 0, avGas: 0, sigmaStars: 0, gas: { ...galaxy.gas, nucleus: undefined } };
+    // no dust but the diffuse: stars in their clouds have more
+    const history = { ...galaxy.history, truncation: 0, truncationTime: 0.02, burst: undefined };
+    const bare = {
+      ...galaxy,
+      history,
+      avStars: 0,
+      avGas: 0,
+      sigmaStars: 0,
+      gas: { ...galaxy.gas, nucleus: undefined },
+    };
     render(bare);
     const [stars, halpha] = [work.stars.slice(), lineOf("Halpha")];
     const attenuation = { slope: -0.3, bump: 2 };

@@ -1,159 +1,44 @@
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import { beforeAll, expect, test } from "vitest";
 import { readAll } from "../../src/io/columns.ts";
 import { openFits } from "../../src/io/fits.ts";
-import { createRng, type Rng } from "../../src/random.ts";
+import { createRng } from "../../src/random.ts";
 import { ionisation } from "../../src/report/bpt.ts";
 import { ksDistance } from "../../src/report/statistics.ts";
-import { createSimulation, simulateBlock } from "../../src/simulate/block.ts";
-import { luminosityDistance } from "../../src/simulate/cosmology.ts";
 import { gridIndex } from "../../src/simulate/grid.ts";
-import { simulationOptions } from "../../src/simulate/options.ts";
+import { LINE_NAMES } from "../../src/simulate/lines.ts";
+import { createPassband, magnitudeOfFlux } from "../../src/simulate/passband.ts";
 import { imfShift } from "../../src/survey/imf.ts";
 import { drawGalaxy } from "../../src/simulate/population.ts";
 import { AGE_EDGES, N_AGE } from "../../src/simulate/sfh.ts";
 import { createSpectrum, createTemplates, METALLICITIES, mixOf, synthesise } from "../../src/simulate/synthesis.ts";
 import { equivalentWidths } from "../../src/simulate/widths.ts";
-import { loadSurvey } from "../../src/survey/survey.ts";
 import { at, withData } from "./data.ts";
-import { fastSpecFitFactor } from "./fastspecfit.ts";
+import {
+  fibreLoss,
+  type Label,
+  LABEL_NAMES,
+  matchTo,
+  observeAsDesi,
+  readDesi,
+  type Sample,
+  simulateSample,
+} from "./desi-sample.ts";
 import { quantile, spearman } from "./statistics.ts";
-
-const lineNames = {
-  HALPHA_EW: "HALPHA",
-  HBETA_EW: "HBETA",
-  OIII5007_EW: "OIII_5007",
-  NII6584_EW: "NII_6584",
-  OII3727_EW: "OII_DOUBLET",
-} as const;
-type Label = keyof typeof lineNames;
-const LABEL_NAMES = Object.keys(lineNames) as Label[];
-
-interface Sample {
-  readonly z: number[];
-  /** log10 of the continuum at 6000 - 6300 A rest, f (1 + z) d_L^2 [1e-17 erg/s/cm2/A Mpc2]. */
-  readonly luminosity: number[];
-  readonly widths: Record<Label, number[]>;
-}
-
-/** DESI BGS; `errors` are 1 sigma, NaN where the line is not listed. */
-function readDesi(): Sample & { readonly errors: Record<Label, number[]> } {
-  const lines = gunzipSync(readFileSync(at("desi-bgs-ew/desi_bgs_ew_testset.csv.gz")))
-    .toString()
-    .split("\n");
-  const header = lines[0].trim().split(",");
-  const rows = lines
-    .slice(1)
-    .filter((line, i) => line !== "" && i % 9 === 0)
-    .map((line) => line.trim().split(","))
-    .filter((row) => Number(row[1]) > 0.065 && Number(row[1]) < 0.295);
-  const column = (name: string): number[] =>
-    rows.map((row) => (row[header.indexOf(name)] ? Number(row[header.indexOf(name)]) : Number.NaN));
-  const each = (of: (line: string) => number[]): Record<Label, number[]> =>
-    Object.fromEntries(LABEL_NAMES.map((label) => [label, of(lineNames[label])])) as Record<Label, number[]>;
-  return {
-    z: column("z"),
-    luminosity: column("cont_lum"),
-    widths: each((line) => column(`${line}_ew`)),
-    errors: each((line) => column(`${line}_ew_ivar`).map((ivar) => ivar ** -0.5)),
-  };
-}
-
-/** A flux-limited simulation without noise; its continuum comes from the narrow bands around 6150 A rest. */
-function simulateSample(): Sample {
-  const survey = loadSurvey("minijpas");
-  const options = simulationOptions.parse({
-    selection: { faint: 20.3 },
-    redshift: { min: 0.06, max: 0.3 },
-    noiseScale: 0,
-    calibrationFloor: 0,
-    zeroPointScale: 0,
-    missingFraction: 0,
-    foreground: { ebv: 0 },
-  });
-  const simulation = createSimulation(survey, options);
-  const tables = Array.from({ length: 24 }, (_, block) => simulateBlock(simulation, block));
-  const column = (name: string): number[] =>
-    tables.flatMap((table) => Array.from(table.columns.find((one) => one.name === name)?.data as Float32Array));
-  const bands = simulation.observer.bands.filter(({ band }) => band.group === "narrow");
-  const fluxes = bands.map(({ name }) => column(name));
-  const z = column("z");
-  const luminosity = z.map((redshift, i) => {
-    const wanted = 6150 * (1 + redshift);
-    const j = bands.findIndex(({ pivot }) => pivot > wanted);
-    const f = (wanted - bands[j - 1].pivot) / (bands[j].pivot - bands[j - 1].pivot);
-    const flux = ((1 - f) * fluxes[j - 1][i] + f * fluxes[j][i]) / 100;
-    return Math.log10(flux * (1 + redshift) * luminosityDistance(redshift) ** 2);
-  });
-  const widths = Object.fromEntries(LABEL_NAMES.map((name) => [name, column(name)])) as Sample["widths"];
-  return { z, luminosity, widths };
-}
-
-/**
- * log10 of all light over what a DESI fibre (1.5 arcsec) holds: the difference of the medians of the two flux-limited
- * samples, 0.40 at z 0.07 and 0.22 at 0.28. Luminosities of the table are fibre luminosities.
- */
-const fibreLoss = (z: number): number => 0.46 - 0.85 * z;
-
-/** For each galaxy of `target` one of the eight of `from` that are nearest in redshift and luminosity. */
-function matchTo(target: Sample, from: Sample, rng: Rng): number[] {
-  return target.z.map((z, i) => {
-    const luminosity = target.luminosity[i] + fibreLoss(z);
-    const near: [number, number][] = [];
-    for (let j = 0; j < from.z.length; j++) {
-      const distance = ((from.z[j] - z) / 0.03) ** 2 + ((from.luminosity[j] - luminosity) / 0.12) ** 2;
-      if (near.length < 8) near.push([distance, j]);
-      else {
-        let worst = 0;
-        for (let k = 1; k < 8; k++) if (near[k][0] > near[worst][0]) worst = k;
-        if (distance < near[worst][0]) near[worst] = [distance, j];
-      }
-    }
-    return near[rng.integer(near.length)][1];
-  });
-}
-
-/** Errors of DESI galaxies with about the same width, and for Balmer lines those of the absorption beneath them [Angstrom]. */
-function createErrors(widths: readonly number[], errors: readonly number[], absorption: number) {
-  const measured = widths.flatMap((width, i) => (width > 0 && errors[i] > 0 ? [[width, errors[i]] as const] : []));
-  measured.sort((a, b) => a[0] - b[0]);
-  return (truth: number, rng: Rng): number => {
-    let [low, high] = [0, measured.length - 1];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (measured[middle][0] < truth) low = middle + 1;
-      else high = middle;
-    }
-    const near = Math.max(0, Math.min(measured.length - 1, low + rng.integer(61) - 30));
-    return Math.hypot(measured[near][1], absorption);
-  };
-}
 
 withData("desi-bgs-ew")("emission lines against DESI BGS at matched luminosity and redshift", () => {
   let desi: ReturnType<typeof readDesi>;
   let simulation: Sample;
   let matched: number[];
   /** Simulated widths with errors as DESI's, [line][galaxy]: value and 1 sigma. */
-  let noisy: Record<Label, { value: number; error: number }[]>;
+  let noisy: ReturnType<typeof observeAsDesi>;
 
   beforeAll(() => {
     const rng = createRng("desi");
-    desi = readDesi();
+    desi = readDesi("tuned");
     simulation = simulateSample();
     matched = matchTo(desi, simulation, rng);
-    noisy = Object.fromEntries(
-      LABEL_NAMES.map((label) => {
-        const errorOf = createErrors(desi.widths[label], desi.errors[label], label.startsWith("H") ? 0.4 : 0);
-        const values = matched.map((j) => {
-          const truth = simulation.widths[label][j] * fastSpecFitFactor[label];
-          const error = errorOf(truth, rng);
-          return { value: truth + error * rng.normal(), error };
-        });
-        return [label, values];
-      }),
-    ) as typeof noisy;
-  }, 60_000);
+    noisy = observeAsDesi(desi, simulation, matched, rng);
+  }, 120_000);
 
   test("the match is one: luminosities differ by less than 0.02 dex on average", () => {
     const differences = matched.map((j, i) => simulation.luminosity[j] - desi.luminosity[i] - fibreLoss(desi.z[i]));
@@ -260,6 +145,11 @@ withData("ecalifa")("labels against eCALIFA, galaxies of the same masses", () =>
       LOGSFR: pick(sfr),
       // the column is log10 |EW|
       HALPHA: pick(column("WHa_int")).map(Math.abs),
+      COLOUR: pick(column("g-r")),
+      DECREMENT: keep.map((i) => {
+        const [halpha, hbeta, error] = ["F_6563_int", "F_4861_int", "e_F_4861_int"].map((name) => column(name)[i]);
+        return hbeta > 5 * error ? Math.log10(halpha / hbeta) : Number.NaN;
+      }),
     };
   }
 
@@ -267,14 +157,26 @@ withData("ecalifa")("labels against eCALIFA, galaxies of the same masses", () =>
   function simulateLabels(truth: Record<string, number[]>): Record<string, number[]> {
     const [z, mass] = [truth.z, truth.mass].map((values) => [...values, ...values, ...values]);
     const [rng, work, templates] = [createRng("ecalifa"), createSpectrum(), createTemplates(0.1)];
-    const [from, to] = [Math.floor(gridIndex(3600)), Math.ceil(gridIndex(6800))];
+    const [from, to] = [Math.floor(gridIndex(3600)), Math.ceil(gridIndex(7100))];
+    const [g, r] = [
+      [3950, 5400],
+      [5620, 6890],
+    ].map(([low, high]) => createPassband("hat", { transmission: () => 1, range: [low, high] }));
+    const magnitude = (band: typeof g): number =>
+      magnitudeOfFlux(
+        band.weights.reduce((sum, weight, j) => sum + weight * work.stars[band.first + j], 0),
+        band.pivot,
+      );
     const rows = z.map((redshift, i) => {
       const galaxy = drawGalaxy(rng, Math.max(redshift, 0.003), mass[i]);
       const mix = mixOf(galaxy);
       synthesise(work, templates, galaxy, mix, from, to);
       const [AGE, LOGZ] = logarithmicMeans(galaxy, mix);
       const LOGSFR = Math.log10(Math.max(mix.rate, 10 ** (mass[i] - 14)));
-      return { AGE, LOGZ, AV: galaxy.avStars, LOGSFR, HALPHA: Math.log10(equivalentWidths(work)[0]) };
+      const [halpha, hbeta] = (["Halpha", "Hbeta"] as const).map((name) => work.lines[LINE_NAMES.indexOf(name)]);
+      const HALPHA = Math.log10(equivalentWidths(work)[0]);
+      const [COLOUR, DECREMENT] = [magnitude(g) - magnitude(r), Math.log10(halpha / hbeta)];
+      return { AGE, LOGZ, AV: work.av, LOGSFR, HALPHA, COLOUR, DECREMENT };
     });
     const column = (name: keyof (typeof rows)[number]): number[] => rows.map((row) => row[name]);
     return {
@@ -284,6 +186,8 @@ withData("ecalifa")("labels against eCALIFA, galaxies of the same masses", () =>
       AV: column("AV"),
       LOGSFR: column("LOGSFR"),
       HALPHA: column("HALPHA"),
+      COLOUR: column("COLOUR"),
+      DECREMENT: column("DECREMENT"),
     };
   }
 
@@ -320,6 +224,36 @@ withData("ecalifa")("labels against eCALIFA, galaxies of the same masses", () =>
     a.forEach((value, j) => expect(Math.abs(value - b[j]), `SFR at ${bins[j].join(" - ")}`).toBeLessThan(0.3));
   });
 
+  test("how colour changes with EW(Halpha), within 0.1 mag; scatter of A_V at a given mass between 0.6 and 1.6 of the observed", async () => {
+    const theirs = await readTruth();
+    const ours = simulateLabels(theirs);
+    // the cubes' g ends short of the band's: only differences compare
+    const [a, b] = [theirs, ours].map((one) =>
+      [
+        [0.3, 0.9],
+        [0.9, 1.2],
+        [1.2, 1.5],
+        [1.5, 2],
+      ].map(([low, high]) =>
+        quantile(
+          one.COLOUR.filter((colour, i) => one.HALPHA[i] > low && one.HALPHA[i] < high && Number.isFinite(colour)),
+          0.5,
+        ),
+      ),
+    );
+    a.forEach((colour, k) =>
+      expect(Math.abs(colour - a[1] - (b[k] - b[1])), `${k}: ${a.join(" ")}; ${b.join(" ")}`).toBeLessThan(0.1),
+    );
+    for (const [low, high] of bins.slice(0, 4)) {
+      const [a, b] = [theirs, ours].map((one) => {
+        const found = one.AV.filter((_, i) => one.mass[i] > low && one.mass[i] < high && one.HALPHA[i] > Math.log10(6));
+        return quantile(found, 0.84) - quantile(found, 0.16);
+      });
+      expect(b / a, `${low}: ${a} ${b}`).toBeGreaterThan(0.6);
+      expect(b / a, `${low}: ${a} ${b}`).toBeLessThan(1.6);
+    }
+  });
+
   test("rank correlations have the observed sign, within 0.37 of the observed value", async () => {
     const theirs = await readTruth();
     const ours = simulateLabels(theirs);
@@ -331,6 +265,8 @@ withData("ecalifa")("labels against eCALIFA, galaxies of the same masses", () =>
       "A_V - specific rate": (one) => [one.AV, specific(one)],
       "A_V - rate": (one) => [one.AV, one.LOGSFR],
       "age - specific rate": (one) => [one.AGE, specific(one)],
+      "colour - EW(Halpha)": (one) => [one.COLOUR, one.HALPHA],
+      "A_V - Balmer decrement": (one) => [one.AV, one.DECREMENT],
       "mass - EW(Halpha)": (one) => [one.mass, one.HALPHA],
       "mass - rate of star-forming galaxies": (one) => [
         one.mass,

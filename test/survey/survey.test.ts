@@ -40,12 +40,13 @@ describe("survey files", () => {
 
   it("has the public field names of miniJPAS in order", () => {
     const names = loadSurvey("minijpas").fields.map((field) => field.name);
-    expect(names.length).toBe(73);
+    expect(names.length).toBe(74);
     expect(names.slice(0, 2)).toEqual(["uJAVA", "J0378"]);
     expect(names.slice(55, 62)).toEqual(["J1007", "u", "gSDSS", "rSDSS", "iSDSS", "FUV", "NUV"]);
     expect(names.slice(62)).toEqual(
       ["z", "LOGM", "LOGZ", "AV", "AGE", "LOGSFR"].concat(
         ["HALPHA", "HBETA", "OIII5007", "NII6584", "OII3727"].map((line) => `${line}_EW`),
+        "CLASS",
       ),
     );
   });
