@@ -61,6 +61,8 @@ export interface ScalarField extends FieldBase {
   readonly kind: ScalarKind;
   /** Present exactly when kind is "flux". */
   readonly band?: Band;
+  /** A logarithm that grows by log10 a where the galaxy is a times as bright: a mass, a rate. */
+  readonly isExtensive?: boolean;
 }
 
 /** One of a few classes; its value in a `Catalog` is the index of the class. */

@@ -71,6 +71,8 @@ const propertySchema = z.strictObject({
   range: interval.optional(),
   /** Of a category: the names of its classes. New ones go to the end. */
   classes: z.array(z.string().min(1)).min(2).optional(),
+  /** Of a logarithm: twice the light is log10 2 more of it (masses, rates; not ratios). */
+  extensive: z.boolean().optional(),
 });
 
 export const surveySchema = z.strictObject({
@@ -253,7 +255,7 @@ function bandOf(row: SurveyFile["bands"][number], file: SurveyFile, at: (key: st
 
 /** The property that a row describes. @throws UserError for a number without a range, a category without classes. */
 function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: string): Field {
-  const { name, unit, description, range, classes } = row;
+  const { name, unit, description, range, classes, extensive } = row;
   const fail = (what: string): never => {
     throw new UserError(`${at}: property "${name}": ${what}`);
   };
@@ -263,8 +265,10 @@ function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: st
     return { id: rowId, name, kind: "category", unit: "", description, range: [0, known.length - 1], classes: known };
   }
   if (classes !== undefined) fail(`classes belong to kind: category, not ${row.kind}`);
+  if (extensive !== undefined && row.kind !== "log") fail(`extensive belongs to kind: log, not ${row.kind}`);
   const possible = range ?? fail("expected range: [low, high]");
-  return { id: rowId, name, kind: row.kind, unit, description, range: possible };
+  const grows = extensive === undefined ? {} : { isExtensive: extensive };
+  return { id: rowId, name, kind: row.kind, unit, description, range: possible, ...grows };
 }
 
 /**
