@@ -1,3 +1,4 @@
+import { type MethodName, methodNames } from "../inference/methods.ts";
 import { query, type QueryRequest } from "../inference/query.ts";
 import type { Table } from "../io/table.ts";
 import type { Catalog } from "../survey/catalog.ts";
@@ -8,11 +9,17 @@ import {
   type EngineArguments,
   engineOf,
   engineOptions,
+  type LibraryArguments,
+  libraryChoiceOf,
+  libraryOptions,
   type ReadArguments,
   readOptions,
   readOptionsOf,
 } from "./shared.ts";
 import { printTable, say, terminal } from "./terminal.ts";
+
+/** Observed galaxies differ from simulated ones by about this much, as a fraction of the flux. */
+const DISTANT = 0.03;
 
 /** Rows shown on the terminal. */
 const SHOWN = 10;
@@ -50,7 +57,8 @@ export async function queryAndShow(request: QueryRequest): Promise<void> {
   if (first !== undefined) show(...first);
 }
 
-interface Arguments extends EngineArguments, ReadArguments {
+interface Arguments extends EngineArguments, LibraryArguments, ReadArguments {
+  method: MethodName;
   table: string | undefined;
   checkpoint: string;
   given: string | undefined;
@@ -67,7 +75,7 @@ export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
   describe: "ask for any fields of galaxies from any others",
   builder: (yargs) =>
-    readOptions(engineOptions(yargs))
+    libraryOptions(readOptions(engineOptions(yargs)), DISTANT)
       .positional("table", {
         type: "string",
         describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5",
@@ -92,6 +100,11 @@ export const queryCommand = defineCommand<Arguments>({
         describe: "densities on a grid, as <FIELD>_grid and <FIELD>_pdf",
       })
       .option("pdf-points", { type: "number", default: 200, describe: "points of that grid" })
+      .option("method", {
+        choices: methodNames,
+        default: "network",
+        describe: "who answers; both: the network, with the library's answers and their disagreement beside it",
+      })
       .option("seed", { type: "string", default: "1", describe: "seed of the samples" })
       .example(
         "$0 query cat.fits --checkpoint runs/a --given J0378..J0600 --want HALPHA_EW,z --out out.parquet",
@@ -110,6 +123,9 @@ export const queryCommand = defineCommand<Arguments>({
       samples: args.samples,
       seed: args.seed,
       reading: readOptionsOf(args),
+      method: args.method,
+      libraryChoice: libraryChoiceOf(args),
+      ...(args.library === undefined ? {} : { library: args.library }),
       ...(args.given === undefined ? {} : { given: args.given }),
       ...(table === undefined ? {} : { table }),
       ...(set === undefined ? {} : { values: set }),

@@ -49,6 +49,8 @@ function weigh(logLikelihood: Float64Array, logShare: Float64Array, power: numbe
 }
 
 const HALVINGS = 30;
+/** Rows of less than this part of the weight are left out. */
+const NEGLIGIBLE = 1e-7;
 
 /** The power that likelihoods are raised to so that the effective number of rows reaches the threshold. */
 function flattened(logLikelihood: Float64Array, logShare: Float64Array, least: number, out: Float64Array): void {
@@ -84,12 +86,14 @@ export function posteriorOf(
   const effectiveSize = effective(weight);
   const isSparse = effectiveSize < least;
   if (isSparse) flattened(logLikelihood, logShare, Math.min(least, 0.9 * n), weight);
-  const total = weight.reduce((sum, w) => sum + w, 0);
+  const all = weight.reduce((sum, w) => sum + w, 0);
+  const chosen = Int32Array.from(weight.keys()).filter((i) => weight[i] > NEGLIGIBLE * all);
+  const total = chosen.reduce((sum, i) => sum + weight[i], 0);
   return {
-    rows: kept.slice(),
-    weight: weight.map((w) => w / total),
-    amplitude: Float64Array.from(matches, ({ amplitude }) => amplitude),
-    amplitudeError: Float64Array.from(matches, ({ amplitudeError }) => amplitudeError),
+    rows: chosen.map((i) => kept[i]),
+    weight: Float64Array.from(chosen, (i) => weight[i] / total),
+    amplitude: Float64Array.from(chosen, (i) => matches[i].amplitude),
+    amplitudeError: Float64Array.from(chosen, (i) => matches[i].amplitudeError),
     effectiveSize,
     isSparse,
     chi2: matches.reduce((best, { chi2 }) => Math.min(best, chi2), Infinity),

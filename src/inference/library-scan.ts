@@ -7,8 +7,8 @@ import { EXCLUDED, type Evidence } from "./library-likelihood.ts";
 import { createReservoir, type Reservoir } from "./library-reservoir.ts";
 
 /** Rows of the library, and galaxies, of one run: their scores stay in a core's cache. */
-const ROWS = 4096;
-const QUERIES = [16, 128] as const;
+const ROWS = 2048;
+const QUERIES = [16, 128, 512] as const;
 /** Rows that stand for the library, per galaxy. */
 export const KEPT = 512;
 
@@ -82,7 +82,7 @@ interface Plan {
 
 const stepUp = (n: number): number => (n === 0 ? 0 : 2 ** Math.ceil(Math.log2(n)));
 
-/** Galaxies that can share a graph, in groups of at most `QUERIES`. */
+/** Galaxies that can share a graph, as many as its largest size takes. */
 function plansOf(evidence: readonly Evidence[], bands: number, columns: number): Plan[] {
   const groups = new Map<string, number[]>();
   evidence.forEach(({ amplitude, properties, classes, limits }, i) => {
@@ -91,7 +91,7 @@ function plansOf(evidence: readonly Evidence[], bands: number, columns: number):
     if (group === undefined) groups.set(key, [i]);
     else group.push(i);
   });
-  const [small, large] = QUERIES;
+  const large = QUERIES[QUERIES.length - 1];
   return [...groups.values()].flatMap((group) =>
     Array.from({ length: Math.ceil(group.length / large) }, (_, g): Plan => {
       const places = group.slice(g * large, (g + 1) * large);
@@ -99,7 +99,7 @@ function plansOf(evidence: readonly Evidence[], bands: number, columns: number):
       const { amplitude, properties, classes } = evidence[places[0]];
       const shape = {
         amplitude,
-        queries: places.length <= small ? small : large,
+        queries: QUERIES.find((size) => places.length <= size)!,
         rows: ROWS,
         bands,
         columns: properties.length + classes.length > 0 ? columns : 0,
@@ -158,6 +158,10 @@ function luckOf(block: number, count: number, out: Float32Array): void {
   for (let i = 0; i < ROWS; i++) out[i] = i < count ? -Math.log(1 - rng.uniform()) : -1e30;
 }
 
+/** Runs that are under way while the scores of the one before are looked at. */
+const AHEAD = 2;
+
+/** Reads blocks into a few places in turn: a block is read over when all runs that look at it have ended. */
 function blockReader({ store, bandCount }: Library, columns: PropertyColumns) {
   const { width, rowCount } = store;
   const float = (...shape: number[]): NdArray => ({
@@ -165,14 +169,17 @@ function blockReader({ store, bandCount }: Library, columns: PropertyColumns) {
     shape,
     data: new Float32Array(shape.reduce((a, b) => a * b, 1)),
   });
+  const places = Array.from({ length: AHEAD + 2 }, () => ({
+    rows: new Float32Array(ROWS * width),
+    arrays: { flux: float(ROWS, bandCount), luck: float(ROWS), property: float(ROWS, columns.count) },
+  }));
   return (index: number, hasProperties: boolean): Block => {
     const first = index * ROWS;
     const count = Math.min(ROWS, rowCount - first);
-    const rows = new Float32Array(ROWS * width);
-    const arrays = { flux: float(ROWS, bandCount), luck: float(ROWS), property: float(ROWS, columns.count) };
+    const { rows, arrays } = places[index % places.length];
     store.block(first, count, rows);
-    for (let i = 0; i < count; i++) {
-      for (let c = 0; c < bandCount; c++) arrays.flux.data[i * bandCount + c] = rows[i * width + c];
+    for (let i = 0, at = 0; i < count; i++) {
+      for (let c = i * width; c < i * width + bandCount; c++) arrays.flux.data[at++] = rows[c];
     }
     luckOf(index, count, arrays.luck.data as Float32Array);
     if (hasProperties) columns.fill(rows, count, arrays.property.data as Float32Array);
@@ -204,9 +211,6 @@ function take(reservoir: Reservoir, { places }: Plan, block: Block, score: Float
     }
   });
 }
-
-/** Runs that are under way while the scores of the one before are looked at. */
-const AHEAD = 2;
 
 export function createScanner(engine: Engine, library: Library): Scanner {
   const columns = propertyColumns(library);

@@ -5,13 +5,14 @@ import { makeFolder } from "../io/atomic.ts";
 import { schemaOf } from "../io/columns.ts";
 import { checkWritable, writeTable } from "../io/formats.ts";
 import type { Column, Table } from "../io/table.ts";
-import { type Answers, createPredictor, type Predictor } from "../inference/predict.ts";
+import type { Answers } from "../inference/predict.ts";
 import { explain, type PdfOptions, pdfColumns, summaryColumns } from "../inference/answers.ts";
-import { sampleJoint } from "../inference/sampling.ts";
+import type { LibraryChoice } from "../inference/library-predictor.ts";
+import { type Answerer, createAnswerer, type MethodName } from "../inference/methods.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng, type Rng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
-import { allRows, type Catalog } from "../survey/catalog.ts";
+import type { Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import { outlineTable, readCatalog } from "../survey/read.ts";
@@ -39,6 +40,11 @@ export interface QueryRequest {
   readonly samples?: number;
   /** Densities on a grid; default: none. */
   readonly pdf?: PdfOptions;
+  /** Who answers; default: `network`. `library` and `both` need a library, and take its `LibraryChoice`. */
+  readonly method?: MethodName;
+  /** Clean simulated galaxies: a table or a prepared folder. */
+  readonly library?: string;
+  readonly libraryChoice?: LibraryChoice;
   /** Of the draws; default: "1". */
   readonly seed?: string;
   /** Sees the answers of every batch, one row per galaxy, and the galaxies asked about. */
@@ -51,7 +57,7 @@ const BATCH_ROWS = 4096;
 
 /** What every batch of one query shares. */
 interface Session {
-  readonly predictor: Predictor;
+  readonly predictor: Answerer;
   readonly isGiven: Uint8Array;
   readonly wanted: readonly number[];
   readonly samples: number;
@@ -62,13 +68,12 @@ interface Session {
 /** Joint draws as array columns `<FIELD>_samples`, one row per galaxy; `onRows` is told how many have theirs. */
 async function sampleColumns(
   { predictor, isGiven, wanted, samples: draws, seed }: Session,
-  catalog: Catalog,
+  { catalog, answers }: Answered,
   onRows: (done: number) => void,
 ): Promise<Column[]> {
   const data = wanted.map(() => new Float32Array(catalog.rowCount * draws));
   const rngOf = (row: number): Rng => createRng(`${seed}:samples:${catalog.objectId[row]}`);
-  const rows = allRows(catalog);
-  const { values } = await sampleJoint(predictor, catalog, rows, isGiven, wanted, draws, rngOf, onRows);
+  const values = await predictor.draw({ catalog, isGiven, wanted }, answers, draws, rngOf, onRows);
   const n = wanted.length;
   data.forEach((column, w) => {
     for (let i = 0; i < column.length; i++) column[i] = values[i * n + w]!;
@@ -96,28 +101,27 @@ function idColumn({ objectId, idType }: Catalog): Column {
   return { ...id, type: idType, data, ...(isValid.includes(0) ? { isValid } : {}) };
 }
 
-/** A batch of galaxies and what the network says of it. */
+/** A batch of galaxies and what is said of it. */
 interface Answered {
   readonly catalog: Catalog;
   readonly answers: Answers;
 }
 
 async function ask({ predictor, isGiven, wanted }: Session, catalog: Catalog): Promise<Answered> {
-  return { catalog, answers: await predictor.predict(catalog, allRows(catalog), isGiven, wanted) };
+  return { catalog, answers: await predictor.predict({ catalog, isGiven, wanted }) };
 }
 
-async function tabulate(
-  session: Session,
-  { catalog, answers }: Answered,
-  onRows: (done: number) => void,
-): Promise<Table> {
+async function tabulate(session: Session, answered: Answered, onRows: (done: number) => void): Promise<Table> {
   const { predictor, pdf } = session;
+  const { catalog, answers } = answered;
+  const summaries = summaryColumns(predictor.coder, answers);
   const columns: Column[] = [
     idColumn(catalog),
-    ...summaryColumns(predictor.coder, answers),
+    ...summaries,
+    ...predictor.columns(answers, summaries),
     ...(pdf === undefined ? [] : pdfColumns(predictor.coder, answers, pdf)),
   ];
-  if (session.samples > 0) columns.push(...(await sampleColumns(session, catalog, onRows)));
+  if (session.samples > 0) columns.push(...(await sampleColumns(session, answered, onRows)));
   return { rowCount: catalog.rowCount, columns, metadata: {} };
 }
 
@@ -223,7 +227,7 @@ export async function query(request: QueryRequest): Promise<number> {
   const wanted = parseFieldList(request.want, fields, "--want");
   const isGiven = flagsOf(parseFieldList(given, fields, "--given"), fields.length);
   const total = table === undefined ? 1 : (await outlineTable(table, survey, request.reading)).rowCount;
-  const predictor = createPredictor(request.engine, checkpoint);
+  const predictor = await createAnswerer({ ...request.libraryChoice, ...request, checkpoint });
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
   const bar = table === undefined ? undefined : reporter.bar("querying", total);
