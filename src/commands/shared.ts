@@ -133,7 +133,8 @@ export function libraryOptions(yargs: Argv, modelError: number): Argv {
     .option("amplitude", {
       type: "string",
       default: "free",
-      describe: "brightness of the library's galaxies: free, absolute (as simulated), or a deviation about it, e.g. 0.3",
+      describe:
+        "brightness of the library's galaxies: free, absolute (as simulated), or a deviation about it, e.g. 0.3",
     })
     .option("model-error", {
       type: "number",

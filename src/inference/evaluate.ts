@@ -16,6 +16,8 @@ export interface Question {
   readonly title: string;
   readonly isGiven: Uint8Array;
   readonly wanted: readonly number[];
+  /** The galaxies as they are seen in this question, with the same truths; default: all that was observed of them. */
+  readonly catalog?: Catalog;
 }
 
 /** Scores by field name, then by method (`caleido`, `trainZ`, `ridge`, ...). */
@@ -27,18 +29,18 @@ function rowsWith(catalog: Catalog, rows: Int32Array, j: number): Int32Array {
 }
 
 /**
- * The network's answers to one question beside the truth, by field name. The error of a truth widens the predictive
+ * A predictor's answers to one question beside the truth, by field name. The error of a truth widens the predictive
  * distribution before the comparison; rows without the truth are left out. What is wanted is never given.
  */
 export async function predictTruths(
-  predictor: Predictor,
+  predictor: Pick<Predictor, "predict"> & { readonly coder: FieldCoder },
   catalog: Catalog,
   rows: Int32Array,
   question: Question,
 ): Promise<Map<string, { rows: Int32Array; predictions: Predictions }>> {
   const { coder } = predictor;
   const { wanted } = question;
-  const answers = await predictor.predict(catalog, rows, question.isGiven, wanted);
+  const answers = await predictor.predict(question.catalog ?? catalog, rows, question.isGiven, wanted);
   const result = new Map<string, { rows: Int32Array; predictions: Predictions }>();
   wanted.forEach((j, w) => {
     const at = (i: number): number => rows[i] * coder.nField + j;

@@ -1,8 +1,12 @@
 import { join } from "node:path";
+import { contextQuestions } from "./contexts.ts";
 import type { Engine } from "../engine/contract.ts";
 import type { BaselineName } from "./baselines.ts";
 import { predictBaselines, predictTruths, type Question, type QuestionScores, scoreQuestion } from "./evaluate.ts";
-import { coverageCurve, pitHistogram } from "./metrics.ts";
+import { openLibrary } from "./library.ts";
+import { createLibraryPredictor, type LibraryAnswers, type LibraryChoice } from "./library-predictor.ts";
+import { coverageCurve, median, type Predictions, pitHistogram } from "./metrics.ts";
+import { type FieldGap, gapsOf } from "./oracle.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder, makeFolder, writeFileAtomic } from "../io/atomic.ts";
@@ -40,6 +44,11 @@ export interface EvaluateRequest {
   readonly baselineTable?: string;
   /** Default: trainZ and ridge. */
   readonly methods?: readonly BaselineName[];
+  /** Clean simulated galaxies, a table or a prepared folder: the exact answer to every question, beside the network's. */
+  readonly library?: string;
+  readonly libraryChoice?: LibraryChoice;
+  /** `survey`: what its file says; `contexts`: the headline from partial sets of bands. Default: `survey`. */
+  readonly questions?: QuestionSet;
   /** Properties that baselines answer; default: the survey's headline. */
   readonly headline?: readonly string[];
   /** Folder for `metrics.json` and `report.html`. */
@@ -55,6 +64,10 @@ export interface EvaluateRequest {
   readonly reporter?: Reporter;
 }
 
+/** Where questions come from. */
+export const questionSets = ["survey", "contexts"] as const;
+export type QuestionSet = (typeof questionSets)[number];
+
 export interface Evaluation {
   readonly table: string;
   readonly part: string;
@@ -67,12 +80,25 @@ export interface Evaluation {
 export interface QuestionResult {
   readonly given: readonly string[];
   readonly scores: QuestionScores;
+  /** By field: how far the network is from the library's answers; with a library only. */
+  readonly gaps?: Readonly<Record<string, FieldGap>>;
+  /** Effective number of the library's galaxies: the median, and the share of answers that are sparse. */
+  readonly library?: { readonly effectiveSize: number; readonly sparse: number };
   /** By field: PIT histogram (counts in 20 bins), and the share of truths inside central intervals of `levels`. */
   readonly calibration: Readonly<Record<string, { pit: number[]; coverage: number[] }>>;
 }
 
 /** Nominal levels of the coverage curves in metrics.json. */
 const COVERAGE_LEVELS = Float64Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
+
+/** The questions of a request. */
+function chosenQuestions({ questions, seed, headline }: Settings, survey: Survey, catalog: Catalog): Question[] {
+  if (questions === "survey") return questionsOf(survey);
+  const wanted = survey.fields.flatMap(({ name, band }, j) =>
+    band === undefined && headline.includes(name) ? [j] : [],
+  );
+  return contextQuestions(catalog, wanted, seed);
+}
 
 /** The survey's questions, but for those that leave nothing given or nothing wanted in this vocabulary. */
 function questionsOf(survey: Survey): Question[] {
@@ -98,16 +124,24 @@ function thin(rows: Int32Array, most: number): Int32Array {
   return Int32Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]);
 }
 
-const DEFAULTS = { part: "test", methods: ["trainZ", "ridge"], seed: "1", mostRows: 5000 } as const;
+const DEFAULTS = {
+  part: "test",
+  questions: "survey",
+  methods: ["trainZ", "ridge"],
+  seed: "1",
+  mostRows: 5000,
+} as const;
 
 /** A request with its defaults. */
 type Settings = EvaluateRequest &
-  Required<Pick<EvaluateRequest, "part" | "methods" | "headline" | "seed" | "mostRows">>;
+  Required<Pick<EvaluateRequest, "part" | "questions" | "methods" | "headline" | "seed" | "mostRows">>;
 
 /** What every question of one evaluation shares. */
 interface Session {
   readonly request: Settings;
   readonly predictor: Predictor;
+  /** Answers of the library. */
+  readonly oracle: Oracle | undefined;
   readonly test: { readonly catalog: Catalog; readonly rows: Int32Array };
   /** What baselines learn from. */
   readonly learn: { readonly catalog: Catalog; readonly rows: Int32Array } | undefined;
@@ -117,16 +151,57 @@ interface Session {
 
 type NetworkAnswers = Awaited<ReturnType<typeof predictTruths>>;
 
-/** Network and, for the main question, baselines on one question. */
-async function ask(
-  session: Session,
-  question: Question,
-  isMain: boolean,
-): Promise<{ network: NetworkAnswers; scores: QuestionScores }> {
-  const { request, predictor, test, learn } = session;
+/** A library's answers to the questions of an evaluation. */
+interface Oracle {
+  answer(catalog: Catalog, rows: Int32Array, question: Question): Promise<OracleAnswers>;
+  close(): Promise<void>;
+}
+
+interface OracleAnswers {
+  readonly answers: NetworkAnswers;
+  readonly library: NonNullable<QuestionResult["library"]>;
+}
+
+/** What was asked, and what everybody said. */
+interface Asked {
+  readonly network: NetworkAnswers;
+  readonly scores: QuestionScores;
+  readonly exact: OracleAnswers | undefined;
+}
+
+async function openOracle(
+  { engine, library: path, libraryChoice, reporter }: Settings,
+  survey: Survey,
+  predictor: Predictor,
+) {
+  if (path === undefined) return undefined;
+  const library = await openLibrary(path, { survey, ...(reporter === undefined ? {} : { reporter }) });
+  const { coder, predict, dispose } = createLibraryPredictor(engine, library, predictor.coder, libraryChoice);
+  const oracle: Oracle = {
+    async answer(catalog, rows, question) {
+      let own: LibraryAnswers | undefined;
+      const keeping: typeof predict = async (...asked) => (own = await predict(...asked));
+      const answers = await predictTruths({ coder, predict: keeping }, catalog, rows, question);
+      const { posteriors } = own!;
+      const sparse = posteriors.filter(({ isSparse }) => isSparse).length / posteriors.length;
+      return { answers, library: { effectiveSize: median(posteriors.map((one) => one.effectiveSize)), sparse } };
+    },
+    async close() {
+      await dispose();
+      library.close();
+    },
+  };
+  return oracle;
+}
+
+/** Network, library and, for the main question, baselines on one question. */
+async function ask(session: Session, question: Question, isMain: boolean): Promise<Asked> {
+  const { request, predictor, oracle, test, learn } = session;
   const { coder } = predictor;
   session.step(`given ${question.title}`);
   const network = await predictTruths(predictor, test.catalog, test.rows, question);
+  if (oracle !== undefined) session.step(`given ${question.title}: library`);
+  const exact = await oracle?.answer(test.catalog, test.rows, question);
   const wanted = question.wanted.filter((j) => request.headline.includes(coder.fields[j].name));
   const others =
     isMain && learn !== undefined
@@ -142,16 +217,23 @@ async function ask(
             onProgress: session.step,
           },
         )
-      : new Map<string, never>();
+      : new Map<string, Map<string, Predictions>>();
   session.step(`given ${question.title}: scores`);
-  return { network, scores: scoreQuestion(coder, test.catalog, network, others, request.seed) };
+  const beside = new Map(
+    [...network.keys()].map((name) => {
+      const own = exact?.answers.get(name);
+      const first: [string, Predictions][] = own === undefined ? [] : [["library", own.predictions]];
+      return [name, new Map([...first, ...(others.get(name) ?? [])])];
+    }),
+  );
+  return { network, exact, scores: scoreQuestion(coder, test.catalog, network, beside, request.seed) };
 }
 
 /** The report's section on one question. */
 async function describeAnswers(
   { request, predictor, test }: Session,
   question: Question,
-  { network, scores }: { network: NetworkAnswers; scores: QuestionScores },
+  { network, scores }: Asked,
   isMain: boolean,
 ): Promise<ReportSection> {
   const { coder } = predictor;
@@ -159,7 +241,7 @@ async function describeAnswers(
   const properties = coder.fields.filter(({ band }) => band === undefined);
   const names = properties.map((field) => field.name);
   const sed = (galaxies: number): Promise<Figure> =>
-    sedFigure(predictor, test.catalog, thin(test.rows, galaxies), question.isGiven);
+    sedFigure(predictor, question.catalog ?? test.catalog, thin(test.rows, galaxies), question.isGiven);
   if (question.wanted.some((j) => coder.fields[j].band !== undefined)) return { heading, figures: [await sed(4)] };
   const tables = scoreTables(scores, coder.fields);
   const calibration = calibrationFigure(names.slice(0, 6), network);
@@ -179,11 +261,12 @@ async function describeAnswers(
   };
 }
 
-/** Pieces of work in a question: the network's answers, its scores, its figures; for the main one, every baseline. */
-function countPieces(questions: readonly Question[], { request, predictor, learn }: Omit<Session, "step">): number {
+/** Pieces of work in a question: the network's answers, the library's, its scores, its figures; for the main one, every baseline. */
+function countPieces(questions: readonly Question[], session: Omit<Session, "step">): number {
+  const { request, predictor, oracle, learn } = session;
   const names = questions[0]?.wanted.map((j) => predictor.coder.fields[j].name) ?? [];
   const fitted = learn === undefined ? 0 : names.filter((name) => request.headline.includes(name)).length;
-  return 3 * questions.length + fitted * request.methods.length;
+  return (oracle === undefined ? 3 : 4) * questions.length + fitted * request.methods.length;
 }
 
 function calibrationOf(network: NetworkAnswers): QuestionResult["calibration"] {
@@ -212,7 +295,19 @@ async function askAll(
     for (const [i, question] of questions.entries()) {
       const answers = await ask(session, question, i === 0);
       const given = fields.filter((_, j) => question.isGiven[j] === 1).map((field) => field.name);
-      results[question.title] = { given, scores: answers.scores, calibration: calibrationOf(answers.network) };
+      const { network, scores, exact } = answers;
+      const { catalog } = shared.test;
+      results[question.title] = {
+        given,
+        scores,
+        ...(exact === undefined
+          ? {}
+          : {
+              gaps: gapsOf(question, catalog, network, exact.answers, shared.request.seed),
+              library: exact.library,
+            }),
+        calibration: calibrationOf(network),
+      };
       session.step(`given ${question.title}: figures`);
       sections.push(await describeAnswers(session, question, answers, i === 0));
     }
@@ -233,7 +328,6 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const { survey } = checkpoint.config;
   const { headline } = survey;
   const request: Settings = { ...DEFAULTS, headline, ...given };
-  const questions = questionsOf(survey);
   const { table, part, baselineTable, reading } = request;
   checkFolder(request.out);
   const whole = (catalog: Catalog): { catalog: Catalog; rows: Int32Array } => ({ catalog, rows: allRows(catalog) });
@@ -242,9 +336,12 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
     baselineTable === undefined
       ? undefined
       : whole(await sampleRows(baselineTable, "train", survey, reading, MOST_TO_LEARN));
+  const questions = chosenQuestions(request, survey, test.catalog);
   const predictor = createPredictor(request.engine, checkpoint);
+  let oracle: Oracle | undefined;
   try {
-    const session = { request, predictor, test, learn };
+    oracle = await openOracle(request, survey, predictor);
+    const session = { request, predictor, oracle, test, learn };
     const { results, sections } = await askAll(questions, session);
     const evaluation: Evaluation = {
       table: request.table,
@@ -259,6 +356,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
     await writeEvaluation(request.out, evaluation, checkpoint, survey.title, all);
     return evaluation;
   } finally {
+    await oracle?.close();
     await predictor.dispose();
   }
 }

@@ -60,8 +60,7 @@ function bandScores(
   { amplitude, limits }: ScanShape,
   { flux, data, weight }: Record<string, tf.Tensor>,
 ): { score: tf.Tensor; best: tf.Tensor | undefined } {
-  const product = (a: tf.Tensor, b: tf.Tensor): tf.Tensor =>
-    tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D, false, true);
+  const product = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D, false, true);
   const along = product(data, flux); // [queries, rows]
   const power = product(weight, tf.add(tf.square(flux), LEAST)); // [queries, rows]
   if (amplitude === "absolute") return { score: tf.sub(along, tf.mul(power, 0.5)), best: undefined };

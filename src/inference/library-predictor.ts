@@ -117,7 +117,8 @@ export function qualityColumns({ posteriors }: LibraryAnswers): Column[] {
       name: "library_state",
       type: "string",
       width: 1,
-      description: "ok; sparse: the library has too few galaxies like this one, the answer is as wide as its nearest are apart",
+      description:
+        "ok; sparse: the library has too few galaxies like this one, the answer is as wide as its nearest are apart",
       data: posteriors.map(({ isSparse }) => (isSparse ? "sparse" : "ok")),
     },
     float("library_ess", "effective number of the library's galaxies behind the answer", (p) => p.effectiveSize),

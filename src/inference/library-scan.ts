@@ -261,4 +261,3 @@ export function createScanner(engine: Engine, library: Library): Scanner {
     },
   };
 }
-

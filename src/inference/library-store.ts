@@ -37,7 +37,7 @@ function inMemory(chunks: readonly Float32Array[], rowCount: number, width: numb
     rowCount,
     width,
     block(first, count, out) {
-      for (let done = 0; done < count; ) {
+      for (let done = 0; done < count;) {
         const some = Math.min(count - done, CHUNK - ((first + done) % CHUNK));
         out.set(part(first + done, some), done * width);
         done += some;
@@ -53,7 +53,7 @@ function inMemory(chunks: readonly Float32Array[], rowCount: number, width: numb
 function onDisk(file: number, rowCount: number, width: number): LibraryStore {
   const read = (first: number, count: number, out: Float32Array): void => {
     const bytes = bytesOf(out.subarray(0, count * width));
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const some = readSync(file, bytes, done, bytes.length - done, first * width * 4 + done);
       if (some === 0) throw new Error(`library: row ${first} of ${rowCount} is cut short`);
       done += some;
@@ -68,7 +68,7 @@ export function createStore(width: number, memory: number): StoreWriter {
   let rowCount = 0;
   const write = (rows: Float32Array): void => {
     const bytes = bytesOf(rows);
-    for (let done = 0; done < bytes.length; ) done += writeSync(file!, bytes, done, bytes.length - done);
+    for (let done = 0; done < bytes.length;) done += writeSync(file!, bytes, done, bytes.length - done);
   };
   /** Whole chunks go to disk once they are too many; the last one is still being filled. */
   const spill = (): void => {

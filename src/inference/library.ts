@@ -77,7 +77,8 @@ function checkClean({ fields, rowCount, value, error, state }: Catalog, path: st
   const n = fields.length;
   const relative: number[] = [];
   for (let at = 0; at < rowCount * n; at++) {
-    if (fields[at % n].band !== undefined && state[at] === State.measured) relative.push(error[at] / Math.abs(value[at]));
+    if (fields[at % n].band !== undefined && state[at] === State.measured)
+      relative.push(error[at] / Math.abs(value[at]));
   }
   const middle = relative.length === 0 ? 0 : median(relative);
   if (middle <= CLEAN) return;
@@ -171,7 +172,9 @@ export async function openLibrary(path: string, options: LibraryOptions): Promis
     }
     if (store.rowCount < LEAST_ROWS) {
       const lost = incomplete === 0 ? "" : ` (${incomplete} more lack a band)`;
-      throw new UserError(`${path}: ${counted(store.rowCount, "clean galaxy", "clean galaxies")}${lost}, expected ${LEAST_ROWS} or more`);
+      throw new UserError(
+        `${path}: ${counted(store.rowCount, "clean galaxy", "clean galaxies")}${lost}, expected ${LEAST_ROWS} or more`,
+      );
     }
     const lost = incomplete === 0 ? "" : `; ${incomplete} rows that lack a band left out`;
     reporter.say(`${path}: library of ${counted(store.rowCount, "galaxy", "galaxies")}${lost}`);

@@ -131,7 +131,8 @@ export interface MethodOptions extends LibraryChoice {
 export async function createAnswerer(options: MethodOptions): Promise<Answerer> {
   const { engine, checkpoint, method = "network", library: path, reporter } = options;
   if (method === "network") {
-    if (path !== undefined) throw new UserError("--library: not used by the network; expected --method library or both");
+    if (path !== undefined)
+      throw new UserError("--library: not used by the network; expected --method library or both");
     return networkAnswerer(createPredictor(engine, checkpoint));
   }
   if (path === undefined) {
