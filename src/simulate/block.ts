@@ -2,11 +2,9 @@ import { UserError } from "../errors.ts";
 import type { Table } from "../io/table.ts";
 import { createRng, type Rng } from "../random.ts";
 import type { Survey } from "../survey/survey.ts";
-import { cardelli } from "./dust.ts";
 import { ewLabels } from "./lines.ts";
 import { createObserver, type Observer, observe } from "./noise.ts";
 import type { SimulationOptions } from "./options.ts";
-import { createForeground, type Foreground } from "./foreground.ts";
 import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
 import { drawGalaxy, drawRedshift, type Galaxy } from "./population.ts";
 import { type Row, tableOf } from "./rows.ts";
@@ -34,7 +32,6 @@ export interface Simulation {
   readonly options: SimulationOptions;
   readonly templates: Templates;
   readonly photometer: Photometer;
-  readonly foreground: Foreground;
   readonly observer: Observer;
   readonly selection: Selection;
   readonly selectionBand: number;
@@ -74,12 +71,7 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
     options,
     templates,
     photometer: createPhotometer(passbands, templates),
-    foreground: createForeground(passbands, options),
-    observer: createObserver(
-      survey,
-      passbands.map((band) => band.pivot),
-      options,
-    ),
+    observer: createObserver(survey, passbands, options),
     selection: createSelection(passbands[selectionBand], templates, options),
     selectionBand,
   };
@@ -97,30 +89,12 @@ function labelsOf(galaxy: Galaxy, mix: StellarMix, widths: readonly number[]): n
   return [galaxy.redshift, galaxy.logMass, mix.logZ, galaxy.avStars, mix.age, logRate, ...widths];
 }
 
-/** Fluxes as the table has them before noise: behind the Milky Way's dust, corrected for it where that is wanted. */
-function fluxesBehind(
-  { foreground, photometer }: Simulation,
-  work: ReturnType<typeof createSpectrum>,
-  z: number,
-  pointing: number,
-): Float64Array {
-  const fluxes = photometer.fluxes(work, z, foreground.av[pointing]);
-  const { correction } = foreground;
-  return correction === undefined ? fluxes : fluxes.map((flux, j) => flux * correction[pointing * fluxes.length + j]);
-}
-
 /** Draws one galaxy within the magnitude limits: quick magnitudes first, then the exact one. */
-function drawParent(
-  simulation: Simulation,
-  work: ReturnType<typeof createSpectrum>,
-  pointing: number,
-  rng: Rng,
-): Parent {
+function drawParent(simulation: Simulation, work: ReturnType<typeof createSpectrum>, rng: Rng): Parent {
   const { options, photometer, selection, templates } = simulation;
   const { faint, bright } = options.selection;
   const range = [options.redshift.min, options.redshift.max] as const;
   const { pivot } = simulation.observer.bands[simulation.selectionBand];
-  const extinction = options.foreground.correct ? 0 : simulation.foreground.av[pointing] * cardelli(pivot);
   let fixed: number | undefined;
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     // n(z) given: z is drawn first and kept until a mass at that z passes
@@ -131,12 +105,12 @@ function drawParent(
       fixed === undefined ? selection.draw(rng) : { redshift: fixed, logMass: selection.drawMass(rng, fixed) };
     const galaxy = drawGalaxy(rng, redshift, logMass, options.physics);
     const mix = mixOf(galaxy);
-    const quick = selection.magnitude(redshift, mix, galaxy) + extinction;
+    const quick = selection.magnitude(redshift, mix, galaxy);
     if (quick > faint + 0.2 || quick < bright - 0.5) continue;
     const [from, to] = photometer.extent(redshift);
     synthesise(work, templates, galaxy, mix, from, to);
     const widths = equivalentWidths(work);
-    const fluxes = fluxesBehind(simulation, work, redshift, pointing);
+    const fluxes = photometer.fluxes(work, redshift);
     const magnitude = magnitudeOfFlux(fluxes[simulation.selectionBand] * FLUX_UNIT, pivot);
     if (magnitude > faint || magnitude < bright) continue;
     return { galaxy, mix, fluxes, labels: labelsOf(galaxy, mix, widths) };
@@ -146,6 +120,20 @@ function drawParent(
   );
 }
 
+/** Rows of one galaxy: as many as noise is drawn, or the one without. */
+function rowsOf({ observer, options, survey }: Simulation, { fluxes, labels }: Parent, parentId: string): Row[] {
+  const clean = options.fluxes === "observed" ? {} : { clean: fluxes };
+  if (options.fluxes === "clean") return [{ objectId: `${parentId}-0`, parentId, labels, ...clean }];
+  // a stream of its own: the same galaxies however they are observed
+  const noise = createRng(`${parentId}:noise`);
+  const pointing = noise.integer(options.pointings);
+  const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
+  return Array.from({ length: options.draws }, (_, draw) => {
+    const observation = observe(observer, fluxes, pointing, noise, { redshift: labels[0], logMass: labels[1] });
+    return { objectId: `${parentId}-${draw}`, parentId, tile, observation, labels, ...clean };
+  });
+}
+
 /** Simulates parents [block * BLOCK_SIZE, ...) of the run, at most `count` of them: one table of count x draws rows. */
 export function simulateBlock(simulation: Simulation, block: number, count = BLOCK_SIZE): Table {
   const { observer, options, survey } = simulation;
@@ -153,16 +141,8 @@ export function simulateBlock(simulation: Simulation, block: number, count = BLO
   const work = createSpectrum();
   const rows: Row[] = [];
   for (let i = 0; i < count; i++) {
-    const pointing = rng.integer(options.pointings);
-    const { fluxes, labels } = drawParent(simulation, work, pointing, rng);
     const parentId = `${options.seed}-${block * BLOCK_SIZE + i}`;
-    const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
-    // a stream of its own: the same galaxies however they are observed
-    const noise = createRng(`${parentId}:noise`);
-    for (let draw = 0; draw < options.draws; draw++) {
-      const observation = observe(observer, fluxes, pointing, noise, { redshift: labels[0], logMass: labels[1] });
-      rows.push({ objectId: `${parentId}-${draw}`, parentId, tile, observation, labels });
-    }
+    rows.push(...rowsOf(simulation, drawParent(simulation, work, rng), parentId));
   }
   return tableOf(rows, observer, survey, LABELS);
 }

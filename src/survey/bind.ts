@@ -4,7 +4,7 @@ import type { ColumnSchema } from "../io/table.ts";
 import { bindBand, bindFlags, bindProperty, columnsFor, nameIn } from "./bind-fields.ts";
 import type { BindOptions, Context, FieldBinding, FlagPlace } from "./bind-fields.ts";
 import { bindTemplate, makeFinder, templateColumns } from "./find.ts";
-import { namesFor, ownLayout, isIgnored } from "./layout.ts";
+import { builtInLayouts, namesFor, ownLayout, isIgnored } from "./layout.ts";
 import type { Layout } from "./layout.ts";
 import type { Survey } from "./survey.ts";
 
@@ -97,7 +97,7 @@ function describeLayout(layout: Layout, survey: Survey): string {
 
 /** How many fields of a survey a table's columns can be: by layout as stated, else by the one that finds most. */
 export function scoreColumns(schema: readonly ColumnSchema[], survey: Survey, options: BindOptions): number[] {
-  const layouts = [ownLayout, ...survey.layouts].filter(({ name, onRequest }) =>
+  const layouts = [...builtInLayouts, ...survey.layouts].filter(({ name, onRequest }) =>
     options.layout === undefined ? !onRequest : name === options.layout,
   );
   let [most, details] = [0, 0];
@@ -116,7 +116,7 @@ export function scoreColumns(schema: readonly ColumnSchema[], survey: Survey, op
 
 function chooseLayout(path: string, schema: readonly ColumnSchema[], survey: Survey, options: BindOptions): Layout {
   const wanted = options.layout;
-  const layouts = [ownLayout, ...survey.layouts];
+  const layouts = [...builtInLayouts, ...survey.layouts];
   if (wanted !== undefined) {
     const named = layouts.find((layout) => layout.name === wanted);
     if (named) return named;

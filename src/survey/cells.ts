@@ -197,6 +197,7 @@ export function readField(
   const scale = errors === undefined ? 1 : binding.errorScale;
   const [low, high] = field.range;
   const isBand = field.band !== undefined;
+  const isExact = errorKind === "none";
   let used = 0;
   for (let row = 0, out = binding.field; row < rowCount; row++, out += sink.fieldCount) {
     const x = values[row];
@@ -216,9 +217,11 @@ export function readField(
     }
     const e = errors === undefined ? Math.abs(x) * relativeError : errors[row];
     const kind = errors === undefined ? "absolute" : errorKind;
-    const wrong = errorProblem(kind, x, e, errors !== undefined && isMagic(e));
+    const wrong = isExact ? undefined : errorProblem(kind, x, e, errors !== undefined && isMagic(e));
     const sigma =
-      wrong === undefined ? convertError(conversion, x * reference, sigmaOf(kind, x, e) * scale * reference) : 0;
+      wrong === undefined && !isExact
+        ? convertError(conversion, x * reference, sigmaOf(kind, x, e) * scale * reference)
+        : 0;
     const error = Math.fround(sigma);
     const isUsable = error > 0 && error < Infinity;
     const state = (told ?? State.measured) as State;
@@ -228,7 +231,7 @@ export function readField(
     }
     // An inverse variance of zero says that nothing was measured: a label beside it is filler, not a zero.
     const isFiller = kind === "ivar" && e === 0;
-    if ((isBand || isFiller) && !isUsable && state !== State.upperLimit) {
+    if (((isBand && !isExact) || isFiller) && !isUsable && state !== State.upperLimit) {
       sink.reject(row, isBand ? (wrong ?? "error zero") : "inverse variance zero", x, errors?.[row]);
       continue;
     }

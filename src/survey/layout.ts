@@ -26,7 +26,7 @@ const scaleShape = {
   insteadOf: z.array(z.string().min(1)).optional(),
 };
 
-const errorKind = z.enum(["absolute", "relative", "ivar"]).default("absolute");
+const errorKind = z.enum(["absolute", "relative", "ivar", "none"]).default("absolute");
 
 const bandColumnsSchema = z.strictObject({
   ...scaleShape,
@@ -35,7 +35,7 @@ const bandColumnsSchema = z.strictObject({
   /** With `{FIELD}`: one column per band. Without: one array column, its elements in `order`. */
   value: columnNames,
   error: columnNames.optional(),
-  /** relative: 1 sigma error = |value| x column. absolute: the column itself. ivar: 1/sqrt(column). */
+  /** relative: 1 sigma error = |value| x column. absolute: the column itself. ivar: 1/sqrt(column). none: values are exact. */
   errorKind,
   state: columnNames.optional(),
   /** Column that value and error are to be multiplied by: fluxes that were divided by a reference band's. */
@@ -124,8 +124,21 @@ export const ownLayout: Layout = {
   properties: {},
   flags: [],
   magic: [],
-  ignored: ["missing_*"], // of simulations: how many bands of a row each mechanism cost
+  // of simulations: how many bands of a row each mechanism cost, and the fluxes without noise
+  ignored: ["missing_*", "true_*"],
 };
+
+/** Simulated fluxes without noise: values that are measured, with error 0. */
+export const cleanLayout: Layout = {
+  ...ownLayout,
+  name: "clean",
+  title: "simulated fluxes without noise: true_<BAND>",
+  bands: [{ value: "true_{FIELD}", errorKind: "none", aliases: {}, flags: [] }],
+  ignored: ["missing_*"],
+};
+
+/** Layouts that every survey has beside its own. */
+export const builtInLayouts: readonly Layout[] = [ownLayout, cleanLayout];
 
 /** Whether a column is one that a layout's tables have for people. */
 export function isIgnored({ ignored }: Layout, column: string): boolean {

@@ -6,6 +6,7 @@ import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { isHats } from "../io/hats.ts";
 import type { Catalog } from "./catalog.ts";
+import { cleanLayout, ownLayout } from "./layout.ts";
 import { readCatalog } from "./read.ts";
 import { splitNames, type SplitName } from "./split.ts";
 import type { Survey } from "./survey.ts";
@@ -104,10 +105,11 @@ export async function* readPart(
     );
   }
   const { shards, rows: expected } = manifest.parts[part];
+  const layout = manifest.sources.some((source) => source.layout === cleanLayout.name) ? cleanLayout : ownLayout;
   let rows = 0;
   for (let shard = 0; shard < shards; shard++) {
     const path = join(folder, shardName(part, shard));
-    for await (const { catalog } of readCatalog(path, survey, { layout: "caleido" })) {
+    for await (const { catalog } of readCatalog(path, survey, { layout: layout.name })) {
       rows += catalog.rowCount;
       if (rows > expected) throw new UserError(`${path}: more rows than the manifest says`);
       yield catalog;
