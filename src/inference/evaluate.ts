@@ -20,6 +20,9 @@ export interface Question {
   readonly catalog?: Catalog;
 }
 
+/** A predictor's answers beside the truth, by field name: the rows of the catalogue that have one, and what is known there. */
+export type TruthAnswers = Map<string, { rows: Int32Array; predictions: Predictions }>;
+
 /** Scores by field name, then by method (`caleido`, `trainZ`, `ridge`, ...). */
 export type QuestionScores = Readonly<Record<string, Readonly<Record<string, FieldScore>>>>;
 
@@ -37,11 +40,11 @@ export async function predictTruths(
   catalog: Catalog,
   rows: Int32Array,
   question: Question,
-): Promise<Map<string, { rows: Int32Array; predictions: Predictions }>> {
+): Promise<TruthAnswers> {
   const { coder } = predictor;
   const { wanted } = question;
   const answers = await predictor.predict(question.catalog ?? catalog, rows, question.isGiven, wanted);
-  const result = new Map<string, { rows: Int32Array; predictions: Predictions }>();
+  const result: TruthAnswers = new Map();
   wanted.forEach((j, w) => {
     const at = (i: number): number => rows[i] * coder.nField + j;
     const kept = Array.from(rows.keys()).filter((i) => catalog.state[at(i)] === State.measured);
@@ -111,7 +114,7 @@ export async function predictBaselines(
 export function scoreQuestion(
   coder: FieldCoder,
   catalog: Catalog,
-  network: Map<string, { rows: Int32Array; predictions: Predictions }>,
+  network: TruthAnswers,
   others: Map<string, Map<string, Predictions>>,
   seed: string,
 ): QuestionScores {

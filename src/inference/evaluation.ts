@@ -2,11 +2,17 @@ import { join } from "node:path";
 import { contextQuestions } from "./contexts.ts";
 import type { Engine } from "../engine/contract.ts";
 import type { BaselineName } from "./baselines.ts";
-import { predictBaselines, predictTruths, type Question, type QuestionScores, scoreQuestion } from "./evaluate.ts";
-import { openLibrary } from "./library.ts";
-import { createLibraryPredictor, type LibraryAnswers, type LibraryChoice } from "./library-predictor.ts";
-import { coverageCurve, median, type Predictions, pitHistogram } from "./metrics.ts";
-import { type FieldGap, gapsOf } from "./oracle.ts";
+import {
+  predictBaselines,
+  predictTruths,
+  type Question,
+  type QuestionScores,
+  scoreQuestion,
+  type TruthAnswers,
+} from "./evaluate.ts";
+import type { LibraryChoice } from "./library-predictor.ts";
+import { coverageCurve, type Predictions, pitHistogram } from "./metrics.ts";
+import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } from "./oracle.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder, makeFolder, writeFileAtomic } from "../io/atomic.ts";
@@ -83,7 +89,7 @@ export interface QuestionResult {
   /** By field: how far the network is from the library's answers; with a library only. */
   readonly gaps?: Readonly<Record<string, FieldGap>>;
   /** Effective number of the library's galaxies: the median, and the share of answers that are sparse. */
-  readonly library?: { readonly effectiveSize: number; readonly sparse: number };
+  readonly library?: OracleAnswers["library"];
   /** By field: PIT histogram (counts in 20 bins), and the share of truths inside central intervals of `levels`. */
   readonly calibration: Readonly<Record<string, { pit: number[]; coverage: number[] }>>;
 }
@@ -149,49 +155,11 @@ interface Session {
   readonly step: (note: string) => void;
 }
 
-type NetworkAnswers = Awaited<ReturnType<typeof predictTruths>>;
-
-/** A library's answers to the questions of an evaluation. */
-interface Oracle {
-  answer(catalog: Catalog, rows: Int32Array, question: Question): Promise<OracleAnswers>;
-  close(): Promise<void>;
-}
-
-interface OracleAnswers {
-  readonly answers: NetworkAnswers;
-  readonly library: NonNullable<QuestionResult["library"]>;
-}
-
 /** What was asked, and what everybody said. */
 interface Asked {
-  readonly network: NetworkAnswers;
+  readonly network: TruthAnswers;
   readonly scores: QuestionScores;
   readonly exact: OracleAnswers | undefined;
-}
-
-async function openOracle(
-  { engine, library: path, libraryChoice, reporter }: Settings,
-  survey: Survey,
-  predictor: Predictor,
-) {
-  if (path === undefined) return undefined;
-  const library = await openLibrary(path, { survey, ...(reporter === undefined ? {} : { reporter }) });
-  const { coder, predict, dispose } = createLibraryPredictor(engine, library, predictor.coder, libraryChoice);
-  const oracle: Oracle = {
-    async answer(catalog, rows, question) {
-      let own: LibraryAnswers | undefined;
-      const keeping: typeof predict = async (...asked) => (own = await predict(...asked));
-      const answers = await predictTruths({ coder, predict: keeping }, catalog, rows, question);
-      const { posteriors } = own!;
-      const sparse = posteriors.filter(({ isSparse }) => isSparse).length / posteriors.length;
-      return { answers, library: { effectiveSize: median(posteriors.map((one) => one.effectiveSize)), sparse } };
-    },
-    async close() {
-      await dispose();
-      library.close();
-    },
-  };
-  return oracle;
 }
 
 /** Network, library and, for the main question, baselines on one question. */
@@ -269,7 +237,7 @@ function countPieces(questions: readonly Question[], session: Omit<Session, "ste
   return (oracle === undefined ? 3 : 4) * questions.length + fitted * request.methods.length;
 }
 
-function calibrationOf(network: NetworkAnswers): QuestionResult["calibration"] {
+function calibrationOf(network: TruthAnswers): QuestionResult["calibration"] {
   return Object.fromEntries(
     [...network].map(([field, { predictions }]) => [
       field,
@@ -340,7 +308,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const predictor = createPredictor(request.engine, checkpoint);
   let oracle: Oracle | undefined;
   try {
-    oracle = await openOracle(request, survey, predictor);
+    oracle = await openOracle(request, survey, predictor.coder);
     const session = { request, predictor, oracle, test, learn };
     const { results, sections } = await askAll(questions, session);
     const evaluation: Evaluation = {

@@ -58,11 +58,12 @@ const LEAST = 1e-20;
 /** Log-likelihood of the bands, up to a constant of the galaxy, and the likeliest amplitude [queries, rows]. */
 function bandScores(
   { amplitude, limits }: ScanShape,
-  { flux, data, weight }: Record<string, tf.Tensor>,
+  inputs: Record<string, tf.Tensor>,
 ): { score: tf.Tensor; best: tf.Tensor | undefined } {
-  const product = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D, false, true);
+  const [flux, data, weight] = [inputs.flux, inputs.data, inputs.weight] as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+  const product = (a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D => tf.matMul(a, b, false, true);
   const along = product(data, flux); // [queries, rows]
-  const power = product(weight, tf.add(tf.square(flux), LEAST)); // [queries, rows]
+  const power = product(weight, tf.add<tf.Tensor2D>(tf.square(flux), LEAST)); // [queries, rows]
   if (amplitude === "absolute") return { score: tf.sub(along, tf.mul(power, 0.5)), best: undefined };
   const precision = amplitude === "free" ? 0 : amplitude ** -2;
   const top = amplitude === "free" ? tf.relu(along) : tf.add(along, precision);

@@ -154,7 +154,7 @@ interface Block {
 
 /** -ln u per row, the same whatever is asked; rows beyond the last never win. */
 function luckOf(block: number, count: number, out: Float32Array): void {
-  const rng = createRng(`library:${block}`);
+  const rng = createRng(`luck of block ${block}`);
   for (let i = 0; i < ROWS; i++) out[i] = i < count ? -Math.log(1 - rng.uniform()) : -1e30;
 }
 

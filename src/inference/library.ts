@@ -8,8 +8,9 @@ import { quantile } from "../report/statistics.ts";
 import { type Reporter, silent } from "../progress.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { type Field, State } from "../survey/field.ts";
+import { cleanLayout, namesFor } from "../survey/layout.ts";
 import { readManifest, readPart } from "../survey/prepared.ts";
-import { readCatalog } from "../survey/read.ts";
+import { openFor, readCatalog } from "../survey/read.ts";
 import { splitNames } from "../survey/split.ts";
 import { loadSurvey, listSurveys, type Survey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
@@ -58,8 +59,20 @@ const MOST_MEASURED = 20_000;
 function extensiveFields({ fields, name }: Survey): Uint8Array {
   const isMarked = (some: readonly Field[]): boolean => some.some((field) => "isExtensive" in field);
   const source = isMarked(fields) || !listSurveys().includes(name) ? fields : loadSurvey(name).fields;
-  const marked = source.flatMap((field) => ("isExtensive" in field && field.isExtensive === true ? [field.name] : []));
+  const marked = source.flatMap((field) => ("isExtensive" in field && field.isExtensive ? [field.name] : []));
   return Uint8Array.from(fields, (field) => Number(marked.includes(field.name)));
+}
+
+/** Whether a table has fluxes without noise, perhaps beside others. */
+async function hasClean(path: string, survey: Survey): Promise<boolean> {
+  const source = await openFor(path, survey);
+  const names = new Set(source.schema.map(({ name }) => name));
+  await source.close();
+  const values = cleanLayout.bands.map(({ value }) => value);
+  return survey.fields.some(
+    ({ band, name }) =>
+      band !== undefined && values.some((value) => namesFor(value, name).some((one) => names.has(one))),
+  );
 }
 
 /** Every row of a table or of all parts of a prepared folder. */
@@ -69,17 +82,18 @@ async function* catalogsOf(path: string, survey: Survey): AsyncGenerator<Catalog
     for (const part of splitNames) yield* readPart(path, manifest, survey, part);
     return;
   }
-  for await (const { catalog } of readCatalog(path, survey)) yield catalog;
+  const reading = (await hasClean(path, survey)) ? { layout: cleanLayout.name } : {};
+  for await (const { catalog } of readCatalog(path, survey, reading)) yield catalog;
 }
 
 /** @throws UserError where the fluxes have noise. */
-function checkClean({ fields, rowCount, value, error, state }: Catalog, path: string): void {
+function checkClean({ fields, value, error, state }: Catalog, path: string): void {
   const n = fields.length;
   const relative: number[] = [];
-  for (let at = 0; at < rowCount * n; at++) {
-    if (fields[at % n].band !== undefined && state[at] === State.measured)
-      relative.push(error[at] / Math.abs(value[at]));
-  }
+  state.forEach((known, at) => {
+    if (fields[at % n].band === undefined || known !== State.measured) return;
+    relative.push(error[at] === 0 ? 0 : error[at] / Math.abs(value[at]));
+  });
   const middle = relative.length === 0 ? 0 : median(relative);
   if (middle <= CLEAN) return;
   throw new UserError(
@@ -96,13 +110,19 @@ interface Filled {
 }
 
 /** Copies the rows that have every band; a band that no row of the first batch has is not in the library. */
-async function fill(path: string, survey: Survey, columns: readonly number[], writer: StoreWriter): Promise<Filled> {
+async function fill(
+  path: string,
+  survey: Survey,
+  catalogs: AsyncIterable<Catalog> | Iterable<Catalog>,
+  columns: readonly number[],
+  writer: StoreWriter,
+): Promise<Filled> {
   const n = survey.fields.length;
   const has = new Uint8Array(n);
   const row = new Float32Array(n);
   let bands: number[] | undefined;
   let incomplete = 0;
-  for await (const catalog of catalogsOf(path, survey)) {
+  for await (const catalog of catalogs) {
     const { value, state, rowCount } = catalog;
     state.forEach((known, at) => {
       if (known === State.measured) has[at % n] = 1;
@@ -155,33 +175,35 @@ function measure(store: LibraryStore, fields: readonly Field[], columns: readonl
 }
 
 /**
- * Reads a library: a table of clean simulated galaxies, or a prepared folder of them, whose bands are all there.
- * @throws UserError for a table that can't be read, that has noise, none of the bands, or too few rows.
+ * A library of the rows of catalogues that have every band; `name` stands for it in messages.
+ * @throws UserError where there is noise, none of the survey's bands, or too few rows.
  */
-export async function openLibrary(path: string, options: LibraryOptions): Promise<Library> {
-  const { survey, reporter = silent, memory = MEMORY } = options;
+export async function createLibrary(
+  name: string,
+  catalogs: AsyncIterable<Catalog> | Iterable<Catalog>,
+  { survey, reporter = silent, memory = MEMORY }: LibraryOptions,
+): Promise<Library> {
   const { fields } = survey;
   const all = fields.map((_, j) => j);
   const bands = all.filter((j) => fields[j].band !== undefined);
   const columns = [...bands, ...all.filter((j) => fields[j].band === undefined)];
   const writer = createStore(fields.length, memory);
   try {
-    const { store, has, incomplete } = await fill(path, survey, columns, writer);
+    const { store, has, incomplete } = await fill(name, survey, catalogs, columns, writer);
     if (!bands.some((j) => has[j] === 1)) {
-      throw new UserError(`${path}: none of the bands of ${survey.name}; expected clean galaxies in the same bands`);
+      throw new UserError(`${name}: none of the bands of ${survey.name}; expected clean galaxies in the same bands`);
     }
     if (store.rowCount < LEAST_ROWS) {
       const lost = incomplete === 0 ? "" : ` (${incomplete} more lack a band)`;
-      throw new UserError(
-        `${path}: ${counted(store.rowCount, "clean galaxy", "clean galaxies")}${lost}, expected ${LEAST_ROWS} or more`,
-      );
+      const found = counted(store.rowCount, "clean galaxy", "clean galaxies");
+      throw new UserError(`${name}: ${found}${lost}, expected ${LEAST_ROWS} or more`);
     }
-    const lost = incomplete === 0 ? "" : `; ${incomplete} rows that lack a band left out`;
-    reporter.say(`${path}: library of ${counted(store.rowCount, "galaxy", "galaxies")}${lost}`);
+    const lost = incomplete === 0 ? "" : `; ${counted(incomplete, "row")} without a band left out`;
+    reporter.say(`${name}: library of ${counted(store.rowCount, "galaxy", "galaxies")}${lost}`);
     const place = new Int32Array(fields.length);
     columns.forEach((j, c) => (place[j] = c));
     return {
-      path,
+      path: name,
       fields,
       store,
       columns,
@@ -196,4 +218,12 @@ export async function openLibrary(path: string, options: LibraryOptions): Promis
     writer.close();
     throw error;
   }
+}
+
+/**
+ * Reads a library: a table of clean simulated galaxies (`simulate --fluxes clean`), or a prepared folder of them.
+ * @throws UserError for a table that can't be read, and as {@link createLibrary}.
+ */
+export async function openLibrary(path: string, options: LibraryOptions): Promise<Library> {
+  return createLibrary(path, catalogsOf(path, options.survey), options);
 }

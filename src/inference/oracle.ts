@@ -1,8 +1,14 @@
 /** How far a network is from the exact answer that a library gives to the same question. */
+import type { Engine } from "../engine/contract.ts";
+import type { Reporter } from "../progress.ts";
 import { createRng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
-import type { Question } from "./evaluate.ts";
+import type { Survey } from "../survey/survey.ts";
+import type { FieldCoder } from "../tokens/standardise.ts";
+import { predictTruths, type Question, type TruthAnswers } from "./evaluate.ts";
+import { openLibrary } from "./library.ts";
+import { createLibraryPredictor, type LibraryAnswers, type LibraryChoice } from "./library-predictor.ts";
 import { type Estimate, intervalOf, median, type Predictions, resampleByParent } from "./metrics.ts";
 
 /** The network beside the library on some galaxies, with 95 % bootstrap intervals by parent. */
@@ -64,15 +70,12 @@ function gapOf([network, library]: Both, parent: readonly string[], rows: Int32A
   return { rows: rows.length, crps, negLogLik };
 }
 
-/** Answers of one method by field, as `predictTruths` gives them. */
-type Answered = ReadonlyMap<string, { readonly rows: Int32Array; readonly predictions: Predictions }>;
-
 /** Gaps of every field that both answer, on the same rows. */
 export function gapsOf(
   question: Question,
   catalog: Catalog,
-  network: Answered,
-  library: Answered,
+  network: TruthAnswers,
+  library: TruthAnswers,
   seed: string,
 ): Record<string, FieldGap> {
   const gaps = [...network].flatMap(([name, { rows, predictions }]): [string, FieldGap][] => {
@@ -91,4 +94,52 @@ export function gapsOf(
     return [[name, { ...gapOf(both, parent, all, `${seed}:${name}`), bySignal }]];
   });
   return Object.fromEntries(gaps);
+}
+
+export interface OracleAnswers {
+  readonly answers: TruthAnswers;
+  /** Effective number of the library's galaxies: the median (512 and more are 512), and the share of answers that are sparse. */
+  readonly library: { readonly effectiveSize: number; readonly sparse: number };
+}
+
+/** A library's answers to the questions of an evaluation. */
+export interface Oracle {
+  answer(catalog: Catalog, rows: Int32Array, question: Question): Promise<OracleAnswers>;
+  close(): Promise<void>;
+}
+
+export interface OracleRequest {
+  readonly engine: Engine;
+  /** Clean simulated galaxies: a table or a prepared folder; no oracle without it. */
+  readonly library?: string;
+  readonly libraryChoice?: LibraryChoice;
+  readonly reporter?: Reporter;
+}
+
+/** @throws UserError for a library that can't be used. */
+export async function openOracle(
+  { engine, library: path, libraryChoice, reporter }: OracleRequest,
+  survey: Survey,
+  coder: FieldCoder,
+): Promise<Oracle | undefined> {
+  if (path === undefined) return undefined;
+  const library = await openLibrary(path, { survey, ...(reporter === undefined ? {} : { reporter }) });
+  const predictor = createLibraryPredictor(engine, library, coder, libraryChoice);
+  return {
+    async answer(catalog, rows, question) {
+      let own: LibraryAnswers | undefined;
+      const keeping = {
+        coder,
+        predict: async (...asked: Parameters<typeof predictor.predict>) => (own = await predictor.predict(...asked)),
+      };
+      const answers = await predictTruths(keeping, catalog, rows, question);
+      const { posteriors } = own!;
+      const sparse = posteriors.filter(({ isSparse }) => isSparse).length / posteriors.length;
+      return { answers, library: { effectiveSize: median(posteriors.map((one) => one.effectiveSize)), sparse } };
+    },
+    async close() {
+      await predictor.dispose();
+      library.close();
+    },
+  };
 }
