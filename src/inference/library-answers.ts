@@ -108,7 +108,7 @@ function mixtureOf(
     const errors = error.map((e, r) => (e === 0 ? 0 : coder.encodeError(j, kept[r], e, scales[i])));
     const parts = gather(encoded, errors, posterior.weight);
     const size = Math.max(LEAST_EFFECTIVE, posterior.effectiveSize);
-    // nothing known of the field: the training rows' own distribution
+    // none of the rows that matter has the field: as much as is known without any
     if (parts.weight.length === 0) weight[i * k] = 1;
     weight.set(parts.weight, i * k);
     mean.set(parts.mean, i * k);

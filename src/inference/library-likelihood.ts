@@ -35,7 +35,7 @@ const ERROR_WITHOUT = 0.01;
  * scale to: the library's galaxies then keep their own amplitudes.
  */
 export function evidenceOf(
-  { fields, place, kernel, isExtensive }: Library,
+  { fields, place, has, kernel, isExtensive }: Library,
   catalog: Catalog,
   row: number,
   isGiven: Uint8Array,
@@ -49,7 +49,8 @@ export function evidenceOf(
   fields.forEach(({ kind, band }, j) => {
     const at = row * fields.length + j;
     const state = catalog.state[at];
-    if (isGiven[j] === 0 || state === State.notObserved || kind === "spectrum" || kind === "image") return;
+    if (isGiven[j] === 0 || has[j] === 0 || state === State.notObserved || kind === "spectrum" || kind === "image")
+      return;
     const value = catalog.value[at];
     const error = catalog.error[at];
     const isBand = band !== undefined;

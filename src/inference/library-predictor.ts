@@ -25,7 +25,7 @@ export interface LibraryPredictor {
   /**
    * p(field | given) for every field wanted, one distribution per row: the library's galaxies weighted by the likelihood of
    * what is given and observed of that row. What is wanted is never given.
-   * @throws UserError where a given band is not in the library.
+   * @throws UserError where a given band, or a wanted field, is not in the library.
    */
   predict(
     catalog: Catalog,
@@ -57,19 +57,27 @@ function checkedChoice({ amplitude = "free", modelError = 0 }: LibraryChoice): E
   return { amplitude, modelError };
 }
 
-/** @throws UserError for the first given band that some row has and the library has not. */
-function checkBands({ fields, has, path }: Library, catalog: Catalog, isGiven: Uint8Array): void {
+/**
+ * @throws UserError where a band is given, or a field wanted, that no galaxy of the library has. Other properties that it
+ * does not know say nothing, and are not used.
+ */
+function checkFields(
+  { fields, has, path }: Library,
+  catalog: Catalog,
+  isGiven: Uint8Array,
+  wanted: readonly number[],
+): void {
   const n = fields.length;
-  const missing = fields.flatMap(({ band, name }, j) => {
-    if (isGiven[j] === 0 || has[j] === 1) return [];
-    for (let at = j; at < catalog.rowCount * n; at += n) {
-      if (catalog.state[at] !== State.notObserved) return [`${band === undefined ? "property" : "band"} ${name}`];
-    }
-    return [];
+  const isSeen = (j: number): boolean => {
+    for (let at = j; at < catalog.rowCount * n; at += n) if (catalog.state[at] !== State.notObserved) return true;
+    return false;
+  };
+  fields.forEach(({ band, name }, j) => {
+    if (has[j] === 1) return;
+    if (wanted.includes(j)) throw new UserError(`${path}: the library has no ${name}, which is wanted`);
+    if (band === undefined || isGiven[j] === 0 || !isSeen(j)) return;
+    throw new UserError(`${path}: the library has no band ${name}, which is given; leave it out of --given`);
   });
-  if (missing.length === 0) return;
-  const more = missing.length === 1 ? "" : ` (and ${missing.length - 1} more)`;
-  throw new UserError(`${path}: the library has no ${missing[0]}${more}, which is given; leave it out of --given`);
 }
 
 export function createLibraryPredictor(
@@ -84,7 +92,7 @@ export function createLibraryPredictor(
     coder,
     async predict(catalog, rows, isGiven, wanted, onDone) {
       const given = withoutWanted(isGiven, wanted);
-      checkBands(library, catalog, given);
+      checkFields(library, catalog, given, wanted);
       const evidence = Array.from(rows, (row) => evidenceOf(library, catalog, row, given, options));
       const reservoir = await scanner.scan(evidence, onDone);
       const posteriors = evidence.map((own, i) => posteriorOf(library, reservoir, i, own));

@@ -199,7 +199,9 @@ export async function createLibrary(
       throw new UserError(`${name}: ${found}${lost}, expected ${LEAST_ROWS} or more`);
     }
     const lost = incomplete === 0 ? "" : `; ${counted(incomplete, "row")} without a band left out`;
-    reporter.say(`${name}: library of ${counted(store.rowCount, "galaxy", "galaxies")}${lost}`);
+    const unknown = fields.filter((_, j) => has[j] === 0).map((field) => field.name);
+    const without = unknown.length === 0 ? "" : `; without ${unknown.join(", ")}`;
+    reporter.say(`${name}: library of ${counted(store.rowCount, "galaxy", "galaxies")}${lost}${without}`);
     const place = new Int32Array(fields.length);
     columns.forEach((j, c) => (place[j] = c));
     return {

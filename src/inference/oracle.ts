@@ -132,7 +132,8 @@ export async function openOracle(
         coder,
         predict: async (...asked: Parameters<typeof predictor.predict>) => (own = await predictor.predict(...asked)),
       };
-      const answers = await predictTruths(keeping, catalog, rows, question);
+      const wanted = question.wanted.filter((j) => library.has[j] === 1);
+      const answers = await predictTruths(keeping, catalog, rows, { ...question, wanted });
       const { posteriors } = own!;
       const sparse = posteriors.filter(({ isSparse }) => isSparse).length / posteriors.length;
       return { answers, library: { effectiveSize: median(posteriors.map((one) => one.effectiveSize)), sparse } };
