@@ -22,6 +22,13 @@ export { look, type LookRequest } from "./explore/look.ts";
 export type { BesideTable } from "./explore/page.ts";
 export { simulateWithPage, type SimulationPage } from "./explore/simulation.ts";
 export { evaluate, type EvaluateRequest, type Evaluation } from "./inference/evaluation.ts";
+export { createLibrary, type Library, type LibraryOptions, openLibrary } from "./inference/library.ts";
+export {
+  createLibraryPredictor,
+  type LibraryAnswers,
+  type LibraryChoice,
+  type LibraryPredictor,
+} from "./inference/library-predictor.ts";
 export { drawJoint, type DrawOptions, sampleJoint } from "./inference/sampling.ts";
 export type { FieldAnswer } from "./inference/field-answer.ts";
 export { createPredictor, type Answers, type AskOptions, type Predictor } from "./inference/predict.ts";
@@ -65,7 +72,12 @@ export {
 export type { PdfOptions } from "./inference/answers.ts";
 export type { EnsembleForm, EnsembleOptions } from "./inference/ensemble.ts";
 export type { QuestionScores } from "./inference/evaluate.ts";
-export type { QuestionResult } from "./inference/evaluation.ts";
+export type { QuestionResult, QuestionSet } from "./inference/evaluation.ts";
+export type { Amplitude } from "./inference/library-graph.ts";
+export type { Posterior } from "./inference/library-posterior.ts";
+export type { LibraryStore } from "./inference/library-store.ts";
+export type { MethodName } from "./inference/methods.ts";
+export type { FieldGap, Gap, OracleAnswers } from "./inference/oracle.ts";
 export type { Chain, ChainStep, Network, RawAnswers, States } from "./inference/network.ts";
 export type { JointSamples } from "./inference/sampling.ts";
 export { redshiftSummaryNames, summaryNames } from "./inference/summary.ts";
@@ -88,7 +100,13 @@ export type { Counted, ImfName } from "./survey/imf.ts";
 export type { ReadReport } from "./survey/report.ts";
 export type { SurveyFile } from "./survey/survey-schema.ts";
 export type { Vocabulary } from "./survey/vocabulary.ts";
-export type { FieldCoder, Moments as FieldMoments, Standardisation } from "./tokens/standardise.ts";
+export {
+  createFieldCoder,
+  type FieldCoder,
+  fitStandardisation,
+  type Moments as FieldMoments,
+  type Standardisation,
+} from "./tokens/standardise.ts";
 export type { TrainState } from "./train/checkpoint.ts";
 export { trainingSchema } from "./train/config.ts";
 export type { CheckpointConfig, NetworkCoder, TrainingConfig } from "./train/config.ts";

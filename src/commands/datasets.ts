@@ -21,6 +21,7 @@ const errorWords = {
   absolute: "1 sigma",
   relative: "relative: 1 sigma / |value|",
   ivar: "inverse variance",
+  none: "exact",
 } as const;
 
 function listAll(): void {

@@ -1,8 +1,8 @@
 import { baselines } from "../inference/baselines.ts";
 import type { BaselineName } from "../inference/baselines.ts";
-import { evaluate, type Evaluation } from "../inference/evaluation.ts";
+import { evaluate, type Evaluation, type QuestionSet, questionSets } from "../inference/evaluation.ts";
 import { shownMetrics } from "../inference/evaluation-report.ts";
-import { metrics } from "../inference/metrics.ts";
+import { type Estimate, type MetricName, metrics } from "../inference/metrics.ts";
 import { type SplitName, splitNames } from "../survey/split.ts";
 import { number } from "../text.ts";
 import {
@@ -10,6 +10,9 @@ import {
   type EngineArguments,
   engineOf,
   engineOptions,
+  type LibraryArguments,
+  libraryChoiceOf,
+  libraryOptions,
   type ReadArguments,
   readOptions,
   readOptionsOf,
@@ -38,7 +41,49 @@ export function printScores(evaluation: Evaluation, coderFields: readonly string
   );
 }
 
-interface Arguments extends EngineArguments, ReadArguments, SurveyArguments {
+const withEnds = ({ value, low, high }: Estimate): string => `${number(value)} [${number(low)}, ${number(high)}]`;
+const inPercent = ({ value, low, high }: Estimate): string =>
+  [value, low, high]
+    .map((share) => `${Math.round(100 * share)} %`)
+    .join(", ")
+    .replace(", ", " [") + "]";
+
+/** Network beside library, question by question: the redshift, then how far every field is from the library's answers. */
+function printGaps({ questions }: Evaluation): void {
+  const columns: MetricName[] = ["sigmaNmad", "outlier03"];
+  say("\n  the network beside the exact answer of the library, with 95 % intervals:");
+  printTable(
+    [
+      "given",
+      "field",
+      ...["library", "network"].flatMap((who) => columns.map((name) => `${who}: ${metrics[name].title}`)),
+    ],
+    Object.entries(questions).flatMap(([title, { scores }]) =>
+      Object.entries(scores).flatMap(([field, { library, caleido }]) => {
+        if (library?.outlier03 === undefined) return []; // not a redshift
+        return [
+          [title, field, ...[library, caleido].flatMap((score) => columns.map((name) => withEnds(score[name]!)))],
+        ];
+      }),
+    ),
+  );
+  printTable(
+    ["given", "field", "galaxies", "CRPS above the library's", "-ln p above the library's", "effective galaxies"],
+    Object.entries(questions).flatMap(([title, { gaps = {}, library }]) =>
+      Object.entries(gaps).map(([field, gap]) => [
+        title,
+        field,
+        String(gap.rows),
+        inPercent(gap.crps),
+        withEnds(gap.negLogLik),
+        library === undefined ? "" : `${number(library.effectiveSize)} (${Math.round(100 * library.sparse)} % sparse)`,
+      ]),
+    ),
+  );
+}
+
+interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, SurveyArguments {
+  questions: QuestionSet;
   table: string;
   checkpoint: string;
   part: SplitName | "all";
@@ -54,13 +99,18 @@ export const evaluateCommand = defineCommand<Arguments>({
   command: "evaluate <table>",
   describe: "score a network on held-out galaxies beside baselines; writes metrics.json and report.html",
   builder: (yargs) =>
-    surveyOption(readOptions(engineOptions(yargs)))
+    libraryOptions(surveyOption(readOptions(engineOptions(yargs))), 0)
       .positional("table", { type: "string", describe: "table with truths, or a prepared folder" })
       .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
       .option("part", {
         choices: [...splitNames, "all"],
         default: "test",
         describe: "rows: a part of the split by parent, or all",
+      })
+      .option("questions", {
+        choices: questionSets,
+        default: "survey",
+        describe: "what is asked: the survey file's questions, or the headline from partial sets of bands",
       })
       .option("baselines", { type: "string", describe: "table whose training part the baselines learn from" })
       .option("methods", {
@@ -96,9 +146,13 @@ export const evaluateCommand = defineCommand<Arguments>({
       seed: args.seed,
       mostRows: args.rows,
       isWeighted: args.weights,
+      questions: args.questions,
+      libraryChoice: libraryChoiceOf(args),
+      ...(args.library === undefined ? {} : { library: args.library }),
       ...(args.baselines === undefined ? {} : { baselineTable: args.baselines }),
     });
     printScores(evaluation, Object.keys(Object.values(evaluation.questions)[0].scores));
+    if (args.library !== undefined) printGaps(evaluation);
     say(`  ${args.out}/report.html`);
   },
 });

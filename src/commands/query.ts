@@ -1,5 +1,6 @@
 import { UserError } from "../errors.ts";
 import { type EnsembleForm, ensembleForms, type EnsembleOptions } from "../inference/ensemble.ts";
+import { type MethodName, methodNames } from "../inference/methods.ts";
 import { query, type QueryRequest } from "../inference/query.ts";
 import type { Table } from "../io/table.ts";
 import type { Catalog } from "../survey/catalog.ts";
@@ -10,6 +11,9 @@ import {
   type EngineArguments,
   engineOf,
   engineOptions,
+  type LibraryArguments,
+  libraryChoiceOf,
+  libraryOptions,
   type ReadArguments,
   readOptions,
   readOptionsOf,
@@ -18,6 +22,9 @@ import {
   surveyOptionOf,
 } from "./shared.ts";
 import { printTable, say, terminal } from "./terminal.ts";
+
+/** Observed galaxies differ from simulated ones by about this much, as a fraction of the flux. */
+const DISTANT = 0.03;
 
 /** Rows shown on the terminal. */
 const SHOWN = 10;
@@ -62,7 +69,8 @@ export async function queryAndShow(request: QueryRequest): Promise<void> {
   if (first !== undefined) show(...first);
 }
 
-interface Arguments extends EngineArguments, ReadArguments, SurveyArguments {
+interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, SurveyArguments {
+  method: MethodName;
   table: string | undefined;
   checkpoint: string;
   given: string | undefined;
@@ -94,7 +102,7 @@ export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
   describe: "ask for any fields of galaxies from any others",
   builder: (yargs) =>
-    surveyOption(readOptions(engineOptions(yargs)))
+    libraryOptions(surveyOption(readOptions(engineOptions(yargs))), DISTANT)
       .positional("table", {
         type: "string",
         describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5; or a prepared folder",
@@ -139,6 +147,11 @@ export const queryCommand = defineCommand<Arguments>({
         choices: ensembleForms,
         describe: "how: interp (default) or hist on the --pdf-grid, else mixture",
       })
+      .option("method", {
+        choices: methodNames,
+        default: "network",
+        describe: "who answers; both: the network, with the library's answers and their disagreement beside it",
+      })
       .option("seed", { type: "string", default: "1", describe: "seed of the samples" })
       .example(
         "$0 query cat.fits --checkpoint runs/a --given J0378..J0600 --want HALPHA_EW,z --out out.parquet",
@@ -160,6 +173,9 @@ export const queryCommand = defineCommand<Arguments>({
       seed: args.seed,
       reading: readOptionsOf(args),
       ...surveyOptionOf(args),
+      method: args.method,
+      libraryChoice: libraryChoiceOf(args),
+      ...(args.library === undefined ? {} : { library: args.library }),
       ...(args.given === undefined ? {} : { given: args.given }),
       ...(table === undefined ? {} : { table }),
       ...(set === undefined ? {} : { values: set }),

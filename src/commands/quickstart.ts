@@ -12,6 +12,7 @@ import type { ReportSection } from "../report/html.ts";
 import { loadRecipe } from "../recipe.ts";
 import { createObserver } from "../simulate/noise.ts";
 import { type SimulationInput, simulationOptions } from "../simulate/options.ts";
+import { createPassbands } from "../simulate/passband.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { duration, number } from "../text.ts";
@@ -53,9 +54,9 @@ function zeroPoints(
   survey: Survey,
   adapted: Checkpoint,
 ): { wavelength: number[]; truth: number[]; recovered: number[] } {
-  const bands = survey.fields.flatMap(({ band }) => (band === undefined ? [] : [band]));
-  const pivots = bands.map(({ pivot }) => pivot);
-  const observer = createObserver(survey, pivots, simulationOptions.parse(TARGET));
+  const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
+  const pivots = bands.map(({ band }) => band.pivot);
+  const observer = createObserver(survey, createPassbands(bands), simulationOptions.parse(TARGET));
   const { layout, state } = adapted;
   const lnFlux = parameterIn(state.average, layout, "calibration.lnFlux");
   return {

@@ -1,6 +1,7 @@
 import type { ArgumentsCamelCase, Argv, CommandModule } from "yargs";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
+import type { LibraryChoice } from "../inference/library-predictor.ts";
 import { didYouMean } from "../io/nearest.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 
@@ -166,6 +167,43 @@ export function readOptionsOf(args: ReadArguments): BindOptions {
     ...(hdu === undefined ? {} : { hdu }),
     ...(relativeError === undefined ? {} : { relativeError }),
   };
+}
+
+/** Options of every command that asks a library of simulated galaxies. */
+export interface LibraryArguments {
+  readonly library: string | undefined;
+  readonly amplitude: string;
+  readonly modelError: number;
+}
+
+/** `modelError`: the default, as a fraction of the flux. */
+export function libraryOptions(yargs: Argv, modelError: number): Argv {
+  return yargs
+    .option("library", {
+      type: "string",
+      describe: "clean simulated galaxies (simulate --fluxes clean), a table or a prepared folder",
+    })
+    .option("amplitude", {
+      type: "string",
+      default: "free",
+      describe:
+        "brightness of the library's galaxies: free, absolute (as simulated), or a deviation about it, e.g. 0.3",
+    })
+    .option("model-error", {
+      type: "number",
+      default: modelError,
+      describe: "error of the library's fluxes, as a fraction of the observed flux",
+    }) as Argv;
+}
+
+/** @throws UserError for an amplitude that is none. */
+export function libraryChoiceOf({ amplitude, modelError }: LibraryArguments): LibraryChoice {
+  if (amplitude === "free" || amplitude === "absolute") return { amplitude, modelError };
+  const deviation = Number(amplitude);
+  if (!Number.isFinite(deviation)) {
+    throw new UserError(`--amplitude ${amplitude}: expected free, absolute, or a deviation, e.g. 0.3`);
+  }
+  return { amplitude: deviation, modelError };
 }
 
 /** Options of every command that runs the network. */

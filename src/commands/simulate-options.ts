@@ -85,6 +85,13 @@ const flags: Readonly<Record<string, Flag>> = {
     default: false,
     describe: "correct the fluxes for it with a dust map that errs by 10 %",
   },
+  fluxes: {
+    to: "fluxes",
+    group: INSTRUMENT,
+    choices: ["observed", "clean", "both"],
+    default: "observed",
+    describe: "with noise and errors, or total fluxes without noise (true_<BAND>), or both",
+  },
   draws: { to: "draws", group: INSTRUMENT, type: "number", default: 1, describe: "noise realisations per galaxy" },
   filters: {
     to: "filters",

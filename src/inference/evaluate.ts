@@ -16,7 +16,12 @@ export interface Question {
   readonly title: string;
   readonly isGiven: Uint8Array;
   readonly wanted: readonly number[];
+  /** The galaxies as they are seen in this question, with the same truths; default: all that was observed of them. */
+  readonly catalog?: Catalog;
 }
+
+/** A predictor's answers beside the truth, by field name: the rows of the catalogue that have one, and what is known there. */
+export type TruthAnswers = Map<string, { rows: Int32Array; predictions: Predictions }>;
 
 /** Scores by field name, then by method (`caleido`, `trainZ`, `ridge`, ...). */
 export type QuestionScores = Readonly<Record<string, Readonly<Record<string, FieldScore>>>>;
@@ -32,19 +37,19 @@ export function weightsOf({ weight }: Catalog, rows: Int32Array): Float32Array |
 }
 
 /**
- * The network's answers to one question beside the truth, by field name. The error of a truth widens the predictive
+ * A predictor's answers to one question beside the truth, by field name. The error of a truth widens the predictive
  * distribution before the comparison; rows without the truth are left out. What is wanted is never given.
  */
 export async function predictTruths(
-  predictor: Predictor,
+  predictor: Pick<Predictor, "predict"> & { readonly coder: FieldCoder },
   catalog: Catalog,
   rows: Int32Array,
   question: Question,
-): Promise<Map<string, { rows: Int32Array; predictions: Predictions }>> {
+): Promise<TruthAnswers> {
   const { coder } = predictor;
   const { wanted } = question;
-  const answers = await predictor.predict(catalog, rows, question.isGiven, wanted);
-  const result = new Map<string, { rows: Int32Array; predictions: Predictions }>();
+  const answers = await predictor.predict(question.catalog ?? catalog, rows, question.isGiven, wanted);
+  const result: TruthAnswers = new Map();
   wanted.forEach((j, w) => {
     const at = (i: number): number => rows[i] * coder.nField + j;
     const kept = Array.from(rows.keys()).filter((i) => catalog.state[at(i)] === State.measured);
@@ -116,7 +121,7 @@ export async function predictBaselines(
 export function scoreQuestion(
   coder: FieldCoder,
   catalog: Catalog,
-  network: Map<string, { rows: Int32Array; predictions: Predictions }>,
+  network: TruthAnswers,
   others: Map<string, Map<string, Predictions>>,
   seed: string,
 ): QuestionScores {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { contextQuestions } from "./contexts.ts";
 import type { Engine } from "../engine/contract.ts";
 import type { BaselineName } from "./baselines.ts";
 import {
@@ -7,10 +8,14 @@ import {
   type Question,
   type QuestionScores,
   scoreQuestion,
+  type TruthAnswers,
   weightsOf,
 } from "./evaluate.ts";
-import { coverageCurve, effectiveCount, pitHistogram, pitsOf } from "./metrics.ts";
+import type { LibraryChoice } from "./library-predictor.ts";
+import { coverageCurve, effectiveCount, type Predictions, pitHistogram, pitsOf } from "./metrics.ts";
+import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } from "./oracle.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
+import { questionsOf } from "./questions.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder, makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { type Reporter, silent } from "../progress.ts";
@@ -19,8 +24,6 @@ import type { Figure } from "../report/svg.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { State } from "../survey/field.ts";
-import { flagsOf, knownFields } from "../survey/field-list.ts";
-import { DEFAULT_QUESTIONS } from "../survey/highlights.ts";
 import type { SplitName } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
@@ -54,6 +57,11 @@ export interface EvaluateRequest {
   readonly baselineTable?: string;
   /** Default: trainZ and ridge. */
   readonly methods?: readonly BaselineName[];
+  /** Clean simulated galaxies, a table or a prepared folder: the exact answer to every question, beside the network's. */
+  readonly library?: string;
+  readonly libraryChoice?: LibraryChoice;
+  /** `survey`: what its file says; `contexts`: the headline from partial sets of bands. Default: `survey`. */
+  readonly questions?: QuestionSet;
   /** Properties that baselines answer; default: the survey's headline. */
   readonly headline?: readonly string[];
   /** Folder for `metrics.json` and `report.html`. */
@@ -71,6 +79,10 @@ export interface EvaluateRequest {
   readonly reporter?: Reporter;
 }
 
+/** Where questions come from. */
+export const questionSets = ["survey", "contexts"] as const;
+export type QuestionSet = (typeof questionSets)[number];
+
 export interface Evaluation {
   readonly table: string;
   readonly part: string;
@@ -85,6 +97,10 @@ export interface Evaluation {
 export interface QuestionResult {
   readonly given: readonly string[];
   readonly scores: QuestionScores;
+  /** By field: how far the network is from the library's answers; with a library only. */
+  readonly gaps?: Readonly<Record<string, FieldGap>>;
+  /** Effective number of the library's galaxies: the median, and the share of answers that are sparse. */
+  readonly library?: OracleAnswers["library"];
   /** By field: PIT histogram (counts in 20 bins), and the share of truths inside central intervals of `levels`. */
   readonly calibration: Readonly<Record<string, { pit: number[]; coverage: number[] }>>;
 }
@@ -92,26 +108,14 @@ export interface QuestionResult {
 /** Nominal levels of the coverage curves in metrics.json. */
 const COVERAGE_LEVELS = Float64Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
 
-/**
- * The survey's questions, but for those that leave nothing given or nothing wanted in this vocabulary, or are one of
- * those before; `say` is told which.
- */
-function questionsOf(survey: Survey, say: (line: string) => void): Question[] {
-  const { fields } = survey;
-  const questions = new Map<string, Question>();
-  const standard = new Set([...(survey.file.questions ?? DEFAULT_QUESTIONS), ...survey.questions]);
-  for (const { title, given, want } of standard) {
-    const wanted = knownFields(want, fields);
-    const some = knownFields(given, fields).filter((j) => !wanted.includes(j));
-    const key = [...some.toSorted((a, b) => a - b), "want", ...wanted.toSorted((a, b) => a - b)].join();
-    const same = questions.get(key)?.title;
-    const none = wanted.length === 0 ? "nothing is wanted" : some.length === 0 ? "nothing is given" : undefined;
-    const why = none ?? (same === undefined ? undefined : `it is "${same}"`);
-    if (why === undefined) questions.set(key, { title, isGiven: flagsOf(some, fields.length), wanted });
-    else say(`question "${title}" not asked: ${why} among the network's fields`);
-  }
-  if (questions.size > 0) return [...questions.values()];
-  throw new UserError(`${survey.path}: no question to ask; expected \`questions\` that give and want fields it has`);
+/** The questions of a request. */
+function chosenQuestions(request: Settings, survey: Survey, catalog: Catalog): Question[] {
+  const { questions, seed, headline, reporter = silent } = request;
+  if (questions === "survey") return questionsOf(survey, reporter.say);
+  const wanted = survey.fields.flatMap(({ name, band }, j) =>
+    band === undefined && headline.includes(name) ? [j] : [],
+  );
+  return contextQuestions(catalog, wanted, seed);
 }
 
 /** @throws UserError for a table in which nothing stands that the questions are about. */
@@ -138,16 +142,25 @@ function thin(rows: Int32Array, most: number): Int32Array {
   return Int32Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]);
 }
 
-const DEFAULTS = { part: "test", methods: ["trainZ", "ridge"], seed: "1", mostRows: 5000, isWeighted: true } as const;
+const DEFAULTS = {
+  part: "test",
+  questions: "survey",
+  methods: ["trainZ", "ridge"],
+  seed: "1",
+  mostRows: 5000,
+  isWeighted: true,
+} as const;
 
 /** A request with its defaults. */
 type Settings = EvaluateRequest &
-  Required<Pick<EvaluateRequest, "part" | "methods" | "headline" | "seed" | "mostRows" | "isWeighted">>;
+  Required<Pick<EvaluateRequest, "part" | "questions" | "methods" | "headline" | "seed" | "mostRows" | "isWeighted">>;
 
 /** What every question of one evaluation shares. */
 interface Session {
   readonly request: Settings;
   readonly predictor: Predictor;
+  /** Answers of the library. */
+  readonly oracle: Oracle | undefined;
   readonly test: { readonly catalog: Catalog; readonly rows: Int32Array };
   /** What baselines learn from. */
   readonly learn: { readonly catalog: Catalog; readonly rows: Int32Array } | undefined;
@@ -155,18 +168,21 @@ interface Session {
   readonly step: (note: string) => void;
 }
 
-type NetworkAnswers = Awaited<ReturnType<typeof predictTruths>>;
+/** What was asked, and what everybody said. */
+interface Asked {
+  readonly network: TruthAnswers;
+  readonly scores: QuestionScores;
+  readonly exact: OracleAnswers | undefined;
+}
 
-/** Network and, for the main question, baselines on one question. */
-async function ask(
-  session: Session,
-  question: Question,
-  isMain: boolean,
-): Promise<{ network: NetworkAnswers; scores: QuestionScores }> {
-  const { request, predictor, test, learn } = session;
+/** Network, library and, for the main question, baselines on one question. */
+async function ask(session: Session, question: Question, isMain: boolean): Promise<Asked> {
+  const { request, predictor, oracle, test, learn } = session;
   const { coder } = predictor;
   session.step(`given ${question.title}`);
   const network = await predictTruths(predictor, test.catalog, test.rows, question);
+  if (oracle !== undefined) session.step(`given ${question.title}: library`);
+  const exact = await oracle?.answer(test.catalog, test.rows, question);
   const wanted = question.wanted.filter((j) => request.headline.includes(coder.fields[j].name));
   const others =
     isMain && learn !== undefined
@@ -182,16 +198,23 @@ async function ask(
             onProgress: session.step,
           },
         )
-      : new Map<string, never>();
+      : new Map<string, Map<string, Predictions>>();
   session.step(`given ${question.title}: scores`);
-  return { network, scores: scoreQuestion(coder, test.catalog, network, others, request.seed) };
+  const beside = new Map(
+    [...network.keys()].map((name) => {
+      const own = exact?.answers.get(name);
+      const first: [string, Predictions][] = own === undefined ? [] : [["library", own.predictions]];
+      return [name, new Map([...first, ...(others.get(name) ?? [])])];
+    }),
+  );
+  return { network, exact, scores: scoreQuestion(coder, test.catalog, network, beside, request.seed) };
 }
 
 /** The report's section on one question. */
 async function describeAnswers(
   { request, predictor, test }: Session,
   question: Question,
-  { network, scores }: { network: NetworkAnswers; scores: QuestionScores },
+  { network, scores }: Asked,
   isMain: boolean,
 ): Promise<ReportSection> {
   const { coder } = predictor;
@@ -199,7 +222,7 @@ async function describeAnswers(
   const properties = coder.fields.filter(({ band }) => band === undefined);
   const names = properties.map((field) => field.name);
   const sed = (galaxies: number): Promise<Figure> =>
-    sedFigure(predictor, test.catalog, thin(test.rows, galaxies), question.isGiven);
+    sedFigure(predictor, question.catalog ?? test.catalog, thin(test.rows, galaxies), question.isGiven);
   if (question.wanted.some((j) => coder.fields[j].band !== undefined)) return { heading, figures: [await sed(4)] };
   const tables = scoreTables(scores, coder.fields);
   const calibration = calibrationFigure(names.slice(0, 6), network, test.catalog);
@@ -231,14 +254,15 @@ function weighting(test: Session["test"]): string {
   return ` Rows are weighted back to the natural population (prior_weight): an effective sample of ${count} galaxies.`;
 }
 
-/** Pieces of work in a question: the network's answers, its scores, its figures; for the main one, every baseline. */
-function countPieces(questions: readonly Question[], { request, predictor, learn }: Omit<Session, "step">): number {
+/** Pieces of work in a question: the network's answers, the library's, its scores, its figures; for the main one, every baseline. */
+function countPieces(questions: readonly Question[], session: Omit<Session, "step">): number {
+  const { request, predictor, oracle, learn } = session;
   const names = questions[0]?.wanted.map((j) => predictor.coder.fields[j].name) ?? [];
   const fitted = learn === undefined ? 0 : names.filter((name) => request.headline.includes(name)).length;
-  return 3 * questions.length + fitted * request.methods.length;
+  return (oracle === undefined ? 3 : 4) * questions.length + fitted * request.methods.length;
 }
 
-function calibrationOf(network: NetworkAnswers, catalog: Catalog): QuestionResult["calibration"] {
+function calibrationOf(network: TruthAnswers, catalog: Catalog): QuestionResult["calibration"] {
   return Object.fromEntries(
     [...network].map(([field, { rows, predictions }]) => {
       const pit = pitsOf(predictions, weightsOf(catalog, rows));
@@ -264,10 +288,18 @@ async function askAll(
     for (const [i, question] of questions.entries()) {
       const answers = await ask(session, question, i === 0);
       const given = fields.filter((_, j) => question.isGiven[j] === 1).map((field) => field.name);
+      const { network, scores, exact } = answers;
+      const { catalog } = shared.test;
       results[question.title] = {
         given,
-        scores: answers.scores,
-        calibration: calibrationOf(answers.network, shared.test.catalog),
+        scores,
+        ...(exact === undefined
+          ? {}
+          : {
+              gaps: gapsOf(question, catalog, network, exact.answers, shared.request.seed),
+              library: exact.library,
+            }),
+        calibration: calibrationOf(network, catalog),
       };
       session.step(`given ${question.title}: figures`);
       sections.push(await describeAnswers(session, question, answers, i === 0));
@@ -290,7 +322,6 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const { headline } = survey;
   const request: Settings = { ...DEFAULTS, headline, ...given };
   const { table, part, baselineTable, reading, survey: own, reporter = silent } = request;
-  const questions = questionsOf(survey, reporter.say);
   checkFolder(request.out);
   const whole = ({ weight, ...rest }: Catalog): { catalog: Catalog; rows: Int32Array } => ({
     catalog: weight === undefined || !request.isWeighted ? rest : { ...rest, weight },
@@ -298,12 +329,15 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   });
   const reader = { survey, own: own === undefined ? undefined : loadSurvey(own), options: reading };
   const test = whole(await sampleRows(table, part, reader, request.mostRows, reporter.say));
-  checkTruths(table, test.catalog, questions);
   const learn =
     baselineTable === undefined ? undefined : whole(await sampleRows(baselineTable, "train", reader, MOST_TO_LEARN));
+  const questions = chosenQuestions(request, survey, test.catalog);
+  checkTruths(table, test.catalog, questions);
   const predictor = createPredictor(request.engine, checkpoint);
+  let oracle: Oracle | undefined;
   try {
-    const session = { request, predictor, test, learn };
+    oracle = await openOracle(request, survey, predictor.coder);
+    const session = { request, predictor, oracle, test, learn };
     const { results, sections } = await askAll(questions, session);
     const evaluation: Evaluation = {
       table: request.table,
@@ -319,6 +353,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
     await writeEvaluation(request.out, evaluation, checkpoint, survey.title, all);
     return evaluation;
   } finally {
+    await oracle?.close();
     await predictor.dispose();
   }
 }

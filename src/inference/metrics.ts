@@ -195,7 +195,7 @@ export function scoreField(p: Predictions, kind: FieldKind, options: ScoreOption
   return Object.fromEntries(
     names.map((name, j) => [
       name,
-      interval(
+      intervalOf(
         values[j],
         draws.map((draw) => draw[j]),
       ),
@@ -250,7 +250,7 @@ export function effectiveCount(weight: ArrayLike<number>): number {
 }
 
 /** Draws parents with replacement, all rows of a parent together (noise draws of one galaxy are not independent). */
-function resampleByParent(
+export function resampleByParent(
   parent: Predictions["parent"],
   rows: Int32Array,
   resamples: number,
@@ -272,7 +272,8 @@ function resampleByParent(
   });
 }
 
-function interval(value: number, draws: readonly number[]): Estimate {
+/** An estimate with the ends of the middle 95 % of its resampled values; without any, its own. */
+export function intervalOf(value: number, draws: readonly number[]): Estimate {
   if (draws.length === 0) return { value, low: value, high: value };
   const sorted = Float64Array.from(draws).sort();
   return { value, low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };

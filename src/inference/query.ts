@@ -5,17 +5,18 @@ import { makeFolder } from "../io/atomic.ts";
 import { schemaOf } from "../io/columns.ts";
 import { checkWritable, writeTable } from "../io/formats.ts";
 import type { Column, Table } from "../io/table.ts";
-import { type Answers, createPredictor, type Predictor } from "../inference/predict.ts";
+import type { Answers } from "../inference/predict.ts";
 import { explain, type PdfOptions, pdfColumns, summaryColumns } from "../inference/answers.ts";
 import { type EnsembleOptions, type EnsembleSink, planEnsemble, withEnsemble } from "../inference/ensemble.ts";
 import { fieldDistribution } from "../inference/field-answer.ts";
 import { createStack, gridColumns, parseGrids, type Stack } from "../inference/grid.ts";
-import { sampleJoint } from "../inference/sampling.ts";
+import type { LibraryChoice } from "../inference/library-predictor.ts";
+import { type Answerer, createAnswerer, type MethodName } from "../inference/methods.ts";
 import { writeStack } from "../inference/stack.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng, type Rng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
-import { allRows, type Catalog } from "../survey/catalog.ts";
+import type { Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import { outlineRows, type Reader, readRows } from "../survey/reading.ts";
@@ -57,6 +58,11 @@ export interface QueryRequest {
   readonly keep?: readonly string[] | "all";
   /** Densities of one field as a qp ensemble, beside `out`. */
   readonly ensemble?: EnsembleOptions;
+  /** Who answers; default: `network`. `library` and `both` need a library, and take its `LibraryChoice`. */
+  readonly method?: MethodName;
+  /** Clean simulated galaxies: a table or a prepared folder. */
+  readonly library?: string;
+  readonly libraryChoice?: LibraryChoice;
   /** Of the draws; default: "1". */
   readonly seed?: string;
   /** Sees the answers of every batch, one row per galaxy, and the galaxies asked about. */
@@ -69,7 +75,7 @@ const BATCH_ROWS = 4096;
 
 /** What every batch of one query shares. */
 interface Session {
-  readonly predictor: Predictor;
+  readonly predictor: Answerer;
   readonly isGiven: Uint8Array;
   readonly wanted: readonly number[];
   readonly samples: number;
@@ -82,13 +88,12 @@ interface Session {
 /** Joint draws as array columns `<FIELD>_samples`, one row per galaxy; `onRows` is told how many have theirs. */
 async function sampleColumns(
   { predictor, isGiven, wanted, samples: draws, seed }: Session,
-  catalog: Catalog,
+  { catalog, answers }: Answered,
   onRows: (done: number) => void,
 ): Promise<Column[]> {
   const data = wanted.map(() => new Float32Array(catalog.rowCount * draws));
   const rngOf = (row: number): Rng => createRng(`${seed}:samples:${catalog.objectId[row]}`);
-  const rows = allRows(catalog);
-  const { values } = await sampleJoint(predictor, catalog, rows, isGiven, wanted, draws, rngOf, onRows);
+  const values = await predictor.draw({ catalog, isGiven, wanted }, answers, draws, rngOf, onRows);
   const n = wanted.length;
   data.forEach((column, w) => {
     for (let i = 0; i < column.length; i++) column[i] = values[i * n + w]!;
@@ -122,14 +127,14 @@ interface Asked {
   readonly kept: readonly Column[];
 }
 
-/** What the network says of it. */
+/** What is said of it. */
 interface Answered extends Asked {
   readonly answers: Answers;
 }
 
 async function ask({ predictor, isGiven, wanted }: Session, asked: Asked): Promise<Answered> {
   const { catalog } = asked;
-  return { ...asked, answers: await predictor.predict(catalog, allRows(catalog), isGiven, wanted) };
+  return { ...asked, answers: await predictor.predict({ catalog, isGiven, wanted }) };
 }
 
 /** Kept columns, under a name of their own where an answer has theirs. */
@@ -146,22 +151,21 @@ function keptColumns(kept: readonly Column[], answers: readonly Column[]): Colum
   });
 }
 
-async function tabulate(
-  session: Session,
-  { catalog, kept, answers }: Answered,
-  onRows: (done: number) => void,
-): Promise<Table> {
+async function tabulate(session: Session, answered: Answered, onRows: (done: number) => void): Promise<Table> {
   const { predictor, pdf, stacks } = session;
+  const { catalog, kept, answers } = answered;
   const { coder } = predictor;
   const onGrids = Array.from(stacks, ([j, stack]) =>
     gridColumns(coder.fields[j], fieldDistribution(coder, answers, answers.wanted.indexOf(j)), stack),
   );
+  const summaries = summaryColumns(coder, answers);
   const columns: Column[] = [
-    ...summaryColumns(coder, answers),
+    ...summaries,
+    ...predictor.columns(answers, summaries),
     ...onGrids.flat(),
     ...(pdf === undefined ? [] : pdfColumns(coder, answers, { ...pdf, except: [...stacks.keys()] })),
   ];
-  if (session.samples > 0) columns.push(...(await sampleColumns(session, catalog, onRows)));
+  if (session.samples > 0) columns.push(...(await sampleColumns(session, answered, onRows)));
   const id = idColumn(catalog);
   const all = [id, ...keptColumns(kept, [id, ...columns]), ...columns];
   return { rowCount: catalog.rowCount, columns: all, metadata: {} };
@@ -302,7 +306,7 @@ export async function query(request: QueryRequest): Promise<number> {
   const { rowCount: total, lines } =
     table === undefined ? { rowCount: 1, lines: [] } : await outlineRows(table, reader);
   for (const line of lines) reporter.say(line);
-  const predictor = createPredictor(request.engine, checkpoint);
+  const predictor = await createAnswerer({ ...request.libraryChoice, ...request, checkpoint });
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
   const bar = table === undefined ? undefined : reporter.bar("querying", total);

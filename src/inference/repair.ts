@@ -67,7 +67,9 @@ function editsOf(
   }
   const zeroPoint = magnitudesOf(lnFlux);
   const scale = isMagnitude ? 1 : Math.exp(lnFlux) / referenceFactor;
-  const sigma = { absolute: scale * noise, relative: noise, ivar: 1 / (scale * noise) ** 2, interval: 1 }[errorKind];
+  const sigma = { absolute: scale * noise, relative: noise, ivar: 1 / (scale * noise) ** 2, interval: 1, none: 1 }[
+    errorKind
+  ];
   return [
     ...value.map((place) => ({ place, factor: scale, isMagnitude, add: isMagnitude ? zeroPoint : 0, zeroPoint })),
     ...error.map((place) => ({ place, factor: sigma, isMagnitude, add: 0 })),

@@ -2,12 +2,10 @@ import { UserError } from "../errors.ts";
 import type { Table } from "../io/table.ts";
 import { createRng, type Rng } from "../random.ts";
 import type { Survey } from "../survey/survey.ts";
-import { cardelli } from "./dust.ts";
 import { ewLabels } from "./lines.ts";
 import { drawKind, type Kind } from "./kinds.ts";
 import { createObserver, type Observer, observe, type Target } from "./noise.ts";
 import type { SimulationOptions } from "./options.ts";
-import { createForeground, type Foreground } from "./foreground.ts";
 import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
 import { drawGalaxy, drawRedshift, type Galaxy } from "./population.ts";
 import { createQuasars, createStars, FARTHEST_HOST, type PointSources } from "./point-sources.ts";
@@ -37,7 +35,6 @@ export interface Simulation {
   readonly options: SimulationOptions;
   readonly templates: Templates;
   readonly photometer: Photometer;
-  readonly foreground: Foreground;
   readonly observer: Observer;
   readonly selection: Selection;
   readonly selectionBand: number;
@@ -90,12 +87,7 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
     options,
     templates,
     photometer,
-    foreground: createForeground(passbands, options),
-    observer: createObserver(
-      survey,
-      passbands.map((band) => band.pivot),
-      options,
-    ),
+    observer: createObserver(survey, passbands, options),
     selection,
     selectionBand,
     mixture: options.population === "wide" ? createMixture(selectedParts(selection, options)) : undefined,
@@ -141,38 +133,27 @@ function labelsOf(galaxy: Galaxy, mix: StellarMix, av: number, widths: readonly 
   return [galaxy.redshift, galaxy.logMass, mix.logZ, av, mix.age, logRate, ...widths];
 }
 
-/** Fluxes behind the Milky Way's dust as the table has them before noise: corrected for it where that is wanted. */
-function corrected({ foreground }: Simulation, fluxes: Float64Array, pointing: number): Float64Array {
-  const { correction } = foreground;
-  return correction === undefined ? fluxes : fluxes.map((flux, j) => flux * correction[pointing * fluxes.length + j]);
-}
-
 type Work = ReturnType<typeof createSpectrum>;
 
-/** A galaxy of a pointing, rendered: fluxes and rest-frame equivalent widths. */
+/** A galaxy, rendered: fluxes and rest-frame equivalent widths. */
 function renderGalaxy(
-  simulation: Simulation,
+  { photometer, templates }: Simulation,
   work: Work,
   galaxy: Galaxy,
   mix: StellarMix,
-  pointing: number,
 ): { readonly fluxes: Float64Array; readonly widths: number[] } {
-  const { foreground, photometer, templates } = simulation;
-  const { redshift } = galaxy;
-  const [from, to] = photometer.extent(redshift);
+  const [from, to] = photometer.extent(galaxy.redshift);
   synthesise(work, templates, galaxy, mix, from, to);
   const widths = equivalentWidths(work);
-  const fluxes = photometer.fluxes(work, redshift, foreground.av[pointing]);
-  return { fluxes: corrected(simulation, fluxes, pointing), widths };
+  return { fluxes: photometer.fluxes(work, galaxy.redshift), widths };
 }
 
 /** Draws one galaxy within the magnitude limits: quick magnitudes first, then the exact one. */
-function drawGalaxyParent(simulation: Simulation, work: Work, pointing: number, rng: Rng): Parent {
+function drawGalaxyParent(simulation: Simulation, work: Work, rng: Rng): Parent {
   const { mixture, options, selection } = simulation;
   const { faint, bright } = options.selection;
   const range = [options.redshift.min, options.redshift.max] as const;
   const { pivot } = simulation.observer.bands[simulation.selectionBand];
-  const extinction = options.foreground.correct ? 0 : simulation.foreground.av[pointing] * cardelli(pivot);
   let fixed: number | undefined;
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     // n(z) given: z is drawn first and kept until a mass at that z passes
@@ -184,9 +165,9 @@ function drawGalaxyParent(simulation: Simulation, work: Work, pointing: number, 
       fixed === undefined ? selection.draw(draws) : { redshift: fixed, logMass: selection.drawMass(rng, fixed) };
     const galaxy = drawGalaxy(draws, redshift, logMass, options.physics);
     const mix = mixOf(galaxy);
-    const quick = selection.magnitude(redshift, mix, galaxy) + extinction;
+    const quick = selection.magnitude(redshift, mix, galaxy);
     if (quick > faint + 0.2 || quick < bright - 0.5) continue;
-    const { fluxes, widths } = renderGalaxy(simulation, work, galaxy, mix, pointing);
+    const { fluxes, widths } = renderGalaxy(simulation, work, galaxy, mix);
     const magnitude = magnitudeOfFlux(fluxes[simulation.selectionBand] * FLUX_UNIT, pivot);
     if (magnitude > faint || magnitude < bright) continue;
     const labels = labelsOf(galaxy, mix, work.av, widths);
@@ -199,32 +180,42 @@ function drawGalaxyParent(simulation: Simulation, work: Work, pointing: number, 
 }
 
 /** Draws one star or quasar: of its labels only a quasar's redshift is told. */
-function drawPointSource(
-  simulation: Simulation,
-  work: Work,
-  kind: "star" | "quasar",
-  pointing: number,
-  rng: Rng,
-): Parent {
-  const { foreground, options, photometer } = simulation;
+function drawPointSource(simulation: Simulation, work: Work, kind: "star" | "quasar", rng: Rng): Parent {
+  const { options, photometer } = simulation;
   const { fluxes, redshift } = simulation.pointSources[kind].draw(rng, {
-    direct: (spectrum) => corrected(simulation, photometer.direct(spectrum, foreground.av[pointing]), pointing),
+    direct: photometer.direct,
     galaxy(z, logMass) {
       const drawn = drawGalaxy(rng, z, logMass, options.physics);
       const host = { ...drawn, gas: { ...drawn.gas, nucleus: undefined } };
-      return renderGalaxy(simulation, work, host, mixOf(host), pointing).fluxes;
+      return renderGalaxy(simulation, work, host, mixOf(host)).fluxes;
     },
   });
   const labels = LABELS.map((name) => (name === "z" ? (redshift ?? Number.NaN) : Number.NaN));
   return { kind, fluxes, labels, target: {} };
 }
 
-function drawParent(simulation: Simulation, work: Work, pointing: number, rng: Rng): Parent {
+function drawParent(simulation: Simulation, work: Work, rng: Rng): Parent {
   const { kinds } = simulation.options;
   const kind = kinds === undefined ? "galaxy" : drawKind(rng, kinds);
-  return kind === "galaxy"
-    ? drawGalaxyParent(simulation, work, pointing, rng)
-    : drawPointSource(simulation, work, kind, pointing, rng);
+  return kind === "galaxy" ? drawGalaxyParent(simulation, work, rng) : drawPointSource(simulation, work, kind, rng);
+}
+
+/** Rows of one object: as many as noise is drawn, or the one without. */
+function rowsOf({ observer, options, survey }: Simulation, parent: Parent, parentId: string): Row[] {
+  const { fluxes, labels, weight } = parent;
+  // a network that only ever saw galaxies must not claim to know that all are
+  const category = options.kinds === undefined ? "" : parent.kind;
+  const clean = options.fluxes === "observed" ? {} : { clean: fluxes };
+  const known = { parentId, labels, category, weight, ...clean };
+  if (options.fluxes === "clean") return [{ objectId: `${parentId}-0`, ...known }];
+  // a stream of its own: the same galaxies however they are observed
+  const noise = createRng(`${parentId}:noise`);
+  const pointing = noise.integer(options.pointings);
+  const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
+  return Array.from({ length: options.draws }, (_, draw) => {
+    const observation = observe(observer, fluxes, pointing, noise, parent.target);
+    return { objectId: `${parentId}-${draw}`, tile, observation, ...known };
+  });
 }
 
 /** Simulates parents [block * BLOCK_SIZE, ...) of the run, at most `count` of them: one table of count x draws rows. */
@@ -234,18 +225,8 @@ export function simulateBlock(simulation: Simulation, block: number, count = BLO
   const work = createSpectrum();
   const rows: Row[] = [];
   for (let i = 0; i < count; i++) {
-    const pointing = rng.integer(options.pointings);
-    const { kind, fluxes, labels, target, weight } = drawParent(simulation, work, pointing, rng);
-    // a network that only ever saw galaxies must not claim to know that all are
-    const category = options.kinds === undefined ? "" : kind;
     const parentId = `${options.seed}-${block * BLOCK_SIZE + i}`;
-    const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
-    // a stream of its own: the same galaxies however they are observed
-    const noise = createRng(`${parentId}:noise`);
-    for (let draw = 0; draw < options.draws; draw++) {
-      const observation = observe(observer, fluxes, pointing, noise, target);
-      rows.push({ objectId: `${parentId}-${draw}`, parentId, tile, observation, labels, category, weight });
-    }
+    rows.push(...rowsOf(simulation, drawParent(simulation, work, rng), parentId));
   }
   return tableOf(rows, observer, survey, LABELS);
 }

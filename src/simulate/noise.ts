@@ -7,7 +7,8 @@ import { luminosityDistance } from "./cosmology.ts";
 import { smoothFactor } from "./calibration.ts";
 import { codeOf, createLosses, type ExposedBand, type Losses, TRAY_SIZE } from "./missing.ts";
 import type { SimulationOptions } from "./options.ts";
-import { FLUX_UNIT, fluxOfMagnitude, magnitudeOfFlux } from "./passband.ts";
+import { createExtinction, type Extinction } from "./extinction.ts";
+import { FLUX_UNIT, fluxOfMagnitude, magnitudeOfFlux, type Passband } from "./passband.ts";
 
 const PLANCK_LIGHT = 1.98644586e-8; // erg Angstrom
 /** Aperture of the depths in the survey files [arcsec]. */
@@ -35,6 +36,10 @@ export interface Observer {
   readonly options: SimulationOptions;
   /** [pointings, nBand] flux factor of the zero-point error. */
   readonly zeroPoints: Float64Array;
+  /** E(B-V) of each pointing, and what a dust map says of it [mag]. */
+  readonly ebv: Float64Array;
+  readonly mapped: Float64Array;
+  readonly extinction: Extinction;
   /** [pointings, nBand] tile, or layer of the band's instrument; -1 where no layer is. */
   readonly parts: Int16Array;
   readonly losses: Losses;
@@ -103,8 +108,20 @@ function partsOf(bands: readonly ObservedBand[], tileCount: number, options: Sim
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];
 const entry = (list: ArrayLike<number>, part: number): number => list[part % list.length];
 
-/** The survey's noise and calibration; `pivots` are those of the passbands in use. */
-export function createObserver(survey: Survey, pivots: readonly number[], options: SimulationOptions): Observer {
+/** E(B-V) of the pointings and what a map makes of it. */
+function foregroundOf({ seed, pointings, foreground }: SimulationOptions): Pick<Observer, "ebv" | "mapped"> {
+  const rng = createRng(`${seed}:foreground`);
+  const ebv = new Float64Array(pointings);
+  const mapped = ebv.map((_, p) => {
+    ebv[p] = foreground.ebv * 10 ** (foreground.scatter * rng.normal());
+    return ebv[p] * Math.max(0, 1 + foreground.mapError * rng.normal());
+  });
+  return { ebv, mapped };
+}
+
+/** The survey's noise and calibration, for the passbands in use. */
+export function createObserver(survey: Survey, passbands: readonly Passband[], options: SimulationOptions): Observer {
+  const pivots = passbands.map(({ pivot }) => pivot);
   const tileCount = survey.tiles.length;
   const bands = observedBands(survey, pivots, options);
   const parts = partsOf(bands, tileCount, options);
@@ -122,6 +139,11 @@ export function createObserver(survey: Survey, pivots: readonly number[], option
     bands,
     tileCount,
     options,
+    ...foregroundOf(options),
+    extinction: createExtinction(
+      passbands,
+      bands.map(({ band }) => band.edges),
+    ),
     zeroPoints,
     parts,
     losses: createLosses(bands, options, tileCount, createRng(`${options.seed}:edges`)),
@@ -141,6 +163,8 @@ export interface Target {
   readonly logMass?: number;
   /** Further 1 sigma error of the input fluxes (observed spectra). [nBand] */
   readonly error?: Float64Array;
+  /** The fluxes are behind the Milky Way's dust already (observed spectra). */
+  readonly isBehindDust?: boolean;
   /** Band whose flux stands for the mass where that is unknown. */
   readonly reference?: number;
 }
@@ -216,17 +240,22 @@ const nonDetections = {
 } satisfies Record<SimulationOptions["nonDetections"], number | undefined>;
 
 /**
- * Observes noise-free total fluxes [nBand] in one pointing. A band without flux is NaN and `cause` says why: the input
+ * Observes total fluxes [nBand] without noise and Milky Way dust in one pointing. A band without flux is NaN and `cause` says why: the input
  * has none, outside an instrument's layers, lost to its place on the image, or not detected.
  */
 export function observe(
   observer: Observer,
-  truth: Float64Array,
+  total: Float64Array,
   pointing: number,
   rng: Rng,
   target: Target = {},
 ): Observation {
-  const { bands, options, parts } = observer;
+  const { bands, options, parts, extinction } = observer;
+  const truth = total.slice();
+  if (target.isBehindDust !== true) {
+    extinction.dim(truth, observer.ebv[pointing]);
+    if (options.foreground.correct) extinction.correct(truth, observer.mapped[pointing]);
+  }
   const flux = new Float32Array(bands.length).fill(Number.NaN);
   const error = new Float32Array(bands.length).fill(Number.NaN);
   const state = new Uint8Array(bands.length);

@@ -6,6 +6,10 @@ import { kindShares } from "./kinds.ts";
 export const simulationOptions = z.strictObject({
   seed: z.union([z.string(), z.number()]).default("caleido").describe("seed of every random draw"),
   n: z.int().positive().default(20_000).describe("number of galaxies (parents)"),
+  fluxes: z
+    .enum(["observed", "clean", "both"])
+    .default("observed")
+    .describe("with noise (<BAND>, <BAND>_err), or total fluxes without noise and Milky Way dust (true_<BAND>)"),
   draws: z.int().positive().default(1).describe("noise realisations per galaxy; each is a row"),
   population: z
     .enum(["natural", "wide"])

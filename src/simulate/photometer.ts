@@ -1,33 +1,27 @@
 import { luminosityArea } from "./cosmology.ts";
-import { cardelli } from "./dust.ts";
-import { GRID_SIZE, gridIndex, gridWavelength, LOG_STEP } from "./grid.ts";
+import { GRID_SIZE, gridIndex, LOG_STEP } from "./grid.ts";
 import { LINE_NAMES, lines } from "./lines.ts";
 import { FLUX_UNIT, lineDensity, type Passband } from "./passband.ts";
 import { IGM_STEP, LYMAN_ALPHA_INDEX, LYMAN_LIMIT_INDEX, type Spectrum, type Templates } from "./synthesis.ts";
 
 export interface Photometer {
   /**
-   * Noise-free mean flux densities [1e-19 erg/s/cm2/A] of a galaxy of redshift z, behind Milky Way dust of A(V) `av`
-   * (default 0); NaN in bands that reach beyond the grid, where dust would shine. [nBand]
+   * Noise-free mean flux densities [1e-19 erg/s/cm2/A] of a galaxy of redshift z; NaN in bands that reach beyond the grid, where dust would shine. [nBand]
    */
-  fluxes(spectrum: Spectrum, z: number, av?: number): Float64Array;
+  fluxes(spectrum: Spectrum, z: number): Float64Array;
   /**
    * The same of an observed-frame spectrum [1e-19 erg/s/cm2/A] on the grid, which must be filled over `observed`; its own
    * lines are in it.
    */
-  direct(this: void, spectrum: Float64Array, av?: number): Float64Array;
+  direct(this: void, spectrum: Float64Array): Float64Array;
   /** Grid indices needed at redshift z: [from, to). */
   extent(z: number): readonly [number, number];
   /** Grid indices of observed wavelengths that the bands need: [from, to). */
   readonly observed: readonly [number, number];
 }
 
-/** Extinction is exact at every STRIDEth grid point and linear in between. */
-const STRIDE = 8;
-
 const KM_S_PER_STEP = 299792.458 * LOG_STEP;
-const lineWavelengths = LINE_NAMES.map((name) => lines[name].wavelength);
-const lineIndices = lineWavelengths.map(gridIndex);
+const lineIndices = LINE_NAMES.map((name) => gridIndex(lines[name].wavelength));
 
 /** Rest-frame wavelengths that equivalent widths need [Angstrom]. */
 const LABEL_RANGE = [3600, 6700] as const;
@@ -38,30 +32,11 @@ export function lastIndex(bands: readonly Passband[]): number {
   return Math.min(GRID_SIZE, Math.max(...ends, Math.ceil(gridIndex(LABEL_RANGE[1]))) + 2);
 }
 
-/** Dims spectra of `size` observed-frame grid points from `first` on by Milky Way dust. */
-function createExtinction(first: number, size: number): (spectrum: Float64Array, av: number) => void {
-  const curve = Float64Array.from({ length: Math.ceil(size / STRIDE) + 1 }, (_, j) =>
-    cardelli(gridWavelength(first + j * STRIDE)),
-  );
-  return (spectrum, av) => {
-    const perK = -0.4 * Math.LN10 * av;
-    let next = Math.exp(perK * curve[0]);
-    for (let j = 0; j * STRIDE < size; j++) {
-      const here = next;
-      next = Math.exp(perK * curve[j + 1]);
-      const slope = (next - here) / STRIDE;
-      const end = Math.min((j + 1) * STRIDE, size);
-      for (let k = j * STRIDE, factor = here; k < end; k++, factor += slope) spectrum[k] *= factor;
-    }
-  };
-}
-
 export function createPhotometer(bands: readonly Passband[], templates: Templates): Photometer {
   const first = Math.min(...bands.map((band) => band.first));
   const last = Math.max(...bands.map((band) => band.first + band.weights.length));
   const end = lastIndex(bands);
   const observed = new Float64Array(last - first + 1);
-  const extinguish = createExtinction(first, observed.length);
   const extent = (z: number): readonly [number, number] => {
     const shift = Math.log1p(z) / LOG_STEP;
     return [
@@ -73,17 +48,16 @@ export function createPhotometer(bands: readonly Passband[], templates: Template
   return {
     extent,
     observed: onGrid,
-    direct(spectrum, av = 0) {
+    direct(spectrum) {
       observed.fill(0);
       observed.set(spectrum.subarray(...onGrid), onGrid[0] - first);
-      if (av > 0) extinguish(observed, av);
       return Float64Array.from(bands, (band) => {
         if (band.first + band.weights.length > GRID_SIZE) return Number.NaN;
         const offset = band.first - first;
         return band.weights.reduce((sum, weight, j) => sum + weight * observed[offset + j], 0);
       });
     },
-    fluxes(spectrum, z, av = 0) {
+    fluxes(spectrum, z) {
       const shift = Math.log1p(z) / LOG_STEP;
       const whole = Math.floor(shift);
       const part = shift - whole;
@@ -101,10 +75,7 @@ export function createPhotometer(bands: readonly Passband[], templates: Template
         const k = j + first - whole;
         observed[j] = (1 - part) * stars[k] + part * stars[k - 1];
       }
-      if (av > 0) extinguish(observed, av);
-      const lineFluxes = spectrum.lines.map(
-        (flux, i) => flux * 10 ** (-0.4 * av * cardelli(lineWavelengths[i] * (1 + z))),
-      );
+      const { lines: lineFluxes } = spectrum;
       // two points at one sigma have the moments of a Gaussian up to the third
       const spread = spectrum.sigmaLines / KM_S_PER_STEP;
       const scale = 1 / (luminosityArea(z) * FLUX_UNIT);

@@ -7,8 +7,11 @@ import type { Observer, Observation } from "./noise.ts";
 export interface Row {
   readonly objectId: string;
   readonly parentId: string;
-  readonly tile: string;
-  readonly observation: Observation;
+  /** Where noise is drawn; either every row of a table has an observation, or none. */
+  readonly tile?: string;
+  readonly observation?: Observation;
+  /** Total fluxes without noise, where they are wanted. [nBand] */
+  readonly clean?: Float64Array;
   /** In the order of the label names; NaN = unknown. */
   readonly labels: readonly number[];
   /** How many of nature's galaxies it stands for, relative to the others; undefined where all are nature's. */
@@ -17,11 +20,42 @@ export interface Row {
   readonly category?: string;
 }
 
+const textColumn = (name: string, data: string[]): Column => ({ name, type: "string", width: 1, data });
+
+function floatColumn(name: string, data: Float32Array, unit: string, description: string): Column {
+  const known = { ...(unit === "" ? {} : { unit }), ...(description === "" ? {} : { description }) };
+  return { name, type: "float32", width: 1, data, ...known };
+}
+
+const countColumn = (name: string, data: Uint8Array, description: string): Column => ({
+  name,
+  type: "uint8",
+  width: 1,
+  data,
+  description,
+});
+
+/** Columns of what was observed: fluxes, errors and states of each band. */
+function bandColumns(observations: readonly Observation[], { bands }: Observer, survey: Survey): Column[] {
+  return bands.flatMap(({ name, hasState }, j) => {
+    const about = survey.fields.find((field) => field.name === name)?.description ?? "";
+    const of = (pick: (one: Observation) => Float32Array): Float32Array =>
+      Float32Array.from(observations, (one) => pick(one)[j]);
+    const [flux, error] = [of((one) => one.flux), of((one) => one.error)];
+    const state = Uint8Array.from(observations, (one) => one.state[j]);
+    const states = "0 not observed, 1 measured, 2 upper limit, 3 not detected, with its flux";
+    return [
+      floatColumn(name, flux, survey.fluxUnit, about),
+      floatColumn(`${name}_err`, error, survey.fluxUnit, `1 sigma: ${about}`),
+      ...(hasState ? [countColumn(`${name}_state`, state, states)] : []),
+    ];
+  });
+}
+
 /**
  * Columns as the public tables have them: object_id, parent_id, tile, `<BAND>`, `<BAND>_err`, `<BAND>_state` for bands
- * with detections and non-detections, the labels, `prior_weight` of a wide population, CLASS, and how many bands of the row
- * each mechanism cost: `missing_edge`, ...
- * What is missing is NaN.
+ * with detections and non-detections, `true_<BAND>` where fluxes without noise are wanted, the labels, `prior_weight` of a
+ * wide population, CLASS, and how many bands of the row each mechanism cost: `missing_edge`, ... What is missing is NaN.
  */
 export function tableOf(
   rows: readonly Row[],
@@ -29,47 +63,55 @@ export function tableOf(
   survey: Survey,
   labelNames: readonly string[],
 ): Table {
-  const text = (name: string, of: (row: Row) => string): Column => ({
-    name,
-    type: "string",
-    width: 1,
-    data: rows.map(of),
-  });
-  const float = (name: string, unit: string, of: (row: Row) => number): Column => {
-    const data = Float32Array.from(rows, of);
-    const about = survey.fields.find((field) => field.name === name.replace(/_err$/, ""))?.description ?? "";
-    const description = name.endsWith("_err") ? `1 sigma: ${about}` : about;
-    const known = { ...(unit === "" ? {} : { unit }), ...(about === "" ? {} : { description }) };
-    return { name, type: "float32", width: 1, data, ...known };
-  };
-  const columns: Column[] = [
-    text("object_id", (row) => row.objectId),
-    text("parent_id", (row) => row.parentId),
-    text("tile", (row) => row.tile),
+  const columns = [
+    textColumn(
+      "object_id",
+      rows.map((row) => row.objectId),
+    ),
+    textColumn(
+      "parent_id",
+      rows.map((row) => row.parentId),
+    ),
   ];
-  observer.bands.forEach(({ name, hasState }, j) => {
-    columns.push(float(name, survey.fluxUnit, (row) => row.observation.flux[j]));
-    columns.push(float(`${name}_err`, survey.fluxUnit, (row) => row.observation.error[j]));
-    if (!hasState) return;
-    const data = Uint8Array.from(rows, (row) => row.observation.state[j]);
-    const description = "0 not observed, 1 measured, 2 upper limit, 3 not detected, with its flux";
-    columns.push({ name: `${name}_state`, type: "uint8", width: 1, data, description });
-  });
+  const observations = rows.flatMap(({ observation }) => observation ?? []);
+  const cleans = rows.flatMap(({ clean }) => (clean === undefined ? [] : [clean]));
+  if (observations.length > 0) {
+    columns.push(
+      textColumn(
+        "tile",
+        rows.map((row) => row.tile ?? ""),
+      ),
+      ...bandColumns(observations, observer, survey),
+    );
+  }
+  if (cleans.length > 0) {
+    observer.bands.forEach(({ name }, j) => {
+      const data = Float32Array.from(cleans, (fluxes) => fluxes[j]);
+      columns.push(floatColumn(`true_${name}`, data, survey.fluxUnit, `${name}: total flux without noise`));
+    });
+  }
   labelNames.forEach((name, j) => {
-    const base = name.replace(/_err$/, "");
-    const unit = survey.fields.find((field) => field.name === base)?.unit ?? "";
-    columns.push(float(name, unit, (row) => row.labels[j]));
+    const field = survey.fields.find((one) => one.name === name.replace(/_err$/, ""));
+    const about = field?.description ?? "";
+    const data = Float32Array.from(rows, (row) => row.labels[j]);
+    columns.push(floatColumn(name, data, field?.unit ?? "", name.endsWith("_err") ? `1 sigma: ${about}` : about));
   });
   if (rows.some(({ weight }) => weight !== undefined)) {
-    const description = "density of the natural population over the one drawn from, about 1 in the mean";
+    const about = "density of the natural population over the one drawn from, about 1 in the mean";
     const data = Float32Array.from(rows, ({ weight }) => weight ?? 1);
-    columns.push({ name: "prior_weight", type: "float32", width: 1, description, data });
+    columns.push(floatColumn("prior_weight", data, "", about));
   }
-  columns.push(text("CLASS", (row) => row.category ?? ""));
-  MECHANISMS.forEach(([mechanism, meaning], m) => {
-    const data = Uint8Array.from(rows, (row) => row.observation.cause.reduce((n, one) => n + Number(one === m + 1), 0));
-    const description = `bands of the row without flux: ${meaning}`;
-    columns.push({ name: `missing_${mechanism}`, type: "uint8", width: 1, description, data });
-  });
+  columns.push(
+    textColumn(
+      "CLASS",
+      rows.map((row) => row.category ?? ""),
+    ),
+  );
+  if (observations.length > 0) {
+    MECHANISMS.forEach(([mechanism, meaning], m) => {
+      const data = Uint8Array.from(observations, ({ cause }) => cause.reduce((n, one) => n + Number(one === m + 1), 0));
+      columns.push(countColumn(`missing_${mechanism}`, data, `bands of the row without flux: ${meaning}`));
+    });
+  }
   return { rowCount: rows.length, columns, metadata: { survey: survey.name } };
 }

@@ -149,11 +149,7 @@ async function createPipeline({ survey, labels, ...input }: SpectraRequest, tall
     survey,
     options,
     passbands,
-    observer: createObserver(
-      survey,
-      passbands.map(({ pivot }) => pivot),
-      options,
-    ),
+    observer: createObserver(survey, passbands, options),
     tables,
     sources: formatSources(Object.fromEntries(names.map((name) => [name, sourceOf(name, tables)]))),
     labelNames: [...names, ...names.filter(hasError).map((name) => `${name}_err`)],
@@ -296,12 +292,15 @@ function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string 
     const observation = observe(observer, flux, pointing, rng, {
       error,
       reference: pipeline.reference,
+      isBehindDust: true,
       ...(moved.redshift === undefined ? {} : { redshift: moved.redshift }),
       ...(known.LOGM === undefined ? {} : { logMass: known.LOGM.value }),
     });
     if (moved === unmoved) addJoined(pipeline, known, observation);
     const labels = labelsOf(pipeline, known, moved.redshift);
-    rows.push({ objectId: `${spectrum.id}-${draw}`, parentId: spectrum.id, tile, observation, labels });
+    const clean = options.fluxes === "observed" ? {} : { clean: flux };
+    const observed = options.fluxes === "clean" ? {} : { tile, observation };
+    rows.push({ objectId: `${spectrum.id}-${draw}`, parentId: spectrum.id, labels, ...observed, ...clean });
   }
   return rows;
 }

@@ -31,7 +31,7 @@ export interface FieldBinding {
   readonly value: readonly Place[];
   /** As many as values, or the 16 and 84 % quantiles when `errorKind` is `interval`. */
   readonly error: readonly Place[];
-  readonly errorKind: "absolute" | "relative" | "ivar" | "interval";
+  readonly errorKind: "absolute" | "relative" | "ivar" | "none" | "interval";
   /** An absolute error times this is in the unit of its value. */
   readonly errorScale: number;
   readonly state: Place | undefined;
@@ -142,7 +142,7 @@ export function bindBand(context: Context, index: number): FieldBinding | undefi
   const element = isScalar ? 0 : elementsOf(context, columns, value).get(field.name);
   if (element === undefined) return undefined;
   const error = find(columns.error, name);
-  if (!error && options.relativeError === undefined) {
+  if (!error && columns.errorKind !== "none" && options.relativeError === undefined) {
     const wanted = namesFor(columns.error ?? "", name).join(" or ");
     throw new UserError(
       `${path}: column "${value.name}" has no error column, expected ${wanted}; ` +

@@ -205,7 +205,7 @@ export function errorScaleOf(
   const { path } = context;
   const text = unitOfError(context, value, error, rule, field);
   if (text === undefined) return 1;
-  const wanted = { absolute: unit, interval: unit, relative: "1", ivar: `(${unit})-2` }[kind];
+  const wanted = { absolute: unit, interval: unit, none: unit, relative: "1", ivar: `(${unit})-2` }[kind];
   const sigma = kind === "ivar" ? unitOfSigma(text) : text;
   const parsed = understood(path, error.name, kind === "ivar" && parseUnit(text) ? sigma : text, wanted, wanted);
   if (kind === "relative") {
@@ -216,6 +216,7 @@ export function errorScaleOf(
   }
   const what = {
     absolute: "an error",
+    none: "no error",
     interval: "quantiles",
     relative: "a relative error",
     ivar: "an inverse variance",

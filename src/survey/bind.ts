@@ -6,7 +6,7 @@ import type { BindOptions, Context, FieldBinding, FlagPlace } from "./bind-field
 import { userFloors } from "./bind-corrections.ts";
 import type { Field } from "./field.ts";
 import { bindTemplate, makeFinder, templateColumns } from "./find.ts";
-import { namesFor, ownLayout, isIgnored } from "./layout.ts";
+import { builtInLayouts, namesFor, ownLayout, isIgnored } from "./layout.ts";
 import type { Layout } from "./layout.ts";
 import { parseSources, SOURCES } from "./sources.ts";
 import { isLayoutFile, loadLayout } from "./layout-file.ts";
@@ -128,7 +128,7 @@ function describeLayout(layout: Layout, survey: Survey): string {
 /** Layouts that a table of the survey may have: the one in the file that `--layout` names, else our own and its. */
 function layoutsOf(survey: Survey, { layout }: BindOptions): readonly Layout[] {
   const isFile = layout !== undefined && isLayoutFile(layout);
-  return isFile ? [loadLayout(layout, survey)] : [ownLayout, ...survey.layouts];
+  return isFile ? [loadLayout(layout, survey)] : [...builtInLayouts, ...survey.layouts];
 }
 
 /** Whether a layout is to be tried: the stated one, else those that may be guessed. */

@@ -32,7 +32,7 @@ export interface Catalog {
   readonly weight?: Float32Array;
   /** [rowCount, nField] In the field's unit; the class's index; 0 where not observed; the limit itself for an upper limit. */
   readonly value: Float32Array;
-  /** [rowCount, nField] 1 sigma, same unit, > 0 for fluxes; 0 = error unknown or negligible (labels). */
+  /** [rowCount, nField] 1 sigma, same unit, > 0 for fluxes unless they are exact (simulated ones without noise); 0 = error unknown or negligible (labels). */
   readonly error: Float32Array;
   /** [rowCount, nField] One of `State`. */
   readonly state: Uint8Array;

@@ -67,6 +67,8 @@ export interface ScalarField extends FieldBase {
   readonly band?: Band;
   /** A stellar mass or star formation rate: what it is depends on the initial mass function. */
   readonly counts?: Counted;
+  /** A logarithm that grows by log10 a where the galaxy is a times as bright: a mass, a rate. */
+  readonly isExtensive?: boolean;
 }
 
 /** One of a few classes; its value in a `Catalog` is the index of the class. */

@@ -37,7 +37,7 @@ const scaleShape = {
 /** Of all bands that these columns are for, or by band. */
 const perBand = z.union([z.number().positive().max(1), z.record(z.string(), z.number().positive().max(1))]);
 
-const errorKind = z.enum(["absolute", "relative", "ivar"]).default("absolute");
+const errorKind = z.enum(["absolute", "relative", "ivar", "none"]).default("absolute");
 
 const bandColumnsSchema = z.strictObject({
   ...scaleShape,
@@ -50,7 +50,7 @@ const bandColumnsSchema = z.strictObject({
     .optional()
     .describe("Column of the error, named as `value` is; without it `--relative-error` is needed."),
   errorKind: errorKind.describe(
-    "absolute: 1 sigma is the column itself; relative: |value| x column; ivar: 1 / sqrt(column).",
+    "absolute: 1 sigma is the column itself; relative: |value| x column; ivar: 1 / sqrt(column); none: values are exact.",
   ),
   state: columnNames
     .optional()
@@ -268,8 +268,21 @@ export const ownLayout: Layout = {
   properties: {},
   flags: [],
   magic: [],
-  ignored: ["missing_*"], // of simulations: how many bands of a row each mechanism cost
+  // of simulations: how many bands of a row each mechanism cost, and the fluxes without noise
+  ignored: ["missing_*", "true_*"],
 };
+
+/** Simulated fluxes without noise: values that are measured, with error 0. */
+export const cleanLayout: Layout = {
+  ...ownLayout,
+  name: "clean",
+  title: "simulated fluxes without noise: true_<BAND>",
+  bands: [{ value: "true_{FIELD}", errorKind: "none", aliases: {}, flags: [] }],
+  ignored: ["missing_*"],
+};
+
+/** Layouts that every survey has beside its own. */
+export const builtInLayouts: readonly Layout[] = [ownLayout, cleanLayout];
 
 /** Whether a column is one that a layout's tables have for people. */
 export function isIgnored({ ignored }: Layout, column: string): boolean {

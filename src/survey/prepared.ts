@@ -5,6 +5,7 @@ import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { isHats } from "../io/hats.ts";
+import { cleanLayout, ownLayout } from "./layout.ts";
 import { type CatalogBatch, readCatalog } from "./read.ts";
 import { splitNames, type SplitName } from "./split.ts";
 import type { Survey } from "./survey.ts";
@@ -119,10 +120,11 @@ export async function* readPart(
   batchRows?: number,
 ): AsyncGenerator<CatalogBatch, void, undefined> {
   const { shards, rows: expected } = manifest.parts[part];
+  const layout = manifest.sources.some((source) => source.layout === cleanLayout.name) ? cleanLayout : ownLayout;
   let rows = 0;
   for (let shard = 0; shard < shards; shard++) {
     const path = join(folder, shardName(part, shard));
-    const options = { layout: "caleido", ...(batchRows === undefined ? {} : { batchRows }) };
+    const options = { layout: layout.name, ...(batchRows === undefined ? {} : { batchRows }) };
     for await (const batch of readCatalog(path, survey, options)) {
       rows += batch.catalog.rowCount;
       if (rows > expected) throw new UserError(`${path}: more rows than the manifest says`);

@@ -16,7 +16,7 @@ export interface RowFile {
 }
 
 /** A file that nobody else can open. */
-function openNameless(): number {
+export function openNameless(): number {
   const folder = mkdtempSync(join(tmpdir(), "caleido-rows-"));
   const file = openSync(join(folder, "rows"), "w+");
   rmSync(folder, { recursive: true, force: true });

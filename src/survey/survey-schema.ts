@@ -112,6 +112,10 @@ const propertySchema = z.strictObject({
   description: z.string().min(1).describe("What it is: for people, and in the tables written."),
   counts: z.enum(counted).optional().describe("Of a log10: that of a mass or rate, which depend on the IMF."),
   range: interval.optional().describe("Of a number: possible values, inclusive; others are not used."),
+  extensive: z
+    .boolean()
+    .optional()
+    .describe("Of a logarithm: twice the light is log10 2 more of it (masses, rates; not ratios)."),
   classes: z
     .array(z.string().min(1))
     .min(2)

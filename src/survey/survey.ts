@@ -170,7 +170,7 @@ const aliasOf = ({ sameAs: alias }: { readonly sameAs?: string | null | undefine
 
 /** The property that a row describes. @throws UserError for a number without a range, a category without classes. */
 function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: string): Field {
-  const { name, unit, description, range, classes, counts } = row;
+  const { name, unit, description, range, classes, counts, extensive } = row;
   const fail = (what: string): never => {
     throw new UserError(`${at}: property "${name}": ${what}`);
   };
@@ -181,9 +181,12 @@ function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: st
     return { id: rowId, name, kind: "category", unit: "", description, range, classes: known, ...aliasOf(row) };
   }
   if (classes !== undefined) fail(`classes belong to kind: category, not ${row.kind}`);
+  if (extensive !== undefined && row.kind !== "log") fail(`extensive belongs to kind: log, not ${row.kind}`);
   const possible = range ?? fail("expected range: [low, high]");
-  const own = row.kind === "log" && counts !== undefined ? { counts } : {}; // heirs may make another kind of it
-  return { id: rowId, name, kind: row.kind, unit, description, range: possible, ...own, ...aliasOf(row) };
+  // heirs may make another kind of it
+  const own = row.kind === "log" && counts !== undefined ? { counts } : {};
+  const grows = extensive === undefined ? {} : { isExtensive: extensive };
+  return { id: rowId, name, kind: row.kind, unit, description, range: possible, ...own, ...grows, ...aliasOf(row) };
 }
 
 /**

@@ -7,13 +7,15 @@ import { WEIGHT } from "./layout.ts";
 export interface TableColumns {
   readonly hasError: readonly boolean[];
   readonly hasState: readonly boolean[];
+  /** Fluxes are exact: their columns are `true_<BAND>`, without errors. */
+  readonly isExact: boolean;
 }
 
 /**
  * Rows of a catalogue under the public column names: `<FIELD>` (NaN where not observed), `<FIELD>_err` (NaN where
  * unknown), `<FIELD>_state` for fields that can have other states than measured and not observed. Units as in the survey.
  */
-export function catalogTable(catalog: Catalog, rows: Int32Array, { hasError, hasState }: TableColumns): Table {
+export function catalogTable(catalog: Catalog, rows: Int32Array, { hasError, hasState, isExact }: TableColumns): Table {
   const n = catalog.fields.length;
   const text = (name: string, values: readonly string[]): Column => ({
     name,
@@ -29,7 +31,8 @@ export function catalogTable(catalog: Catalog, rows: Int32Array, { hasError, has
     columns.push({ name: WEIGHT, type: "float32", width: 1, data: Float32Array.from(rows, (row) => weight[row]) });
   }
   catalog.fields.forEach((field, j) => {
-    const { name, unit, description } = field;
+    const { unit, description } = field;
+    const name = isExact && field.band !== undefined ? `true_${field.name}` : field.name;
     if (field.kind === "category") {
       const classes = Array.from(rows, (row) =>
         catalog.state[row * n + j] === State.notObserved ? "" : (field.classes[catalog.value[row * n + j]] ?? ""),

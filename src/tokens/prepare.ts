@@ -10,6 +10,7 @@ import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng } from "../random.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import type { Catalog } from "../survey/catalog.ts";
+import { cleanLayout } from "../survey/layout.ts";
 import { isPrepared, type Manifest, SHARD_PATTERN, writeManifest } from "../survey/prepared.ts";
 import { outlineTable, readCatalog, readTiles, type TableOutline } from "../survey/read.ts";
 import { addReport, formatReport, type ReadReport, unusedLines } from "../survey/report.ts";
@@ -17,6 +18,7 @@ import { canBeLimit } from "../survey/limits.ts";
 import { createRowBuffer, createShardWriter, type RowBuffer, type ShardWriter } from "../survey/shards.ts";
 import { FEWEST_TILES, parentSplit, type SplitName, splitNames, surveyTiles, type TileSplit } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
+import type { TableColumns } from "../survey/table.ts";
 import { counted } from "../text.ts";
 import { version } from "../version.ts";
 import { fitStandardisation } from "./standardise.ts";
@@ -113,11 +115,24 @@ async function splitTiles(sources: readonly Source[], request: Preparation): Pro
   return { split: isEnough ? tiles.heldOut(undefined, request.seed) : undefined, count: tiles.tileCount, rows };
 }
 
-/** Fields that get an error or a state column: those that any table has one for. */
-function tableColumns(sources: readonly Source[], { fields }: Survey): { hasError: boolean[]; hasState: boolean[] } {
+/**
+ * Fields that get an error or a state column: those that any table has one for.
+ * @throws UserError for tables with noise beside tables without.
+ */
+function tableColumns(sources: readonly Source[], { fields }: Survey): TableColumns {
   const of = (j: number) => sources.flatMap(({ binding }) => binding.fields.filter(({ field }) => field === j));
+  const [clean, noisy] = [true, false].map((wanted) =>
+    sources.find(({ binding }) => (binding.layout === cleanLayout) === wanted),
+  );
+  if (clean && noisy) {
+    throw new UserError(`${clean.path} has fluxes without noise, ${noisy.path} with: expected tables of one kind`);
+  }
+  const isExact = clean !== undefined;
   return {
-    hasError: fields.map(({ band }, j) => band !== undefined || of(j).some(({ error }) => error.length > 0)),
+    isExact,
+    hasError: fields.map(
+      ({ band }, j) => (band !== undefined && !isExact) || of(j).some(({ error }) => error.length > 0),
+    ),
     hasState: fields.map((field, j) => of(j).some(({ state }) => state !== undefined || canBeLimit(field))),
   };
 }

@@ -28,6 +28,9 @@ export function referenceSed(fields: readonly Field[], name: ScaleName): Float64
   });
 }
 
+/** Stands for the error of an exact value, over the reference galaxy's flux: small, and the same S/N in every band. */
+const EXACT = 1e-3;
+
 /**
  * Brightness of a galaxy [flux unit] from the bands that are visible in this context and nothing else, so that no
  * target leaks through it: the most likely amplitude m of the `reference` SED with error e, made positive as
@@ -47,8 +50,8 @@ export function contextScale(
   for (const j of bands) {
     const state = catalog.state[offset + j];
     if (isContext[j] === 0 || (state !== State.measured && state !== State.nonDetection)) continue;
-    const error = catalog.error[offset + j];
     const typical = reference[j];
+    const error = catalog.error[offset + j] || EXACT * typical;
     const weight = typical / (error * error);
     weights += weight * typical;
     sum += weight * catalog.value[offset + j];

@@ -5,6 +5,7 @@ import Table from "cli-table3";
 import { engineSection } from "./engine.js";
 import { filtersSection } from "./filters.js";
 import { formatsSection } from "./formats.js";
+import { librarySection } from "./library.js";
 import { prepareSection } from "./prepare.js";
 import { querySection, shardsSection } from "./query.js";
 import { simulatorSection } from "./simulator.js";
@@ -19,6 +20,7 @@ const sections = {
   simulator: simulatorSection,
   formats: formatsSection,
   query: querySection,
+  library: librarySection,
   shards: shardsSection,
 };
 

@@ -28,6 +28,7 @@ const bandFlags = toyFields.map((_, j) => j < toyBands);
 /** The toy galaxies with columns that no field is, of all types. */
 function ownTable(): Table {
   const bands = catalogTable(catalog, allRows(catalog), {
+    isExact: false,
     hasError: bandFlags,
     hasState: bandFlags,
   }).columns.filter(({ name }) => name !== "parent_id");

@@ -14,9 +14,14 @@ import { at, rms, withData } from "./data.ts";
 const survey = loadSurvey("minijpas");
 const bandsOf = (one: Survey) => one.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
 const bands = bandsOf(survey);
-const pivots = createPassbands(bands).map(({ pivot }) => pivot);
+const passbands = createPassbands(bands);
+const pivots = passbands.map(({ pivot }) => pivot);
 const make = (input: SimulationInput = {}): Observer =>
-  createObserver(survey, pivots, simulationOptions.parse({ missingFraction: 0, uvCoverage: 1, ...input }));
+  createObserver(
+    survey,
+    passbands,
+    simulationOptions.parse({ missingFraction: 0, uvCoverage: 1, foreground: { ebv: 0 }, ...input }),
+  );
 const flat = (value: number): Float64Array => new Float64Array(bands.length).fill(value);
 const isOptical = bands.map(({ band }) => band.group !== "uv");
 const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;

@@ -133,7 +133,7 @@ const spaced = (count: number, most: number): number[] =>
 /** A catalogue as a file. */
 async function writeCatalog(path: string, catalog: Catalog): Promise<void> {
   const all = catalog.fields.map(() => true);
-  const whole = catalogTable(catalog, allRows(catalog), { hasError: all, hasState: all });
+  const whole = catalogTable(catalog, allRows(catalog), { hasError: all, isExact: false, hasState: all });
   async function* batches(): AsyncGenerator<Table> {
     yield whole;
   }

@@ -1,0 +1,233 @@
+/**
+ * A library of clean simulated galaxies: what `p(anything | subset) = sum_i w_i` is taken over, w_i being the likelihood
+ * of the subset under galaxy i.
+ */
+import { UserError } from "../errors.ts";
+import { median } from "./metrics.ts";
+import { quantile } from "../report/statistics.ts";
+import { type Reporter, silent } from "../progress.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { type Field, State } from "../survey/field.ts";
+import { cleanLayout, namesFor } from "../survey/layout.ts";
+import { readManifest, readPart } from "../survey/prepared.ts";
+import { openFor, readCatalog } from "../survey/read.ts";
+import { splitNames } from "../survey/split.ts";
+import { loadSurvey, listSurveys, type Survey } from "../survey/survey.ts";
+import { counted } from "../text.ts";
+import { createStore, type LibraryStore, type StoreWriter } from "./library-store.ts";
+
+export interface Library {
+  readonly path: string;
+  readonly fields: readonly Field[];
+  /** Rows: the bands, then the other fields, NaN where a property is not known. */
+  readonly store: LibraryStore;
+  /** Columns of the store: field by field, those of the bands first. */
+  readonly columns: readonly number[];
+  /** [nField] Column in the store. */
+  readonly place: Int32Array;
+  readonly bandCount: number;
+  /** [nField] Whether any row has the field. */
+  readonly has: Uint8Array;
+  /** [nField] Mean and deviation, in the field's unit; a kernel that spans about n^(2/3) rows, where a given value has no error. */
+  readonly mean: Float64Array;
+  readonly deviation: Float64Array;
+  readonly kernel: Float64Array;
+  /** [nField] 1 where log10 of the value grows with log10 of the brightness: masses, rates. */
+  readonly isExtensive: Uint8Array;
+  close(): void;
+}
+
+export interface LibraryOptions {
+  readonly survey: Survey;
+  readonly reporter?: Reporter;
+  /** Most bytes of rows in memory; beyond it they wait on disk. */
+  readonly memory?: number;
+}
+
+const MEMORY = 1e9;
+/** Fewer rows say nothing of a distribution. */
+const LEAST_ROWS = 1000;
+/** Relative error up to which a flux passes for clean. */
+const CLEAN = 0.02;
+/** Rows that moments and kernels are measured on. */
+const MOST_MEASURED = 20_000;
+
+/**
+ * Fields that grow with a galaxy's brightness, as the survey says. A checkpoint's survey that was written before surveys
+ * said so takes it from the survey of its name.
+ */
+function extensiveFields({ fields, name }: Survey): Uint8Array {
+  const isMarked = (some: readonly Field[]): boolean => some.some((field) => "isExtensive" in field);
+  const source = isMarked(fields) || !listSurveys().includes(name) ? fields : loadSurvey(name).fields;
+  const marked = source.flatMap((field) => ("isExtensive" in field && field.isExtensive ? [field.name] : []));
+  return Uint8Array.from(fields, (field) => Number(marked.includes(field.name)));
+}
+
+/** Whether a table has fluxes without noise, perhaps beside others. */
+async function hasClean(path: string, survey: Survey): Promise<boolean> {
+  const source = await openFor(path, survey);
+  const names = new Set(source.schema.map(({ name }) => name));
+  await source.close();
+  const values = cleanLayout.bands.map(({ value }) => value);
+  return survey.fields.some(
+    ({ band, name }) =>
+      band !== undefined && values.some((value) => namesFor(value, name).some((one) => names.has(one))),
+  );
+}
+
+/** Every row of a table or of all parts of a prepared folder. */
+async function* catalogsOf(path: string, survey: Survey): AsyncGenerator<Catalog> {
+  const manifest = readManifest(path);
+  if (manifest !== undefined) {
+    for (const part of splitNames) {
+      for await (const { catalog } of readPart(path, manifest, survey, part)) yield catalog;
+    }
+    return;
+  }
+  const reading = (await hasClean(path, survey)) ? { layout: cleanLayout.name } : {};
+  for await (const { catalog } of readCatalog(path, survey, reading)) yield catalog;
+}
+
+/** @throws UserError where the fluxes have noise. */
+function checkClean({ fields, value, error, state }: Catalog, path: string): void {
+  const n = fields.length;
+  const relative: number[] = [];
+  state.forEach((known, at) => {
+    if (fields[at % n].band === undefined || known !== State.measured) return;
+    relative.push(error[at] === 0 ? 0 : error[at] / Math.abs(value[at]));
+  });
+  const middle = relative.length === 0 ? 0 : median(relative);
+  if (middle <= CLEAN) return;
+  throw new UserError(
+    `${path}: not clean: its fluxes have errors of ${(100 * middle).toFixed(0)} %; ` +
+      "expected what caleido simulate --fluxes clean writes",
+  );
+}
+
+interface Filled {
+  readonly store: LibraryStore;
+  readonly has: Uint8Array;
+  /** Rows without a band that others have. */
+  readonly incomplete: number;
+}
+
+/** Copies the rows that have every band; a band that no row of the first batch has is not in the library. */
+async function fill(
+  path: string,
+  survey: Survey,
+  catalogs: AsyncIterable<Catalog> | Iterable<Catalog>,
+  columns: readonly number[],
+  writer: StoreWriter,
+): Promise<Filled> {
+  const n = survey.fields.length;
+  const has = new Uint8Array(n);
+  const row = new Float32Array(n);
+  let bands: number[] | undefined;
+  let incomplete = 0;
+  for await (const catalog of catalogs) {
+    const { value, state, rowCount } = catalog;
+    state.forEach((known, at) => {
+      if (known === State.measured) has[at % n] = 1;
+    });
+    if (bands === undefined) {
+      checkClean(catalog, path);
+      bands = columns.filter((j) => survey.fields[j].band !== undefined && has[j] === 1);
+    }
+    for (let i = 0; i < rowCount; i++) {
+      if (bands.some((j) => state[i * n + j] !== State.measured)) {
+        incomplete++;
+        continue;
+      }
+      columns.forEach((j, c) => {
+        const at = i * n + j;
+        row[c] = state[at] === State.measured ? value[at] : survey.fields[j].band === undefined ? NaN : 0;
+      });
+      writer.add(row);
+    }
+  }
+  return { store: writer.finish(), has, incomplete };
+}
+
+/** Means, deviations and kernels of the properties, on evenly spaced rows. */
+function measure(store: LibraryStore, fields: readonly Field[], columns: readonly number[]) {
+  const { rowCount, width } = store;
+  const count = Math.min(rowCount, MOST_MEASURED);
+  const row = new Float32Array(width);
+  const values = columns.map((): number[] => []);
+  for (let i = 0; i < count; i++) {
+    store.row(Math.floor((i * rowCount) / count), row);
+    row.forEach((x, c) => {
+      if (!Number.isNaN(x)) values[c].push(x);
+    });
+  }
+  const mean = new Float64Array(width);
+  const deviation = new Float64Array(width).fill(1);
+  const kernel = new Float64Array(width);
+  columns.forEach((j, c) => {
+    const sorted = Float64Array.from(values[c]).sort();
+    if (fields[j].band !== undefined || fields[j].kind === "category" || sorted.length === 0) return;
+    mean[j] = sorted.reduce((sum, x) => sum + x, 0) / sorted.length;
+    const square = sorted.reduce((sum, x) => sum + (x - mean[j]) ** 2, 0) / sorted.length;
+    deviation[j] = Math.sqrt(square) || 1;
+    // as wide as a bin of a histogram (Freedman & Diaconis 1981), so that many rows stand behind a given value
+    const spread = quantile(sorted, 0.75) - quantile(sorted, 0.25);
+    kernel[j] = Math.max(spread * rowCount ** (-1 / 3), 1e-6 * deviation[j]);
+  });
+  return { mean, deviation, kernel };
+}
+
+/**
+ * A library of the rows of catalogues that have every band; `name` stands for it in messages.
+ * @throws UserError where there is noise, none of the survey's bands, or too few rows.
+ */
+export async function createLibrary(
+  name: string,
+  catalogs: AsyncIterable<Catalog> | Iterable<Catalog>,
+  { survey, reporter = silent, memory = MEMORY }: LibraryOptions,
+): Promise<Library> {
+  const { fields } = survey;
+  const all = fields.map((_, j) => j);
+  const bands = all.filter((j) => fields[j].band !== undefined);
+  const columns = [...bands, ...all.filter((j) => fields[j].band === undefined)];
+  const writer = createStore(fields.length, memory);
+  try {
+    const { store, has, incomplete } = await fill(name, survey, catalogs, columns, writer);
+    if (!bands.some((j) => has[j] === 1)) {
+      throw new UserError(`${name}: none of the bands of ${survey.name}; expected clean galaxies in the same bands`);
+    }
+    if (store.rowCount < LEAST_ROWS) {
+      const lost = incomplete === 0 ? "" : ` (${incomplete} more lack a band)`;
+      const found = counted(store.rowCount, "clean galaxy", "clean galaxies");
+      throw new UserError(`${name}: ${found}${lost}, expected ${LEAST_ROWS} or more`);
+    }
+    const lost = incomplete === 0 ? "" : `; ${counted(incomplete, "row")} without a band left out`;
+    const unknown = fields.filter((_, j) => has[j] === 0).map((field) => field.name);
+    const without = unknown.length === 0 ? "" : `; without ${unknown.join(", ")}`;
+    reporter.say(`${name}: library of ${counted(store.rowCount, "galaxy", "galaxies")}${lost}${without}`);
+    const place = new Int32Array(fields.length);
+    columns.forEach((j, c) => (place[j] = c));
+    return {
+      path: name,
+      fields,
+      store,
+      columns,
+      place,
+      bandCount: bands.length,
+      has,
+      ...measure(store, fields, columns),
+      isExtensive: extensiveFields(survey),
+      close: () => store.close(),
+    };
+  } catch (error) {
+    writer.close();
+    throw error;
+  }
+}
+
+/**
+ * Reads a library: a table of clean simulated galaxies (`simulate --fluxes clean`), or a prepared folder of them.
+ * @throws UserError for a table that can't be read, and as {@link createLibrary}.
+ */
+export async function openLibrary(path: string, options: LibraryOptions): Promise<Library> {
+  return createLibrary(path, catalogsOf(path, options.survey), options);
+}

@@ -1,0 +1,154 @@
+import type { Engine } from "../engine/contract.ts";
+import { UserError } from "../errors.ts";
+import type { Column } from "../io/table.ts";
+import type { Reporter } from "../progress.ts";
+import type { Rng } from "../random.ts";
+import { allRows, type Catalog } from "../survey/catalog.ts";
+import type { FieldCoder } from "../tokens/standardise.ts";
+import type { Checkpoint } from "../train/checkpoint.ts";
+import { explain, summaryColumns } from "./answers.ts";
+import { openLibrary } from "./library.ts";
+import {
+  createLibraryPredictor,
+  type LibraryAnswers,
+  type LibraryChoice,
+  type LibraryPredictor,
+  qualityColumns,
+} from "./library-predictor.ts";
+import { type Answers, createPredictor, type Predictor } from "./predict.ts";
+import { sampleJoint } from "./sampling.ts";
+
+/** Who answers: the network, the library of simulated galaxies, or one beside the other. */
+export const methodNames = ["network", "library", "both"] as const;
+export type MethodName = (typeof methodNames)[number];
+
+/** What a method knows of some galaxies. */
+interface Question {
+  readonly catalog: Catalog;
+  readonly isGiven: Uint8Array;
+  readonly wanted: readonly number[];
+}
+
+/** A method as `query` asks it. */
+export interface Answerer {
+  readonly coder: FieldCoder;
+  /** Answers for every row of the catalogue. */
+  predict(question: Question): Promise<Answers>;
+  /** Joint draws [row, draw, field] in the fields' units, `rngOf` giving each row its stream. */
+  draw(
+    question: Question,
+    answers: Answers,
+    draws: number,
+    rngOf: (row: number) => Rng,
+    onRows: (done: number) => void,
+  ): Promise<Float64Array>;
+  /** What the method says beside `summaries`, the columns of its answers. */
+  columns(answers: Answers, summaries: readonly Column[]): Column[];
+  dispose(): Promise<void>;
+}
+
+function networkAnswerer(predictor: Predictor): Answerer {
+  return {
+    coder: predictor.coder,
+    predict: ({ catalog, isGiven, wanted }) => predictor.predict(catalog, allRows(catalog), isGiven, wanted),
+    async draw({ catalog, isGiven, wanted }, _answers, draws, rngOf, onRows) {
+      const rows = allRows(catalog);
+      return (await sampleJoint(predictor, catalog, rows, isGiven, wanted, draws, rngOf, onRows)).values;
+    },
+    columns: () => [],
+    dispose: () => predictor.dispose(),
+  };
+}
+
+function libraryAnswerer(predictor: LibraryPredictor): Answerer {
+  return {
+    coder: predictor.coder,
+    predict: ({ catalog, isGiven, wanted }) => predictor.predict(catalog, allRows(catalog), isGiven, wanted),
+    draw: async (_question, answers, draws, rngOf) => predictor.draw(answers as LibraryAnswers, draws, rngOf),
+    columns: (answers) => qualityColumns(answers as LibraryAnswers),
+    dispose: () => predictor.dispose(),
+  };
+}
+
+/** Difference of the medians over the root of the sum of the squared half 68 % widths. */
+function disagreement(coder: FieldCoder, j: number, of: (name: string) => readonly [Column, Column]): Column {
+  const field = coder.fields[j];
+  const [median, low, high] = ["median", "q16", "q84"].map((name) => of(`${field.name}_${name}`));
+  const data = Float32Array.from(median[0].data as Float32Array, (own, i) => {
+    const half = [0, 1].map((m) => 0.5 * (Number(high[m].data[i]) - Number(low[m].data[i])));
+    return (Number(median[1].data[i]) - own) / Math.hypot(...half);
+  });
+  const description = explain(field, "library minus network, medians, in sigma of both");
+  return { name: `${field.name}_disagreement`, type: "float32", width: 1, data, description };
+}
+
+interface BothAnswers extends Answers {
+  readonly library: LibraryAnswers;
+}
+
+/** The network's answers, with the library's beside them. */
+function bothAnswerer(network: Answerer, library: Answerer): Answerer {
+  const { coder } = network;
+  return {
+    coder,
+    async predict(question): Promise<BothAnswers> {
+      const own = await network.predict(question);
+      return { ...own, library: (await library.predict(question)) as LibraryAnswers };
+    },
+    draw: (...question) => network.draw(...question),
+    columns(answers, summaries) {
+      const other = (answers as BothAnswers).library;
+      const beside = summaryColumns(coder, other);
+      const numbers = answers.wanted.filter((j) => coder.fields[j].kind !== "category");
+      const find = (columns: readonly Column[], name: string): Column => columns.find((one) => one.name === name)!;
+      return [
+        ...beside.map((column) => ({ ...column, name: `library_${column.name}` })),
+        ...numbers.map((j) => disagreement(coder, j, (name) => [find(summaries, name), find(beside, name)])),
+        ...library.columns(other, beside),
+      ];
+    },
+    async dispose() {
+      await network.dispose();
+      await library.dispose();
+    },
+  };
+}
+
+export interface MethodOptions extends LibraryChoice {
+  readonly engine: Engine;
+  readonly checkpoint: Checkpoint;
+  /** Default: `network`. */
+  readonly method?: MethodName;
+  /** Clean simulated galaxies: a table or a prepared folder. */
+  readonly library?: string;
+  readonly reporter?: Reporter;
+}
+
+/**
+ * What answers a query.
+ * @throws UserError for a library that is missing, not asked for, or can't be used.
+ */
+export async function createAnswerer(options: MethodOptions): Promise<Answerer> {
+  const { engine, checkpoint, method = "network", library: path, reporter } = options;
+  if (method === "network") {
+    if (path !== undefined)
+      throw new UserError("--library: not used by the network; expected --method library or both");
+    return networkAnswerer(createPredictor(engine, checkpoint));
+  }
+  if (path === undefined) {
+    throw new UserError(`--method ${method}: expected --library, a table of clean simulated galaxies`);
+  }
+  const { survey } = checkpoint.config;
+  const library = await openLibrary(path, { survey, ...(reporter === undefined ? {} : { reporter }) });
+  const network = createPredictor(engine, checkpoint);
+  const predictor = createLibraryPredictor(engine, library, network.coder, options);
+  const own = libraryAnswerer(predictor);
+  const both = bothAnswerer(networkAnswerer(network), own);
+  return {
+    ...(method === "library" ? own : both),
+    async dispose() {
+      await both.dispose();
+      library.close();
+    },
+  };
+}
