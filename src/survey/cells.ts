@@ -254,7 +254,6 @@ export function readField(
   const largest = largestError(field);
   const [low, high] = field.range;
   const isBand = field.band !== undefined;
-  const isExact = binding.errorKind === "none";
   for (let row = 0, out = binding.field; row < rowCount; row++, out += sink.fieldCount) {
     const x = values[row];
     const told = states === undefined || Number.isNaN(states[row]) ? undefined : states[row];
@@ -286,7 +285,7 @@ export function readField(
     }
     // An inverse variance of zero says that nothing was measured: a label beside it is filler, not a zero.
     const isFiller = binding.errorKind === "ivar" && e === 0;
-    if (((isBand && !isExact) || isFiller) && !isUsable && state !== State.upperLimit) {
+    if (((isBand && binding.errorKind !== "none") || isFiller) && !isUsable && state !== State.upperLimit) {
       sink.reject(row, isBand ? (wrong ?? "error zero") : "inverse variance zero", x, e);
       continue;
     }
