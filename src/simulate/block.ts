@@ -3,7 +3,7 @@ import type { Table } from "../io/table.ts";
 import { createRng, type Rng } from "../random.ts";
 import type { Survey } from "../survey/survey.ts";
 import { ewLabels } from "./lines.ts";
-import { createObserver, type Observer, observe } from "./noise.ts";
+import { choosePointing, createObserver, type Observer, observe } from "./observer.ts";
 import type { SimulationOptions } from "./options.ts";
 import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
 import { drawGalaxy, drawRedshift, type Galaxy } from "./population.ts";
@@ -121,16 +121,16 @@ function drawParent(simulation: Simulation, work: ReturnType<typeof createSpectr
 }
 
 /** Rows of one galaxy: as many as noise is drawn, or the one without. */
-function rowsOf({ observer, options, survey }: Simulation, { fluxes, labels }: Parent, parentId: string): Row[] {
+function rowsOf({ observer, options }: Simulation, { fluxes, labels }: Parent, parentId: string): Row[] {
   const clean = options.fluxes === "observed" ? {} : { clean: fluxes };
   if (options.fluxes === "clean") return [{ objectId: `${parentId}-0`, parentId, labels, ...clean }];
   // a stream of its own: the same galaxies however they are observed
   const noise = createRng(`${parentId}:noise`);
-  const pointing = noise.integer(options.pointings);
-  const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
+  const pointing = choosePointing(observer, noise);
+  const row = { flux: fluxes, redshift: labels[0], logMass: labels[1], logSfr: labels[LABELS.indexOf("LOGSFR")] };
   return Array.from({ length: options.draws }, (_, draw) => {
-    const observation = observe(observer, fluxes, pointing, noise, { redshift: labels[0], logMass: labels[1] });
-    return { objectId: `${parentId}-${draw}`, parentId, tile, observation, labels, ...clean };
+    const observation = observe(observer, row, noise, pointing);
+    return { objectId: `${parentId}-${draw}`, parentId, observation, labels, ...clean };
   });
 }
 

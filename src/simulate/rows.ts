@@ -1,14 +1,13 @@
 import type { Column, Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
 import { MECHANISMS } from "./missing.ts";
-import type { Observer, Observation } from "./noise.ts";
+import type { Observer, Observation } from "./observer.ts";
 
 /** Rows of a simulated table, before they become columns. */
 export interface Row {
   readonly objectId: string;
   readonly parentId: string;
-  /** Where noise is drawn; either every row of a table has an observation, or none. */
-  readonly tile?: string;
+  /** Either every row of a table has one, or none. */
   readonly observation?: Observation;
   /** Total fluxes without noise, where they are wanted. [nBand] */
   readonly clean?: Float64Array;
@@ -75,7 +74,7 @@ export function tableOf(
     columns.push(
       textColumn(
         "tile",
-        rows.map((row) => row.tile ?? ""),
+        observations.map(({ tile }) => tile),
       ),
       ...bandColumns(observations, observer, survey),
     );
@@ -85,6 +84,24 @@ export function tableOf(
       const data = Float32Array.from(cleans, (fluxes) => fluxes[j]);
       columns.push(floatColumn(`true_${name}`, data, survey.fluxUnit, `${name}: total flux without noise`));
     });
+  }
+  const ebv = survey.fields.find(({ name }) => name === "EBV");
+  if (observations.length > 0 && ebv !== undefined && !labelNames.includes("EBV")) {
+    const of = (pick: (one: Observation) => number): Float32Array => Float32Array.from(observations, pick);
+    columns.push(
+      floatColumn(
+        "EBV",
+        of((one) => one.ebv),
+        ebv.unit,
+        ebv.description,
+      ),
+      floatColumn(
+        "EBV_err",
+        of((one) => one.ebvError),
+        ebv.unit,
+        `1 sigma: ${ebv.description}`,
+      ),
+    );
   }
   labelNames.forEach((name, j) => {
     const field = survey.fields.find((one) => one.name === name.replace(/_err$/, ""));

@@ -134,6 +134,10 @@ export const cleanLayout: Layout = {
   name: "clean",
   title: "simulated fluxes without noise: true_<BAND>",
   bands: [{ value: "true_{FIELD}", errorKind: "none", aliases: {}, flags: [] }],
+  // no dust is in front of them: that of noisy fluxes beside is not theirs
+  properties: {
+    EBV: { value: "true_EBV", errorKind: "absolute", transform: "identity", factor: 1, offset: 0, flags: [] },
+  },
   ignored: ["missing_*"],
 };
 

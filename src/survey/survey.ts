@@ -23,6 +23,8 @@ const magnitude = z.number().min(-100).max(100);
 const scatter = z.number().positive().max(10);
 /** [s] */
 const duration = z.number().positive().max(1e9);
+/** Photo-electrons per photon. */
+const efficiency = z.number().positive().max(1);
 /** [arcsec], up to a degree. */
 const angle = z.number().positive().max(3600);
 
@@ -51,7 +53,16 @@ const instrumentSchema = z.strictObject({
   name: z.string().min(1),
   /** [cm2], up to a square kilometre. */
   area: z.number().positive().max(1e10),
-  efficiency: z.number().positive().max(1),
+  efficiency: z.union([
+    efficiency,
+    z
+      .array(z.tuple([wavelength, efficiency]))
+      .min(2)
+      .refine(
+        (points) => points.every(([at], i) => i === 0 || at > points[i - 1][0]),
+        "expected [wavelength, efficiency] with rising wavelengths",
+      ),
+  ]),
   exposure: duration,
   detectionLimit: z.number().positive().max(1000).optional(),
   layers: z
@@ -91,6 +102,8 @@ export const surveySchema = z.strictObject({
   fluxRange: interval,
   tiles: z.array(z.string().min(1)).min(1),
   zeroPointError: scatter,
+  /** Relative error that the errors of the survey's catalogues include. */
+  errorFloor: z.number().min(0).max(1).optional(),
   instruments: z.array(instrumentSchema).default([]),
   bands: z.array(bandSchema),
   properties: z.array(propertySchema),
@@ -121,6 +134,8 @@ export interface Survey extends Highlights {
   readonly fluxUnit: string;
   /** Tiles; a band's `depth` has one entry per tile, or a single one that holds for all. */
   readonly tiles: readonly string[];
+  /** Relative error that the errors of its catalogues include beside sky and photon noise. */
+  readonly errorFloor: number;
   /** What collects the photons of the bands. */
   readonly instruments: readonly Instrument[];
   /** By id: bands, then properties, then what the vocabulary has grown by. */
@@ -313,6 +328,7 @@ export function surveyOf(
     notes: file.notes,
     fluxUnit: file.fluxUnit,
     tiles: file.tiles,
+    errorFloor: file.errorFloor ?? 0,
     instruments: file.instruments.map((one) => definedOf<Instrument>(one)),
     fields,
     layouts: file.layouts,
