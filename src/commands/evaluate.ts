@@ -6,6 +6,7 @@ import { metrics } from "../inference/metrics.ts";
 import { type SplitName, splitNames } from "../survey/split.ts";
 import { number } from "../text.ts";
 import {
+  apertureOption,
   defineCommand,
   type EngineArguments,
   engineOf,
@@ -42,13 +43,14 @@ interface Arguments extends EngineArguments, ReadArguments {
   out: string;
   seed: string;
   rows: number;
+  anyAperture: boolean;
 }
 
 export const evaluateCommand = defineCommand<Arguments>({
   command: "evaluate <table>",
   describe: "score a network on held-out galaxies beside baselines; writes metrics.json and report.html",
   builder: (yargs) =>
-    readOptions(engineOptions(yargs))
+    apertureOption(readOptions(engineOptions(yargs)))
       .positional("table", { type: "string", describe: "table with truths, or a prepared folder" })
       .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
       .option("part", {
@@ -76,6 +78,7 @@ export const evaluateCommand = defineCommand<Arguments>({
       checkpoint: args.checkpoint,
       table: args.table,
       reading: readOptionsOf(args),
+      anyAperture: args.anyAperture,
       reporter: terminal,
       part: args.part,
       methods: args.methods,

@@ -4,6 +4,7 @@ import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import { number } from "../text.ts";
 import {
+  apertureOption,
   defineCommand,
   type EngineArguments,
   engineOf,
@@ -61,13 +62,14 @@ interface Arguments extends EngineArguments, ReadArguments {
   pdf: boolean;
   pdfPoints: number;
   seed: string;
+  anyAperture: boolean;
 }
 
 export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
   describe: "ask for any fields of galaxies from any others",
   builder: (yargs) =>
-    readOptions(engineOptions(yargs))
+    apertureOption(readOptions(engineOptions(yargs)))
       .positional("table", {
         type: "string",
         describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5",
@@ -110,6 +112,7 @@ export const queryCommand = defineCommand<Arguments>({
       samples: args.samples,
       seed: args.seed,
       reading: readOptionsOf(args),
+      anyAperture: args.anyAperture,
       ...(args.given === undefined ? {} : { given: args.given }),
       ...(table === undefined ? {} : { table }),
       ...(set === undefined ? {} : { values: set }),

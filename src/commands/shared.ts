@@ -115,6 +115,15 @@ export function readOptionsOf({ layout, hdu, unit, relativeError }: ReadArgument
   };
 }
 
+/** An option of commands that ask a network about tables. */
+export function apertureOption(yargs: Argv): Argv {
+  return yargs.option("any-aperture", {
+    type: "boolean",
+    default: false,
+    describe: "also tables whose fluxes are total, PSF-corrected or in an aperture where the network learned another",
+  });
+}
+
 /** Options of every command that runs the network. */
 export interface EngineArguments {
   readonly backend: "onnx" | "cpu" | "tensorflow";

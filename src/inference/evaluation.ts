@@ -10,6 +10,7 @@ import { type Reporter, silent } from "../progress.ts";
 import { type ReportSection, renderReport } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
+import { apertureOf, checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, knownFields } from "../survey/field-list.ts";
 import type { SplitName } from "../survey/split.ts";
@@ -34,6 +35,8 @@ export interface EvaluateRequest {
   readonly table: string;
   /** How the tables are to be read. */
   readonly reading?: BindOptions;
+  /** Also on tables whose fluxes are of other light than those that the network was trained on. */
+  readonly anyAperture?: boolean;
   /** Part of the table, split by parent as in training; `all` for a table the network never saw. Default: test. */
   readonly part?: SplitName | "all";
   /** Table whose training part baselines learn from; none without it. */
@@ -236,6 +239,8 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const questions = questionsOf(survey);
   const { table, part, baselineTable, reading } = request;
   checkFolder(request.out);
+  if (given.anyAperture !== true)
+    checkAperture(await apertureOf(table, survey, reading), checkpoint.config.data, table);
   const whole = (catalog: Catalog): { catalog: Catalog; rows: Int32Array } => ({ catalog, rows: allRows(catalog) });
   const test = whole(await sampleRows(table, part, survey, reading, request.mostRows));
   const learn =

@@ -12,6 +12,7 @@ import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng, type Rng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
+import { checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import { outlineTable, readCatalog } from "../survey/read.ts";
@@ -28,6 +29,8 @@ export interface QueryRequest {
   readonly table?: string;
   /** How the table is to be read. */
   readonly reading?: BindOptions;
+  /** Also of tables whose fluxes are of other light than those that the network was trained on. */
+  readonly anyAperture?: boolean;
   readonly values?: readonly string[];
   /** Fields to use, as {@link parseFieldList} reads them; default: all but the wanted. */
   readonly given?: string;
@@ -212,7 +215,7 @@ async function collect(request: QueryRequest, batches: AsyncGenerator<Table>): P
  * columns `<FIELD>_median`, `<FIELD>_q16`, ... in the survey's units, `<FIELD>_samples` and `<FIELD>_pdf` where asked for.
  * A wanted field is never given, whatever `given` says: asking for what is there shows what the rest says of it.
  * Returns the number of galaxies.
- * @throws UserError for unknown fields, a table that can't be read, a checkpoint that can't be loaded.
+ * @throws UserError for unknown fields, a table that can't be read or has fluxes of other light, a checkpoint that can't be loaded.
  */
 export async function query(request: QueryRequest): Promise<number> {
   checkRequest(request);
@@ -222,7 +225,11 @@ export async function query(request: QueryRequest): Promise<number> {
   const { fields } = survey;
   const wanted = parseFieldList(request.want, fields, "--want");
   const isGiven = flagsOf(parseFieldList(given, fields, "--given"), fields.length);
-  const total = table === undefined ? 1 : (await outlineTable(table, survey, request.reading)).rowCount;
+  const outline = table === undefined ? undefined : await outlineTable(table, survey, request.reading);
+  const total = outline === undefined ? 1 : outline.rowCount;
+  if (outline !== undefined && request.anyAperture !== true) {
+    checkAperture(outline.aperture, checkpoint.config.data, outline.path);
+  }
   const predictor = createPredictor(request.engine, checkpoint);
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;

@@ -1,5 +1,13 @@
 import type { Rng } from "../random.ts";
+import type { ApertureKind } from "../survey/layout.ts";
 import { luminosityDistance } from "./cosmology.ts";
+import type { SimulationOptions } from "./options.ts";
+
+/** Of what light simulated fluxes are. */
+export function apertureKind({ diameter, seeing }: SimulationOptions["aperture"]): ApertureKind {
+  if (diameter === undefined) return "total";
+  return seeing === "own" ? "aperture" : "psf-corrected";
+}
 
 /** How the light of a galaxy is spread: half-light radius [arcsec] and Sersic index. */
 export interface Shape {

@@ -306,7 +306,9 @@ export async function* simulateFromSpectra(
       if (typeof rows === "string") count(tally.skipped, rows);
       else {
         tally.rows += rows.length;
-        yield tableOf(rows, pipeline.observer, pipeline.survey, pipeline.labelNames);
+        // a fibre's light is part of the galaxy's, unless it was scaled to the total
+        const isWhole = pipeline.options.observed.rescale !== undefined;
+        yield tableOf(rows, pipeline.observer, pipeline.survey, pipeline.labelNames, isWhole);
       }
     }
     tally.files += 1;

@@ -3,7 +3,7 @@ import { UserError } from "../errors.ts";
 import type { ColumnSchema } from "../io/table.ts";
 import type { CategoryField, Field } from "./field.ts";
 import type { Finder } from "./find.ts";
-import { namesFor } from "./layout.ts";
+import { namesFor, usualProperties } from "./layout.ts";
 import type { BandColumns, FlagRule, Layout, PropertyColumn } from "./layout.ts";
 import type { Survey } from "./survey.ts";
 import { bindRatio, bindUnit, errorScaleOf, factorBefore } from "./bind-units.ts";
@@ -249,7 +249,7 @@ function bindCategory(
 export function bindProperty(context: Context, index: number): FieldBinding | undefined {
   const { path, find, layout, survey } = context;
   const field = survey.fields[index];
-  const told = Object.hasOwn(layout.properties, field.name) ? layout.properties[field.name] : undefined;
+  const told = [layout.properties, usualProperties].find((known) => Object.hasOwn(known, field.name))?.[field.name];
   if (field.kind === "category") return bindCategory(context, index, field, told);
   const parts = told?.sum
     ? told.sum.map((name) => find(name, field.name))

@@ -26,6 +26,10 @@ const scaleShape = {
   insteadOf: z.array(z.string().min(1)).optional(),
 };
 
+/** Of what light fluxes are: all, or a part that is the same in all bands, or one that each band's seeing decides. */
+export const apertureSchema = z.enum(["total", "psf-corrected", "aperture"]);
+export type ApertureKind = z.output<typeof apertureSchema>;
+
 const errorKind = z.enum(["absolute", "relative", "ivar", "none"]).default("absolute");
 
 const bandColumnsSchema = z.strictObject({
@@ -82,6 +86,8 @@ export const layoutSchema = z.strictObject({
   parentId: z.string().min(1).optional(),
   tile: z.string().min(1).optional(),
   instrument: z.string().min(1).optional(),
+  /** Of what light the fluxes are; without it nobody asks. */
+  aperture: apertureSchema.optional(),
   /** One description of columns for all bands, or several for different ones. */
   bands: z
     .union([bandColumnsSchema, z.array(bandColumnsSchema)])
@@ -107,6 +113,21 @@ export type PropertyColumn = z.output<typeof propertyColumnSchema>;
 /** What a layout says of the unit of a column. */
 export type UnitRule = Pick<PropertyColumn, "unit" | "insteadOf">;
 export type FlagRule = z.output<typeof flagSchema>;
+
+/** E(B-V), in magnitudes without saying so in most tables. */
+const reddening: PropertyColumn = {
+  value: "EBV",
+  error: "EBV_err",
+  unit: "mag",
+  errorKind: "absolute",
+  transform: "identity",
+  factor: 1,
+  offset: 0,
+  flags: [],
+};
+
+/** Columns that tables of all archives name as the fields, where their unit goes without saying. */
+export const usualProperties: Layout["properties"] = { EBV: reddening };
 
 /** Caleido's own tables: columns named as the fields, with `_err` and `_state`. */
 export const ownLayout: Layout = {
@@ -135,9 +156,7 @@ export const cleanLayout: Layout = {
   title: "simulated fluxes without noise: true_<BAND>",
   bands: [{ value: "true_{FIELD}", errorKind: "none", aliases: {}, flags: [] }],
   // no dust is in front of them: that of noisy fluxes beside is not theirs
-  properties: {
-    EBV: { value: "true_EBV", errorKind: "absolute", transform: "identity", factor: 1, offset: 0, flags: [] },
-  },
+  properties: { EBV: { ...reddening, value: "true_EBV" } },
   ignored: ["missing_*"],
 };
 

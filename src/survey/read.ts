@@ -7,7 +7,7 @@ import type { BindOptions } from "./bind-fields.ts";
 import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
 import { readField, readFlags } from "./cells.ts";
 import { templateColumns } from "./find.ts";
-import { NO_MAGNITUDE } from "./layout.ts";
+import { type ApertureKind, apertureSchema, NO_MAGNITUDE } from "./layout.ts";
 import { addReport, countReason, createReport, formatReport } from "./report.ts";
 import type { ReadReport } from "./report.ts";
 import type { Survey } from "./survey.ts";
@@ -205,6 +205,13 @@ export interface TableOutline {
   readonly binding: Binding;
   /** Undefined where the format does not say without reading to the end. */
   readonly rowCount: number | undefined;
+  /** Of what light its fluxes are: as the layout says, or simulations of themselves. */
+  readonly aperture: ApertureKind | undefined;
+}
+
+/** What a simulated table says of its fluxes. */
+function statedAperture({ metadata }: TableSource): ApertureKind | undefined {
+  return apertureSchema.safeParse(metadata.aperture ?? metadata.APERTURE).data;
 }
 
 /** Opens a table and fits a layout, without reading rows. @throws UserError as {@link toCatalog}. */
@@ -212,7 +219,8 @@ export async function outlineTable(path: string, survey: Survey, options: Catalo
   const source = await openFor(path, survey, options);
   try {
     const { schema, rowCount } = source;
-    return { path: source.path, binding: bindLayout(source.path, schema, survey, options), rowCount };
+    const binding = bindLayout(source.path, schema, survey, options);
+    return { path: source.path, binding, rowCount, aperture: binding.layout.aperture ?? statedAperture(source) };
   } finally {
     await source.close();
   }

@@ -4,6 +4,7 @@ import { UserError } from "../errors.ts";
 import { modelSchema } from "../model/transformer.ts";
 import type { Field } from "../survey/field.ts";
 import { fileWithIds } from "../survey/grow.ts";
+import { apertureSchema } from "../survey/layout.ts";
 import { type Survey, surveyOf, surveySchema } from "../survey/survey.ts";
 import { scaleNames } from "../tokens/scale.ts";
 import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
@@ -19,6 +20,8 @@ const tableSchema = z.object({
   /** SHA-256 of the file, or of a prepared folder's manifest. */
   sha256: z.string(),
   role: roleSchema,
+  /** Of what light its fluxes are, where that is known. */
+  aperture: apertureSchema.optional(),
   /** How its columns were to be read, where that was said. */
   reading: z
     .object({

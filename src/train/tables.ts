@@ -1,6 +1,7 @@
 import { UserError } from "../errors.ts";
 import { hashFile } from "../io/hash.ts";
 import type { Reporter } from "../progress.ts";
+import { apertureOf } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { allRows, type Catalog, concat, hide, select } from "../survey/catalog.ts";
 import type { Field } from "../survey/field.ts";
@@ -107,7 +108,9 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
   const manifest = readManifest(path);
   const recordOf = async (file: string): Promise<TableRecord> => {
     const said = Object.keys(reading).length === 0 ? {} : { reading };
-    return { path, sha256: await hashFile(file), role, ...said } as TableRecord;
+    const aperture = await apertureOf(path, survey, reading);
+    const light = aperture === undefined ? {} : { aperture };
+    return { path, sha256: await hashFile(file), role, ...light, ...said } as TableRecord;
   };
   if (manifest === undefined) {
     const { catalog: read, report, counts } = await readWholeCatalog(path, survey, reading);
