@@ -73,8 +73,8 @@ export interface ShapeCause {
 /**
  * Sizes at z 0.1 of Shen et al. 2003 (MNRAS 343, 978; table 1): late types R = 0.1 kpc M^0.14 (1 + M / M0)^0.25,
  * M0 = 10^10.6 Msun, early types R = 2.88e-6 kpc M^0.56, log-normal with sigma_lnR from 0.5 to 0.3; smaller in the past
- * by (1 + z)^-0.75 and (1 + z)^-1.48 (van der Wel et al. 2014, ApJ 788, 28). Sersic indices are log-normal about 1.2,
- * rising with a bulge to 2 in massive late types, and about 3.5 in early ones.
+ * by (1 + z)^-0.75 and (1 + z)^-1.48 (van der Wel et al. 2014, ApJ 788, 28). Sersic indices are log-normal about 1,
+ * rising with a bulge to 1.9 in massive late types, and about 4 in early ones: their spread is that of 100 COSMOS galaxies.
  */
 export function drawShape(rng: Rng, { logMass, redshift, logSfr }: ShapeCause): Shape {
   const [u, size, concentration] = [rng.uniform(), rng.normal(), rng.normal()];
@@ -88,8 +88,8 @@ export function drawShape(rng: Rng, { logMass, redshift, logSfr }: ShapeCause): 
   const scatter = 0.3 + 0.2 / (1 + massRatio ** 2);
   const local = (isEarly ? early : late) * Math.exp(scatter * size);
   const kpc = local * ((1 + redshift) / 1.1) ** (isEarly ? -1.48 : -0.75);
-  const typical = isEarly ? 3.5 : 1.1 + 0.9 / (1 + Math.exp(-3 * (logMass - 10.6)));
-  const sersic = Math.max(0.5, Math.min(6, typical * Math.exp((isEarly ? 0.3 : 0.4) * concentration)));
+  const typical = isEarly ? 4 : 1 + 0.9 / (1 + Math.exp(-3 * (logMass - 10.6)));
+  const sersic = Math.max(0.5, Math.min(6, typical * Math.exp((isEarly ? 0.35 : 0.5) * concentration)));
   const angularDistance = (luminosityDistance(Math.max(redshift, 1e-3)) * KPC_PER_MPC) / (1 + redshift) ** 2;
   return { halfLight: kpc / angularDistance / ARCSEC, sersic };
 }

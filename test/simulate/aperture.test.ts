@@ -3,9 +3,17 @@ import { createRng } from "../../src/random.ts";
 import { drawShape, enclosedFlux } from "../../src/simulate/aperture.ts";
 import { observe } from "../../src/simulate/observer.ts";
 import type { SimulationInput } from "../../src/simulate/options.ts";
+import { createSimulation, simulateBlock } from "../../src/simulate/block.ts";
+import { openFits } from "../../src/io/fits.ts";
+import { readAll } from "../../src/io/columns.ts";
+import { magnitudeOfFlux } from "../../src/simulate/passband.ts";
+import { simulationOptions } from "../../src/simulate/options.ts";
+import { at, withData } from "./data.ts";
+import { ksDistance } from "../../src/report/statistics.ts";
+import { quantile } from "./statistics.ts";
 import { drawPointing } from "../../src/simulate/pointing.ts";
 import { sigmaOf } from "../../src/simulate/instrument.ts";
-import { flat, isOptical, make, mean } from "./observed.ts";
+import { flat, isOptical, make, mean, survey } from "./observed.ts";
 
 describe("apertures", () => {
   test("enclosed flux of a disc after seeing is that of photons thrown one by one", () => {
@@ -85,5 +93,49 @@ describe("apertures", () => {
     const star = { ...flat(100), isPoint: true };
     const ofStar = observe(make({ ...quiet, aperture: { diameter: 3 } }), star, createRng("star"), pointing).flux;
     expect(ratios(ofStar)[0]).toBeGreaterThan(matched[0]);
+  });
+});
+
+withData("galsim-cosmos")("sizes against 100 COSMOS galaxies of I < 22.5", () => {
+  test("half-light radii and Sersic indices at the same magnitudes and redshifts", async () => {
+    const file = await openFits(at("galsim-cosmos/real_galaxy_catalog_23.5_example_fits.fits"));
+    const { columns } = await readAll(await file.hdus[1].table());
+    await file.close();
+    const elements = (name: string, width: number, element: number): number[] => {
+      const data = Array.from(columns.find((one) => one.name === name)?.data as ArrayLike<number>, Number);
+      return data.filter((_, i) => i % width === element);
+    };
+    const theirs = {
+      magnitude: elements("mag_auto", 1, 0),
+      redshift: elements("zphot", 1, 0),
+      radius: elements("hlr", 3, 0).map(Math.log10), // of the Sersic fit [arcsec]
+      sersic: elements("sersicfit", 8, 2),
+    };
+    const options = simulationOptions.parse({ fluxes: "clean", selection: { band: "iSDSS", faint: 22.5, bright: 16 } });
+    const simulation = createSimulation(survey, options);
+    const tables = Array.from({ length: 8 }, (_, block) => simulateBlock(simulation, block));
+    const column = (name: string): number[] =>
+      tables.flatMap((table) => Array.from(table.columns.find((one) => one.name === name)?.data as Float32Array));
+    const [redshift, logMass, logSfr, flux] = ["z", "LOGM", "LOGSFR", "true_iSDSS"].map(column);
+    const magnitude = flux.map((f) => magnitudeOfFlux(f * 1e-19, 7656.2));
+    const rng = createRng("cosmos");
+    // eight of ours that are nearest in magnitude and redshift for each of theirs
+    const ours = theirs.magnitude.flatMap((mag, k) =>
+      redshift
+        .map((z, i) => [((magnitude[i] - mag) / 0.3) ** 2 + ((z - theirs.redshift[k]) / 0.1) ** 2, i])
+        .sort((a, b) => a[0] - b[0])
+        .slice(0, 8)
+        .map(([, i]) => drawShape(rng, { redshift: redshift[i], logMass: logMass[i], logSfr: logSfr[i] })),
+    );
+    const radius = ours.map(({ halfLight }) => Math.log10(halfLight));
+    const sersic = ours.map((one) => one.sersic);
+    expect(theirs.radius).toHaveLength(100);
+    // 0.136 is what one of twenty samples of 100 exceeds by chance
+    expect(ksDistance(theirs.radius, radius)).toBeLessThan(0.18);
+    expect(ksDistance(theirs.sersic, sersic)).toBeLessThan(0.18);
+    expect(Math.abs(quantile(theirs.radius, 0.5) - quantile(radius, 0.5))).toBeLessThan(0.06);
+    for (const q of [0.16, 0.5, 0.84]) {
+      expect(Math.abs(Math.log(quantile(theirs.sersic, q) / quantile(sersic, q))), `${q}`).toBeLessThan(0.3);
+    }
   });
 });

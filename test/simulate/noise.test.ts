@@ -313,4 +313,34 @@ withData("survey-depths")("survey files against the archive's tables", () => {
       expect(Math.abs(depth - Number(row.DEPTH3ARC5S))).toBeLessThan(0.01);
     }
   });
+
+  test("errors against flux: the archive's noise at the faint end, with its scatter, and one camera's photons at the bright end", () => {
+    const nameOf = new Map(csv("minijpas.Filter.csv").map((row) => [row.FILTER_ID, row.name.replace("uJPAS", "u")]));
+    const one = make({ systematics: 1, depthScatter: 0.064 });
+    const rng = createRng("errors against flux");
+    const faint = Array.from({ length: 2000 }, () => observe(one, flat(0.01), rng));
+    const electronsPerCount: number[] = [];
+    const scatters: number[] = [];
+    for (const row of csv("minijpas.TileImage.csv")) {
+      const j = bands.findIndex(({ name }) => name === nameOf.get(row.FILTER_ID));
+      const tile = survey.tiles.find((each) => row.name.startsWith(`${each}-`)) ?? "";
+      const pixels = (Math.PI * 1.5 ** 2) / Number(row.PIXSCALE) ** 2;
+      const perCount = fluxOfMagnitude(Number(row.ZPT), pivots[j]) / 1e-19;
+      const sigma = Number(row.NOISE) * Math.sqrt(pixels) * perCount;
+      const errors = faint.filter((each) => each.tile === tile).map(({ error }) => Math.log(error[j] / sigma));
+      // the source has no photons, but a positive fluctuation of the sky counts as some
+      expect(Math.abs(mean(errors)), row.name).toBeLessThan(0.03);
+      scatters.push(rms(errors.map((x) => x - mean(errors))) / (Number(row.NOISE_RMS) / Number(row.NOISE)));
+      const { gain, band } = one.bands[j];
+      const part = survey.tiles.indexOf(tile);
+      if (pivots[j] < 3850) continue;
+      electronsPerCount.push(Math.log((gain[part % gain.length] * perCount) / (band.exposure?.[part] ?? 1)));
+    }
+    expect(Math.abs(mean(scatters) - 1)).toBeLessThan(0.15);
+    // zero-points in counts per second: with the efficiencies of the survey file one camera has the same electrons per count
+    // in all bands; blueward of 3850 A the archive's zero-points ask for half of the published transmission
+    expect(electronsPerCount).toHaveLength(4 * 57);
+    expect(Math.abs(Math.exp(mean(electronsPerCount)) - 2.4)).toBeLessThan(0.3);
+    expect(rms(electronsPerCount.map((x) => x - mean(electronsPerCount)))).toBeLessThan(0.2);
+  });
 });
