@@ -6,6 +6,7 @@ import { type Estimate, type MetricName, metrics } from "../inference/metrics.ts
 import { type SplitName, splitNames } from "../survey/split.ts";
 import { number } from "../text.ts";
 import {
+  apertureOption,
   defineCommand,
   type EngineArguments,
   engineOf,
@@ -93,13 +94,14 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   seed: string;
   rows: number;
   weights: boolean;
+  anyAperture: boolean;
 }
 
 export const evaluateCommand = defineCommand<Arguments>({
   command: "evaluate <table>",
   describe: "score a network on held-out galaxies beside baselines; writes metrics.json and report.html",
   builder: (yargs) =>
-    libraryOptions(surveyOption(readOptions(engineOptions(yargs))), 0)
+    apertureOption(libraryOptions(surveyOption(readOptions(engineOptions(yargs))), 0))
       .positional("table", { type: "string", describe: "table with truths, or a prepared folder" })
       .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
       .option("part", {
@@ -138,6 +140,7 @@ export const evaluateCommand = defineCommand<Arguments>({
       table: args.table,
       reading: readOptionsOf(args),
       ...surveyOptionOf(args),
+      anyAperture: args.anyAperture,
       reporter: terminal,
       part: args.part,
       methods: args.methods,

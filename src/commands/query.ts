@@ -7,6 +7,7 @@ import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import { number } from "../text.ts";
 import {
+  apertureOption,
   defineCommand,
   type EngineArguments,
   engineOf,
@@ -85,6 +86,7 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   qp: string | undefined;
   qpForm: EnsembleForm | undefined;
   seed: string;
+  anyAperture: boolean;
 }
 
 /** @throws UserError for a list without a name. */
@@ -102,7 +104,7 @@ export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
   describe: "ask for any fields of galaxies from any others",
   builder: (yargs) =>
-    libraryOptions(surveyOption(readOptions(engineOptions(yargs))), DISTANT)
+    apertureOption(libraryOptions(surveyOption(readOptions(engineOptions(yargs))), DISTANT))
       .positional("table", {
         type: "string",
         describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5; or a prepared folder",
@@ -176,6 +178,7 @@ export const queryCommand = defineCommand<Arguments>({
       method: args.method,
       libraryChoice: libraryChoiceOf(args),
       ...(args.library === undefined ? {} : { library: args.library }),
+      anyAperture: args.anyAperture,
       ...(args.given === undefined ? {} : { given: args.given }),
       ...(table === undefined ? {} : { table }),
       ...(set === undefined ? {} : { values: set }),

@@ -10,7 +10,7 @@ import { parameterIn } from "../model/parameters.ts";
 import { figures } from "../report/figures.ts";
 import type { ReportSection } from "../report/html.ts";
 import { loadRecipe } from "../recipe.ts";
-import { createObserver } from "../simulate/noise.ts";
+import { createObserver } from "../simulate/observer.ts";
 import { type SimulationInput, simulationOptions } from "../simulate/options.ts";
 import { createPassbands } from "../simulate/passband.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";

@@ -206,6 +206,15 @@ export function libraryChoiceOf({ amplitude, modelError }: LibraryArguments): Li
   return { amplitude: deviation, modelError };
 }
 
+/** An option of commands that ask a network about tables. */
+export function apertureOption(yargs: Argv): Argv {
+  return yargs.option("any-aperture", {
+    type: "boolean",
+    default: false,
+    describe: "also tables whose fluxes are total, PSF-corrected or in an aperture where the network learned another",
+  });
+}
+
 /** Options of every command that runs the network. */
 export interface EngineArguments {
   readonly backend: "onnx" | "cpu" | "tensorflow";

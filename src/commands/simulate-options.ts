@@ -78,6 +78,14 @@ const flags: Readonly<Record<string, Flag>> = {
     default: 0.02,
     describe: "Milky Way E(B-V) in front of the galaxies, median",
   },
+  "ebv-range": {
+    to: "foreground.range",
+    group: SAMPLE,
+    type: "number",
+    nargs: 2,
+    array: true,
+    describe: "E(B-V) uniform between these two instead, e.g. 0 0.3",
+  },
   "correct-extinction": {
     to: "foreground.correct",
     group: SAMPLE,
@@ -104,13 +112,27 @@ const flags: Readonly<Record<string, Flag>> = {
     group: INSTRUMENT,
     type: "number",
     default: 1,
-    describe: "multiplies the photon noise; a floor of 1 % stays",
+    describe: "multiplies the noise; 0: none, and errors of 0 (tables to train from: --fluxes clean)",
+  },
+  systematics: {
+    to: "systematics",
+    group: INSTRUMENT,
+    type: "number",
+    default: 1,
+    describe:
+      "multiplies what <BAND>_err doesn't know of: floor, calibration, zero-points, sky, drift; 0: none, nor outliers and blends",
   },
   aperture: {
     to: "aperture.diameter",
     group: INSTRUMENT,
     type: "number",
     describe: "fluxes within this aperture [arcsec]; default: total fluxes. Labels are total either way",
+  },
+  seeing: {
+    to: "aperture.seeing",
+    group: INSTRUMENT,
+    choices: ["matched", "own"],
+    describe: "with --aperture: all bands lose light as at the tile's median seeing (default), or each at its own",
   },
   "missing-fraction": {
     to: "missingFraction",
@@ -160,6 +182,12 @@ const flags: Readonly<Record<string, Flag>> = {
     type: "number",
     default: 1,
     describe: "multiplies the survey's zero-point errors",
+  },
+  pointings: {
+    to: "pointings",
+    group: INSTRUMENT,
+    type: "number",
+    describe: "so many share their zero-points and Milky Way dust; default: every row has its own",
   },
   "offset-rms": {
     to: "offsets.rms",

@@ -22,6 +22,7 @@ import { type Reporter, silent } from "../progress.ts";
 import { type ReportSection, renderReport } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
+import { apertureOf, checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { State } from "../survey/field.ts";
 import type { SplitName } from "../survey/split.ts";
@@ -51,6 +52,8 @@ export interface EvaluateRequest {
    * fields are matched to the network's by name, else by pivot and width.
    */
   readonly survey?: string;
+  /** Also on tables whose fluxes are of other light than those that the network was trained on. */
+  readonly anyAperture?: boolean;
   /** Part of the table, split by parent as in training; `all` for a table the network never saw. Default: test. */
   readonly part?: SplitName | "all";
   /** Table whose training part baselines learn from; none without it. */
@@ -323,11 +326,14 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const request: Settings = { ...DEFAULTS, headline, ...given };
   const { table, part, baselineTable, reading, survey: own, reporter = silent } = request;
   checkFolder(request.out);
+  const reader = { survey, own: own === undefined ? undefined : loadSurvey(own), options: reading };
+  if (request.anyAperture !== true) {
+    checkAperture(await apertureOf(table, reader.own ?? survey, reading), checkpoint.config.data, table);
+  }
   const whole = ({ weight, ...rest }: Catalog): { catalog: Catalog; rows: Int32Array } => ({
     catalog: weight === undefined || !request.isWeighted ? rest : { ...rest, weight },
     rows: allRows(rest),
   });
-  const reader = { survey, own: own === undefined ? undefined : loadSurvey(own), options: reading };
   const test = whole(await sampleRows(table, part, reader, request.mostRows, reporter.say));
   const learn =
     baselineTable === undefined ? undefined : whole(await sampleRows(baselineTable, "train", reader, MOST_TO_LEARN));

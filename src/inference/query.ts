@@ -17,6 +17,7 @@ import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng, type Rng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
 import type { Catalog } from "../survey/catalog.ts";
+import { apertureOf, checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import { outlineRows, type Reader, readRows } from "../survey/reading.ts";
@@ -38,6 +39,8 @@ export interface QueryRequest {
    * fields are matched to the network's by name, else by pivot and width.
    */
   readonly survey?: string;
+  /** Also of tables whose fluxes are of other light than those that the network was trained on. */
+  readonly anyAperture?: boolean;
   readonly values?: readonly string[];
   /** Fields to use, as {@link parseFieldList} reads them; default: all but the wanted. */
   readonly given?: string;
@@ -289,7 +292,7 @@ async function writeStacks(request: QueryRequest, session: Session): Promise<voi
  * columns `<FIELD>_median`, `<FIELD>_q16`, ... in the survey's units, `<FIELD>_samples` and `<FIELD>_pdf` where asked for.
  * A wanted field is never given, whatever `given` says: asking for what is there shows what the rest says of it.
  * Returns the number of galaxies.
- * @throws UserError for unknown fields, a table that can't be read, a checkpoint that can't be loaded.
+ * @throws UserError for unknown fields, a table that can't be read or has fluxes of other light, a checkpoint that can't be loaded.
  */
 export async function query(request: QueryRequest): Promise<number> {
   checkRequest(request);
@@ -303,6 +306,9 @@ export async function query(request: QueryRequest): Promise<number> {
   const isGiven = flagsOf(parseFieldList(given, fields, "--given"), fields.length);
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const reader = { survey, own, options: request.reading };
+  if (table !== undefined && request.anyAperture !== true) {
+    checkAperture(await apertureOf(table, own ?? survey, request.reading), checkpoint.config.data, table);
+  }
   const { rowCount: total, lines } =
     table === undefined ? { rowCount: 1, lines: [] } : await outlineRows(table, reader);
   for (const line of lines) reporter.say(line);

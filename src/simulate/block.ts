@@ -4,7 +4,7 @@ import { createRng, type Rng } from "../random.ts";
 import type { Survey } from "../survey/survey.ts";
 import { ewLabels } from "./lines.ts";
 import { drawKind, type Kind } from "./kinds.ts";
-import { createObserver, type Observer, observe, type Target } from "./noise.ts";
+import { choosePointing, type CleanRow, createObserver, type Observer, observe } from "./observer.ts";
 import type { SimulationOptions } from "./options.ts";
 import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
 import { drawGalaxy, drawRedshift, type Galaxy } from "./population.ts";
@@ -124,8 +124,6 @@ interface Parent {
   readonly labels: readonly number[];
   /** Nature's density over that of what it was drawn from; undefined where all is nature's. */
   readonly weight?: number | undefined;
-  /** What its size follows from; point sources have none. */
-  readonly target: Pick<Target, "redshift" | "logMass">;
 }
 
 function labelsOf(galaxy: Galaxy, mix: StellarMix, av: number, widths: readonly number[]): number[] {
@@ -172,7 +170,7 @@ function drawGalaxyParent(simulation: Simulation, work: Work, rng: Rng): Parent 
     if (magnitude > faint || magnitude < bright) continue;
     const labels = labelsOf(galaxy, mix, work.av, widths);
     const weight = draws.wide === undefined ? undefined : mixture?.weight(draws.wide);
-    return { kind: "galaxy", fluxes, labels, weight, target: { redshift, logMass } };
+    return { kind: "galaxy", fluxes, labels, weight };
   }
   throw new UserError(
     `simulate: no galaxy in ${MOST_ATTEMPTS} draws has ${bright} < ${options.selection.band} < ${faint} at z ${range.join(" - ")}`,
@@ -191,7 +189,7 @@ function drawPointSource(simulation: Simulation, work: Work, kind: "star" | "qua
     },
   });
   const labels = LABELS.map((name) => (name === "z" ? (redshift ?? Number.NaN) : Number.NaN));
-  return { kind, fluxes, labels, target: {} };
+  return { kind, fluxes, labels };
 }
 
 function drawParent(simulation: Simulation, work: Work, rng: Rng): Parent {
@@ -201,7 +199,7 @@ function drawParent(simulation: Simulation, work: Work, rng: Rng): Parent {
 }
 
 /** Rows of one object: as many as noise is drawn, or the one without. */
-function rowsOf({ observer, options, survey }: Simulation, parent: Parent, parentId: string): Row[] {
+function rowsOf({ observer, options }: Simulation, parent: Parent, parentId: string): Row[] {
   const { fluxes, labels, weight } = parent;
   // a network that only ever saw galaxies must not claim to know that all are
   const category = options.kinds === undefined ? "" : parent.kind;
@@ -210,11 +208,14 @@ function rowsOf({ observer, options, survey }: Simulation, parent: Parent, paren
   if (options.fluxes === "clean") return [{ objectId: `${parentId}-0`, ...known }];
   // a stream of its own: the same galaxies however they are observed
   const noise = createRng(`${parentId}:noise`);
-  const pointing = noise.integer(options.pointings);
-  const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
+  const pointing = choosePointing(observer, noise);
+  const row: CleanRow =
+    parent.kind === "galaxy"
+      ? { flux: fluxes, redshift: labels[0], logMass: labels[1], logSfr: labels[LABELS.indexOf("LOGSFR")] }
+      : { flux: fluxes, isPoint: true };
   return Array.from({ length: options.draws }, (_, draw) => {
-    const observation = observe(observer, fluxes, pointing, noise, parent.target);
-    return { objectId: `${parentId}-${draw}`, tile, observation, ...known };
+    const observation = observe(observer, row, noise, pointing);
+    return { objectId: `${parentId}-${draw}`, observation, ...known };
   });
 }
 

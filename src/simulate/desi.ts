@@ -21,7 +21,7 @@ const SAME = 0.01;
 const TOTALS = [
   [4808, "FLUX_G"],
   [6418, "FLUX_R"],
-  [9262, "FLUX_Z"],
+  [9169, "FLUX_Z"],
 ] as const;
 
 /** Spectra of one camera: [nSpectrum, nPixel] row-major. */

@@ -37,8 +37,10 @@ const RED_STARS = 0.7;
 
 /** Causes of missing bands that come with an object's place on the image, correlated from band to band. */
 export interface Losses {
+  /** Where the image of each band ends in the margin of a pointing, 0 (inside) ... 1. */
+  drawEnds(rng: Rng): number[];
   /** Fills `cause` [nBand] for one object of a pointing. */
-  draw(pointing: number, rng: Rng, cause: Uint8Array): void;
+  draw(pointing: { readonly tile: number; readonly ends: readonly number[] }, rng: Rng, cause: Uint8Array): void;
 }
 
 /** Rank of each value in 0 ... 1, the largest at 0. */
@@ -55,9 +57,8 @@ function ranks(values: readonly number[]): number[] {
  */
 export function createLosses(
   bands: readonly ExposedBand[],
-  options: Pick<SimulationOptions, "missing" | "missingFraction" | "pointings">,
+  options: Pick<SimulationOptions, "missing" | "missingFraction">,
   tileCount: number,
-  calibration: Rng,
 ): Losses {
   const shares = Object.values(options.missing).reduce((sum, share) => sum + share, 0);
   const part = (share: number): number => (shares > 0 ? (options.missingFraction * share) / shares : 0);
@@ -68,16 +69,16 @@ export function createLosses(
   const onImage = bands.flatMap(({ tray }, j) => (tray === undefined ? [] : [j]));
   const fromRed = ranks(onImage.map((j) => bands[j].pivot));
   const trays = [...new Set(onImage.map((j) => bands[j].tray))];
-  // where the image of each band ends in the margin of each pointing, 0 (inside) ... 1
-  const ends = Array.from({ length: options.pointings }, () => {
-    const trayEnds = trays.map(() => calibration.uniform());
-    return onImage.map((j) => trayEnds[trays.indexOf(bands[j].tray)] + DITHER * (calibration.uniform() - 0.5));
-  });
+  const trayOf = onImage.map((j) => trays.indexOf(bands[j].tray));
   const blurred = Array.from({ length: tileCount }, (_, tile) =>
     ranks(onImage.map((j) => bands[j].seeing?.[tile % bands[j].seeing.length] ?? 1)),
   );
   return {
-    draw(pointing, rng, cause) {
+    drawEnds(rng) {
+      const trayEnds = trays.map(() => rng.uniform());
+      return trayOf.map((tray) => trayEnds[tray] + DITHER * (rng.uniform() - 0.5));
+    },
+    draw({ tile, ends }, rng, cause) {
       const mark = (mechanism: Mechanism, isLost: (k: number) => boolean): void => {
         onImage.forEach((j, k) => {
           if (cause[j] === 0 && isLost(k)) cause[j] = codeOf(mechanism);
@@ -86,7 +87,7 @@ export function createLosses(
       const [nearEdge, nearStar, blended] = [rng.uniform(), rng.uniform(), rng.uniform()];
       if (nearEdge < edge) {
         const place = rng.uniform();
-        mark("edge", (k) => place > ends[pointing][k]);
+        mark("edge", (k) => place > ends[k]);
       }
       if (nearStar < star) {
         const [severity, isRed] = [rng.uniform(), rng.uniform() < RED_STARS];
@@ -94,7 +95,7 @@ export function createLosses(
       }
       if (blended < neighbour) {
         const severity = rng.uniform();
-        mark("neighbour", (k) => blurred[pointing % tileCount][k] < severity);
+        mark("neighbour", (k) => blurred[tile][k] < severity);
       }
       if (artefact > 0) mark("artefact", () => rng.uniform() < artefact);
     },

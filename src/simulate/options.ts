@@ -79,6 +79,11 @@ export const simulationOptions = z.strictObject({
         .nonnegative()
         .default(0.15)
         .describe("1 sigma of log10 E(B-V) from pointing to pointing [dex]"),
+      range: z
+        .tuple([z.number().nonnegative(), z.number().positive().max(2)])
+        .refine(([low, high]) => low < high, "expected a range, low before high")
+        .optional()
+        .describe("E(B-V) uniform between these two instead, for networks that are to be asked about any field [mag]"),
       correct: z.boolean().default(false).describe("correct the fluxes for it, as a catalogue does with a dust map"),
       mapError: z.number().nonnegative().default(0.1).describe("relative 1 sigma error of the map that corrects"),
     })
@@ -88,13 +93,33 @@ export const simulationOptions = z.strictObject({
     .number()
     .nonnegative()
     .default(1)
-    .describe("multiplies the photon noise of every band (sky and source)"),
+    .describe(
+      "multiplies the noise of every band: photons of sky and source, floor, sky residual; 0 = none, errors too",
+    ),
+  depthScatter: z
+    .number()
+    .nonnegative()
+    .default(0.064)
+    .describe(
+      "relative 1 sigma of the sky's noise from place to place within a tile, known to <BAND>_err (NOISE_RMS / NOISE of minijpas.TileImage)",
+    ),
+  systematics: z
+    .number()
+    .nonnegative()
+    .default(1)
+    .describe(
+      "multiplies all errors that <BAND>_err does not know of: floor, calibration, zero-points, sky residual, drift, model error; 0 = none, and no outliers and blends either",
+    ),
   zeroPointScale: z
     .number()
     .nonnegative()
     .default(1)
     .describe("multiplies the survey's zero-point errors and the smooth calibration error; 0 = none"),
-  pointings: z.int().positive().default(256).describe("independent zero-point realisations, spread over the tiles"),
+  pointings: z
+    .int()
+    .positive()
+    .optional()
+    .describe("so many pointings share zero-points, layers and Milky Way dust; without it every row has its own"),
   offsets: z
     .strictObject({
       rms: z.number().nonnegative().describe("one fixed zero-point offset per band, 1 sigma [mag]"),
@@ -102,7 +127,61 @@ export const simulationOptions = z.strictObject({
     })
     .optional()
     .describe("a survey whose zero-points are shifted band by band"),
-  calibrationFloor: z.number().nonnegative().default(0.01).describe("relative flux error that adds to every band"),
+  calibrationFloor: z
+    .number()
+    .nonnegative()
+    .default(0.01)
+    .describe("relative 1 sigma error of every flux, independent from band to band; not in <BAND>_err"),
+  skyError: z
+    .number()
+    .nonnegative()
+    .default(0.3)
+    .describe(
+      "error of the subtracted sky, over the sky's noise, half of its variance the same in all bands; not in <BAND>_err",
+    ),
+  outliers: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.001)
+    .describe(
+      "part of the fluxes with a cosmic ray, a ghost or a bad pixel that nobody flagged: 5 - 50 sigma of the sky",
+    ),
+  blends: z
+    .strictObject({
+      share: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.02)
+        .describe("part of the objects with a neighbour's or a star's light in all bands, unflagged"),
+      brightest: z
+        .number()
+        .min(0.01)
+        .max(100)
+        .default(0.3)
+        .describe("most of that light over the object's own, in the brightest band; the least is 0.01"),
+    })
+    .prefault({})
+    .describe("black bodies of 3,000 - 12,000 K; flagged blends are `missing.neighbour`"),
+  drift: z
+    .number()
+    .nonnegative()
+    .default(5e-4)
+    .describe("relative 1 sigma of an interference filter's wavelength over the field, half of its variance common"),
+  modelError: z
+    .strictObject({
+      smooth: z
+        .number()
+        .nonnegative()
+        .default(0)
+        .describe(
+          "size of smooth distortions of the spectrum, 1 sigma over the galaxies, correlated over 100 - 2,000 A rest frame",
+        ),
+      scatter: z.number().nonnegative().default(0).describe("relative 1 sigma of each band by itself"),
+    })
+    .prefault({})
+    .describe("what real galaxies differ by from simulated ones; not in <BAND>_err"),
   calibration: z
     .strictObject({
       smooth: z
@@ -127,7 +206,7 @@ export const simulationOptions = z.strictObject({
       seeing: z
         .enum(["matched", "own"])
         .default("matched")
-        .describe("all bands lose as at the tile's median seeing, or each at its own (not corrected for the PSF)"),
+        .describe("all bands lose as at the tile's median seeing (PSF-corrected), or each at its own"),
     })
     .prefault({}),
   missingFraction: z

@@ -1,14 +1,14 @@
 import type { Column, Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
+import { apertureKind } from "./aperture.ts";
 import { MECHANISMS } from "./missing.ts";
-import type { Observer, Observation } from "./noise.ts";
+import type { Observer, Observation } from "./observer.ts";
 
 /** Rows of a simulated table, before they become columns. */
 export interface Row {
   readonly objectId: string;
   readonly parentId: string;
-  /** Where noise is drawn; either every row of a table has an observation, or none. */
-  readonly tile?: string;
+  /** Either every row of a table has one, or none. */
   readonly observation?: Observation;
   /** Total fluxes without noise, where they are wanted. [nBand] */
   readonly clean?: Float64Array;
@@ -52,16 +52,40 @@ function bandColumns(observations: readonly Observation[], { bands }: Observer, 
   });
 }
 
+/** E(B-V) in front, where the survey has it as a field. */
+function dustColumns(observations: readonly Observation[], { fields }: Survey): Column[] {
+  const field = fields.find(({ name }) => name === "EBV");
+  if (field === undefined || observations.length === 0) return [];
+  const [ebv, error] = [(one: Observation) => one.ebv, (one: Observation) => one.ebvError].map((of) =>
+    Float32Array.from(observations, of),
+  );
+  return [
+    floatColumn("EBV", ebv, field.unit, field.description),
+    floatColumn("EBV_err", error, field.unit, `1 sigma: ${field.description}`),
+  ];
+}
+
+/** How many bands of a row each mechanism cost. */
+function lossColumns(observations: readonly Observation[]): Column[] {
+  if (observations.length === 0) return [];
+  return MECHANISMS.map(([mechanism, meaning], m) => {
+    const data = Uint8Array.from(observations, ({ cause }) => cause.reduce((n, one) => n + Number(one === m + 1), 0));
+    return countColumn(`missing_${mechanism}`, data, `bands of the row without flux: ${meaning}`);
+  });
+}
+
 /**
  * Columns as the public tables have them: object_id, parent_id, tile, `<BAND>`, `<BAND>_err`, `<BAND>_state` for bands
  * with detections and non-detections, `true_<BAND>` where fluxes without noise are wanted, the labels, `prior_weight` of a
  * wide population, CLASS, and how many bands of the row each mechanism cost: `missing_edge`, ... What is missing is NaN.
+ * `metadata.aperture` says of what light the fluxes are, where it was the whole galaxy's (`isWhole`) that was observed.
  */
 export function tableOf(
   rows: readonly Row[],
   observer: Observer,
   survey: Survey,
   labelNames: readonly string[],
+  isWhole = true,
 ): Table {
   const columns = [
     textColumn(
@@ -79,7 +103,7 @@ export function tableOf(
     columns.push(
       textColumn(
         "tile",
-        rows.map((row) => row.tile ?? ""),
+        observations.map(({ tile }) => tile),
       ),
       ...bandColumns(observations, observer, survey),
     );
@@ -90,6 +114,7 @@ export function tableOf(
       columns.push(floatColumn(`true_${name}`, data, survey.fluxUnit, `${name}: total flux without noise`));
     });
   }
+  if (!labelNames.includes("EBV")) columns.push(...dustColumns(observations, survey));
   labelNames.forEach((name, j) => {
     const field = survey.fields.find((one) => one.name === name.replace(/_err$/, ""));
     const about = field?.description ?? "";
@@ -101,17 +126,8 @@ export function tableOf(
     const data = Float32Array.from(rows, ({ weight }) => weight ?? 1);
     columns.push(floatColumn("prior_weight", data, "", about));
   }
-  columns.push(
-    textColumn(
-      "CLASS",
-      rows.map((row) => row.category ?? ""),
-    ),
-  );
-  if (observations.length > 0) {
-    MECHANISMS.forEach(([mechanism, meaning], m) => {
-      const data = Uint8Array.from(observations, ({ cause }) => cause.reduce((n, one) => n + Number(one === m + 1), 0));
-      columns.push(countColumn(`missing_${mechanism}`, data, `bands of the row without flux: ${meaning}`));
-    });
-  }
-  return { rowCount: rows.length, columns, metadata: { survey: survey.name } };
+  const kinds = rows.map((row) => row.category ?? "");
+  columns.push(textColumn("CLASS", kinds), ...lossColumns(observations));
+  const light = observations.length > 0 ? apertureKind(observer.options.aperture) : "total";
+  return { rowCount: rows.length, columns, metadata: { survey: survey.name, ...(isWhole ? { aperture: light } : {}) } };
 }

@@ -9,7 +9,7 @@ import { ageOfUniverse } from "./cosmology.ts";
 import { type Joined, type Known, type LabelTable, readJoined } from "./joined.ts";
 import { ewLabels } from "./lines.ts";
 import { codeOf } from "./missing.ts";
-import { createObserver, type Observer, type Observation, observe } from "./noise.ts";
+import { choosePointing, createObserver, type Observer, type Observation, observe } from "./observer.ts";
 import { parseOptions, type SimulationInput, type SimulationOptions } from "./options.ts";
 import { createPassbands, type Passband } from "./passband.ts";
 import { rescaled, type ScaleBand, SPECTRUM_UNIT } from "./rescale.ts";
@@ -96,8 +96,6 @@ interface Pipeline {
   readonly sources: string;
   /** Bands whose total fluxes spectra are scaled to. */
   readonly rescaleBands: readonly ScaleBand[];
-  /** Band that stands for the galaxy's light. */
-  readonly reference: number;
   /** Weights of the pixels at these wavelengths. */
   gridOf(this: void, wavelength: Float64Array): PixelGrid;
   readonly tally: Tally;
@@ -144,7 +142,6 @@ async function createPipeline({ survey, labels, ...input }: SpectraRequest, tall
   const properties = survey.fields.filter(({ band }) => band === undefined).map(({ name }) => name);
   const names = [...LABELS, ...properties.filter((name) => joined.includes(name) && !LABELS.some((l) => l === name))];
   const hasError = (name: string): boolean => name in ewLabels || joined.includes(name);
-  const r = passbands.findIndex(({ name }) => name === options.selection.band);
   return {
     survey,
     options,
@@ -154,7 +151,6 @@ async function createPipeline({ survey, labels, ...input }: SpectraRequest, tall
     sources: formatSources(Object.fromEntries(names.map((name) => [name, sourceOf(name, tables)]))),
     labelNames: [...names, ...names.filter(hasError).map((name) => `${name}_err`)],
     rescaleBands: (options.observed.rescale ?? []).map((name) => bandNamed(passbands, name)),
-    reference: Math.max(0, r),
     gridOf: createGridOf(),
     tally,
   };
@@ -262,7 +258,7 @@ function labelsOf({ labelNames }: Pipeline, known: Known, redshift: number | und
 
 /** Rows of one spectrum; a string says why there is none. */
 function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string {
-  const { options, survey, observer, tally } = pipeline;
+  const { options, observer, tally } = pipeline;
   const { warning } = spectrum;
   if (warning !== undefined && warnings[warning].isHopeless) return warning;
   const known = knowledgeOf(pipeline, spectrum);
@@ -280,8 +276,7 @@ function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string 
   const photometry = photometryOf(pipeline, pixels, STAY);
   if (photometry.covered === 0) return "no coverage of any band";
   const rng = createRng(`${options.seed}:spectrum:${spectrum.id}`);
-  const pointing = rng.integer(options.pointings);
-  const tile = `${survey.tiles[pointing % survey.tiles.length]}-${pointing}`;
+  const pointing = choosePointing(observer, rng);
   const unmoved = { redshift: z, photometry };
   const limits = { covered: LEAST_COVERED * photometry.covered, age: known.AGE?.value ?? 0 };
   const rows: Row[] = [];
@@ -289,17 +284,14 @@ function rowsOf(pipeline: Pipeline, spectrum: ObservedSpectrum): Row[] | string 
     const moved = range === undefined || z === undefined ? unmoved : drawMoved(pipeline, pixels, z, limits, rng);
     if (moved === undefined) return `no coverage at z ${range?.join(" - ")}, or older than the universe there`;
     const { flux, error } = moved.photometry;
-    const observation = observe(observer, flux, pointing, rng, {
-      error,
-      reference: pipeline.reference,
-      isBehindDust: true,
-      ...(moved.redshift === undefined ? {} : { redshift: moved.redshift }),
-      ...(known.LOGM === undefined ? {} : { logMass: known.LOGM.value }),
-    });
+    const { redshift } = moved;
+    const [logMass, logSfr] = [known.LOGM?.value, known.LOGSFR?.value];
+    const row = { flux, error, isBehindDust: true, redshift, logMass, logSfr };
+    const observation = observe(observer, row, rng, pointing);
     if (moved === unmoved) addJoined(pipeline, known, observation);
     const labels = labelsOf(pipeline, known, moved.redshift);
     const clean = options.fluxes === "observed" ? {} : { clean: flux };
-    const observed = options.fluxes === "clean" ? {} : { tile, observation };
+    const observed = options.fluxes === "clean" ? {} : { observation };
     rows.push({ objectId: `${spectrum.id}-${draw}`, parentId: spectrum.id, labels, ...observed, ...clean });
   }
   return rows;
@@ -325,7 +317,9 @@ export async function* simulateFromSpectra(
       if (typeof rows === "string") count(tally.skipped, rows);
       else {
         tally.rows += rows.length;
-        const table = tableOf(rows, pipeline.observer, pipeline.survey, pipeline.labelNames);
+        // a fibre's light is part of the galaxy's, unless it was scaled to the total
+        const isWhole = pipeline.options.observed.rescale !== undefined;
+        const table = tableOf(rows, pipeline.observer, pipeline.survey, pipeline.labelNames, isWhole);
         yield { ...table, metadata: { ...table.metadata, [SOURCES]: pipeline.sources } };
       }
     }

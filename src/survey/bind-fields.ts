@@ -3,7 +3,7 @@ import { UserError } from "../errors.ts";
 import type { ColumnSchema } from "../io/table.ts";
 import type { CategoryField, Field } from "./field.ts";
 import type { Finder } from "./find.ts";
-import { isIgnored, namesFor } from "./layout.ts";
+import { isIgnored, namesFor, usualProperties } from "./layout.ts";
 import type { BandColumns, Extinction, FlagRule, Layout, PropertyColumn } from "./layout.ts";
 import type { Survey } from "./survey.ts";
 import { bindDust, type DustBinding, floorOf, isCorrectedAway } from "./bind-corrections.ts";
@@ -281,8 +281,8 @@ export function bindProperty(context: Context, index: number): FieldBinding | un
   const { path, find, layout, survey } = context;
   const field = survey.fields[index];
   if (isCorrectedAway(context, field)) return undefined;
-  const told = Object.hasOwn(layout.properties, field.name) ? layout.properties[field.name] : undefined;
-  if (told === undefined && isIgnored(layout, field.name)) return undefined;
+  const told = [layout.properties, usualProperties].find((known) => Object.hasOwn(known, field.name))?.[field.name];
+  if (!Object.hasOwn(layout.properties, field.name) && isIgnored(layout, field.name)) return undefined;
   if (field.kind === "category") return bindCategory(context, index, field, told);
   const parts = told?.sum
     ? told.sum.map((name) => find(name, field.name))

@@ -32,8 +32,8 @@ export interface Instrument {
   readonly name: string;
   /** [cm2] */
   readonly area: number;
-  /** Photo-electrons per photon on the area. */
-  readonly efficiency: number;
+  /** Photo-electrons per photon on the area: one number, or [wavelength, efficiency] with rising wavelengths [Angstrom], linear between. */
+  readonly efficiency: number | readonly (readonly [number, number])[];
   /** Of a band or layer that gives none [s]. */
   readonly exposure: number;
   /** Its catalogue lists what is this many sigma above the sky: the rest are non-detections. Without it all is measured. */

@@ -15,7 +15,16 @@ export function heirOf(survey: z.ZodObject, band: z.ZodObject, property: z.ZodOb
 }
 
 /** Keys that are taken over as they are, from the first parent that has them. */
-const SCALARS = ["fluxUnit", "fluxRange", "tiles", "zeroPointError", "imf", "headline", "questions"] as const;
+const SCALARS = [
+  "fluxUnit",
+  "fluxRange",
+  "tiles",
+  "zeroPointError",
+  "errorFloor",
+  "imf",
+  "headline",
+  "questions",
+] as const;
 
 function rowsOf(file: Row, list: string): readonly Row[] {
   const rows = file[list];

@@ -37,6 +37,10 @@ const scaleShape = {
 /** Of all bands that these columns are for, or by band. */
 const perBand = z.union([z.number().positive().max(1), z.record(z.string(), z.number().positive().max(1))]);
 
+/** Of what light fluxes are: all, or a part that is the same in all bands, or one that each band's seeing decides. */
+export const apertureSchema = z.enum(["total", "psf-corrected", "aperture"]);
+export type ApertureKind = z.output<typeof apertureSchema>;
+
 const errorKind = z.enum(["absolute", "relative", "ivar", "none"]).default("absolute");
 
 const bandColumnsSchema = z.strictObject({
@@ -186,6 +190,11 @@ export const layoutSchema = z.strictObject({
     .describe("What draws or exposures of one galaxy have in common: they stay in one part of a split."),
   tile: z.string().min(1).optional().describe("Tile or pointing of a row, columns in braces."),
   instrument: z.string().min(1).optional().describe("What observed a row, columns in braces."),
+  aperture: apertureSchema
+    .optional()
+    .describe(
+      "Of what light the fluxes are: total, psf-corrected (a part that is the same in all bands), aperture (one that each band's seeing decides). A network that learned another is not asked about them unless told to.",
+    ),
   weight: columnNames
     .optional()
     .describe("Column of each row's weight: how many galaxies of the natural population it stands for."),
@@ -251,6 +260,21 @@ export type FlagRule = z.output<typeof flagSchema>;
 /** Column of the weights in Caleido's own tables. */
 export const WEIGHT = "prior_weight";
 
+/** E(B-V), in magnitudes without saying so in most tables. */
+const reddening: PropertyColumn = {
+  value: "EBV",
+  error: "EBV_err",
+  unit: "mag",
+  errorKind: "absolute",
+  transform: "identity",
+  factor: 1,
+  offset: 0,
+  flags: [],
+};
+
+/** Columns that tables of all archives name as the fields, where their unit goes without saying. */
+export const usualProperties: Layout["properties"] = { EBV: reddening };
+
 /** Caleido's own tables: columns named as the fields, with `_err` and `_state`. */
 export const ownLayout: Layout = {
   name: "caleido",
@@ -278,6 +302,8 @@ export const cleanLayout: Layout = {
   name: "clean",
   title: "simulated fluxes without noise: true_<BAND>",
   bands: [{ value: "true_{FIELD}", errorKind: "none", aliases: {}, flags: [] }],
+  // no dust is in front of them: that of noisy fluxes beside is not theirs
+  properties: { EBV: { ...reddening, value: "true_EBV" } },
   ignored: ["missing_*"],
 };
 

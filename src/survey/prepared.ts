@@ -5,7 +5,7 @@ import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { isHats } from "../io/hats.ts";
-import { cleanLayout, ownLayout } from "./layout.ts";
+import { apertureSchema, cleanLayout, ownLayout } from "./layout.ts";
 import { type CatalogBatch, readCatalog } from "./read.ts";
 import { splitNames, type SplitName } from "./split.ts";
 import type { Survey } from "./survey.ts";
@@ -38,6 +38,8 @@ const manifestSchema = z.object({
   rowsPerShard: z.int().positive(),
   /** Shards and rows of each part. */
   parts: z.record(z.enum(splitNames), z.object({ shards: count, rows: count })),
+  /** Of what light the fluxes are, where the tables say. */
+  aperture: apertureSchema.optional(),
   /** Rows, and single values, that were left out, by reason, with examples. */
   droppedRows: reasons,
   droppedValues: reasons,

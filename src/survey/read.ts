@@ -8,7 +8,7 @@ import type { BindOptions, FieldBinding } from "./bind-fields.ts";
 import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
 import { readField, readFlags, type Usage } from "./cells.ts";
 import { templateColumns } from "./find.ts";
-import { noMagnitudeOf } from "./layout.ts";
+import { type ApertureKind, apertureSchema, noMagnitudeOf } from "./layout.ts";
 import { limitRates } from "./limits.ts";
 import { addReport, countReason, createReport, formatReport, shortList } from "./report.ts";
 import type { ReadReport } from "./report.ts";
@@ -281,6 +281,13 @@ export interface TableOutline {
   readonly binding: Binding;
   /** Undefined where the format does not say without reading to the end. */
   readonly rowCount: number | undefined;
+  /** Of what light its fluxes are: as the layout says, or simulations of themselves. */
+  readonly aperture: ApertureKind | undefined;
+}
+
+/** What a simulated table says of its fluxes. */
+function statedAperture({ metadata }: TableSource): ApertureKind | undefined {
+  return apertureSchema.safeParse(metadata.aperture ?? metadata.APERTURE).data;
 }
 
 /** Opens a table and fits a layout, without reading rows. @throws UserError as {@link toCatalog}. */
@@ -288,7 +295,8 @@ export async function outlineTable(path: string, survey: Survey, options: Catalo
   const source = await openFor(path, survey, options);
   try {
     const { schema, rowCount, metadata } = source;
-    return { path: source.path, binding: bindLayout(source.path, schema, survey, options, metadata), rowCount };
+    const binding = bindLayout(source.path, schema, survey, options, metadata);
+    return { path: source.path, binding, rowCount, aperture: binding.layout.aperture ?? statedAperture(source) };
   } finally {
     await source.close();
   }

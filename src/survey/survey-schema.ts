@@ -14,6 +14,7 @@ const interval = z.tuple([finite, finite]).refine(isInterval, INTERVAL);
 const wavelength = z.number().positive().max(1e8);
 const magnitude = z.number().min(-100).max(100);
 const scatter = z.number().positive().max(10); // 1 sigma of a magnitude
+const efficiency = z.number().positive().max(1); // photo-electrons per photon
 const duration = z.number().positive().max(1e9); // [s]
 const angle = z.number().positive().max(3600); // [arcsec], up to a degree
 
@@ -73,7 +74,18 @@ const bandSchema = z.strictObject({
 const instrumentSchema = z.strictObject({
   name: z.string().min(1).describe("Name that bands call it by."),
   area: z.number().positive().max(1e10).describe("Collecting area [cm2]."),
-  efficiency: z.number().positive().max(1).describe("Photo-electrons per photon on the area."),
+  efficiency: z
+    .union([
+      efficiency,
+      z
+        .array(z.tuple([wavelength, efficiency]))
+        .min(2)
+        .refine(
+          (points) => points.every(([at], i) => i === 0 || at > points[i - 1][0]),
+          "expected [wavelength, efficiency] with rising wavelengths",
+        ),
+    ])
+    .describe("Photo-electrons per photon on the area: a number, or [wavelength [Angstrom], efficiency] at several."),
   exposure: duration.describe("Exposure of a band or layer that gives none [s]."),
   detectionLimit: z
     .number()
@@ -154,6 +166,12 @@ export const surveySchema = z.strictObject({
     .min(1)
     .describe("Names of tiles that lists of depths go by; one of any name where there are none."),
   zeroPointError: scatter.describe("1 sigma zero-point error of bands that give none [mag]."),
+  errorFloor: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("Relative error that the errors of the survey's catalogues include: for simulations."),
   instruments: z
     .array(instrumentSchema)
     .default([])

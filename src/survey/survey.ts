@@ -30,6 +30,8 @@ export interface Survey extends Highlights {
   readonly fluxUnit: string;
   /** Tiles; a band's `depth` has one entry per tile, or a single one that holds for all. */
   readonly tiles: readonly string[];
+  /** Relative error that the errors of its catalogues include beside sky and photon noise. */
+  readonly errorFloor: number;
   /** What collects the photons of the bands. */
   readonly instruments: readonly Instrument[];
   /** By id: bands, then properties, then what the vocabulary has grown by. */
@@ -236,6 +238,7 @@ export function surveyOf(
     notes: file.notes,
     fluxUnit: file.fluxUnit,
     tiles: file.tiles,
+    errorFloor: file.errorFloor ?? 0,
     instruments: file.instruments.map((one) => definedOf<Instrument>(one)),
     fields,
     layouts: file.layouts,

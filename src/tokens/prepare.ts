@@ -10,7 +10,7 @@ import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng } from "../random.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { cleanLayout } from "../survey/layout.ts";
+import { type ApertureKind, cleanLayout } from "../survey/layout.ts";
 import { isPrepared, type Manifest, SHARD_PATTERN, writeManifest } from "../survey/prepared.ts";
 import { outlineTable, readCatalog, readTiles, type TableOutline } from "../survey/read.ts";
 import { addReport, formatReport, type ReadReport, unusedLines } from "../survey/report.ts";
@@ -137,6 +137,18 @@ function tableColumns(sources: readonly Source[], { fields }: Survey): TableColu
   };
 }
 
+/** @throws UserError for tables whose fluxes are of different light. */
+function commonAperture(sources: readonly Source[]): ApertureKind | undefined {
+  const [first, ...rest] = sources.filter(({ aperture }) => aperture !== undefined);
+  const other = rest.find(({ aperture }) => aperture !== first?.aperture);
+  if (other !== undefined) {
+    throw new UserError(
+      `${other.path} has ${other.aperture} fluxes, ${first?.path} has ${first?.aperture}: expected tables of one kind`,
+    );
+  }
+  return first?.aperture;
+}
+
 /** What goes where while the rows stream by. */
 interface Sorter {
   readonly writers: Readonly<Record<SplitName, ShardWriter>>;
@@ -257,6 +269,7 @@ export async function prepare(given: PrepareRequest): Promise<Manifest["parts"]>
   for (const path of expandFolders(request.tables)) {
     sources.push(await outlineTable(path, survey, request.reading));
   }
+  commonAperture(sources);
   makeFolder(out);
   const release = lockFolder(out);
   try {
@@ -291,6 +304,7 @@ async function prepareLocked(
     heldOutTiles: [...(tiles?.tiles ?? [])].sort(),
   };
   const standardisation = fitStandardisation(sample, everyRow);
+  const aperture = commonAperture(sources);
   await writeManifest(out, {
     caleidoVersion: version,
     survey: request.survey,
@@ -305,6 +319,7 @@ async function prepareLocked(
     split,
     rowsPerShard,
     parts,
+    ...(aperture === undefined ? {} : { aperture }),
     droppedRows: sorter.droppedRows,
     droppedValues: Object.fromEntries(report.reasons),
     standardisation: {

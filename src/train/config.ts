@@ -4,6 +4,7 @@ import { UserError } from "../errors.ts";
 import { modelSchema } from "../model/transformer.ts";
 import type { Field } from "../survey/field.ts";
 import { fileWithIds } from "../survey/grow.ts";
+import { apertureSchema } from "../survey/layout.ts";
 import { type Survey, surveyOf } from "../survey/survey.ts";
 import { type SurveyFile, surveySchema } from "../survey/survey-schema.ts";
 import { scaleNames } from "../tokens/scale.ts";
@@ -22,6 +23,8 @@ const tableSchema = z.object({
   role: roleSchema,
   /** Who measured each of its properties, where that is known. */
   labels: z.record(z.string(), z.string()).optional(),
+  /** Of what light its fluxes are, where that is known. */
+  aperture: apertureSchema.optional(),
   /** How its columns were to be read, where that was said. */
   reading: z
     .object({

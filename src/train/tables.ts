@@ -1,6 +1,7 @@
 import { UserError } from "../errors.ts";
 import { hashFile } from "../io/hash.ts";
 import type { Reporter } from "../progress.ts";
+import { apertureOf } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { allRows, type Catalog, concat, hide, select } from "../survey/catalog.ts";
 import type { Field } from "../survey/field.ts";
@@ -143,7 +144,9 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
     const how = { ...reading, ...(own === undefined ? {} : { survey: fileWithIds(own) }) };
     const said = Object.keys(how).length === 0 ? {} : { reading: how };
     const labels = role === "unlabelled" || sources.size === 0 ? {} : { labels: joined(sources) };
-    return { path, sha256: await hashFile(file), role, ...labels, ...said } as TableRecord;
+    const aperture = await apertureOf(path, own ?? survey, reading);
+    const light = aperture === undefined ? {} : { aperture };
+    return { path, sha256: await hashFile(file), role, ...light, ...labels, ...said } as TableRecord;
   };
   const reader: Reader = { survey, own, options: reading };
   if (manifest === undefined) {

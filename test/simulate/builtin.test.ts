@@ -93,7 +93,7 @@ describe("simulateBuiltin", () => {
   });
 
   test("a longer run begins with the shorter one; without noise, fluxes repeat", async () => {
-    const quiet = { survey, seed: 9, missingFraction: 0, noiseScale: 0, calibrationFloor: 0, zeroPointScale: 0 };
+    const quiet = { survey, seed: 9, missingFraction: 0, noiseScale: 0, systematics: 0, foreground: { scatter: 0 } };
     const short = await collect(simulateBuiltin({ ...quiet, n: 30, draws: 2 }));
     const long = await collect(simulateBuiltin({ ...quiet, n: 60, draws: 2 }));
     for (const [name, values] of short) expect(long.get(name)?.slice(0, 60), name).toEqual(values);

@@ -57,18 +57,14 @@ export function simulateSample(): Sample {
   const options = simulationOptions.parse({
     selection: { faint: 20.3 },
     redshift: { min: 0.06, max: 0.3 },
-    noiseScale: 0,
-    calibrationFloor: 0,
-    zeroPointScale: 0,
-    missingFraction: 0,
-    foreground: { ebv: 0 },
+    fluxes: "clean",
   });
   const simulation = createSimulation(survey, options);
-  const tables = Array.from({ length: 24 }, (_, block) => simulateBlock(simulation, block));
+  const tables = Array.from({ length: 40 }, (_, block) => simulateBlock(simulation, block));
   const column = (name: string): number[] =>
     tables.flatMap((table) => Array.from(table.columns.find((one) => one.name === name)?.data as Float32Array));
   const bands = simulation.observer.bands.filter(({ band }) => band.group === "narrow");
-  const fluxes = bands.map(({ name }) => column(name));
+  const fluxes = bands.map(({ name }) => column(`true_${name}`));
   const z = column("z");
   const luminosity = z.map((redshift, i) => {
     const wanted = 6150 * (1 + redshift);

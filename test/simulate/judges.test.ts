@@ -38,7 +38,7 @@ withData("desi-bgs-ew")("emission lines against DESI BGS at matched luminosity a
     simulation = simulateSample();
     matched = matchTo(desi, simulation, rng);
     noisy = observeAsDesi(desi, simulation, matched, rng);
-  }, 120_000);
+  }, 180_000);
 
   test("the match is one: luminosities differ by less than 0.02 dex on average", () => {
     const differences = matched.map((j, i) => simulation.luminosity[j] - desi.luminosity[i] - fibreLoss(desi.z[i]));

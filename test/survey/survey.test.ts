@@ -47,6 +47,7 @@ describe("survey files", () => {
       ["z", "LOGM", "LOGZ", "AV", "AGE", "LOGSFR"].concat(
         ["HALPHA", "HBETA", "OIII5007", "NII6584", "OII3727"].map((line) => `${line}_EW`),
         "CLASS",
+        ["EBV"],
       ),
     );
   });
@@ -72,18 +73,18 @@ describe("survey files", () => {
     const survey = loadSurvey("minijpas");
     const of = (name: string) => survey.fields.find((field) => field.name === name)?.band;
     expect([of("J0500")?.instrument, of("NUV")?.instrument]).toEqual(["jst", "galex"]);
-    expect(of("NUV")?.depth).toHaveLength(2);
+    expect(of("NUV")?.depth).toHaveLength(3);
     expect(of("J0500")?.zeroPointError).toEqual([0.04]);
     expect(errorOf("instrument: galex", "instrument: galax")).toMatch(
       /no instrument "galax" \(did you mean "galex"\?\)/,
     );
-    expect(errorOf("depth: [20.8, 22.7]", "depth: [20.8, 22.7, 24]")).toMatch(
-      /3 entries in depth, .*2 \(one per layer of galex\)/,
+    expect(errorOf("depth: [20.8, 22.7, 25.0]", "depth: [20.8, 22.7]")).toMatch(
+      /2 entries in depth, .*3 \(one per layer of galex\)/,
     );
     expect(errorOf("seeing: [1.28, 1.42, 1.37, 1.42]", "seeing: [1.28, 1.42]")).toMatch(
       /2 entries in seeing, expected 1 or 4/,
     );
-    expect(errorOf("share: 0.65", "share: 0.95")).toMatch(/"instruments\.1\.layers": shares of the sky exceed 1/);
+    expect(errorOf("share: 0.45", "share: 0.95")).toMatch(/"instruments\.1\.layers": shares of the sky exceed 1/);
   });
 
   it("names the surveys there are when one is unknown or unreadable", () => {

@@ -1,0 +1,29 @@
+import { UserError } from "../errors.ts";
+import { isPrepared, readManifest } from "./prepared.ts";
+import type { BindOptions } from "./bind-fields.ts";
+import type { ApertureKind } from "./layout.ts";
+import { outlineTable } from "./read.ts";
+import type { Survey } from "./survey.ts";
+
+/** Of what light the fluxes of a table, or of a prepared folder, are; undefined where nothing says. */
+export async function apertureOf(
+  path: string,
+  survey: Survey,
+  reading: BindOptions = {},
+): Promise<ApertureKind | undefined> {
+  return isPrepared(path) ? readManifest(path)?.aperture : (await outlineTable(path, survey, reading)).aperture;
+}
+
+/** @throws UserError for fluxes of other light than a network was trained on, where both are known. */
+export function checkAperture(
+  asked: ApertureKind | undefined,
+  trainedOn: readonly { readonly aperture?: ApertureKind | undefined }[],
+  path: string,
+): void {
+  const known = trainedOn.flatMap(({ aperture }) => aperture ?? []);
+  if (asked === undefined || known.length < trainedOn.length || known.length === 0 || known.includes(asked)) return;
+  throw new UserError(
+    `${path}: ${asked} fluxes, expected ${[...new Set(known)].join(" or ")} ones as the network was trained on; ` +
+      `--any-aperture asks all the same`,
+  );
+}
