@@ -69,11 +69,11 @@ export function createDisturbance(bands: readonly ObservedBand[], options: Simul
   const shift = (flux: Float64Array, rng: Rng): void => {
     const common = Math.sqrt(SHARED_DRIFT) * rng.normal();
     const own = Math.sqrt(1 - SHARED_DRIFT);
-    const change = slopes.map(([, left, right, step]) => {
-      const slope = (flux[right] - flux[left]) / step;
-      return drift * (common + own * rng.normal()) * slope;
-    });
-    slopes.forEach(([j], i) => (flux[j] += Number.isNaN(change[i]) ? 0 : change[i]));
+    const undisturbed = flux.slice();
+    for (const [j, left, right, step] of slopes) {
+      const change = (drift * (common + own * rng.normal()) * (undisturbed[right] - undisturbed[left])) / step;
+      if (!Number.isNaN(change)) flux[j] += change;
+    }
   };
   const blend = (flux: Float64Array, rng: Rng): void => {
     const temperature = between(TEMPERATURES, rng.uniform());
@@ -101,7 +101,10 @@ export function createDisturbance(bands: readonly ObservedBand[], options: Simul
     factors(rng) {
       const logs = new Float64Array(pivots.length);
       if (smoothSize > 0) addSmooth(logs, smooth, smoothSize, rng);
-      return logs.map((log) => Math.exp(log) * (floor > 0 ? 1 + floor * rng.normal() : 1));
+      for (let j = 0; j < logs.length; j++) {
+        logs[j] = Math.exp(logs[j]) * (floor > 0 ? 1 + floor * rng.normal() : 1);
+      }
+      return logs;
     },
     afterNoise(flux, sky, rng) {
       const common = Math.sqrt(SHARED_SKY) * rng.normal();

@@ -118,6 +118,8 @@ function apertureFactors({ bands, options, seeing, reference }: Observer, row: C
   });
 }
 
+const [OUTSIDE, UNCOVERED] = [codeOf("footprint"), codeOf("spectrum")];
+
 /** States of a flux below the detection limit, by how the catalogue treats it; undefined: the row has none. */
 const nonDetections = {
   forced: State.nonDetection,
@@ -167,27 +169,31 @@ export function observe(
   const flux = new Float32Array(bands.length).fill(Number.NaN);
   const error = new Float32Array(bands.length).fill(Number.NaN);
   const state = new Uint8Array(bands.length);
-  const cause = Uint8Array.from(row.flux, (one, j) => {
-    if (parts[j] < 0) return codeOf("footprint");
-    return Number.isNaN(one) ? codeOf("spectrum") : 0;
-  });
+  const cause = new Uint8Array(bands.length);
+  for (let j = 0; j < bands.length; j++) {
+    if (parts[j] < 0) cause[j] = OUTSIDE;
+    else if (Number.isNaN(row.flux[j])) cause[j] = UNCOVERED;
+  }
   observer.losses.draw(pointing, rng, cause);
   const inside = apertureFactors(observer, row, tile, rng);
   const light = arriving(observer, row, pointing, rng);
   const factors = disturbance.factors(rng);
-  const sky = Float64Array.from(bands, (band, j) => entry(band.sky, Math.max(0, parts[j])));
-  for (let j = 0; j < sky.length; j++)
+  const sky = new Float64Array(bands.length);
+  const counted = new Float64Array(bands.length).fill(Number.NaN);
+  const sigmas = new Float64Array(bands.length);
+  for (let j = 0; j < bands.length; j++) {
+    sky[j] = entry(bands[j].sky, Math.max(0, parts[j]));
     if (options.depthScatter > 0) sky[j] *= Math.exp(options.depthScatter * rng.normal());
-  const counted = light.flux.map((one, j) => {
-    if (cause[j] > 0) return Number.NaN;
-    const gain = entry(bands[j].gain, parts[j]);
-    return drawFlux(sky[j], gain, one * (inside?.[j] ?? 1), rng) * factors[j] * pointing.zeroPoints[j];
-  });
+    if (cause[j] > 0) continue;
+    const photons = drawFlux(sky[j], entry(bands[j].gain, parts[j]), light.flux[j] * (inside?.[j] ?? 1), rng);
+    counted[j] = photons * factors[j] * pointing.zeroPoints[j];
+  }
   disturbance.afterNoise(counted, sky, rng);
-  const sigmas = counted.map((one, j) => {
-    const own = (row.error?.[j] ?? 0) * (inside?.[j] ?? 1);
-    return Math.hypot(sigmaOf(sky[j], entry(bands[j].gain, Math.max(0, parts[j])), one, errorFloor), own);
-  });
+  for (let j = 0; j < bands.length; j++) {
+    if (cause[j] > 0) continue;
+    const stated = sigmaOf(sky[j], entry(bands[j].gain, parts[j]), counted[j], errorFloor);
+    sigmas[j] = row.error === undefined ? stated : Math.hypot(stated, row.error[j] * (inside?.[j] ?? 1));
+  }
   if (light.correct) for (const values of [counted, sigmas]) observer.extinction.correct(values, pointing.mapped);
   const isKnown = row.isBehindDust !== true && !options.foreground.correct;
   const ebv = isKnown ? pointing.mapped : Number.NaN;

@@ -20,6 +20,8 @@ export interface Pointing {
   readonly mapped: number;
 }
 
+const PER_MAG = 0.4 * Math.LN10;
+
 /** What pointings are drawn with. */
 export interface PointingSetup {
   readonly bands: readonly ObservedBand[];
@@ -32,14 +34,16 @@ export interface PointingSetup {
 /** The tile, or the layer of each instrument that has layers: the same for all bands of an instrument. */
 function drawParts({ bands, options }: PointingSetup, tile: number, rng: Rng): Int16Array {
   const u = rng.uniform();
-  return Int16Array.from(bands, ({ collector }) => {
-    const layers = collector?.layers;
-    if (layers === undefined) return tile;
+  const parts = new Int16Array(bands.length).fill(tile);
+  for (let j = 0; j < bands.length; j++) {
+    const layers = bands[j].collector?.layers;
+    if (layers === undefined) continue;
     const total = layers.reduce((sum, { share }) => sum + share, 0);
     const scale = (options.uvCoverage ?? total) / total;
     let covered = 0;
-    return layers.findIndex(({ share }) => u < (covered += share * scale));
-  });
+    parts[j] = layers.findIndex(({ share }) => u < (covered += share * scale));
+  }
+  return parts;
 }
 
 function drawReddening({ foreground }: SimulationOptions, rng: Rng): Pick<Pointing, "ebv" | "mapped"> {
@@ -60,10 +64,12 @@ export function drawPointing(setup: PointingSetup, rng: Rng): Pointing {
   const tile = rng.integer(tiles.length);
   const parts = drawParts(setup, tile, rng);
   const size = options.systematics * options.zeroPointScale * rng.uniform();
-  const zeroPoints = Float64Array.from(bands, ({ band, offset }, j) => {
+  const zeroPoints = new Float64Array(bands.length);
+  for (let j = 0; j < bands.length; j++) {
+    const { band, offset } = bands[j];
     const error = entry(band.zeroPointError, Math.max(0, parts[j]));
-    return 10 ** (-0.4 * (offset + size * error * rng.normal()));
-  });
+    zeroPoints[j] = Math.exp(-PER_MAG * (offset + size * error * rng.normal()));
+  }
   return { tile, name: tiles[tile], parts, zeroPoints, ends: losses.drawEnds(rng), ...drawReddening(options, rng) };
 }
 

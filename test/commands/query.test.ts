@@ -6,7 +6,7 @@ import { readAll } from "../../src/io/columns.ts";
 import { openTable } from "../../src/io/formats.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { convertUnit } from "../../src/survey/units.ts";
-import { ENGINE, type Fixture, fixture, newFolder, readTable, succeed } from "./cli.ts";
+import { caleido, ENGINE, type Fixture, fixture, newFolder, readTable, succeed } from "./cli.ts";
 
 let shared: Fixture;
 let folder: string;
@@ -136,7 +136,10 @@ describe.concurrent("query", () => {
       ...rows.map((row) => row.join(",")),
     ];
     writeFileSync(join(folder, "cefca.csv"), `${lines.join("\n")}\n`);
-    const { stdout, stderr } = await query("cefca.csv", "--want", "z", "--out", "cefca-answers.csv");
+    const asked = ["cefca.csv", "--want", "z", "--out", "cefca-answers.csv"];
+    const refused = await caleido(["query", ...asked, "--checkpoint", shared.run, ...ENGINE], folder);
+    expect(refused.stderr).toMatch(/cefca\.csv: aperture fluxes, expected total ones .*--any-aperture/);
+    const { stdout, stderr } = await query(...asked, "--any-aperture");
     expect(stdout).toContain("2241-1");
     expect(stderr).toMatch(/error negative \(row 2, J0420/);
     expect(stderr).toMatch(/magic value/);
