@@ -1,5 +1,5 @@
 import { UserError } from "../errors.ts";
-import { isPrepared, readManifest } from "./prepared.ts";
+import { readManifest } from "./prepared.ts";
 import type { BindOptions } from "./bind-fields.ts";
 import type { ApertureKind } from "./layout.ts";
 import { outlineTable } from "./read.ts";
@@ -11,7 +11,8 @@ export async function apertureOf(
   survey: Survey,
   reading: BindOptions = {},
 ): Promise<ApertureKind | undefined> {
-  return isPrepared(path) ? readManifest(path)?.aperture : (await outlineTable(path, survey, reading)).aperture;
+  const manifest = readManifest(path);
+  return (manifest ?? (await outlineTable(path, survey, reading))).aperture;
 }
 
 /** @throws UserError for fluxes of other light than a network was trained on, where both are known. */

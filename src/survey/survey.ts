@@ -183,11 +183,10 @@ function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: st
     return { id: rowId, name, kind: "category", unit: "", description, range, classes: known, ...aliasOf(row) };
   }
   if (classes !== undefined) fail(`classes belong to kind: category, not ${row.kind}`);
-  if (extensive !== undefined && row.kind !== "log") fail(`extensive belongs to kind: log, not ${row.kind}`);
   const possible = range ?? fail("expected range: [low, high]");
   // heirs may make another kind of it
   const own = row.kind === "log" && counts !== undefined ? { counts } : {};
-  const grows = extensive === undefined ? {} : { isExtensive: extensive };
+  const grows = row.kind === "log" && extensive !== undefined ? { isExtensive: extensive } : {};
   return { id: rowId, name, kind: row.kind, unit, description, range: possible, ...own, ...grows, ...aliasOf(row) };
 }
 

@@ -162,7 +162,7 @@ describe.concurrent("looking at things", () => {
 
   test("datasets lists surveys and shows one", async ({ expect }) => {
     const list = (await succeed(["datasets"], folder)).stdout;
-    expect(list).toMatch(/minijpas .*62 .*12 .*3/);
+    expect(list).toMatch(/minijpas .*62 .*13 .*3/);
     for (const name of listSurveys()) expect(list).toContain(` ${name} `);
     const { stdout } = await succeed(["datasets", "minijpas"], folder);
     expect(stdout).toMatch(/J0660 +│ +narrow +│ +6607\.6/);
