@@ -40,7 +40,7 @@ describe("survey files", () => {
 
   it("has the public field names of miniJPAS in order", () => {
     const names = loadSurvey("minijpas").fields.map((field) => field.name);
-    expect(names.length).toBe(74);
+    expect(names.length).toBe(75);
     expect(names.slice(0, 2)).toEqual(["uJAVA", "J0378"]);
     expect(names.slice(55, 62)).toEqual(["J1007", "u", "gSDSS", "rSDSS", "iSDSS", "FUV", "NUV"]);
     expect(names.slice(62)).toEqual(
