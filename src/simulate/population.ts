@@ -182,7 +182,7 @@ export function drawGalaxy(rng: Draws, redshift: number, logMass: number, physic
   const dusty = isQuenched ? 0.14 : 0.16 + 0.66 * logistic((logMass - 9.9) / 0.45);
   const dustiness = deviate(rng, "dust");
   // as wide at a given mass as eCALIFA's, down to none
-  const scatter = 0.72 + 0.45 * logistic((9.5 - logMass) / 0.3);
+  const scatter = 0.69 + 0.47 * logistic((9.5 - logMass) / 0.3);
   const avStars = clamp(0.68 * dusty * Math.exp(scatter * dustiness + 0.25 * rng.normal()) - 0.03, 0, 4);
   // what gas is left in quenched galaxies sits in dust: their Balmer decrements are not those of their stars
   const gasMedian = (dusty * Math.exp(0.5 * dustiness)) / 0.48 + (isQuenched ? 0.65 : 0.1);
@@ -195,7 +195,7 @@ export function drawGalaxy(rng: Draws, redshift: number, logMass: number, physic
     0.08 * deviate(rng, "oxygen");
   const nitrogen = -0.01 + 0.06 * rng.normal() + 0.1 * logistic((logMass - 10.6) / 0.2) - NITROGEN * own;
   const ionisation =
-    -0.1 -
+    -0.14 -
     0.35 * (oxygen - 8.6) +
     0.11 * deviate(rng, "ionisation") +
     0.3 * Math.log10(1 + redshift) +

@@ -38,6 +38,15 @@ interface OldField {
 const middle = (list: unknown): unknown =>
   Array.isArray(list) ? [list.toSorted((a: number, b: number) => a - b)[list.length >> 1]] : list;
 
+/** One depth in place of one per tile or layer: the median, which values were encoded by. */
+function oneDepth(list: readonly number[]): number[] {
+  const sorted = [...list].sort((a, b) => a - b);
+  return [(sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2];
+}
+
+const isSame = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((x, i) => x === b[i]);
+
 /** The file of an old checkpoint's survey: its rows where that survey still has them, what the checkpoint kept elsewhere. */
 function oldSurveyFile(named: string, fields: readonly OldField[]): Record<string, unknown> {
   let file: SurveyFile | undefined;
@@ -49,8 +58,10 @@ function oldSurveyFile(named: string, fields: readonly OldField[]): Record<strin
   const bands = fields.flatMap(({ name, band }, id) => {
     if (band === undefined) return [];
     const row = file?.bands.find((one) => one.name === name && one.pivot === band.pivot);
-    const kept = { ...band, depth: middle(band.depth), zeroPointError: middle(band.zeroPointError) };
-    return [row === undefined ? { name, ...kept, id } : { ...row, id }];
+    const kept = { ...band, depth: oneDepth(band.depth), zeroPointError: middle(band.zeroPointError) };
+    // the survey's depths may be others now
+    const depth = row === undefined || isSame(row.depth, band.depth) ? {} : { depth: kept.depth };
+    return [row === undefined ? { name, ...kept, id } : { ...row, ...depth, id }];
   });
   const properties = fields.flatMap(({ name, kind, unit, description, range, band }, id) =>
     band === undefined ? [{ id, name, kind, unit, description, range }] : [],
