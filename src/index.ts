@@ -70,13 +70,13 @@ export {
   type TrainingRecipe,
 } from "./train/verbs.ts";
 export type { PdfOptions } from "./inference/answers.ts";
-export type { EnsembleForm, EnsembleOptions } from "./inference/ensemble.ts";
-export type { QuestionScores } from "./inference/evaluate.ts";
-export type { QuestionResult, QuestionSet } from "./inference/evaluation.ts";
+export { type EnsembleForm, ensembleForms, type EnsembleOptions } from "./inference/ensemble.ts";
+export type { QuestionScores, TruthAnswers } from "./inference/evaluate.ts";
+export { type QuestionResult, type QuestionSet, questionSets } from "./inference/evaluation.ts";
 export type { Amplitude } from "./inference/library-graph.ts";
 export type { Posterior } from "./inference/library-posterior.ts";
 export type { LibraryStore } from "./inference/library-store.ts";
-export type { MethodName } from "./inference/methods.ts";
+export { type MethodName, methodNames } from "./inference/methods.ts";
 export type { FieldGap, Gap, OracleAnswers } from "./inference/oracle.ts";
 export type { Chain, ChainStep, Network, RawAnswers, States } from "./inference/network.ts";
 export type { JointSamples } from "./inference/sampling.ts";

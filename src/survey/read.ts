@@ -338,7 +338,7 @@ export async function gatherRows(
   return { catalog: concat(catalogs), report: formatReport(counts), counts };
 }
 
-/** Reads a whole table file into one catalogue, with its report as {@link gatherRows}. */
+/** Reads a whole table file into one catalogue; the report is what was left out, as lines for a person. */
 export function readWholeCatalog(
   path: string,
   survey: Survey,
