@@ -17,7 +17,7 @@ import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng, type Rng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { apertureOf, checkAperture } from "../survey/aperture.ts";
+import { checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import { outlineRows, type Reader, readRows } from "../survey/reading.ts";
@@ -306,12 +306,12 @@ export async function query(request: QueryRequest): Promise<number> {
   const isGiven = flagsOf(parseFieldList(given, fields, "--given"), fields.length);
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const reader = { survey, own, options: request.reading };
-  if (table !== undefined && request.anyAperture !== true) {
-    checkAperture(await apertureOf(table, own ?? survey, request.reading), checkpoint.config.data, table);
+  const outline = table === undefined ? undefined : await outlineRows(table, reader);
+  if (outline !== undefined && request.anyAperture !== true) {
+    checkAperture(outline.aperture, checkpoint.config.data, table!);
   }
-  const { rowCount: total, lines } =
-    table === undefined ? { rowCount: 1, lines: [] } : await outlineRows(table, reader);
-  for (const line of lines) reporter.say(line);
+  const total = outline === undefined ? 1 : outline.rowCount;
+  for (const line of outline?.lines ?? []) reporter.say(line);
   const predictor = await createAnswerer({ ...request.libraryChoice, ...request, checkpoint });
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;

@@ -3,6 +3,7 @@ import { UserError } from "../errors.ts";
 import type { BindOptions } from "./bind-fields.ts";
 import type { Catalog } from "./catalog.ts";
 import { type Match, matchFields, matchLines } from "./match.ts";
+import type { ApertureKind } from "./layout.ts";
 import { type Manifest, manifestPath, readManifest, readPart } from "./prepared.ts";
 import { type CatalogBatch, type CatalogOptions, gatherRows, outlineTable, readCatalog } from "./read.ts";
 import type { ReadReport } from "./report.ts";
@@ -25,6 +26,8 @@ interface RowOutline {
   readonly rowCount: number | undefined;
   /** Places of its fields in the survey that describes it. */
   readonly there: readonly number[];
+  /** Of what light its fluxes are; undefined where nothing says. */
+  readonly aperture: ApertureKind | undefined;
   /** Pairs with the network's fields, where another survey describes it. */
   readonly match: Match | undefined;
   /** What was matched to what, for a person. */
@@ -46,14 +49,14 @@ export async function fieldsIn(
   path: string,
   survey: Survey,
   options: BindOptions = {},
-): Promise<Pick<RowOutline, "rowCount" | "there">> {
+): Promise<Pick<RowOutline, "rowCount" | "there" | "aperture">> {
   const manifest = readManifest(path);
   if (manifest === undefined) {
-    const { binding, rowCount } = await outlineTable(path, survey, options);
-    return { rowCount, there: binding.fields.map(({ field }) => field) };
+    const { binding, rowCount, aperture } = await outlineTable(path, survey, options);
+    return { rowCount, aperture, there: binding.fields.map(({ field }) => field) };
   }
   const there = survey.fields.flatMap(({ name }, i) => (manifest.fields.includes(name) ? [i] : []));
-  if (there.length > 0) return { rowCount: rowsOf(manifest), there };
+  if (there.length > 0) return { rowCount: rowsOf(manifest), aperture: manifest.aperture, there };
   throw new UserError(
     `${manifestPath(path)}: prepared for ${manifest.survey}, none of whose fields is in ${survey.name}; ` +
       `expected --survey ${manifest.survey}`,
@@ -85,11 +88,12 @@ function matchTable(path: string, own: Survey, known: Survey, there: readonly nu
  * @throws UserError for one that can't be read, or none of whose bands is the network's.
  */
 export async function outlineRows(path: string, { survey, own, options = {} }: Reader): Promise<RowOutline> {
-  const { rowCount, there } = await fieldsIn(path, own ?? survey, options);
+  const outline = await fieldsIn(path, own ?? survey, options);
+  const { there } = outline;
   const strange = strangersIn(path, own ?? survey);
-  if (own === undefined) return { rowCount, there, match: undefined, lines: strange };
+  if (own === undefined) return { ...outline, match: undefined, lines: strange };
   const match = matchTable(path, own, survey, there);
-  return { rowCount, there, match, lines: [...strange, ...matchLines(own, survey, there, match)] };
+  return { ...outline, match, lines: [...strange, ...matchLines(own, survey, there, match)] };
 }
 
 interface RowOptions {
