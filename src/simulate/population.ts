@@ -1,3 +1,4 @@
+import { clamp } from "./clamp.ts";
 import type { Rng } from "../random.ts";
 import { createCells } from "./cells.ts";
 import { ageOfUniverse, volumeElement } from "./cosmology.ts";
@@ -35,7 +36,6 @@ export interface Galaxy {
 }
 
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
-const clamp = (x: number, low: number, high: number): number => Math.min(high, Math.max(low, x));
 
 /** Double Schechter mass function, z < 0.06 (Baldry et al. 2012, MNRAS 421, 621), thinned with redshift [1/Mpc3/dex]. */
 function massFunction(logMass: number, z: number): number {

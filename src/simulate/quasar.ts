@@ -1,3 +1,4 @@
+import { clamp } from "./clamp.ts";
 import type { Rng } from "../random.ts";
 import { GRID_SIZE, gridIndex, gridLog, gridWavelength, LOG_STEP } from "./grid.ts";
 import { igmTransmission } from "./igm.ts";
@@ -97,8 +98,6 @@ export interface Quasar {
   /** Power of the mean transmission of the intergalactic medium: sightlines differ. */
   readonly forest: number;
 }
-
-const clamp = (x: number, low: number, high: number): number => Math.min(high, Math.max(low, x));
 
 /** Absolute magnitude to which the equivalent widths belong. */
 const BALDWIN_MAGNITUDE = -25.5;

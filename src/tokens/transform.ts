@@ -67,11 +67,15 @@ const DEPTH_SOFTNESS = 2;
 
 const SPEED_OF_LIGHT = 2.99792458e18; // Angstrom / s
 
+/** The one of a band's depths, one per tile or layer, that values are encoded by [AB mag]. */
+export function medianDepth(depths: readonly number[]): number {
+  const sorted = [...depths].sort((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+}
+
 /** Typical 1 sigma flux error of the survey in a band [1e-19 erg/s/cm2/A], from its median 5 sigma AB depth. */
 export function depthFlux(band: Band): number {
-  const sorted = [...band.depth].sort((a, b) => a - b);
-  const depth = (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
-  const fluxNu = 10 ** (-0.4 * (depth + 48.6)) / 5;
+  const fluxNu = 10 ** (-0.4 * (medianDepth(band.depth) + 48.6)) / 5;
   return ((fluxNu * SPEED_OF_LIGHT) / band.pivot ** 2) * 1e19;
 }
 

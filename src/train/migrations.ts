@@ -4,6 +4,7 @@ import type { Field } from "../survey/field.ts";
 import { layoutsFor } from "../survey/layout.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import type { SurveyFile } from "../survey/survey-schema.ts";
+import { medianDepth } from "../tokens/transform.ts";
 import type { NamedTensors } from "./safetensors.ts";
 
 /** Version of `config.json` that this code writes. */
@@ -38,12 +39,6 @@ interface OldField {
 const middle = (list: unknown): unknown =>
   Array.isArray(list) ? [list.toSorted((a: number, b: number) => a - b)[list.length >> 1]] : list;
 
-/** One depth in place of one per tile or layer: the median, which values were encoded by. */
-function oneDepth(list: readonly number[]): number[] {
-  const sorted = [...list].sort((a, b) => a - b);
-  return [(sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2];
-}
-
 const isSame = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((x, i) => x === b[i]);
 
@@ -58,7 +53,7 @@ function oldSurveyFile(named: string, fields: readonly OldField[]): Record<strin
   const bands = fields.flatMap(({ name, band }, id) => {
     if (band === undefined) return [];
     const row = file?.bands.find((one) => one.name === name && one.pivot === band.pivot);
-    const kept = { ...band, depth: oneDepth(band.depth), zeroPointError: middle(band.zeroPointError) };
+    const kept = { ...band, depth: [medianDepth(band.depth)], zeroPointError: middle(band.zeroPointError) };
     // the survey's depths may be others now
     const depth = row === undefined || isSame(row.depth, band.depth) ? {} : { depth: kept.depth };
     return [row === undefined ? { name, ...kept, id } : { ...row, ...depth, id }];
