@@ -7,10 +7,11 @@ import { median } from "./metrics.ts";
 import { quantile } from "../report/statistics.ts";
 import { type Reporter, silent } from "../progress.ts";
 import type { Catalog } from "../survey/catalog.ts";
+import { hasClean } from "../survey/clean.ts";
 import { type Field, State } from "../survey/field.ts";
-import { cleanLayout, namesFor } from "../survey/layout.ts";
+import { cleanLayout } from "../survey/layout.ts";
 import { readManifest, readPart } from "../survey/prepared.ts";
-import { openFor, readCatalog } from "../survey/read.ts";
+import { readCatalog } from "../survey/read.ts";
 import { splitNames } from "../survey/split.ts";
 import { loadSurvey, listSurveys, type Survey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
@@ -61,18 +62,6 @@ function extensiveFields({ fields, name }: Survey): Uint8Array {
   const source = isMarked(fields) || !listSurveys().includes(name) ? fields : loadSurvey(name).fields;
   const marked = source.flatMap((field) => ("isExtensive" in field && field.isExtensive ? [field.name] : []));
   return Uint8Array.from(fields, (field) => Number(marked.includes(field.name)));
-}
-
-/** Whether a table has fluxes without noise, perhaps beside others. */
-async function hasClean(path: string, survey: Survey): Promise<boolean> {
-  const source = await openFor(path, survey);
-  const names = new Set(source.schema.map(({ name }) => name));
-  await source.close();
-  const values = cleanLayout.bands.map(({ value }) => value);
-  return survey.fields.some(
-    ({ band, name }) =>
-      band !== undefined && values.some((value) => namesFor(value, name).some((one) => names.has(one))),
-  );
 }
 
 /** Every row of a table or of all parts of a prepared folder. */

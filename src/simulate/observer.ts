@@ -6,6 +6,7 @@ import { luminosityDistance } from "./cosmology.ts";
 import { createDisturbance, type Disturbance } from "./disturb.ts";
 import { createExtinction, type Extinction } from "./extinction.ts";
 import { drawFlux, entry, type ObservedBand, observedBands, sigmaOf } from "./instrument.ts";
+import type { Kind } from "./kinds.ts";
 import { codeOf, createLosses, type Losses } from "./missing.ts";
 import type { SimulationOptions } from "./options.ts";
 import { FLUX_UNIT, magnitudeOfFlux, type Passband } from "./passband.ts";
@@ -77,6 +78,15 @@ export interface CleanRow {
   readonly isBehindDust?: boolean;
   /** Further 1 sigma error of the fluxes (observed spectra), which is in them already. [nBand] */
   readonly error?: Float64Array;
+}
+
+/** An object of a kind, whose labels are known: of point sources they do not matter to how they look. */
+export function objectOf(
+  kind: Kind,
+  flux: Float64Array,
+  { redshift, logMass, logSfr }: Pick<CleanRow, "redshift" | "logMass" | "logSfr">,
+): CleanRow {
+  return kind === "galaxy" ? { flux, redshift, logMass, logSfr } : { flux, isPoint: true };
 }
 
 /** A row of a catalogue; arrays have one entry per band. */

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { modelSchema } from "../model/transformer.ts";
+import { type ObservationOptions, observationSchema } from "../simulate/observation.ts";
 import type { Field } from "../survey/field.ts";
 import { fileWithIds } from "../survey/grow.ts";
 import { apertureSchema } from "../survey/layout.ts";
@@ -47,6 +48,8 @@ const tableSchema = z.object({
       survey: surveySchema.optional(),
     })
     .optional(),
+  /** How its galaxies are observed, each time anew; absent: its fluxes have their noise. */
+  observation: observationSchema.optional(),
 });
 export type TableRecord = z.output<typeof tableSchema>;
 
@@ -149,13 +152,18 @@ export function portableConfig({ survey, data, ...config }: CheckpointConfig): C
     ...(layout === undefined ? {} : { layout: basename(layout) }),
     ...(own === undefined ? {} : { survey: bareFile(own) }),
   });
+  const bareObservation = ({ filters, ...rest }: ObservationOptions) => ({
+    ...rest,
+    ...(filters === undefined ? {} : { filters: basename(filters) }),
+  });
   return {
     ...config,
     survey: { ...survey, file: bareFile(survey.file) },
-    data: data.map(({ reading, ...table }) => ({
+    data: data.map(({ reading, observation, ...table }) => ({
       ...table,
       path: basename(table.path),
       ...(reading === undefined ? {} : { reading: bareReading(reading) }),
+      ...(observation === undefined ? {} : { observation: bareObservation(observation) }),
     })),
   };
 }
