@@ -25,6 +25,7 @@ import { growCheckpoint, grownSurvey } from "./grow.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
 import type { ObservationWish } from "./observed.ts";
 import { claimRunFolder, isFinished, loadRun, runTraining } from "./run.ts";
+import { drawTemplates } from "./templates.ts";
 import { readTrainingTable, type TableWish, type TrainingTable, wishOf } from "./tables.ts";
 
 /** What a run needs of a recipe; `loadRecipe` reads one. */
@@ -75,7 +76,7 @@ async function readTables(
 
 /** An untrained network for these tables: standardisation from the first one's training rows. */
 function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly TrainingTable[]): Checkpoint {
-  const config: CheckpointConfig = {
+  const plain: CheckpointConfig = {
     formatVersion: FORMAT_VERSION,
     caleidoVersion: version,
     survey,
@@ -90,16 +91,21 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
     freeze: [],
     data: tables.map(({ record }) => record),
   };
-  const layout = createLayout(parameterSpecs(config.model, coderOf(config)));
-  return { config, layout, state: initialState(initialise(layout, createRng(`${recipe.training.seed}:init`))) };
+  const clean = tables.flatMap((table) => (table.clean === undefined ? [] : [table.clean]));
+  const rng = createRng(`${recipe.training.seed}:templates`);
+  const templates = drawTemplates(coderOf(plain), clean, recipe.model.nTemplate, rng);
+  const config = { ...plain, model: { ...plain.model, nTemplate: templates?.count ?? 0 } };
+  const layout = createLayout(parameterSpecs(config.model, coderOf(config, templates)));
+  const state = initialState(initialise(layout, createRng(`${recipe.training.seed}:init`)));
+  return { config, layout, state, ...(templates === undefined ? {} : { templates }) };
 }
 
 /** The same network with another recipe's training and a fresh optimiser. */
 function restart(init: Checkpoint, recipe: TrainingRecipe, changes: Partial<CheckpointConfig>): Checkpoint {
   const { optimiser, subsets, training } = recipe;
   return {
+    ...init,
     config: { ...init.config, optimiser, subsets, training, step: 0, ...changes },
-    layout: init.layout,
     state: initialState(init.state.average.slice()),
   };
 }
@@ -138,7 +144,7 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
       {
         engine,
         folder,
-        coder: coderOf(start.config),
+        coder: coderOf(start.config, start.templates),
         sources: request.sources,
         validation: request.validation,
         ...(request.rateScale === undefined ? {} : { rateScale: request.rateScale }),
