@@ -1,6 +1,6 @@
 /** Tables of galaxies without noise: which of them a run observes anew, and rows that are another observation each time. */
 import { UserError } from "../errors.ts";
-import { createRng } from "../random.ts";
+import { createRng, quickRng } from "../random.ts";
 import {
   createRowObserver,
   filtersName,
@@ -100,7 +100,7 @@ function observedStore(clean: RowStore, fields: readonly Field[], observe: RowOb
     at(row, rng) {
       const found = clean.at(row, rng);
       copyRow(found.catalog, found.row, one, 0);
-      observe(found.catalog, found.row, rng, one);
+      observe(found.catalog, found.row, quickRng(rng), one);
       return { catalog: one, row: 0 };
     },
   };
