@@ -7,8 +7,8 @@ import { openFor, outlineTable } from "./read.ts";
 import type { Survey } from "./survey.ts";
 
 /** Whether a table has fluxes without noise, perhaps beside others. */
-export async function hasClean(path: string, survey: Survey): Promise<boolean> {
-  const source = await openFor(path, survey);
+export async function hasClean(path: string, survey: Survey, reading: BindOptions = {}): Promise<boolean> {
+  const source = await openFor(path, survey, reading);
   const names = new Set(source.schema.map(({ name }) => name));
   await source.close();
   const values = cleanLayout.bands.map(({ value }) => value);

@@ -1,6 +1,6 @@
 /** Tables of galaxies without noise: which of them a run observes anew, and rows that are another observation each time. */
 import { UserError } from "../errors.ts";
-import { createRng } from "../random.ts";
+import { createRng, quickRng } from "../random.ts";
 import {
   createRowObserver,
   filtersName,
@@ -28,6 +28,9 @@ export interface ObservationWish {
   readonly isAsked: boolean;
 }
 
+/** Roles of tables that the network learns galaxies from, not a target. */
+const isObservable = (role: TableWish["role"]): boolean => role === "train" || role === "source";
+
 /** @throws UserError where fluxes without noise can't be observed as wished. */
 function checkObservable(
   { path, role, own, reading = {} }: TableWish,
@@ -37,7 +40,7 @@ function checkObservable(
   const refuse = (what: string): never => {
     throw new UserError(`${path}: fluxes without noise, ${what}`);
   };
-  if (role === "unlabelled" || role === "labelled") {
+  if (!isObservable(role)) {
     refuse("expected observed ones of the target: their noise and zero-points are what is learned");
   }
   if (own !== undefined) refuse(`described by survey ${own.name}: expected them under the network's own names`);
@@ -69,23 +72,24 @@ export interface ObservedWish {
  * @throws UserError for fluxes without noise that can't be observed.
  */
 export async function observedWish(wish: TableWish, survey: Survey): Promise<ObservedWish> {
-  const { path, own, observation } = wish;
-  let { reading = {} } = wish;
+  const { path, role, own, observation, reading = {} } = wish;
   const described = own ?? survey;
-  let made = await cleanSources(path, described, reading);
-  const isBeside =
-    made === undefined && reading.layout === undefined && !isPrepared(path) && (await hasClean(path, described));
-  if (isBeside && observation?.isAsked === true) {
-    reading = { ...reading, layout: cleanLayout.name };
-    made = await cleanSources(path, described, reading);
-  }
-  if (made === undefined) {
-    const beside = `${path}: observed fluxes, with their noise; --observe draws it anew from those without, beside them`;
-    return { reading, observation: undefined, lines: isBeside ? [beside] : [] };
-  }
   const options = observation?.options ?? observationSchema.parse({});
-  checkObservable(wish, made, options);
-  return { reading, observation: options, lines: [`${path}: fluxes without noise: each time observed anew`] };
+  const anew = { observation: options, lines: [`${path}: fluxes without noise, observed anew in every batch`] };
+  const made = await cleanSources(path, described, reading);
+  if (made !== undefined) {
+    checkObservable(wish, made, options);
+    return { reading, ...anew };
+  }
+  const mayHave = isObservable(role) && reading.layout === undefined && !isPrepared(path);
+  if (!mayHave || !(await hasClean(path, described, reading))) return { reading, observation: undefined, lines: [] };
+  if (observation?.isAsked !== true) {
+    const line = `${path}: fluxes with their noise; --observe draws it anew, from those without that are beside them`;
+    return { reading, observation: undefined, lines: [line] };
+  }
+  const clean = { ...reading, layout: cleanLayout.name };
+  checkObservable(wish, (await cleanSources(path, described, clean)) ?? [], options);
+  return { reading: clean, ...anew };
 }
 
 /** Rows of a store of galaxies without noise, each time another observation, drawn from the stream that is given. */
@@ -96,7 +100,7 @@ function observedStore(clean: RowStore, fields: readonly Field[], observe: RowOb
     at(row, rng) {
       const found = clean.at(row, rng);
       copyRow(found.catalog, found.row, one, 0);
-      observe(found.catalog, found.row, rng, one);
+      observe(found.catalog, found.row, quickRng(rng), one);
       return { catalog: one, row: 0 };
     },
   };
