@@ -3,7 +3,7 @@ import type { Table } from "../io/table.ts";
 import { createRng, type Rng } from "../random.ts";
 import type { Survey } from "../survey/survey.ts";
 import { ewLabels } from "./lines.ts";
-import { drawKind, type Kind } from "./kinds.ts";
+import { drawKind, drawWideKind, type Kind } from "./kinds.ts";
 import { choosePointing, type CleanRow, createObserver, type Observer, observe } from "./observer.ts";
 import type { SimulationOptions } from "./options.ts";
 import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
@@ -40,7 +40,8 @@ export interface Simulation {
   readonly selectionBand: number;
   /** Of nature and the wide population, where that is wanted. */
   readonly mixture: Mixture | undefined;
-  readonly pointSources: { readonly star: PointSources; readonly quasar: PointSources };
+  /** Of the kinds that are wanted. */
+  readonly pointSources: Readonly<Partial<Record<"star" | "quasar", PointSources>>>;
 }
 
 /**
@@ -76,7 +77,8 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
   const to = lastIndex(passbands);
   const stars = grid === undefined ? createStellarModel(to) : createGridModel(grid);
-  const farthest = options.kinds === undefined ? 0 : FARTHEST_HOST;
+  const { star = 0, quasar = 0 } = options.kinds ?? {};
+  const farthest = quasar > 0 ? FARTHEST_HOST : 0;
   const templates = createTemplates(Math.max(options.redshift.max, farthest), { ...options.physics, stars, to });
   const selection = createSelection(passbands[selectionBand], templates, options);
   const photometer = createPhotometer(passbands, templates);
@@ -91,7 +93,10 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
     selection,
     selectionBand,
     mixture: options.population === "wide" ? createMixture(selectedParts(selection, options)) : undefined,
-    pointSources: { star: createStars(limits), quasar: createQuasars(limits) },
+    pointSources: {
+      ...(star > 0 ? { star: createStars(limits) } : {}),
+      ...(quasar > 0 ? { quasar: createQuasars(limits) } : {}),
+    },
   };
 }
 
@@ -178,9 +183,9 @@ function drawGalaxyParent(simulation: Simulation, work: Work, rng: Rng): Parent 
 }
 
 /** Draws one star or quasar: of its labels only a quasar's redshift is told. */
-function drawPointSource(simulation: Simulation, work: Work, kind: "star" | "quasar", rng: Rng): Parent {
+function drawPointSource(simulation: Simulation, work: Work, kind: Kind, from: PointSources, rng: Rng): Parent {
   const { options, photometer } = simulation;
-  const { fluxes, redshift } = simulation.pointSources[kind].draw(rng, {
+  const { fluxes, redshift } = from.draw(rng, {
     direct: photometer.direct,
     galaxy(z, logMass) {
       const drawn = drawGalaxy(rng, z, logMass, options.physics);
@@ -192,10 +197,20 @@ function drawPointSource(simulation: Simulation, work: Work, kind: "star" | "qua
   return { kind, fluxes, labels };
 }
 
+function drawOfKind(simulation: Simulation, work: Work, kind: Kind, rng: Rng): Parent {
+  const from = kind === "galaxy" ? undefined : simulation.pointSources[kind];
+  return from === undefined
+    ? drawGalaxyParent(simulation, work, rng)
+    : drawPointSource(simulation, work, kind, from, rng);
+}
+
 function drawParent(simulation: Simulation, work: Work, rng: Rng): Parent {
-  const { kinds } = simulation.options;
-  const kind = kinds === undefined ? "galaxy" : drawKind(rng, kinds);
-  return kind === "galaxy" ? drawGalaxyParent(simulation, work, rng) : drawPointSource(simulation, work, kind, rng);
+  const { kinds, population } = simulation.options;
+  if (kinds === undefined) return drawGalaxyParent(simulation, work, rng);
+  if (population === "natural") return drawOfKind(simulation, work, drawKind(rng, kinds), rng);
+  const { kind, weight } = drawWideKind(rng, kinds);
+  const parent = drawOfKind(simulation, work, kind, rng);
+  return { ...parent, weight: weight * (parent.weight ?? 1) };
 }
 
 /** Rows of one object: as many as noise is drawn, or the one without. */
