@@ -205,8 +205,12 @@ export const simulationOptions = z.strictObject({
         ),
       seeing: z
         .enum(["matched", "own"])
-        .default("matched")
-        .describe("all bands lose as at the tile's median seeing (PSF-corrected), or each at its own"),
+        .optional()
+        .describe("all bands lose as at the tile's median seeing (PSF-corrected, the default), or each at its own"),
+    })
+    .refine(({ diameter, seeing }) => seeing === undefined || diameter !== undefined, {
+      path: ["seeing"],
+      error: "of fluxes within an aperture, expected its diameter with it: total fluxes lose nothing",
     })
     .prefault({}),
   missingFraction: z

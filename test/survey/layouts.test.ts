@@ -184,12 +184,16 @@ describe("labels of DESI galaxies", () => {
     expect(read("desi", tableOf(small)).report.layout).toBe("bgs-ew");
   });
 
-  it("redrock: stars and doubtful redshifts are left out", () => {
+  it("redrock: classes, no redshift of stars, nothing of doubtful rows", () => {
     const row = { TARGETID: 39, Z: 0.2, ZERR: 1e-5, ZWARN: 0, SPECTYPE: "GALAXY" };
-    const table = tableOf(row, { ...row, ZWARN: 4 }, { ...row, SPECTYPE: "STAR  " });
+    const table = tableOf(row, { ...row, ZWARN: 4 }, { ...row, SPECTYPE: "STAR  " }, { ...row, SPECTYPE: "QSO" });
     const { catalog, report } = read("desi", table);
-    expect([0, 1, 2].map((i) => cell(catalog, i, "z")[2])).toEqual([1, 0, 0]);
-    expect([...report.reasons.keys()]).toEqual(["flag 4: chi2 too close to the second best", "SPECTYPE STAR: a star"]);
+    expect([0, 1, 2, 3].map((i) => cell(catalog, i, "z")[2])).toEqual([1, 0, 0, 1]);
+    expect(classesOf(catalog)).toEqual(["galaxy", undefined, "star", "quasar"]);
+    expect([...report.reasons.keys()]).toEqual([
+      "flag 4: chi2 too close to the second best",
+      "SPECTYPE STAR: a star, whose redshift is a velocity",
+    ]);
   });
 
   it("a table without ids says that its rows are numbered", () => {
