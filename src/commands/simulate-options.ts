@@ -71,6 +71,13 @@ const flags: Readonly<Record<string, Flag>> = {
     array: true,
     describe: "stellar populations in place of the built-in ones: MILES, E-MILES or GALAXEV files, or folders",
   },
+  stars: {
+    to: "stars",
+    group: SAMPLE,
+    type: "string",
+    array: true,
+    describe: "SDSS or DESI spectra of real stars, or folders of them, for the stars of --kinds; default: built in",
+  },
   ebv: {
     to: "foreground.ebv",
     group: SAMPLE,

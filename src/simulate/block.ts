@@ -13,6 +13,7 @@ import { type Row, tableOf } from "./rows.ts";
 import { createPhotometer, lastIndex, type Photometer } from "./photometer.ts";
 import { createSpectrum, createTemplates, mixOf, type StellarMix, synthesise, type Templates } from "./synthesis.ts";
 import { createSelection, type Selection } from "./selection.ts";
+import type { StarLibrary } from "./star-library.ts";
 import { createGridModel, type SspGrid } from "./ssp.ts";
 import { createStellarModel } from "./stars.ts";
 import { createMixture, type Draws, type Mixture } from "./wide.ts";
@@ -58,6 +59,11 @@ export function checkSelection(survey: Survey, options: SimulationOptions): numb
   }
   const { min, max } = options.redshift;
   if (min >= max) throw new UserError(`simulate: the lowest redshift, ${min}, is not below the highest, ${max}`);
+  if (options.stars !== undefined && !((options.kinds?.star ?? 0) > 0)) {
+    throw new UserError(
+      "simulate: spectra of stars, but no stars are wanted: expected kinds with a share of star above 0",
+    );
+  }
   const { band, bright, faint } = options.selection;
   if (options.population === "wide" && options.redshift.median !== undefined) {
     throw new UserError(
@@ -70,12 +76,19 @@ export function checkSelection(survey: Survey, options: SimulationOptions): numb
   return index;
 }
 
-/** `grid`: stars in place of the built-in ones. @throws UserError as `checkSelection`, and for an unreadable filter folder. */
-export function createSimulation(survey: Survey, options: SimulationOptions, grid?: SspGrid): Simulation {
+/** What is read before: stellar populations and single stars in place of the built-in ones. */
+export interface Libraries {
+  readonly grid?: SspGrid | undefined;
+  readonly stars?: StarLibrary | undefined;
+}
+
+/** @throws UserError as `checkSelection`, and for an unreadable filter folder. */
+export function createSimulation(survey: Survey, options: SimulationOptions, libraries: Libraries = {}): Simulation {
   const selectionBand = checkSelection(survey, options);
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
   const to = lastIndex(passbands);
+  const { grid } = libraries;
   const stars = grid === undefined ? createStellarModel(to) : createGridModel(grid);
   const { star = 0, quasar = 0 } = options.kinds ?? {};
   const farthest = quasar > 0 ? FARTHEST_HOST : 0;
@@ -94,7 +107,7 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
     selectionBand,
     mixture: options.population === "wide" ? createMixture(selectedParts(selection, options)) : undefined,
     pointSources: {
-      ...(star > 0 ? { star: createStars(limits) } : {}),
+      ...(star > 0 ? { star: createStars(limits, libraries.stars) } : {}),
       ...(quasar > 0 ? { quasar: createQuasars(limits) } : {}),
     },
   };

@@ -48,6 +48,11 @@ export const simulationOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("stellar population spectra, or folders of them, in place of the built-in continuum"),
+  stars: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe("spectra of real stars, or folders of them, in place of the built-in ones; needs stars among `kinds`"),
   physics: z
     .strictObject({
       attenuation: z
