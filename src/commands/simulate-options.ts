@@ -129,6 +129,13 @@ const flags: Readonly<Record<string, Flag>> = {
     describe:
       "multiplies what <BAND>_err doesn't know of: floor, calibration, zero-points, sky, drift; 0: none, nor outliers and blends",
   },
+  "model-error": {
+    to: "modelError.smooth",
+    group: SAMPLE,
+    type: "number",
+    default: 0.015,
+    describe: "how much real spectra differ from simulated ones, smoothly; in fluxes, not in their errors",
+  },
   aperture: {
     to: "aperture.diameter",
     group: INSTRUMENT,

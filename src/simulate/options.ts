@@ -179,14 +179,14 @@ export const simulationOptions = z.strictObject({
       smooth: z
         .number()
         .nonnegative()
-        .default(0)
+        .default(0.015)
         .describe(
-          "size of smooth distortions of the spectrum, 1 sigma over the galaxies, correlated over 100 - 2,000 A rest frame",
+          "size of smooth distortions of the spectrum, 1 sigma over the galaxies, correlated over 100 - 2,000 A rest frame; real spectra differ by 0.02 - 0.04 from their best match, calibration and the gaps between matches included",
         ),
       scatter: z.number().nonnegative().default(0).describe("relative 1 sigma of each band by itself"),
     })
     .prefault({})
-    .describe("what real galaxies differ by from simulated ones; not in <BAND>_err"),
+    .describe("what real galaxies differ by from simulated ones; not in <BAND>_err, nor in fluxes without noise"),
   calibration: z
     .strictObject({
       smooth: z
