@@ -3,8 +3,7 @@
  * of the subset under galaxy i.
  */
 import { UserError } from "../errors.ts";
-import { median } from "./metrics.ts";
-import { quantile } from "../report/statistics.ts";
+import { quantile, sortFinite } from "../report/statistics.ts";
 import { type Reporter, silent } from "../progress.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { type Field, State } from "../survey/field.ts";
@@ -96,7 +95,7 @@ function checkClean({ fields, value, error, state }: Catalog, path: string): voi
     if (fields[at % n].band === undefined || known !== State.measured) return;
     relative.push(error[at] === 0 ? 0 : error[at] / Math.abs(value[at]));
   });
-  const middle = relative.length === 0 ? 0 : median(relative);
+  const middle = relative.length === 0 ? 0 : quantile(sortFinite(relative), 0.5);
   if (middle <= CLEAN) return;
   throw new UserError(
     `${path}: not clean: its fluxes have errors of ${(100 * middle).toFixed(0)} %; ` +
