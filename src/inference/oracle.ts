@@ -5,10 +5,11 @@ import { createRng } from "../random.ts";
 import { quantile, sortFinite } from "../report/statistics.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
+import type { ApertureKind } from "../survey/layout.ts";
 import type { Survey } from "../survey/survey.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { predictTruths, type Question, type TruthAnswers, weightsOf } from "./evaluate.ts";
-import { openLibrary } from "./library.ts";
+import { checkLibraryAperture, openLibrary } from "./library.ts";
 import { createLibraryPredictor, type LibraryAnswers, type LibraryChoice } from "./library-predictor.ts";
 import { type Estimate, intervalOf, type Predictions, RESAMPLES } from "./metrics.ts";
 import { bootstrap, meanOf } from "./weighted.ts";
@@ -117,20 +118,26 @@ export interface Oracle {
 
 export interface OracleRequest {
   readonly engine: Engine;
+  /** What is asked about. */
+  readonly table: string;
+  /** Also where its fluxes are of other light than the library's. */
+  readonly anyAperture?: boolean;
   /** Clean simulated galaxies: a table or a prepared folder; no oracle without it. */
   readonly library?: string;
   readonly libraryChoice?: LibraryChoice;
   readonly reporter?: Reporter;
 }
 
-/** @throws UserError for a library that can't be used. */
+/** `aperture`: of what light the fluxes asked about are. @throws UserError for a library that can't be used. */
 export async function openOracle(
-  { engine, library: path, libraryChoice, reporter }: OracleRequest,
+  { engine, table, library: path, libraryChoice, anyAperture, reporter }: OracleRequest,
   survey: Survey,
   coder: FieldCoder,
+  aperture: ApertureKind | undefined,
 ): Promise<Oracle | undefined> {
   if (path === undefined) return undefined;
   const library = await openLibrary(path, { survey, ...(reporter === undefined ? {} : { reporter }) });
+  if (anyAperture !== true) checkLibraryAperture(aperture, library, table);
   const predictor = createLibraryPredictor(engine, library, coder, libraryChoice);
   return {
     async answer(catalog, rows, question) {
