@@ -69,17 +69,25 @@ function extensiveFields({ fields, name }: Survey): Uint8Array {
   return Uint8Array.from(fields, (field) => Number(marked.includes(field.name)));
 }
 
-/** Whether a table has fluxes without noise, perhaps beside others. */
+/**
+ * Whether a table has fluxes without noise, perhaps beside others.
+ * @throws UserError where all that it has are of other bands.
+ */
 async function hasClean(path: string, survey: Survey): Promise<boolean> {
   const source = await openFor(path, survey);
   const names = new Set(source.schema.map(({ name }) => name));
   await source.close();
   const values = cleanLayout.bands.map(({ value }) => value);
-  return survey.fields.some(
-    ({ band, name }) =>
-      band !== undefined && values.some((value) => namesFor(value, name).some((one) => names.has(one))),
-  );
+  const bands = survey.fields.filter(({ band }) => band !== undefined);
+  if (bands.some(({ name }) => values.some((value) => namesFor(value, name).some((one) => names.has(one)))))
+    return true;
+  const prefix = values.flatMap((value) => namesFor(value, ""));
+  if ([...names].some((name) => prefix.some((one) => name.startsWith(one)))) throw otherBands(path, survey);
+  return false;
 }
+
+const otherBands = (path: string, { name }: Survey): UserError =>
+  new UserError(`${path}: none of the bands of ${name}; expected clean galaxies in the same bands`);
 
 /** How a library's table is to be read. */
 async function readingOf(path: string, survey: Survey): Promise<BindOptions> {
@@ -207,9 +215,7 @@ export async function createLibrary(
   const writer = createStore(fields.length, memory);
   try {
     const { store, has, incomplete, standardisation } = await fill(name, survey, catalogs, columns, writer);
-    if (!bands.some((j) => has[j] === 1)) {
-      throw new UserError(`${name}: none of the bands of ${survey.name}; expected clean galaxies in the same bands`);
-    }
+    if (!bands.some((j) => has[j] === 1)) throw otherBands(name, survey);
     if (store.rowCount < LEAST_ROWS) {
       const lost = incomplete === 0 ? "" : ` (${incomplete} more lack a band)`;
       const found = counted(store.rowCount, "clean galaxy", "clean galaxies");

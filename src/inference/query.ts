@@ -21,7 +21,7 @@ import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import { outlineRows, type Reader, readRows } from "../survey/reading.ts";
 import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
-import { loadSurvey } from "../survey/survey.ts";
+import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
 
 export interface QueryRequest {
@@ -209,6 +209,22 @@ function checkRequest({ table, values, out, samples = 0, pdf, pdfGrid, keep, ens
   if (pdf !== undefined) checkWhole("--pdf-points", pdf.points, 2);
 }
 
+/** @throws UserError where a library would have nothing to weigh its galaxies by. */
+function checkGiven(
+  table: string,
+  { match, there }: Awaited<ReturnType<typeof outlineRows>>,
+  { name, fields }: Survey,
+  isGiven: Uint8Array,
+): void {
+  const known = match?.pairs.map((pair) => pair.known) ?? there;
+  if (!isGiven.includes(1) || known.some((j) => isGiven[j] === 1)) return;
+  const given = fields.filter((_, j) => isGiven[j] === 1).map((field) => field.name);
+  const some = `${given.slice(0, 3).join(", ")}${given.length > 3 ? ", ..." : ""}`;
+  throw new UserError(
+    `${table}: none of what is given (${some}) is in it; the library is one of ${name}: expected a table of it, or --survey`,
+  );
+}
+
 /** Answers for every batch in turn, with a bar that moves; at the end it tells what reading left out. */
 async function* answerAll(
   request: QueryRequest,
@@ -309,6 +325,7 @@ export async function query(request: QueryRequest): Promise<number> {
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const reader = { survey, own, options: request.reading };
   const outline = table === undefined ? undefined : await outlineRows(table, reader);
+  if (request.method === "library" && outline !== undefined) checkGiven(table!, outline, survey, isGiven);
   const isSame = outline !== undefined && request.anyAperture !== true;
   const asked = isSame ? { asked: { table: table!, aperture: outline.aperture } } : {};
   const total = outline === undefined ? 1 : outline.rowCount;

@@ -97,12 +97,30 @@ describe.concurrent("--method", () => {
     await wrong([...WITH, "--method", "library", "--model-error", "-1"], /model error -1: expected a fraction/);
     await wrong(["--library", "cat.parquet", "--method", "library"], /cat\.parquet: not clean/);
     const simulate = (out: string, ...args: string[]): Promise<unknown> =>
-      succeed(["simulate", "--no-report", "--n", "60", "--seed", "a", "--out", out, ...args], folder);
-    await simulate("few.parquet", "--fluxes", "clean");
+      succeed(["simulate", "--no-report", "--seed", "a", "--out", out, ...args], folder);
+    await simulate("few.parquet", "--fluxes", "clean", "--n", "60");
     await wrong(["--library", "few.parquet", "--method", "library"], /few\.parquet: 60 clean galaxies, expected 1000/);
-    await simulate("other.parquet", "--fluxes", "clean", "--survey", "lsst", "--select", "rLSST");
-    await wrong(["--library", "other.parquet", "--method", "library"], /other\.parquet/);
-    await simulate("aperture.parquet", "--aperture", "3", "--aperture-seeing", "own");
+    await simulate("other.parquet", "--fluxes", "clean", "--survey", "lsst", "--band", "rLSST", "--n", "1200");
+    await wrong(["--library", "other.parquet", "--method", "library"], /other\.parquet: none of the bands of minijpas/);
+    expectMistake(
+      await caleido(
+        [
+          "query",
+          "cat.parquet",
+          "--given",
+          "bands",
+          "--want",
+          "z",
+          "--method",
+          "library",
+          "--library",
+          "other.parquet",
+        ],
+        folder,
+      ),
+      /cat\.parquet: none of what is given \(.*\) is in it; the library is one of lsst/,
+    );
+    await simulate("aperture.parquet", "--n", "60", "--aperture", "3", "--seeing", "own");
     const about = (...args: string[]): string[] => ["query", "aperture.parquet", ...WANT, ...WITH, ...args, ...ENGINE];
     const alone = ["--method", "library"];
     expectMistake(
