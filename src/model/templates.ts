@@ -60,8 +60,10 @@ export function recallSize(vocabulary: NetworkVocabulary): number {
 }
 
 /** Numbers of one floor: see `recall`. */
-const floorSize = (vocabulary: NetworkVocabulary, { nProperty, nClass }: Pick<ReturnType<typeof sizesOf>, "nProperty" | "nClass">): number =>
-  2 + 2 * nProperty + nClass + N_NODE * redshiftsOf(vocabulary, nProperty).length;
+const floorSize = (
+  vocabulary: NetworkVocabulary,
+  { nProperty, nClass }: Pick<ReturnType<typeof sizesOf>, "nProperty" | "nClass">,
+): number => 2 + 2 * nProperty + nClass + N_NODE * redshiftsOf(vocabulary, nProperty).length;
 
 /** A template is no better known than this, in deviations: about the distance to the next one. */
 const LEAST_SPREAD = 0.03;
@@ -70,7 +72,12 @@ const LEAST_SPREAD = 0.03;
  * What the templates think of a read-out's fields, from the last columns of a state [B, S]; fields that are none of theirs are
  * within a deviation of the mean.
  */
-export function hintOf(vocabulary: NetworkVocabulary, templates: Templates, state: tf.Tensor2D, members: Int32Array): Hint {
+export function hintOf(
+  vocabulary: NetworkVocabulary,
+  templates: Templates,
+  state: tf.Tensor2D,
+  members: Int32Array,
+): Hint {
   const sizes = sizesOf(templates);
   const { nBand, nProperty, nClass } = sizes;
   const { fields, groups, slot } = vocabulary;
@@ -79,20 +86,34 @@ export function hintOf(vocabulary: NetworkVocabulary, templates: Templates, stat
   const guess = width - 2 * nBand;
   const zero = width; // a column of zeros behind the others
   const columns = (of: (j: number) => number | undefined): tf.Tensor2D =>
-    tf.gather(tf.concat([state, tf.zeros<tf.Rank.R2>([b, 1])], 1), tf.tensor1d(members.map((j) => of(j) ?? zero), "int32"), 1);
+    tf.gather(
+      tf.concat([state, tf.zeros<tf.Rank.R2>([b, 1])], 1),
+      tf.tensor1d(
+        members.map((j) => of(j) ?? zero),
+        "int32",
+      ),
+      1,
+    );
   const isBand = (j: number): boolean => fields[j].band !== undefined;
   const isProperty = (j: number): boolean => groups.property.includes(j) && slot[j] < nProperty;
   const centre = columns((j) => {
     if (isBand(j)) return slot[j] < nBand ? guess + slot[j] : undefined;
     return isProperty(j) ? start + slot[j] : undefined;
   });
-  const known = tf.tensor2d(Float32Array.from(members, (j) => Number(isProperty(j))), [1, members.length]);
+  const known = tf.tensor2d(
+    Float32Array.from(members, (j) => Number(isProperty(j))),
+    [1, members.length],
+  );
   const told = columns((j) => (isProperty(j) ? start + nProperty + slot[j] : undefined)); // ln(spread) / 2 + 1, or 0
   const spread = tf.exp(tf.mul(tf.sub(told, known), 2));
   const first = start + 2 * nProperty + firstClass(vocabulary, members[0]);
   const count = classesOf(vocabulary, members[0]);
   const share = tf.slice(state, [0, Math.min(first, width - count)], [b, count]);
-  return { centre, spread: tf.sqrt(tf.add(tf.square(spread), LEAST_SPREAD ** 2)), share: nClass === 0 ? tf.ones([b, count]) : share };
+  return {
+    centre,
+    spread: tf.sqrt(tf.add(tf.square(spread), LEAST_SPREAD ** 2)),
+    share: nClass === 0 ? tf.ones([b, count]) : share,
+  };
 }
 
 /** Place of the first class of category `j` among all. */
@@ -105,7 +126,10 @@ function firstClass(vocabulary: NetworkVocabulary, j: number): number {
 /** Shares of each value between the two nodes around it, [count, N_NODE]; nodes are quantiles. 0 where unknown. */
 function hats(values: Float32Array): Float32Array {
   const known = values.filter((value) => !Number.isNaN(value)).sort();
-  const nodes = Float32Array.from({ length: N_NODE }, (_, i) => known[Math.round((i * (known.length - 1)) / (N_NODE - 1))]);
+  const nodes = Float32Array.from(
+    { length: N_NODE },
+    (_, i) => known[Math.round((i * (known.length - 1)) / (N_NODE - 1))],
+  );
   const shares = new Float32Array(values.length * N_NODE);
   values.forEach((value, k) => {
     if (Number.isNaN(value)) return;
@@ -130,7 +154,12 @@ function constants(vocabulary: NetworkVocabulary, templates: Templates) {
     matrix(hats(Float32Array.from({ length: count }, (_, k) => property[k * nProperty + p])), N_NODE),
   );
   const squares = value.map((x) => x * x);
-  const parts = [matrix(value, nProperty), matrix(squares, nProperty), matrix(known, nProperty), matrix(classes, nClass)];
+  const parts = [
+    matrix(value, nProperty),
+    matrix(squares, nProperty),
+    matrix(known, nProperty),
+    matrix(classes, nClass),
+  ];
   return {
     flux: matrix(flux, nBand),
     fluxSquared: matrix(

@@ -6,16 +6,17 @@ import { readManifest } from "./prepared.ts";
 import { openFor, outlineTable } from "./read.ts";
 import type { Survey } from "./survey.ts";
 
-/** Whether a table has fluxes without noise, perhaps beside others. */
-export async function hasClean(path: string, survey: Survey, reading: BindOptions = {}): Promise<boolean> {
-  const source = await openFor(path, survey, reading);
-  const names = new Set(source.schema.map(({ name }) => name));
+/** Whether a table has fluxes without noise, perhaps beside others: of the survey's bands, or all of foreign ones. */
+export async function cleanFluxes(path: string, survey: Survey): Promise<"own" | "foreign" | undefined> {
+  const source = await openFor(path, survey);
+  const names = source.schema.map(({ name }) => name);
   await source.close();
   const values = cleanLayout.bands.map(({ value }) => value);
-  return survey.fields.some(
-    ({ band, name }) =>
-      band !== undefined && values.some((value) => namesFor(value, name).some((one) => names.has(one))),
-  );
+  const isNamed = (field: string): boolean =>
+    values.some((value) => namesFor(value, field).some((one) => names.includes(one)));
+  if (survey.fields.some(({ band, name }) => band !== undefined && isNamed(name))) return "own";
+  const prefixes = values.flatMap((value) => namesFor(value, ""));
+  return names.some((name) => prefixes.some((prefix) => name.startsWith(prefix))) ? "foreign" : undefined;
 }
 
 /** What is said of the fluxes that are read of a table, or of a prepared folder's tables; undefined where they have noise. */

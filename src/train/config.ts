@@ -92,7 +92,11 @@ const configShape = {
   /** Patterns of parameters that this run keeps fixed. */
   freeze: z.array(z.string()),
   /** Present in a run that adapts: the weights of its tables and the rates. */
-  adapt: adaptSchema.unwrap().optional(),
+  adapt: adaptSchema
+    .unwrap()
+    // versions that did not say trained zero-points and network together
+    .extend({ calibrationShare: adaptSchema.unwrap().shape.calibrationShare.unwrap().default(0) })
+    .optional(),
   /** Every table of the run. */
   data: z.array(tableSchema),
 };

@@ -11,7 +11,7 @@ import {
 } from "../simulate/observation.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { allRows, type Catalog, copyRow, emptyCatalog } from "../survey/catalog.ts";
-import { cleanSources, hasClean } from "../survey/clean.ts";
+import { cleanSources, cleanFluxes } from "../survey/clean.ts";
 import type { Field } from "../survey/field.ts";
 import { cleanLayout } from "../survey/layout.ts";
 import { type Made, OBSERVED, PARAMETRIC } from "../survey/made.ts";
@@ -82,7 +82,7 @@ export async function observedWish(wish: TableWish, survey: Survey): Promise<Obs
     return { reading, ...anew };
   }
   const mayHave = isObservable(role) && reading.layout === undefined && !isPrepared(path);
-  if (!mayHave || !(await hasClean(path, described, reading))) return { reading, observation: undefined, lines: [] };
+  if (!mayHave || !(await cleanFluxes(path, described, reading))) return { reading, observation: undefined, lines: [] };
   if (observation?.isAsked !== true) {
     const line = `${path}: fluxes with their noise; --observe draws it anew, from those without that are beside them`;
     return { reading, observation: undefined, lines: [line] };

@@ -114,7 +114,9 @@ function fullLoss(shape: StepShape, params: Tensors, state: tf.Tensor2D, truths:
     const readout = family.readouts.find(({ part }) => part === "property");
     if (readout === undefined) return [];
     const asked = mapTruths(truths, (x) => pickColumns(x, readout.members));
-    return [{ loss: negLogLik(family, marginals(shape.vocabulary, params, state, readout), asked), weight: asked.isAsked }];
+    return [
+      { loss: negLogLik(family, marginals(shape.vocabulary, params, state, readout), asked), weight: asked.isAsked },
+    ];
   });
   return scored.length === 0 ? [] : [together(scored)];
 }

@@ -82,7 +82,10 @@ export function drawTemplates(
 export function writeTemplates({ count, ...parts }: Templates): Uint8Array {
   return writeSafetensors(
     Object.fromEntries(
-      Object.entries(parts).map(([name, data]: [string, Float32Array]) => [name, { shape: [count, data.length / count], data }]),
+      Object.entries(parts).map(([name, data]: [string, Float32Array]) => [
+        name,
+        { shape: [count, data.length / count], data },
+      ]),
     ),
   );
 }
