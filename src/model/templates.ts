@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensors } from "../engine/contract.ts";
-import type { Hint } from "./heads.ts";
-import type { NetworkVocabulary } from "./readouts.ts";
+import { categoryHint, type Hint, mixtureHint } from "./heads.ts";
+import type { NetworkVocabulary, Readout } from "./readouts.ts";
 import { classesOf, givenBands, pickColumns } from "./stems.ts";
 
 /**
@@ -30,14 +30,16 @@ export interface FluxScale {
   readonly deviation: number;
 }
 
-/** Errors of the templates in units of the flux: small, to tell bright galaxies apart; large, to see a neighbourhood. */
-const FLOORS = [0.015, 0.06] as const;
+/** Errors of the templates in units of the flux: large, to see a neighbourhood; small, to tell bright galaxies apart. */
+const FLOORS = [0.05, 0.015] as const;
 /** Error of a template's property in deviations: about the distance of templates. */
 const PROPERTY_FLOOR = 0.1;
 /** ln likelihood of a template that doesn't know what is given, or is of another class. */
 const UNLIKE = -8;
 /** Places on the axis of a redshift at which the likely templates are counted. */
-const N_NODE = 64;
+const N_NODE = 192;
+/** Shares at the nodes enter as ROOT sqrt(share + FAINT). */
+const [ROOT, FAINT] = [3, 1e-6];
 const RESIDUAL_FLOOR = 0.03;
 
 const sizesOf = ({ count, flux, property, classes }: Templates) => ({
@@ -54,67 +56,77 @@ const redshiftsOf = ({ fields, groups }: NetworkVocabulary, nProperty: number): 
 export function recallSize(vocabulary: NetworkVocabulary): number {
   const { templates } = vocabulary;
   if (templates === undefined) return 0;
-  const sizes = sizesOf(templates);
-  const { nBand } = sizes;
-  return FLOORS.length * floorSize(vocabulary, sizes) + 2 * nBand;
+  const { nBand, nProperty, nClass } = sizesOf(templates);
+  const nodes = N_NODE * redshiftsOf(vocabulary, nProperty).length;
+  return FLOORS.length * (2 + 2 * nProperty + nClass) + nodes + 2 * nBand;
 }
 
-/** Numbers of one floor: see `recall`. */
-const floorSize = (
-  vocabulary: NetworkVocabulary,
-  { nProperty, nClass }: Pick<ReturnType<typeof sizesOf>, "nProperty" | "nClass">,
-): number => 2 + 2 * nProperty + nClass + N_NODE * redshiftsOf(vocabulary, nProperty).length;
-
-/** A template is no better known than this, in deviations: about the distance to the next one. */
-const LEAST_SPREAD = 0.03;
+/** A slice of the likely redshifts is no narrower than this, in deviations: about the distance of two nodes. */
+const LEAST_SPREAD = 0.02;
 
 /**
- * What the templates think of a read-out's fields, from the last columns of a state [B, S]; fields that are none of theirs are
- * within a deviation of the mean.
+ * Equal parts of what is likely, from its shares [B, N_NODE] at `nodes`: the means and spreads of `count` slices of equal
+ * probability, [B, 1, count] each. Their mean is that of the shares.
+ */
+function slices(share: tf.Tensor, nodes: Float32Array, count: number): { centre: tf.Tensor; spread: tf.Tensor } {
+  const upper = tf.expandDims(tf.cumsum(share, 1), 1); // [B, 1, N_NODE]
+  const lower = tf.sub(upper, tf.expandDims(share, 1));
+  const from = Float32Array.from({ length: count }, (_, c) => c / count);
+  const start = tf.tensor3d(from, [1, count, 1]);
+  const inside = tf.relu(tf.sub(tf.minimum(upper, tf.add(start, 1 / count)), tf.maximum(lower, start))); // [B, count, N_NODE]
+  const total = tf.add(tf.sum(inside, 2), 1e-9); // [B, count]
+  const place = tf.tensor3d(nodes, [1, 1, N_NODE]);
+  const centre = tf.div(tf.sum(tf.mul(inside, place), 2), total); // [B, count]
+  const off = tf.square(tf.sub(place, tf.expandDims(centre, 2)));
+  const variance = tf.div(tf.sum(tf.mul(inside, off), 2), total);
+  const spread = tf.sqrt(tf.add(variance, LEAST_SPREAD ** 2));
+  return { centre: tf.expandDims(centre, 1), spread: tf.expandDims(spread, 1) };
+}
+
+/**
+ * What the templates think of a read-out's fields before the network speaks, from the last columns of a state [B, S]: slices
+ * of the likely redshifts, shares of classes. Of other properties they say nothing here: how far apart templates are in a
+ * mass is not how well it is known.
  */
 export function hintOf(
   vocabulary: NetworkVocabulary,
   templates: Templates,
   state: tf.Tensor2D,
-  members: Int32Array,
-): Hint {
-  const sizes = sizesOf(templates);
-  const { nBand, nProperty, nClass } = sizes;
-  const { fields, groups, slot } = vocabulary;
+  { spec, members }: Readout,
+): Hint | undefined {
+  const { nProperty, nClass } = sizesOf(templates);
+  const { slot } = vocabulary;
   const [b, width] = state.shape;
-  const start = width - recallSize(vocabulary) + (FLOORS.length - 1) * floorSize(vocabulary, sizes) + 2;
-  const guess = width - 2 * nBand;
-  const zero = width; // a column of zeros behind the others
-  const columns = (of: (j: number) => number | undefined): tf.Tensor2D =>
-    tf.gather(
-      tf.concat([state, tf.zeros<tf.Rank.R2>([b, 1])], 1),
-      tf.tensor1d(
-        members.map((j) => of(j) ?? zero),
-        "int32",
-      ),
-      1,
-    );
-  const isBand = (j: number): boolean => fields[j].band !== undefined;
-  const isProperty = (j: number): boolean => groups.property.includes(j) && slot[j] < nProperty;
-  const centre = columns((j) => {
-    if (isBand(j)) return slot[j] < nBand ? guess + slot[j] : undefined;
-    return isProperty(j) ? start + slot[j] : undefined;
+  const start = width - recallSize(vocabulary);
+  const columns = (from: number, count: number): tf.Tensor2D => tf.slice(state, [0, start + from], [b, count]);
+  if (spec.head === "category") {
+    const first = firstClass(vocabulary, members[0]);
+    const isOld = first + spec.classes <= nClass;
+    return isOld ? categoryHint(columns(2 + 2 * nProperty + first, spec.classes)) : undefined;
+  }
+  const redshifts = redshiftsOf(vocabulary, nProperty);
+  if (spec.head !== "mixture" || !members.some((j) => redshifts.includes(slotAmongProperties(vocabulary, j))))
+    return undefined;
+  const parts = Array.from(members, (j) => {
+    const r = redshifts.indexOf(slotAmongProperties(vocabulary, j));
+    if (r < 0) return { centre: tf.zeros([b, 1, spec.components]), spread: tf.ones([b, 1, spec.components]) };
+    const root = columns(2 + 2 * nProperty + nClass + r * N_NODE, N_NODE);
+    const share = tf.relu(tf.sub(tf.square(tf.div(root, ROOT)), FAINT));
+    return slices(share, nodesOf(templates, slot[j]), spec.components);
   });
-  const known = tf.tensor2d(
-    Float32Array.from(members, (j) => Number(isProperty(j))),
-    [1, members.length],
+  const isLed = Array.from(members, (j) => Number(redshifts.includes(slotAmongProperties(vocabulary, j))));
+  const stack = (of: (part: (typeof parts)[number]) => tf.Tensor): tf.Tensor => tf.concat(parts.map(of), 1); // [B, M, K]
+  return mixtureHint(
+    stack(({ centre }) => centre),
+    stack(({ spread }) => spread),
+    isLed,
+    spec,
   );
-  const told = columns((j) => (isProperty(j) ? start + nProperty + slot[j] : undefined)); // ln(spread) / 2 + 1, or 0
-  const spread = tf.exp(tf.mul(tf.sub(told, known), 2));
-  const first = start + 2 * nProperty + firstClass(vocabulary, members[0]);
-  const count = classesOf(vocabulary, members[0]);
-  const share = tf.slice(state, [0, Math.min(first, width - count)], [b, count]);
-  return {
-    centre,
-    spread: tf.sqrt(tf.add(tf.square(spread), LEAST_SPREAD ** 2)),
-    share: nClass === 0 ? tf.ones([b, count]) : share,
-  };
 }
+
+/** Place of a field among the properties; -1 of another group. */
+const slotAmongProperties = ({ groups, slot }: NetworkVocabulary, j: number): number =>
+  groups.property.includes(j) ? slot[j] : -1;
 
 /** Place of the first class of category `j` among all. */
 function firstClass(vocabulary: NetworkVocabulary, j: number): number {
@@ -123,13 +135,25 @@ function firstClass(vocabulary: NetworkVocabulary, j: number): number {
     .reduce((sum, other) => sum + classesOf(vocabulary, other), 0);
 }
 
-/** Shares of each value between the two nodes around it, [count, N_NODE]; nodes are quantiles. 0 where unknown. */
-function hats(values: Float32Array): Float32Array {
-  const known = values.filter((value) => !Number.isNaN(value)).sort();
-  const nodes = Float32Array.from(
+/** Column `p` of the templates' properties. */
+const columnOf = ({ count, property }: Templates, p: number): Float32Array => {
+  const width = property.length / count;
+  return Float32Array.from({ length: count }, (_, k) => property[k * width + p]);
+};
+
+/** [N_NODE] Quantiles of a property of the templates. */
+function nodesOf(templates: Templates, p: number): Float32Array {
+  const known = columnOf(templates, p)
+    .filter((value) => !Number.isNaN(value))
+    .sort();
+  return Float32Array.from(
     { length: N_NODE },
-    (_, i) => known[Math.round((i * (known.length - 1)) / (N_NODE - 1))],
+    (_, i) => known[Math.round((i * (known.length - 1)) / (N_NODE - 1))] ?? 0,
   );
+}
+
+/** Shares of each value between the two nodes around it, [count, N_NODE]: they keep the mean. 0 where unknown. */
+function hats(values: Float32Array, nodes: Float32Array): Float32Array {
   const shares = new Float32Array(values.length * N_NODE);
   values.forEach((value, k) => {
     if (Number.isNaN(value)) return;
@@ -151,7 +175,7 @@ function constants(vocabulary: NetworkVocabulary, templates: Templates) {
   const known = property.map((value) => (Number.isNaN(value) ? 0 : 1));
   const value = property.map((x) => (Number.isNaN(x) ? 0 : x));
   const nodes = redshiftsOf(vocabulary, nProperty).map((p) =>
-    matrix(hats(Float32Array.from({ length: count }, (_, k) => property[k * nProperty + p])), N_NODE),
+    matrix(hats(columnOf(templates, p), nodesOf(templates, p)), N_NODE),
   );
   const squares = value.map((x) => x * x);
   const parts = [
@@ -160,23 +184,22 @@ function constants(vocabulary: NetworkVocabulary, templates: Templates) {
     matrix(known, nProperty),
     matrix(classes, nClass),
   ];
+  const fluxes = matrix(flux, nBand);
   return {
-    flux: matrix(flux, nBand),
-    fluxSquared: matrix(
-      flux.map((x) => x * x),
-      nBand,
-    ),
+    flux: fluxes,
+    fluxSquared: tf.square(fluxes),
     value: parts[0],
     squares: parts[1],
     known: parts[2],
     classes: parts[3],
-    told: tf.concat([...parts, ...nodes], 1), // [count, ..]
+    told: tf.concat(parts, 1) as tf.Tensor2D, // [count, ..]
+    nodes,
   };
 }
 type Constants = ReturnType<typeof constants>;
 
 /** Fluxes in units of the scale, from encoded values; and back. All [B, nBand] of the templates' bands. */
-function fluxes(vocabulary: NetworkVocabulary, nBand: number, batch: Tensors) {
+function fluxCoder(vocabulary: NetworkVocabulary, nBand: number, batch: Tensors) {
   const { floor, relative, mean, deviation } = vocabulary.fluxScale;
   const row = (x: readonly number[]): tf.Tensor2D => tf.tensor2d(x.slice(0, nBand), [1, nBand]);
   const [encoded, hasScale] = tf.split(batch.scale as tf.Tensor2D, 2, 1); // [B, 1] each
@@ -231,35 +254,36 @@ export function recall(
   const bands = <T extends tf.Tensor>(x: T): T => tf.slice(x, [0, 0], [x.shape[0]!, nBand]);
   const [value, sigma, state] = [bands(all.value), bands(all.sigma), bands(all.state)];
   const given = tf.mul(tf.cast(tf.greater(state, 0), "float32"), tf.cast(tf.notEqual(state, 2), "float32")); // [B, nBand]
-  const scale = fluxes(vocabulary, nBand, batch);
+  const scale = fluxCoder(vocabulary, nBand, batch);
   const { flux, error } = scale.decode(value, sigma);
   const prior = priorOf(vocabulary, nProperty, c, batch);
   const times = (x: tf.Tensor, y: tf.Tensor2D): tf.Tensor2D => tf.matMul(x as tf.Tensor2D, y, false, true);
   const number = tf.maximum(tf.sum(given, 1, true), 1); // [B, 1]
   let expected: tf.Tensor | undefined;
-  const features = FLOORS.flatMap((floor): tf.Tensor[] => {
+  const features = FLOORS.flatMap((floor, i): tf.Tensor[] => {
     const weight = tf.div(given, tf.add(tf.add(tf.square(error), tf.square(tf.mul(flux, floor))), 1e-9)); // [B, nBand]
     const overlap = tf.relu(times(tf.mul(weight, flux), c.flux)); // [B, count]
     const amplitude = tf.div(overlap, tf.add(times(weight, c.fluxSquared), 1e-9));
     const fit = tf.mul(tf.mul(overlap, amplitude), 0.5); // what chi2 / 2 goes down by
     const share = tf.softmax(tf.add(fit, prior)) as tf.Tensor2D; // [B, count]
-    const [mean, square, known, classes, ...nodes] = tf.split(
-      tf.matMul(share, c.told as tf.Tensor2D),
-      [nProperty, nProperty, nProperty, nClass, ...redshiftsOf(vocabulary, nProperty).map(() => N_NODE)],
+    const [mean, square, known, classes] = tf.split(
+      tf.matMul(share, c.told),
+      [nProperty, nProperty, nProperty, nClass],
       1,
     );
     const sure = tf.add(known, 1e-6);
     const centre = tf.div(mean, sure);
     const spread = tf.sqrt(tf.add(tf.relu(tf.sub(tf.div(square, sure), tf.square(centre))), 1e-5));
     const chi2 = tf.relu(tf.sub(tf.sum(tf.mul(weight, tf.square(flux)), 1, true), tf.mul(tf.max(fit, 1, true), 2)));
-    expected ??= tf.matMul(tf.mul(share, amplitude) as tf.Tensor2D, c.flux);
+    if (i === FLOORS.length - 1) expected = tf.matMul(tf.mul(share, amplitude) as tf.Tensor2D, c.flux);
+    const nodes = i === 0 ? c.nodes.map((of) => tf.matMul(share, of)) : [];
     return [
       tf.mul(tf.log(tf.sum(tf.square(share), 1, true)), -0.3),
       tf.mul(tf.log(tf.add(tf.div(chi2, number), 0.1)), 0.5),
       centre,
       tf.add(tf.mul(tf.log(spread), 0.5), 1),
       classes,
-      ...nodes.map((node) => tf.mul(tf.sqrt(tf.add(node, 1e-6)), 2)),
+      ...nodes.map((node) => tf.mul(tf.sqrt(tf.add(node, FAINT)), ROOT)),
     ];
   });
   const guess = tf.mul(tf.clipByValue(scale.encode(expected!), -12, 12), scale.hasScale); // [B, nBand]

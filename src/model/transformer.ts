@@ -232,15 +232,17 @@ export function marginals(
 function leaning(
   vocabulary: NetworkVocabulary,
   state: tf.Tensor2D,
-  { spec, members }: Readout,
+  readout: Readout,
   raw: tf.Tensor3D,
   slots?: tf.Tensor1D,
 ): tf.Tensor3D {
   const { templates } = vocabulary;
   if (templates === undefined) return raw;
-  const hint = hintOf(vocabulary, templates, state, members);
+  const hint = hintOf(vocabulary, templates, state, readout);
+  if (hint === undefined) return raw;
   const pick = (x: tf.Tensor): tf.Tensor => (slots === undefined ? x : tf.gather(x, slots, 1));
-  return headOf(spec).lean(raw, { ...hint, centre: pick(hint.centre), spread: pick(hint.spread) }, spec);
+  const scaled = hint.factor === null ? raw : tf.mul(raw, pick(hint.factor));
+  return tf.add(scaled, pick(hint.offset));
 }
 
 /** Raw marginals of chosen fields of a read-out: `slots` [n] int32 are their places among its members. [B, n, width] */
