@@ -204,6 +204,7 @@ describe("a run", () => {
     const { data } = loadCheckpoint(moved).config;
     expect(data.map(({ observation }) => observation?.systematics)).toEqual([0, undefined]);
     expect(data[0].reading).toEqual({ layout: "clean" });
+    expect(data[0].labels?.z).toBe("simulation");
     const log = readFileSync(join(first, "log.jsonl"), "utf8").trim().split("\n");
     expect(log.length).toBeGreaterThan(0);
   }, 120_000);
