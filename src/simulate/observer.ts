@@ -141,9 +141,7 @@ function apertureFactors({ bands, options, seeing, reference }: Observer, row: C
   const matched = enclosedFlux(diameter / 2, shape, seeing[tile]);
   return bands.map((band) => {
     if (band.seeing === undefined) return 1;
-    return options.aperture.seeing === "matched"
-      ? matched
-      : enclosedFlux(diameter / 2, shape, entry(band.seeing, tile));
+    return options.aperture.seeing === "own" ? enclosedFlux(diameter / 2, shape, entry(band.seeing, tile)) : matched;
   });
 }
 

@@ -147,7 +147,8 @@ async function createPipeline({ survey, labels, ...input }: SpectraRequest, tall
     survey,
     options,
     passbands,
-    observer: createObserver(survey, passbands, options),
+    // these spectra are no models
+    observer: createObserver(survey, passbands, { ...options, modelError: { smooth: 0, scatter: 0 } }),
     tables,
     sources: formatSources(Object.fromEntries(names.map((name) => [name, sourceOf(name, tables)]))),
     labelNames: [...names, ...names.filter(hasError).map((name) => `${name}_err`)],

@@ -6,24 +6,23 @@ import { readManifest } from "./prepared.ts";
 import { openFor, outlineTable } from "./read.ts";
 import type { Survey } from "./survey.ts";
 
-/** Whether fluxes without noise are among the columns of a table. */
-function isAmong(columns: readonly string[], { fields }: Survey): boolean {
+/** Whether fluxes without noise are among columns: of the survey's bands, or all of foreign ones. */
+function cleanAmong(columns: readonly string[], { fields }: Survey): "own" | "foreign" | undefined {
   const names = new Set(columns);
   const values = cleanLayout.bands.map(({ value }) => value);
-  return fields.some(
-    ({ band, name }) =>
-      band !== undefined && values.some((value) => namesFor(value, name).some((one) => names.has(one))),
-  );
+  const isNamed = (field: string): boolean =>
+    values.some((value) => namesFor(value, field).some((one) => names.has(one)));
+  if (fields.some(({ band, name }) => band !== undefined && isNamed(name))) return "own";
+  const prefixes = values.flatMap((value) => namesFor(value, ""));
+  return columns.some((name) => prefixes.some((prefix) => name.startsWith(prefix))) ? "foreign" : undefined;
 }
 
-/** Whether a table has fluxes without noise, perhaps beside others. */
-export async function hasClean(path: string, survey: Survey): Promise<boolean> {
+/** Whether a table has fluxes without noise, perhaps beside others: of the survey's bands, or all of foreign ones. */
+export async function cleanFluxes(path: string, survey: Survey): Promise<"own" | "foreign" | undefined> {
   const source = await openFor(path, survey);
   await source.close();
-  return isAmong(
-    source.schema.map(({ name }) => name),
-    survey,
-  );
+  const names = source.schema.map(({ name }) => name);
+  return cleanAmong(names, survey);
 }
 
 /** Fluxes without noise in a table, or in a prepared folder. */
@@ -44,6 +43,6 @@ export async function outlineClean(path: string, survey: Survey, reading: BindOp
   }
   const { binding, made } = await outlineTable(path, survey, reading);
   const isClean = binding.layout.name === cleanLayout.name;
-  const isBeside = !isClean && isAmong([...binding.unused, ...binding.ignored], survey);
+  const isBeside = !isClean && cleanAmong([...binding.unused, ...binding.ignored], survey) === "own";
   return { isClean, isBeside, made: [made] };
 }

@@ -28,6 +28,8 @@ export interface TrainingTable {
   /** As it stands in the checkpoint. */
   readonly record: TableRecord;
   readonly parts: Readonly<Record<"train" | "validation", PartRows>>;
+  /** Training rows without noise, of a table that is observed anew. */
+  readonly clean?: PartRows;
   /** Of its training rows; of a prepared folder as fitted when it was prepared. `reference`: how scales are formed. */
   standardise(reference?: ScaleName): Standardisation;
   /** Gives back what is on disk. */

@@ -2,7 +2,7 @@ import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
 import { checkUnlocked } from "../io/lock.ts";
-import { createLayout, initialise } from "../model/parameters.ts";
+import { createLayout, initialise, type Layout } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { type Reporter, silent } from "../progress.ts";
 import { createRng } from "../random.ts";
@@ -16,15 +16,17 @@ import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { RowSource } from "../tokens/batch.ts";
 import { counted, duration, number } from "../text.ts";
 import { version } from "../version.ts";
-import { type AdaptConfig, adaptRates, freezeRates } from "./adapt.ts";
+import { type AdaptConfig, adaptPhases, freezeRates } from "./adapt.ts";
 import { modelCard } from "./card.ts";
 import { type Checkpoint, initialState, loadCheckpoint } from "./checkpoint.ts";
 import { type CheckpointConfig, coderOf, type TableRecord } from "./config.ts";
 import { exportNetwork } from "./export.ts";
 import { growCheckpoint, grownSurvey } from "./grow.ts";
+import type { TrainOptions } from "./loop.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
 import type { ObservationWish } from "./observed.ts";
 import { claimRunFolder, isFinished, loadRun, runTraining } from "./run.ts";
+import { drawTemplates } from "./templates.ts";
 import { readTrainingTable, type TableWish, type TrainingTable, wishOf } from "./tables.ts";
 
 /** What a run needs of a recipe; `loadRecipe` reads one. */
@@ -75,7 +77,7 @@ async function readTables(
 
 /** An untrained network for these tables: standardisation from the first one's training rows. */
 function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly TrainingTable[]): Checkpoint {
-  const config: CheckpointConfig = {
+  const plain: CheckpointConfig = {
     formatVersion: FORMAT_VERSION,
     caleidoVersion: version,
     survey,
@@ -90,16 +92,21 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
     freeze: [],
     data: tables.map(({ record }) => record),
   };
-  const layout = createLayout(parameterSpecs(config.model, coderOf(config)));
-  return { config, layout, state: initialState(initialise(layout, createRng(`${recipe.training.seed}:init`))) };
+  const clean = tables.flatMap((table) => (table.clean === undefined ? [] : [table.clean]));
+  const rng = createRng(`${recipe.training.seed}:templates`);
+  const templates = drawTemplates(coderOf(plain), clean, recipe.model.nTemplate, rng);
+  const config = { ...plain, model: { ...plain.model, nTemplate: templates?.count ?? 0 } };
+  const layout = createLayout(parameterSpecs(config.model, coderOf(config, templates)));
+  const state = initialState(initialise(layout, createRng(`${recipe.training.seed}:init`)));
+  return { config, layout, state, ...(templates === undefined ? {} : { templates }) };
 }
 
 /** The same network with another recipe's training and a fresh optimiser. */
 function restart(init: Checkpoint, recipe: TrainingRecipe, changes: Partial<CheckpointConfig>): Checkpoint {
   const { optimiser, subsets, training } = recipe;
   return {
+    ...init,
     config: { ...init.config, optimiser, subsets, training, step: 0, ...changes },
-    layout: init.layout,
     state: initialState(init.state.average.slice()),
   };
 }
@@ -123,7 +130,7 @@ interface TrainRequest extends RunSetting {
   readonly start: Checkpoint;
   readonly sources: readonly RowSource[];
   readonly validation: readonly RowSource[];
-  readonly rateScale: Float32Array | undefined;
+  readonly phaseAt: TrainOptions["phaseAt"];
 }
 
 /** Trains and tells how far it is; an interrupted run is saved and says how to go on. Returns the trained checkpoint. */
@@ -138,10 +145,10 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
       {
         engine,
         folder,
-        coder: coderOf(start.config),
+        coder: coderOf(start.config, start.templates),
         sources: request.sources,
         validation: request.validation,
-        ...(request.rateScale === undefined ? {} : { rateScale: request.rateScale }),
+        ...(request.phaseAt === undefined ? {} : { phaseAt: request.phaseAt }),
         ...(signal === undefined ? {} : { signal }),
         finalFiles: async (state, loss) => {
           const onnx = await exportNetwork(engine, { ...start, state });
@@ -184,6 +191,13 @@ function sourcesOf(
   return adapt === undefined ? sources : sources.filter(({ rows, weight }) => rows.length > 0 && weight > 0);
 }
 
+/** What each step of a run trains and asks; undefined where all of them train everything. */
+function phasesOf(layout: Layout, { adapt, ...config }: CheckpointConfig): TrainOptions["phaseAt"] {
+  if (adapt !== undefined) return adaptPhases(layout, { ...config, adapt });
+  const rateScale = freezeRates(layout, config.freeze);
+  return rateScale === undefined ? undefined : () => ({ rateScale, subsets: config.subsets, isOfTarget: false });
+}
+
 /** Trains from `start` on what its configuration says of its tables. */
 async function trainOn(
   setting: RunSetting,
@@ -199,7 +213,7 @@ async function trainOn(
       start,
       sources: sourcesOf(config, tables, "train"),
       validation: sourcesOf(config, tables, "validation"),
-      rateScale: config.adapt === undefined ? freezeRates(layout, config.freeze) : adaptRates(layout, config.adapt),
+      phaseAt: phasesOf(layout, config),
     });
   } finally {
     for (const table of tables) table.close();
