@@ -128,6 +128,7 @@ export function observing(clean: TrainingTable, survey: Survey, options: Observa
     ...clean,
     record: { ...clean.record, aperture: observedAperture(options), observation: options },
     parts: { train, validation: observed(clean.parts.validation) },
+    clean: clean.parts.train,
     standardise(reference) {
       const sample = observedSample(train, fields);
       return fitStandardisation(sample, allRows(sample), reference);
