@@ -7,6 +7,7 @@ import { isPrepared, type Manifest, readManifest } from "../survey/prepared.ts";
 import { formatSources } from "../survey/sources.ts";
 import { learnedCalibration, magnitudesOf } from "../train/calibration.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
+import type { TableRecord } from "../train/config.ts";
 import { readLog } from "../train/run.ts";
 import { counted, number } from "../text.ts";
 import { defineCommand } from "./shared.ts";
@@ -51,6 +52,11 @@ function showPrepared(path: string, manifest: Manifest): void {
   );
 }
 
+function describeTable({ path, role, observation }: TableRecord): string {
+  const about = [role === "train" ? [] : role, observation === undefined ? [] : "observed anew in every batch"].flat();
+  return about.length === 0 ? path : `${path} (${about.join(", ")})`;
+}
+
 function showCheckpoint(path: string): void {
   const checkpoint = loadCheckpoint(path);
   const { config, layout } = checkpoint;
@@ -69,7 +75,7 @@ function showCheckpoint(path: string): void {
       ["step", `${config.step} of ${config.training.steps}`],
       ["validation loss [nats]", validation === undefined ? "" : number(validation)],
       ["zero-points learned", config.isCalibrated ? "yes" : "no"],
-      ["trained on", config.data.map(({ path, role }) => (role === "train" ? path : `${path} (${role})`)).join("\n")],
+      ["trained on", config.data.map(describeTable).join("\n")],
       ["labels by", [...new Set(config.data.map(({ labels }) => formatSources(labels ?? {})))].join("\n")],
       ["Caleido", config.caleidoVersion],
     ],

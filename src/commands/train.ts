@@ -39,7 +39,7 @@ function recipeOptions(yargs: Argv, recipe: string): Argv {
       type: "boolean",
       default: false,
       describe:
-        "draw the noise anew in every batch, from the fluxes without noise (true_<BAND>) of tables that have noisy ones, too; tables of clean fluxes alone are always observed so. The recipe's observation says how",
+        "observe galaxies anew in every batch, from fluxes without noise (true_<BAND>), where tables have noisy ones beside; tables of fluxes without noise alone always are. observation.* in the recipe says how",
     })
     .option("resume", { type: "string", describe: "run folder to continue, with its own recipe and tables" }) as Argv;
 }
@@ -110,6 +110,7 @@ export const pretrainCommand = defineCommand<CommonArguments>({
       .positional("data", { type: "string", array: true, describe: "tables to train on, or prepared folders" })
       .option("out", { type: "string", default: "runs/pretrain", describe: "run folder" })
       .example("$0 pretrain sims.parquet --out runs/a", "train on a simulation")
+      .example("$0 pretrain clean.parquet --out runs/a", "on fluxes without noise: observed anew in every batch")
       .example("$0 pretrain --resume runs/a", "go on after an interruption"),
   handler: (args) =>
     runOrResume(args, "pretrain", () => {

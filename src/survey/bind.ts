@@ -207,7 +207,7 @@ function sourcesOf(
 ): Record<string, string> {
   const own = parseSources(metadata[SOURCES] ?? "");
   const sourceOf = ({ name }: Field): string | undefined =>
-    layout === ownLayout ? own(name) : (layout.properties[name]?.source ?? layout.source ?? layout.name);
+    builtInLayouts.includes(layout) ? own(name) : (layout.properties[name]?.source ?? layout.source ?? layout.name);
   const said = fields.flatMap((field) => {
     const source = field.band === undefined ? sourceOf(field) : undefined;
     return source === undefined ? [] : [[field.name, source] as const];

@@ -11,11 +11,10 @@ import {
 } from "../simulate/observation.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { allRows, type Catalog, copyRow, emptyCatalog } from "../survey/catalog.ts";
-import { cleanSources, cleanFluxes } from "../survey/clean.ts";
+import { outlineClean } from "../survey/clean.ts";
 import type { Field } from "../survey/field.ts";
 import { cleanLayout } from "../survey/layout.ts";
 import { type Made, OBSERVED, PARAMETRIC } from "../survey/made.ts";
-import { isPrepared } from "../survey/prepared.ts";
 import type { Survey } from "../survey/survey.ts";
 import type { RowStore } from "../tokens/batch.ts";
 import { fitStandardisation } from "../tokens/standardise.ts";
@@ -50,7 +49,8 @@ function checkObservable(
   }
   const filters = filtersName(options);
   for (const one of made) {
-    if (one.spectra === OBSERVED) refuse("but of observed spectra, with theirs: expected --fluxes observed of them");
+    if (one.spectra === OBSERVED)
+      refuse("but of observed spectra, whose own is in them: expected --fluxes observed of them");
     if (one.filters === undefined || one.filters === filters) continue;
     const expected = one.filters === PARAMETRIC ? "no observation.filters" : `observation.filters, their folder`;
     const called = (name: string): string => (name === PARAMETRIC ? "parametric passbands" : `the curves of ${name}`);
@@ -73,23 +73,20 @@ export interface ObservedWish {
  */
 export async function observedWish(wish: TableWish, survey: Survey): Promise<ObservedWish> {
   const { path, role, own, observation, reading = {} } = wish;
-  const described = own ?? survey;
-  const options = observation?.options ?? observationSchema.parse({});
-  const anew = { observation: options, lines: [`${path}: fluxes without noise, observed anew in every batch`] };
-  const made = await cleanSources(path, described, reading);
-  if (made !== undefined) {
+  const { isClean, isBeside, made } = await outlineClean(path, own ?? survey, reading);
+  const isMeant = isBeside && isObservable(role) && reading.layout === undefined;
+  if (isClean || (isMeant && observation?.isAsked === true)) {
+    const options = observation?.options ?? observationSchema.parse({});
     checkObservable(wish, made, options);
-    return { reading, ...anew };
+    const line = `${path}: fluxes without noise, observed anew in every batch`;
+    return {
+      reading: isClean ? reading : { ...reading, layout: cleanLayout.name },
+      observation: options,
+      lines: [line],
+    };
   }
-  const mayHave = isObservable(role) && reading.layout === undefined && !isPrepared(path);
-  if (!mayHave || (await cleanFluxes(path, described)) !== "own") return { reading, observation: undefined, lines: [] };
-  if (observation?.isAsked !== true) {
-    const line = `${path}: fluxes with their noise; --observe draws it anew, from those without that are beside them`;
-    return { reading, observation: undefined, lines: [line] };
-  }
-  const clean = { ...reading, layout: cleanLayout.name };
-  checkObservable(wish, (await cleanSources(path, described, clean)) ?? [], options);
-  return { reading: clean, ...anew };
+  const line = `${path}: fluxes with their noise; --observe draws it anew, from those without that are beside them`;
+  return { reading, observation: undefined, lines: isMeant ? [line] : [] };
 }
 
 /** Rows of a store of galaxies without noise, each time another observation, drawn from the stream that is given. */

@@ -1,7 +1,18 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { adapt, finetune, loadRecipe, loadSurvey, prepare, pretrain, silent, simulate } from "../../src/index.ts";
+import {
+  adapt,
+  finetune,
+  loadRecipe,
+  loadSurvey,
+  prepare,
+  pretrain,
+  silent,
+  simulate,
+  writeTable,
+} from "../../src/index.ts";
+import { openTable } from "../../src/io/formats.ts";
 import { createRng } from "../../src/random.ts";
 import { ksDistance } from "../../src/report/statistics.ts";
 import { type ObservationOptions, observationSchema } from "../../src/simulate/observation.ts";
@@ -184,6 +195,13 @@ describe("batches of galaxies observed anew", () => {
   });
 });
 
+/** The table without noise once more, as if it said something else of how it was made. */
+async function rewrite(path: string, metadata: Readonly<Record<string, string>>): Promise<void> {
+  const source = await openTable(clean);
+  await writeTable(path, { schema: source.schema, metadata: { ...source.metadata, ...metadata } }, source.batches());
+  await source.close();
+}
+
 describe("a run", () => {
   const observationOf = (run: string): ObservationOptions | undefined => loadCheckpoint(run).config.data[0].observation;
 
@@ -204,6 +222,7 @@ describe("a run", () => {
     const { data } = loadCheckpoint(moved).config;
     expect(data.map(({ observation }) => observation?.systematics)).toEqual([0, undefined]);
     expect(data[0].reading).toEqual({ layout: "clean" });
+    expect(data[0].labels?.z).toBe("simulation");
     const log = readFileSync(join(first, "log.jsonl"), "utf8").trim().split("\n");
     expect(log.length).toBeGreaterThan(0);
   }, 120_000);
@@ -227,6 +246,14 @@ describe("a run", () => {
       /clean\.parquet: .* made with parametric passbands, to be observed with the curves of curves: expected no observation\.filters/,
     );
     await expect(read(prepared, false, curves)).rejects.toThrow(/made with parametric passbands/);
+    await rewrite(at("curves.parquet"), { filters: "OAJ" });
+    await expect(read(at("curves.parquet"))).rejects.toThrow(
+      /made with the curves of OAJ, to be observed with parametric passbands: expected observation\.filters, their folder/,
+    );
+    await rewrite(at("spectra.fits"), { spectra: "observed" });
+    await expect(read(at("spectra.fits"))).rejects.toThrow(
+      /spectra\.fits: .* of observed spectra, whose own is in them: expected/,
+    );
     expect(() => recipeWith("observation.noiseScale=0")).toThrow(/observation\.noiseScale/);
     expect(() => recipeWith("observation.modelErr=1")).toThrow(/modelErr.*modelError/);
   });
