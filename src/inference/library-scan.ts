@@ -9,7 +9,10 @@ import { createReservoir, type Reservoir } from "./library-reservoir.ts";
 /** Rows of the library, and galaxies, of one run: their scores stay in a core's cache. */
 const ROWS = 4096;
 const QUERIES = [16, 128] as const;
-/** Rows that stand for the library, per galaxy. */
+/**
+ * Rows that stand for the library, per galaxy. Where more matter, they are a sample: the mean scatters by 1 / sqrt(512) of
+ * the answer's width (0.04 - 0.055 measured on broad bands and on the blue half, 12,000 rows), the width not at all.
+ */
 export const KEPT = 512;
 
 /** Columns that compare properties: x^2, x and "not known" of a number; every class and "not known" of a category. */
