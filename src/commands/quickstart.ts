@@ -82,8 +82,10 @@ function printZeroPoints({ group, truth, recovered, noise }: ZeroPoints): void {
     const centre = mean(some.map((j) => truth[j]));
     const aside = some.map((j) => truth[j] - centre);
     const slope = mean(some.map((j, i) => aside[i] * recovered[j])) / mean(aside.map((x) => x * x));
-    const numbers = [rms(some.map((j) => truth[j])), rms(off), mean(off), slope, mean(some.map((j) => noise[j]))];
-    return [name, String(some.length), ...numbers.map(number)];
+    // a slope through fewer says nothing
+    const told = some.length < 5 ? "" : number(slope);
+    const numbers = [rms(some.map((j) => truth[j])), rms(off), mean(off)].map(number);
+    return [name, String(some.length), ...numbers, told, number(mean(some.map((j) => noise[j])))];
   });
   const columns = ["bands", "", "offsets, rms [mag]", "left, rms [mag]", "left, mean [mag]", "slope", "noise factor"];
   printTable(columns, rows);
