@@ -71,6 +71,13 @@ const flags: Readonly<Record<string, Flag>> = {
     array: true,
     describe: "stellar populations in place of the built-in ones: MILES, E-MILES or GALAXEV files, or folders",
   },
+  stars: {
+    to: "stars",
+    group: SAMPLE,
+    type: "string",
+    array: true,
+    describe: "SDSS or DESI spectra of real stars, or folders of them, for the stars of --kinds; default: built in",
+  },
   ebv: {
     to: "foreground.ebv",
     group: SAMPLE,
@@ -121,6 +128,13 @@ const flags: Readonly<Record<string, Flag>> = {
     default: 1,
     describe:
       "multiplies what <BAND>_err doesn't know of: floor, calibration, zero-points, sky, drift; 0: none, nor outliers and blends",
+  },
+  "model-error": {
+    to: "modelError.smooth",
+    group: SAMPLE,
+    type: "number",
+    default: 0.015,
+    describe: "how much real spectra differ from simulated ones, smoothly; in fluxes, not in their errors",
   },
   aperture: {
     to: "aperture.diameter",

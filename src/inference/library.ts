@@ -8,8 +8,9 @@ import { type Reporter, silent } from "../progress.ts";
 import { apertureOf, checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
+import { cleanFluxes } from "../survey/clean.ts";
 import { type Field, State } from "../survey/field.ts";
-import { type ApertureKind, cleanLayout, namesFor } from "../survey/layout.ts";
+import { type ApertureKind, cleanLayout } from "../survey/layout.ts";
 import { readManifest, readPart } from "../survey/prepared.ts";
 import { openFor, readCatalog } from "../survey/read.ts";
 import { splitNames } from "../survey/split.ts";
@@ -69,30 +70,15 @@ function extensiveFields({ fields, name }: Survey): Uint8Array {
   return Uint8Array.from(fields, (field) => Number(marked.includes(field.name)));
 }
 
-/**
- * Whether a table has fluxes without noise, perhaps beside others.
- * @throws UserError where all that it has are of other bands.
- */
-async function hasClean(path: string, survey: Survey): Promise<boolean> {
-  const source = await openFor(path, survey);
-  const names = new Set(source.schema.map(({ name }) => name));
-  await source.close();
-  const values = cleanLayout.bands.map(({ value }) => value);
-  const bands = survey.fields.filter(({ band }) => band !== undefined);
-  if (bands.some(({ name }) => values.some((value) => namesFor(value, name).some((one) => names.has(one)))))
-    return true;
-  const prefix = values.flatMap((value) => namesFor(value, ""));
-  if ([...names].some((name) => prefix.some((one) => name.startsWith(one)))) throw otherBands(path, survey);
-  return false;
-}
-
 const otherBands = (path: string, { name }: Survey): UserError =>
   new UserError(`${path}: none of the bands of ${name}; expected clean galaxies in the same bands`);
 
-/** How a library's table is to be read. */
+/** How a library's table is to be read. @throws UserError where all fluxes without noise are of other bands. */
 async function readingOf(path: string, survey: Survey): Promise<BindOptions> {
-  const isClean = readManifest(path) === undefined && (await hasClean(path, survey));
-  return isClean ? { layout: cleanLayout.name } : {};
+  if (readManifest(path) !== undefined) return {};
+  const fluxes = await cleanFluxes(path, survey);
+  if (fluxes === "foreign") throw otherBands(path, survey);
+  return fluxes === "own" ? { layout: cleanLayout.name } : {};
 }
 
 /** Every row of a table or of all parts of a prepared folder. */

@@ -3,8 +3,8 @@ import type { Table } from "../io/table.ts";
 import { createRng, type Rng } from "../random.ts";
 import type { Survey } from "../survey/survey.ts";
 import { ewLabels } from "./lines.ts";
-import { drawKind, type Kind } from "./kinds.ts";
-import { choosePointing, type CleanRow, createObserver, type Observer, observe } from "./observer.ts";
+import { drawKind, drawWideKind, type Kind } from "./kinds.ts";
+import { choosePointing, createObserver, objectOf, type Observer, observe } from "./observer.ts";
 import type { SimulationOptions } from "./options.ts";
 import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
 import { drawGalaxy, drawRedshift, type Galaxy } from "./population.ts";
@@ -13,6 +13,7 @@ import { type Row, tableOf } from "./rows.ts";
 import { createPhotometer, lastIndex, type Photometer } from "./photometer.ts";
 import { createSpectrum, createTemplates, mixOf, type StellarMix, synthesise, type Templates } from "./synthesis.ts";
 import { createSelection, type Selection } from "./selection.ts";
+import type { StarLibrary } from "./star-library.ts";
 import { createGridModel, type SspGrid } from "./ssp.ts";
 import { createStellarModel } from "./stars.ts";
 import { createMixture, type Draws, type Mixture } from "./wide.ts";
@@ -40,7 +41,8 @@ export interface Simulation {
   readonly selectionBand: number;
   /** Of nature and the wide population, where that is wanted. */
   readonly mixture: Mixture | undefined;
-  readonly pointSources: { readonly star: PointSources; readonly quasar: PointSources };
+  /** Of the kinds that are wanted. */
+  readonly pointSources: Readonly<Partial<Record<"star" | "quasar", PointSources>>>;
 }
 
 /**
@@ -57,6 +59,11 @@ export function checkSelection(survey: Survey, options: SimulationOptions): numb
   }
   const { min, max } = options.redshift;
   if (min >= max) throw new UserError(`simulate: the lowest redshift, ${min}, is not below the highest, ${max}`);
+  if (options.stars !== undefined && !((options.kinds?.star ?? 0) > 0)) {
+    throw new UserError(
+      "simulate: spectra of stars, but no stars are wanted: expected kinds with a share of star above 0",
+    );
+  }
   const { band, bright, faint } = options.selection;
   if (options.population === "wide" && options.redshift.median !== undefined) {
     throw new UserError(
@@ -69,14 +76,22 @@ export function checkSelection(survey: Survey, options: SimulationOptions): numb
   return index;
 }
 
-/** `grid`: stars in place of the built-in ones. @throws UserError as `checkSelection`, and for an unreadable filter folder. */
-export function createSimulation(survey: Survey, options: SimulationOptions, grid?: SspGrid): Simulation {
+/** What is read before: stellar populations and single stars in place of the built-in ones. */
+export interface Libraries {
+  readonly grid?: SspGrid | undefined;
+  readonly stars?: StarLibrary | undefined;
+}
+
+/** @throws UserError as `checkSelection`, and for an unreadable filter folder. */
+export function createSimulation(survey: Survey, options: SimulationOptions, libraries: Libraries = {}): Simulation {
   const selectionBand = checkSelection(survey, options);
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
   const to = lastIndex(passbands);
+  const { grid } = libraries;
   const stars = grid === undefined ? createStellarModel(to) : createGridModel(grid);
-  const farthest = options.kinds === undefined ? 0 : FARTHEST_HOST;
+  const { star = 0, quasar = 0 } = options.kinds ?? {};
+  const farthest = quasar > 0 ? FARTHEST_HOST : 0;
   const templates = createTemplates(Math.max(options.redshift.max, farthest), { ...options.physics, stars, to });
   const selection = createSelection(passbands[selectionBand], templates, options);
   const photometer = createPhotometer(passbands, templates);
@@ -91,7 +106,10 @@ export function createSimulation(survey: Survey, options: SimulationOptions, gri
     selection,
     selectionBand,
     mixture: options.population === "wide" ? createMixture(selectedParts(selection, options)) : undefined,
-    pointSources: { star: createStars(limits), quasar: createQuasars(limits) },
+    pointSources: {
+      ...(star > 0 ? { star: createStars(limits, libraries.stars) } : {}),
+      ...(quasar > 0 ? { quasar: createQuasars(limits) } : {}),
+    },
   };
 }
 
@@ -178,9 +196,9 @@ function drawGalaxyParent(simulation: Simulation, work: Work, rng: Rng): Parent 
 }
 
 /** Draws one star or quasar: of its labels only a quasar's redshift is told. */
-function drawPointSource(simulation: Simulation, work: Work, kind: "star" | "quasar", rng: Rng): Parent {
+function drawPointSource(simulation: Simulation, work: Work, kind: Kind, from: PointSources, rng: Rng): Parent {
   const { options, photometer } = simulation;
-  const { fluxes, redshift } = simulation.pointSources[kind].draw(rng, {
+  const { fluxes, redshift } = from.draw(rng, {
     direct: photometer.direct,
     galaxy(z, logMass) {
       const drawn = drawGalaxy(rng, z, logMass, options.physics);
@@ -192,10 +210,20 @@ function drawPointSource(simulation: Simulation, work: Work, kind: "star" | "qua
   return { kind, fluxes, labels };
 }
 
+function drawOfKind(simulation: Simulation, work: Work, kind: Kind, rng: Rng): Parent {
+  const from = kind === "galaxy" ? undefined : simulation.pointSources[kind];
+  return from === undefined
+    ? drawGalaxyParent(simulation, work, rng)
+    : drawPointSource(simulation, work, kind, from, rng);
+}
+
 function drawParent(simulation: Simulation, work: Work, rng: Rng): Parent {
-  const { kinds } = simulation.options;
-  const kind = kinds === undefined ? "galaxy" : drawKind(rng, kinds);
-  return kind === "galaxy" ? drawGalaxyParent(simulation, work, rng) : drawPointSource(simulation, work, kind, rng);
+  const { kinds, population } = simulation.options;
+  if (kinds === undefined) return drawGalaxyParent(simulation, work, rng);
+  if (population === "natural") return drawOfKind(simulation, work, drawKind(rng, kinds), rng);
+  const { kind, weight } = drawWideKind(rng, kinds);
+  const parent = drawOfKind(simulation, work, kind, rng);
+  return { ...parent, weight: weight * (parent.weight ?? 1) };
 }
 
 /** Rows of one object: as many as noise is drawn, or the one without. */
@@ -209,10 +237,8 @@ function rowsOf({ observer, options }: Simulation, parent: Parent, parentId: str
   // a stream of its own: the same galaxies however they are observed
   const noise = createRng(`${parentId}:noise`);
   const pointing = choosePointing(observer, noise);
-  const row: CleanRow =
-    parent.kind === "galaxy"
-      ? { flux: fluxes, redshift: labels[0], logMass: labels[1], logSfr: labels[LABELS.indexOf("LOGSFR")] }
-      : { flux: fluxes, isPoint: true };
+  const [redshift, logMass] = labels;
+  const row = objectOf(parent.kind, fluxes, { redshift, logMass, logSfr: labels[LABELS.indexOf("LOGSFR")] });
   return Array.from({ length: options.draws }, (_, draw) => {
     const observation = observe(observer, row, noise, pointing);
     return { objectId: `${parentId}-${draw}`, observation, ...known };

@@ -5,6 +5,7 @@ import { BLOCK_SIZE, checkSelection, createSimulation, simulateBlock } from "./b
 import { parseOptions, type SimulationInput } from "./options.ts";
 import { runBlocks, type WorkerSetup } from "./pool.ts";
 import { readSspGrid } from "./ssp.ts";
+import { readStarLibrary } from "./star-library.ts";
 
 /** The compiled worker; none when running from TypeScript sources, which a Node 20 thread cannot load. */
 function workerUrl(): URL | undefined {
@@ -16,8 +17,9 @@ const BUILTIN_STARS = "built-in stellar continuum";
 /**
  * Simulates galaxies of a survey from the built-in continuum, or from a grid of stellar populations (`ssp`): batches with the public columns (object_id, parent_id,
  * tile, every band with `_err`, `_state` for the ultraviolet, labels), noise draws of one parent in adjoining rows.
- * The same seed gives the same rows whatever the number of workers. `metadata.stars` says where the spectra come from.
- * @throws UserError for options that contradict the survey or each other, and for stellar populations as `readSspGrid`.
+ * `stars` takes single stars (`kinds`) from spectra of real ones.
+ * The same seed gives the same rows whatever the number of workers. `metadata.stars` and `metadata.singleStars` say where the spectra come from.
+ * @throws UserError for options that contradict the survey or each other, and for spectra as `readSspGrid` and `readStarLibrary`.
  */
 export async function* simulateBuiltin(
   request: { readonly survey: Survey } & SimulationInput,
@@ -26,9 +28,12 @@ export async function* simulateBuiltin(
   const options = parseOptions(input);
   checkSelection(survey, options);
   const grid = options.ssp === undefined ? undefined : await readSspGrid(options.ssp);
-  for await (const table of tablesOf({ survey, options, grid })) {
+  const library = options.stars === undefined ? undefined : await readStarLibrary(options.stars);
+  const libraries = { grid, stars: library };
+  const single = library === undefined ? {} : { singleStars: library.description };
+  for await (const table of tablesOf({ survey, options, libraries })) {
     const stars = grid?.description ?? BUILTIN_STARS;
-    yield { ...table, metadata: { ...table.metadata, stars, [SOURCES]: "simulation" } };
+    yield { ...table, metadata: { ...table.metadata, stars, ...single, [SOURCES]: "simulation" } };
   }
 }
 
@@ -44,6 +49,6 @@ async function* tablesOf(setup: WorkerSetup): AsyncGenerator<Table, void, undefi
     yield* runBlocks(url, setup, requests);
     return;
   }
-  const simulation = createSimulation(setup.survey, setup.options, setup.grid);
+  const simulation = createSimulation(setup.survey, setup.options, setup.libraries);
   for (const { block, count } of requests) yield simulateBlock(simulation, block, count);
 }

@@ -32,12 +32,21 @@ export function parseKinds(text: string): Partial<Record<Kind, number>> {
   return shares;
 }
 
+const totalOf = (shares: KindShares): number => KIND_NAMES.reduce((sum, kind) => sum + shares[kind], 0);
+
 export function drawKind(rng: Rng, shares: KindShares): Kind {
-  const total = KIND_NAMES.reduce((sum, kind) => sum + shares[kind], 0);
-  let rest = rng.uniform() * total;
+  let rest = rng.uniform() * totalOf(shares);
   for (const kind of KIND_NAMES) {
     rest -= shares[kind];
     if (rest < 0) return kind;
   }
   return "galaxy";
+}
+
+/** A kind of the wide population: half of the objects in the shares told, half the kinds alike; and what weighs it back. */
+export function drawWideKind(rng: Rng, shares: KindShares): { readonly kind: Kind; readonly weight: number } {
+  const present = KIND_NAMES.filter((kind) => shares[kind] > 0);
+  const equal = totalOf(shares) / present.length;
+  const kind = rng.uniform() < 0.5 ? drawKind(rng, shares) : present[rng.integer(present.length)];
+  return { kind, weight: (2 * shares[kind]) / (shares[kind] + equal) };
 }

@@ -48,6 +48,11 @@ export const simulationOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("stellar population spectra, or folders of them, in place of the built-in continuum"),
+  stars: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe("spectra of real stars, or folders of them, in place of the built-in ones; needs stars among `kinds`"),
   physics: z
     .strictObject({
       attenuation: z
@@ -174,14 +179,14 @@ export const simulationOptions = z.strictObject({
       smooth: z
         .number()
         .nonnegative()
-        .default(0)
+        .default(0.015)
         .describe(
-          "size of smooth distortions of the spectrum, 1 sigma over the galaxies, correlated over 100 - 2,000 A rest frame",
+          "size of smooth distortions of the spectrum, 1 sigma over the galaxies, correlated over 100 - 2,000 A rest frame; real spectra differ by 0.02 - 0.04 from their best match, calibration and the gaps between matches included",
         ),
       scatter: z.number().nonnegative().default(0).describe("relative 1 sigma of each band by itself"),
     })
     .prefault({})
-    .describe("what real galaxies differ by from simulated ones; not in <BAND>_err"),
+    .describe("what real galaxies differ by from simulated ones; not in <BAND>_err, nor in fluxes without noise"),
   calibration: z
     .strictObject({
       smooth: z
@@ -205,8 +210,12 @@ export const simulationOptions = z.strictObject({
         ),
       seeing: z
         .enum(["matched", "own"])
-        .default("matched")
-        .describe("all bands lose as at the tile's median seeing (PSF-corrected), or each at its own"),
+        .optional()
+        .describe("all bands lose as at the tile's median seeing (PSF-corrected, the default), or each at its own"),
+    })
+    .refine(({ diameter, seeing }) => seeing === undefined || diameter !== undefined, {
+      path: ["seeing"],
+      error: "of fluxes within an aperture, expected its diameter with it: total fluxes lose nothing",
     })
     .prefault({}),
   missingFraction: z

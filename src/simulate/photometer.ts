@@ -78,6 +78,7 @@ export function createPhotometer(bands: readonly Passband[], templates: Template
       const { lines: lineFluxes } = spectrum;
       // two points at one sigma have the moments of a Gaussian up to the third
       const spread = spectrum.sigmaLines / KM_S_PER_STEP;
+      const [bluer, redder] = [-spread, spread].map((aside) => lineIndices.map((index) => index + shift + aside));
       const scale = 1 / (luminosityArea(z) * FLUX_UNIT);
       return Float64Array.from(bands, (band) => {
         if (band.first + band.weights.length - shift > GRID_SIZE) return Number.NaN;
@@ -85,9 +86,10 @@ export function createPhotometer(bands: readonly Passband[], templates: Template
         let sum = 0;
         for (let j = 0; j < band.weights.length; j++) sum += band.weights[j] * observed[offset + j];
         sum /= 1 + z;
-        for (let i = 0; i < lineIndices.length; i++) {
-          const at = lineIndices[i] + shift;
-          sum += 0.5 * (lineDensity(band, at - spread) + lineDensity(band, at + spread)) * lineFluxes[i];
+        const end = band.first + band.weights.length;
+        for (let i = 0; i < bluer.length; i++) {
+          if (redder[i] < band.first || bluer[i] >= end) continue;
+          sum += 0.5 * (lineDensity(band, bluer[i]) + lineDensity(band, redder[i])) * lineFluxes[i];
         }
         return sum * scale;
       });

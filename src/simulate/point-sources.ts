@@ -5,6 +5,7 @@ import { GRID_SIZE } from "./grid.ts";
 import { FLUX_UNIT, fluxOfMagnitude, magnitudeOfFlux } from "./passband.ts";
 import { createQuasarModel, drawQuasar, hostMass, quasarLuminosityFunction, TO_1450 } from "./quasar.ts";
 import { createStarPopulation } from "./star-population.ts";
+import { createLibraryStars, type StarLibrary } from "./star-library.ts";
 import { createStarModel } from "./star-spectra.ts";
 
 /** Stars and quasars of a magnitude range, as fluxes in the bands. */
@@ -38,16 +39,20 @@ export interface PointSources {
   draw(this: void, rng: Rng, view: View): PointSource;
 }
 
-/** Stars of the Galaxy; the magnitude that counts is the one behind dust, as everywhere. */
-export function createStars({ bright, faint, band, pivot, observed }: Limits): PointSources {
+/**
+ * Stars of the Galaxy; the magnitude that counts is the one behind dust, as everywhere. `library`: real spectra of the
+ * population's temperatures.
+ */
+export function createStars({ bright, faint, band, pivot, observed }: Limits, library?: StarLibrary): PointSources {
   const population = createStarPopulation(bright, faint);
-  const model = createStarModel(...observed);
+  const builtin = createStarModel(...observed);
+  const model = library === undefined ? builtin : createLibraryStars(library, builtin);
   const spectrum = new Float64Array(GRID_SIZE);
   return {
     perSquareDegree: population.perSquareDegree,
     draw(rng, view) {
       const { star, magnitude } = population.draw(rng);
-      model.render(star, spectrum, ...observed);
+      model.render(star, spectrum, ...observed, rng);
       const fluxes = view.direct(spectrum);
       const scale = fluxOfMagnitude(magnitude, pivot) / FLUX_UNIT / fluxes[band];
       return { fluxes: fluxes.map((flux) => flux * scale), redshift: undefined };

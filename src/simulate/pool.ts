@@ -2,13 +2,13 @@ import { Worker } from "node:worker_threads";
 import { UserError } from "../errors.ts";
 import type { Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
+import type { Libraries } from "./block.ts";
 import type { SimulationOptions } from "./options.ts";
-import type { SspGrid } from "./ssp.ts";
 
 export interface WorkerSetup {
   readonly survey: Survey;
   readonly options: SimulationOptions;
-  readonly grid: SspGrid | undefined;
+  readonly libraries: Libraries;
 }
 
 export interface BlockRequest {

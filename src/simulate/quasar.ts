@@ -63,14 +63,18 @@ const quasarLines: readonly QuasarLine[] = [
   broad(10_830, 36),
 ];
 
-/** Blends of FeII: centre and sigma [Angstrom], equivalent width [Angstrom] (ibid., and Boroson & Green 1992, ApJS 80, 109). */
+/**
+ * Blends of FeII: centre and sigma [Angstrom], equivalent width [Angstrom] (ibid., and Boroson & Green 1992, ApJS 80, 109);
+ * those below 3400 A are two fifths of what the composite has over its local continuum: the rest is Balmer continuum, or
+ * colours at z 1 - 2 would be too red.
+ */
 const iron = [
-  [2080, 40, 6],
-  [2380, 70, 22],
-  [2500, 70, 28],
-  [2600, 45, 12],
-  [2950, 60, 10],
-  [3200, 90, 12],
+  [2080, 40, 2.4],
+  [2380, 70, 8.8],
+  [2500, 70, 11.2],
+  [2600, 45, 4.8],
+  [2950, 60, 4],
+  [3200, 90, 4.8],
   [4570, 55, 20],
   [5190, 45, 9],
   [5310, 55, 12],
@@ -80,7 +84,7 @@ export interface Quasar {
   readonly redshift: number;
   /** Absolute magnitude at 1450 Angstrom rest [AB]. */
   readonly absolute: number;
-  /** d ln f_lambda / d ln lambda between Lyman alpha and `BREAK`, and redward. */
+  /** d ln f_lambda / d ln lambda between the Lyman limit and `BREAK`, and redward. */
   readonly slopes: readonly [number, number];
   /** E(B-V) of dust in the nucleus [mag]. */
   readonly reddening: number;
@@ -102,7 +106,13 @@ export interface Quasar {
 /** Absolute magnitude to which the equivalent widths belong. */
 const BALDWIN_MAGNITUDE = -25.5;
 
-/** Draws what is not redshift and luminosity. */
+/** Optical depth of the forest relative to Madau's (Becker et al. 2013, MNRAS 430, 2067, eq. 5, at z 3 and 4). */
+const FOREST = 0.92;
+
+/**
+ * Draws what is not redshift and luminosity. Slopes and reddening are such that median colours are those of real quasars
+ * (Richards et al. 2001, AJ 121, 2308, table 3).
+ */
 export function drawQuasar(rng: Rng, redshift: number, absolute: number): Quasar {
   const common = 0.12 * rng.normal();
   const ionisation = 0.25 * rng.normal();
@@ -114,8 +124,8 @@ export function drawQuasar(rng: Rng, redshift: number, absolute: number): Quasar
   return {
     redshift,
     absolute,
-    slopes: [-1.6 + 0.22 * rng.normal(), -0.75 + 0.25 * rng.normal()],
-    reddening: Math.min(0.3, -0.025 * Math.log(1 - rng.uniform())),
+    slopes: [-1.63 + 0.22 * rng.normal(), -0.75 + 0.25 * rng.normal()],
+    reddening: Math.min(0.3, -0.012 * Math.log(1 - rng.uniform())),
     broadWidth: clamp(4300 * 10 ** (0.17 * rng.normal()), 1000, 12_000),
     narrowWidth: clamp(420 * 10 ** (0.15 * rng.normal()), 200, 1200),
     blueshift: Math.max(0, 500 + 500 * rng.normal()),
@@ -124,14 +134,15 @@ export function drawQuasar(rng: Rng, redshift: number, absolute: number): Quasar
     iron: 10 ** (0.18 * rng.normal() - 0.3 * ionisation),
     balmer: clamp(0.14 * (1 + 0.5 * rng.normal()), 0, 0.4),
     dust: clamp(2 * 10 ** (0.2 * rng.normal()), 0.4, 6),
-    forest: Math.exp(0.15 * rng.normal()),
+    forest: FOREST * Math.exp(0.15 * rng.normal()),
   };
 }
 
 /** Where the nucleus's blue slope ends: host, dust and disc take over [Angstrom] (Vanden Berk et al. 2001). */
 const BREAK = 5000;
-/** Slope blueward of Lyman alpha: f_nu ~ nu^-1.57 (Telfer et al. 2002, ApJ 565, 773). */
-const IONISING_SLOPE = -0.43;
+/** Slope blueward of the Lyman limit: f_nu ~ nu^-1.7 (Lusso et al. 2015, MNRAS 449, 4204). */
+const IONISING_SLOPE = -0.3;
+const LYMAN_LIMIT = 911.75;
 const LYMAN_ALPHA = 1215.67;
 const BALMER_EDGE = 3646;
 const REFERENCE = 1450;
@@ -180,12 +191,12 @@ export interface QuasarModel {
 const C_KM_S = 299792.458;
 const TO_SIGMA = 1 / (2 * Math.sqrt(2 * Math.log(2)));
 
-const [LN_ALPHA, LN_BREAK, LN_REFERENCE] = [LYMAN_ALPHA, BREAK, REFERENCE].map(Math.log);
+const [LN_LIMIT, LN_BREAK, LN_REFERENCE] = [LYMAN_LIMIT, BREAK, REFERENCE].map(Math.log);
 
 /** ln of the power-law continuum at a rest wavelength, 0 at 1450 A. */
 function lnContinuum({ slopes }: Quasar, lnWavelength: number): number {
-  const blue = Math.min(lnWavelength - LN_ALPHA, 0);
-  const middle = clamp(lnWavelength, LN_ALPHA, LN_BREAK) - LN_REFERENCE;
+  const blue = Math.min(lnWavelength - LN_LIMIT, 0);
+  const middle = clamp(lnWavelength, LN_LIMIT, LN_BREAK) - LN_REFERENCE;
   return IONISING_SLOPE * blue + slopes[0] * middle + slopes[1] * Math.max(0, lnWavelength - LN_BREAK);
 }
 

@@ -23,16 +23,19 @@ const STEP = 0.02;
 
 /** Mean luminosity per observed wavelength of each template in the band, at z = i STEP. [nZ][nMetallicity * nAge] */
 function tabulate(band: Passband, templates: Templates, max: number): Float64Array[] {
+  const spectra = templates.spectra.flat();
+  const { first, weights } = band;
   return Array.from({ length: Math.ceil(max / STEP) + 2 }, (_, i) => {
     const shift = Math.round(Math.log1p(i * STEP) / LOG_STEP);
-    return Float64Array.from(templates.spectra.flat(), (spectrum) => {
+    const means = new Float64Array(spectra.length);
+    spectra.forEach((spectrum, t) => {
+      const from = Math.max(0, shift - first);
+      const to = Math.min(weights.length, spectrum.length + shift - first);
       let sum = 0;
-      for (let j = 0; j < band.weights.length; j++) {
-        const k = j + band.first - shift;
-        if (k >= 0 && k < spectrum.length) sum += band.weights[j] * spectrum[k];
-      }
-      return sum / (1 + i * STEP);
+      for (let j = from; j < to; j++) sum += weights[j] * spectrum[j + first - shift];
+      means[t] = sum / (1 + i * STEP);
     });
+    return means;
   });
 }
 

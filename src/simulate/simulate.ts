@@ -44,6 +44,8 @@ export async function simulate(request: SimulateRequest): Promise<number> {
   const first = await batches.next();
   if (first.done === true) throw new UserError(`nothing was simulated: ${formatTally(tally).join("; ")}`);
   if (files === undefined && options.ssp !== undefined) reporter.say(`stars: ${first.value.metadata?.stars}`);
+  const singleStars = first.value.metadata?.singleStars;
+  if (singleStars !== undefined) reporter.say(`single stars: ${singleStars}`);
   const bar = reporter.bar("simulating", total);
   const start = performance.now();
   let done = 0;

@@ -24,8 +24,15 @@ export interface SspGrid {
 /** Below this fraction of a spectrum's peak a luminosity counts as none. */
 const DARK = 1e-12;
 
-/** Mean of a spectrum over each grid step, in ln; NaN outside its range. */
-function resample({ path, wavelength, luminosity }: SspSpectrum): Float32Array {
+/**
+ * ln of the mean of a spectrum over each grid step; NaN outside its range. `path` names it in messages. [GRID_SIZE]
+ * @throws UserError for a pixel that is no number, or a spectrum without light.
+ */
+export function resample({
+  path,
+  wavelength,
+  luminosity,
+}: Pick<SspSpectrum, "path" | "wavelength" | "luminosity">): Float32Array {
   const size = wavelength.length;
   // integral up to each pixel: steps narrower and wider than the pixels are treated alike, and light is conserved
   const integral = new Float64Array(size);

@@ -6,6 +6,7 @@ import { interpolate } from "./special.ts";
 const YOUNGEST_FITTED = 0.04;
 const BLUEST_FITTED = 3500;
 const REDDEST_FITTED = 9400;
+const [LN_VISUAL, LN_REDDEST] = [Math.log(5500), Math.log(REDDEST_FITTED)];
 const METALLICITY_KNOT = 0.06;
 /** Lowest fitted [M/H]. */
 const POOREST_FITTED = -0.25;
@@ -176,9 +177,9 @@ export interface StellarModel {
 
 /**
  * Orthonormal 1 and x (x = ln lambda) over 3600 - 9300 A: the part of a spectrum that is extrapolated in metallicity;
- * `kept` is how much of the features beside it follows.
+ * `kept` is how much of the features beside it follows, `blueward` what the blue's excess is divided by, on the grid.
  */
-function smoothBasis(): { from: number; rows: Float64Array[]; kept: Float64Array } {
+function smoothBasis(): { from: number; rows: Float64Array[]; kept: Float64Array; blueward: Float64Array } {
   const [from, to] = [Math.round(gridIndex(3600)), Math.round(gridIndex(9300))];
   const rows: Float64Array[] = [];
   for (let power = 0; power < 2; power++) {
@@ -194,7 +195,8 @@ function smoothBasis(): { from: number; rows: Float64Array[]; kept: Float64Array
     const lambda = gridWavelength(from + i);
     return Math.min(1, Math.max(0, (FEATURE_FADE[1] - lambda) / (FEATURE_FADE[1] - FEATURE_FADE[0])));
   });
-  return { from, rows, kept };
+  const blueward = onGrid((lambda) => 1 + Math.exp((lambda - BLUE_EXCESS.centre) / BLUE_EXCESS.width));
+  return { from, rows, kept, blueward };
 }
 
 /** How far, in dex, spectral features follow metallicity below the fit; they fade instead of growing without end. */
@@ -209,69 +211,97 @@ const BLUE_EXCESS = { strength: 0.22, centre: 5000, width: 250 } as const;
 /** Redward of these wavelengths features no longer follow: band heads would turn into bumps that no star has. */
 const FEATURE_FADE = [6000, 6800] as const;
 
+/** d ln L / d [M/H] of the fit at one age, and its smooth part's amplitudes in the basis. */
+interface MetalSlope {
+  readonly slope: Float64Array;
+  readonly amplitudes: readonly number[];
+}
+
 /**
- * Changes ln L of [M/H] = POOREST_FITTED to a lower one. `slope` is d ln L / d [M/H] of the fit: its smooth
- * part is followed as far as BRIGHTNESS_REACH and SLOPE_REACH, the features around it by FEATURE_REACH.
+ * Changes ln L of [M/H] = POOREST_FITTED to a lower one. The smooth part of the slope is followed as far as
+ * BRIGHTNESS_REACH and SLOPE_REACH, the features around it by FEATURE_REACH.
  */
 function extrapolate(
   ln: Float64Array,
-  slope: Float64Array,
+  { slope, amplitudes }: MetalSlope,
   metallicity: number,
-  { from, rows, kept }: ReturnType<typeof smoothBasis>,
+  { from, rows, kept, blueward }: ReturnType<typeof smoothBasis>,
 ): void {
   const below = metallicity - POOREST_FITTED;
   const upTo = (reach: number): number => -reach * (1 - Math.exp(below / reach));
   const [reached, ...smoothReached] = [FEATURE_REACH, BRIGHTNESS_REACH, SLOPE_REACH].map(upTo);
-  const amplitudes = rows.map((row) => row.reduce((sum, value, i) => sum + value * slope[from + i], 0));
   const excess = BLUE_EXCESS.strength * (smoothReached[1] - below);
-  const blueExcess = (k: number): number =>
-    excess / (1 + Math.exp((gridWavelength(k) - BLUE_EXCESS.centre) / BLUE_EXCESS.width));
-  for (let i = 0; i < rows[0].length; i++) {
-    const [level, tilt] = amplitudes.map((amplitude, j) => amplitude * rows[j][i]);
-    ln[from + i] += smoothReached[0] * level + smoothReached[1] * tilt + blueExcess(from + i);
+  const [[levels, tilts], [levelSize, tiltSize], [levelReached, tiltReached]] = [rows, amplitudes, smoothReached];
+  for (let i = 0; i < levels.length; i++) {
+    const level = levelSize * levels[i];
+    const tilt = tiltSize * tilts[i];
+    ln[from + i] += levelReached * level + tiltReached * tilt + excess / blueward[from + i];
     ln[from + i] += reached * kept[i] * (slope[from + i] - level - tilt);
   }
   // beyond the basis: as at its ends
-  const [first, last] = [from, from + rows[0].length - 1];
+  const [first, last] = [from, from + levels.length - 1];
   const [blue, red] = [first, last].map((k) => {
     const parts = rows.map((row, j) => amplitudes[j] * row[k - from]);
     const smooth = parts.reduce((sum, part, j) => sum + smoothReached[j] * part, 0);
-    return smooth + blueExcess(k) + (k === first ? reached * (slope[k] - parts[0] - parts[1]) : 0);
+    return smooth + excess / blueward[k] + (k === first ? reached * (slope[k] - parts[0] - parts[1]) : 0);
   });
   for (let k = 0; k < first; k++) ln[k] += blue;
   for (let k = last + 1; k < GRID_SIZE; k++) ln[k] += red;
 }
 
+/** Sums of the shapes at one age: by metallicity, and the slope in it; each is computed when it is first wanted. */
+interface FittedAge {
+  readonly at: (metallicity: number) => Float64Array;
+  readonly metalSlope: () => MetalSlope;
+}
+
+function fittedAge(shapes: readonly Shape[], { from, rows }: ReturnType<typeof smoothBasis>, age: number): FittedAge {
+  const a = Math.log10(age);
+  const sums = new Map<number, Float64Array>();
+  let known: MetalSlope | undefined;
+  const sumOf = (amplitude: (shape: Shape) => number): Float64Array => {
+    const ln = new Float64Array(GRID_SIZE);
+    for (const shape of shapes) addShape(ln, shape, amplitude(shape));
+    return ln;
+  };
+  const slopeOf = (): MetalSlope => {
+    const slope = sumOf((shape) => polynomial(shape.m, a));
+    return { slope, amplitudes: rows.map((row) => row.reduce((sum, value, i) => sum + value * slope[from + i], 0)) };
+  };
+  return {
+    at(metallicity) {
+      const h = Math.max(metallicity - METALLICITY_KNOT, 0);
+      const amplitude = (shape: Shape): number =>
+        polynomial(shape.a, a) + metallicity * polynomial(shape.m, a) + h * polynomial(shape.h, a);
+      const sum = sums.get(metallicity) ?? sumOf(amplitude);
+      sums.set(metallicity, sum);
+      return sum;
+    },
+    metalSlope: () => (known ??= slopeOf()),
+  };
+}
+
 /**
  * The built-in single-burst populations: 1 Myr - 14 Gyr, [M/H] -2 - 0.4, extrapolated below the fitted -0.25. From grid
- * index `to` on they are not filled in.
+ * index `to` on they are not filled in. Populations of one age after each other share most of the work.
  */
 export function createStellarModel(to = GRID_SIZE): StellarModel {
   const shapes = readShapes();
   const blends = blanketing();
   const basis = smoothBasis();
+  let last: { readonly age: number; readonly fitted: FittedAge } | undefined;
   return {
     burst(ageGyr, metallicity) {
       const age = Math.max(ageGyr, YOUNGEST_FITTED);
-      const a = Math.log10(age);
-      const fitted = Math.max(metallicity, POOREST_FITTED);
-      const h = Math.max(metallicity - METALLICITY_KNOT, 0);
-      const ln = new Float64Array(GRID_SIZE);
-      for (const shape of shapes) {
-        addShape(ln, shape, polynomial(shape.a, a) + fitted * polynomial(shape.m, a) + h * polynomial(shape.h, a));
-      }
-      if (metallicity < POOREST_FITTED) {
-        const slope = new Float64Array(GRID_SIZE);
-        for (const shape of shapes) addShape(slope, shape, polynomial(shape.m, a));
-        extrapolate(ln, slope, metallicity, basis);
-      }
-      extendInfrared(ln, a, metallicity, to);
+      if (last?.age !== age) last = { age, fitted: fittedAge(shapes, basis, age) };
+      const { fitted } = last;
+      const ln = fitted.at(Math.max(metallicity, POOREST_FITTED)).slice();
+      if (metallicity < POOREST_FITTED) extrapolate(ln, fitted.metalSlope(), metallicity, basis);
+      extendInfrared(ln, Math.log10(age), metallicity, to);
       if (ageGyr < YOUNGEST_FITTED) {
         const brightness = interpolate(ageGyr, young.age, young.brightness);
         const tilt = interpolate(ageGyr, young.age, young.slope);
-        for (let k = 0; k < to; k++) {
-          ln[k] += brightness - tilt * (Math.min(gridLog(k), Math.log(REDDEST_FITTED)) - Math.log(5500));
-        }
+        for (let k = 0; k < to; k++) ln[k] += brightness - tilt * (Math.min(gridLog(k), LN_REDDEST) - LN_VISUAL);
       }
       extendUltraviolet(ln, blends, Math.log10(ageGyr), metallicity);
       return ln;

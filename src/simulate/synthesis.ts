@@ -52,21 +52,22 @@ function nebularOnGrid(size: number): Float64Array {
 export function createTemplates(maxRedshift: number, parts: TemplateParts = {}): Templates {
   const model = parts.stars ?? createStellarModel();
   const size = Math.min(parts.to ?? GRID_SIZE, GRID_SIZE);
-  const spectra = METALLICITIES.map((metallicity) =>
-    Array.from({ length: N_AGE }, (_, i) => {
-      const low = Math.max(AGE_EDGES[i], 0.001);
-      const ratio = AGE_EDGES[i + 1] / low;
-      const mean = new Float32Array(size);
-      // three ages, uniform in log age, weighted by the time they stand for
-      const ages = [1 / 6, 3 / 6, 5 / 6].map((f) => low * ratio ** f);
-      const total = ages.reduce((sum, age) => sum + age, 0);
-      for (const age of ages) {
+  const spectra = METALLICITIES.map(() => Array.from({ length: N_AGE }, () => new Float32Array(size)));
+  for (let i = 0; i < N_AGE; i++) {
+    const low = Math.max(AGE_EDGES[i], 0.001);
+    const ratio = AGE_EDGES[i + 1] / low;
+    // three ages, uniform in log age, weighted by the time they stand for
+    const ages = [1 / 6, 3 / 6, 5 / 6].map((f) => low * ratio ** f);
+    const total = ages.reduce((sum, age) => sum + age, 0);
+    // by age first: a model has less to do for another metallicity of the same
+    for (const age of ages) {
+      METALLICITIES.forEach((metallicity, m) => {
         const ln = model.burst(age, metallicity);
+        const mean = spectra[m][i];
         for (let k = LYMAN_LIMIT_INDEX; k < size; k++) mean[k] += (age / total) * Math.exp(ln[k]);
-      }
-      return mean;
-    }),
-  );
+      });
+    }
+  }
   const igm = Array.from({ length: Math.ceil(maxRedshift / IGM_STEP) + 2 }, (_, i) =>
     Float32Array.from({ length: LYMAN_ALPHA_INDEX }, (_, k) =>
       igmTransmission(gridWavelength(k) * (1 + i * IGM_STEP), i * IGM_STEP),
@@ -155,6 +156,28 @@ export function createSpectrum(): Spectrum {
   return { stars, lines, av: 0, sigmaLines: 0, scratch };
 }
 
+function addFour(
+  out: Float64Array,
+  [a, b, c, d]: readonly Float32Array[],
+  [wa, wb, wc, wd]: readonly number[],
+  from: number,
+  to: number,
+): void {
+  for (let k = from; k < to; k++) out[k] += wa * a[k] + wb * b[k] + wc * c[k] + wd * d[k];
+}
+
+function addEight(
+  out: Float64Array,
+  [a, b, c, d, e, f, g, h]: readonly Float32Array[],
+  [wa, wb, wc, wd, we, wf, wg, wh]: readonly number[],
+  from: number,
+  to: number,
+): void {
+  for (let k = from; k < to; k++) {
+    out[k] += wa * a[k] + wb * b[k] + wc * c[k] + wd * d[k] + (we * e[k] + wf * f[k] + wg * g[k] + wh * h[k]);
+  }
+}
+
 /** Adds the stars of the age bins first <= i < last. */
 function addStars(
   out: Float64Array,
@@ -177,19 +200,14 @@ function addStars(
       weights.push(weight);
     }
   }
-  if (spectra.length === 0) return;
-  // eight at a time: the sum is bound by memory traffic
-  while (spectra.length % 8 !== 0) {
+  // eight at a time, the rest in fours: the sum is bound by memory traffic
+  while (spectra.length % 4 !== 0) {
     spectra.push(spectra[0]);
     weights.push(0);
   }
-  for (let t = 0; t < spectra.length; t += 8) {
-    const [a, b, c, d, e, f, g, h] = spectra.slice(t, t + 8);
-    const [wa, wb, wc, wd, we, wf, wg, wh] = weights.slice(t, t + 8);
-    for (let k = from; k < to; k++) {
-      out[k] += wa * a[k] + wb * b[k] + wc * c[k] + wd * d[k] + (we * e[k] + wf * f[k] + wg * g[k] + wh * h[k]);
-    }
-  }
+  let t = 0;
+  for (; t + 8 <= spectra.length; t += 8) addEight(out, spectra.slice(t, t + 8), weights.slice(t, t + 8), from, to);
+  if (t < spectra.length) addFour(out, spectra.slice(t), weights.slice(t), from, to);
 }
 
 const PER_MAGNITUDE = -0.4 * Math.LN10;

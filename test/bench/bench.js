@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
+import { classesSection } from "./classes.js";
 import { engineSection } from "./engine.js";
 import { filtersSection } from "./filters.js";
 import { formatsSection } from "./formats.js";
@@ -25,7 +26,7 @@ const sections = {
 };
 
 /** Sections that train for minutes: only by name. */
-const longSections = { filters: filtersSection };
+const longSections = { classes: classesSection, filters: filtersSection };
 
 const print = ({ title, note, rows }) => {
   console.log(`\n${title}`);

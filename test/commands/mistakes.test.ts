@@ -100,6 +100,11 @@ const mistakes: readonly (readonly [name: string, args: () => string[], ...says:
     () => ["simulate", "--rescale", "rSDSS", "--out", "a.csv"],
     /--rescale: .*expected --spectra/,
   ],
+  [
+    "seeing of no aperture",
+    () => ["simulate", "--seeing", "own", "--out", "a.csv"],
+    /--seeing: of fluxes within an aperture, expected its diameter with it/,
+  ],
   ["unknown survey", () => ["simulate", "--survey", "minijaps", "--out", "a.csv"], /"minijaps".*minijpas/],
   ["unknown extension", () => ["simulate", "--n", "5", "--out", "a.xyz"], /a\.xyz: .*"\.xyz".*\.parquet/],
   [

@@ -99,7 +99,14 @@ describe("noise", () => {
   });
 
   test("without a noise scale there is no noise, and the errors are zero", () => {
-    const silent = make({ noiseScale: 0, systematics: 1, zeroPointScale: 0, drift: 0, blends: { share: 0 } });
+    const silent = make({
+      noiseScale: 0,
+      modelError: { smooth: 0 },
+      systematics: 1,
+      zeroPointScale: 0,
+      drift: 0,
+      blends: { share: 0 },
+    });
     const { flux, error } = observe(silent, flat(300), createRng("silent"));
     expect(new Set(flux)).toEqual(new Set([300]));
     expect(new Set(error)).toEqual(new Set([0]));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createRng } from "../../src/random.ts";
+import { entry, sigmaOf } from "../../src/simulate/instrument.ts";
 import { observe } from "../../src/simulate/observer.ts";
 import type { SimulationInput } from "../../src/simulate/options.ts";
 import { drawPointing } from "../../src/simulate/pointing.ts";
@@ -24,6 +25,7 @@ const only = (input: SimulationInput) =>
     blends: { share: 0 },
     drift: 0,
     calibrationFloor: 0,
+    modelError: { smooth: 0 },
     ...input,
   });
 const draws = (input: SimulationInput, level = 100, n = 3000) => {
@@ -111,6 +113,21 @@ describe("observer", () => {
     expect(Math.abs(rms(a) / 1.0857 / Math.hypot(0.05, 0.02) - 1)).toBeLessThan(0.08);
     expect(correlation(a, b)).toBeGreaterThan(0.6);
     expect(correlation(a, c)).toBeLessThan(0.35);
+  });
+
+  test("model error is in the flux, and the error is what a catalogue says of that flux", () => {
+    const one = only({ noiseScale: 1, modelError: { smooth: 0.1, scatter: 0.1 } });
+    const row = flat(1000);
+    const pointing = drawPointing(one, createRng("pointing"));
+    const [a, b] = ["one", "other"].map((seed) => observe(one, row, createRng(seed), pointing));
+    one.bands.forEach(({ sky, gain }, j) => {
+      expect(a.flux[j]).not.toBe(b.flux[j]);
+      for (const { flux, error } of [a, b]) {
+        const [dark, photons] = [sky, gain].map((of) => entry(of, pointing.parts[j]));
+        expect(error[j] / sigmaOf(dark, photons, flux[j])).toBeCloseTo(1, 5);
+      }
+    });
+    expect(new Set(row.flux)).toEqual(new Set([1000]));
   });
 
   test("the sky's residual: additive, of its size, half of its variance common", () => {

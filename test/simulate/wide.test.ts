@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Table } from "../../src/io/table.ts";
 import { createRng } from "../../src/random.ts";
 import { simulateBuiltin } from "../../src/simulate/builtin.ts";
+import { drawWideKind } from "../../src/simulate/kinds.ts";
 import { chance, createMixture, deviate } from "../../src/simulate/wide.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 
@@ -92,6 +93,52 @@ describe("draws of the wide population", () => {
     const [rng, same] = [createRng("plain"), createRng("plain")];
     expect(deviate(rng, "dust")).toBe(same.normal());
     expect(chance(rng, 0.5)).toBe(same.uniform() < 0.5);
+  });
+});
+
+describe("kinds of object in a wide population", () => {
+  it("rare ones are drawn more often, and weights lead back to the shares told", () => {
+    const [shares, rng, count] = [{ galaxy: 0.9, star: 0.1, quasar: 0 }, createRng("kinds"), 40_000];
+    const drawn = Array.from({ length: count }, () => drawWideKind(rng, shares));
+    const stars = drawn.filter(({ kind }) => kind === "star");
+    expect(drawn.some(({ kind }) => kind === "quasar")).toBe(false);
+    expect(stars.length / count).toBeCloseTo(0.3, 1);
+    const sum = (some: typeof drawn): number => some.reduce((total, { weight }) => total + weight, 0);
+    expect(sum(drawn) / count).toBeCloseTo(1, 1);
+    expect(sum(stars) / sum(drawn)).toBeCloseTo(0.1, 2);
+  });
+
+  it("of whole rows, too: prior_weight by CLASS sums up to nature's shares", { timeout: 300_000 }, async () => {
+    const kinds = { galaxy: 0.8, star: 0.16, quasar: 0.04 };
+    const sums = new Map<string, number>();
+    const counts = new Map<string, number>();
+    const options = {
+      survey,
+      kinds,
+      population: "wide",
+      n: 1024,
+      fluxes: "clean",
+      seed: "shares",
+      workers: 0,
+    } as const;
+    for await (const { columns, rowCount } of simulateBuiltin(options)) {
+      const [classes, weights] = ["CLASS", "prior_weight"].map(
+        (name) => columns.find((one) => one.name === name)!.data,
+      );
+      for (let i = 0; i < rowCount; i++) {
+        const kind = String(classes[i]);
+        sums.set(kind, (sums.get(kind) ?? 0) + Number(weights[i]));
+        counts.set(kind, (counts.get(kind) ?? 0) + 1);
+      }
+    }
+    const total = [...sums.values()].reduce((sum, one) => sum + one, 0);
+    expect(total / 1024).toBeCloseTo(1, 0);
+    for (const [kind, share] of Object.entries(kinds)) {
+      // a tenth of the share, and what so many objects scatter by
+      const margin = 0.1 * share + (3 * share) / Math.sqrt(counts.get(kind) ?? 1);
+      expect(Math.abs((sums.get(kind) ?? 0) / total - share), kind).toBeLessThan(margin);
+    }
+    expect((counts.get("quasar") ?? 0) / 1024).toBeGreaterThan(0.12);
   });
 });
 

@@ -45,6 +45,17 @@ function expectCell(catalog: Catalog, row: number, name: string, value: number, 
 
 const nothing = [0, 0, State.notObserved];
 
+/** Class of every row; undefined where none is known. */
+const classesOf = (catalog: Catalog): (string | undefined)[] => {
+  const j = catalog.fields.findIndex(({ name }) => name === "CLASS");
+  const field = catalog.fields[j];
+  return Array.from({ length: catalog.rowCount }, (_, row) => {
+    const at = row * catalog.fields.length + j;
+    if (field.kind !== "category" || catalog.state[at] === State.notObserved) return undefined;
+    return field.classes[catalog.value[at]];
+  });
+};
+
 /** c / pivot^2, in 1e-19 erg/s/cm2/A per erg/s/cm2/Hz. */
 const perFrequency = (pivot: number): number => 2.99792458e18 / pivot ** 2 / 1e-19;
 const flux = (magAB: number, pivot: number): number => 10 ** (-0.4 * (magAB + 48.6)) * perFrequency(pivot);
@@ -184,12 +195,40 @@ describe("labels of DESI galaxies", () => {
     expect(read("desi", tableOf(small)).report.layout).toBe("bgs-ew");
   });
 
-  it("redrock: stars and doubtful redshifts are left out", () => {
+  it("redrock: classes, no redshift of stars, nothing of doubtful rows", () => {
     const row = { TARGETID: 39, Z: 0.2, ZERR: 1e-5, ZWARN: 0, SPECTYPE: "GALAXY" };
-    const table = tableOf(row, { ...row, ZWARN: 4 }, { ...row, SPECTYPE: "STAR  " });
+    const table = tableOf(row, { ...row, ZWARN: 4 }, { ...row, SPECTYPE: "STAR  " }, { ...row, SPECTYPE: "QSO" });
     const { catalog, report } = read("desi", table);
-    expect([0, 1, 2].map((i) => cell(catalog, i, "z")[2])).toEqual([1, 0, 0]);
-    expect([...report.reasons.keys()]).toEqual(["flag 4: chi2 too close to the second best", "SPECTYPE STAR: a star"]);
+    expect([0, 1, 2, 3].map((i) => cell(catalog, i, "z")[2])).toEqual([1, 0, 0, 1]);
+    expect(classesOf(catalog)).toEqual(["galaxy", undefined, "star", "quasar"]);
+    expect([...report.reasons.keys()]).toEqual([
+      "flag 4: chi2 too close to the second best",
+      "SPECTYPE STAR: a star, whose redshift is a velocity",
+    ]);
+  });
+
+  it("S-PLUS: AB magnitudes of both spellings, classes, tiles", () => {
+    const row = {
+      FIELD: "STRIPE82-0125",
+      ID: "12220",
+      uJAVA_auto: 19.89,
+      euJAVA_auto: 0.05,
+      F660_auto: 17.8,
+      eF660_auto: 0.02,
+    };
+    const { catalog, report } = read(
+      "splus",
+      tableOf(...["GALAXY", "STAR", "QSO", "?"].map((name) => ({ ...row, class: name }))),
+    );
+    expect(report.layout).toBe("splus-dr1");
+    expect(classesOf(catalog)).toEqual(["galaxy", "star", "quasar", undefined]);
+    expect([catalog.objectId[0], catalog.tile?.[0]]).toEqual(["12220", "STRIPE82-0125"]);
+    const expected = flux(17.8, pivotOf("splus", "J0660"));
+    expectCell(catalog, 0, "J0660", expected, 0.02 * 0.4 * Math.LN10 * expected);
+    const later = { ID: "1", u_auto: 19.89, e_u_auto: 0.05, J0660_auto: 17.8, e_J0660_auto: 0.02, J0660_PStotal: 99 };
+    const second = read("splus", tableOf(later));
+    expect(second.report.layout).toBe("splus");
+    expectCell(second.catalog, 0, "J0660", expected, 0.02 * 0.4 * Math.LN10 * expected);
   });
 
   it("a table without ids says that its rows are numbered", () => {
@@ -199,7 +238,7 @@ describe("labels of DESI galaxies", () => {
     const several = read("desi", tableOf({ TARGETID: 39, Z: 0.2, ZERR: 1e-5, ZWARN: 0, SPECTYPE: "GALAXY" })).report;
     addReport(several, report);
     expect(formatReport(several).slice(0, 2)).toEqual([
-      "2 rows, 2 values (layouts redrock, tractor)",
+      "2 rows, 3 values (layouts redrock, tractor)",
       "no ids ({TARGETID|OBJID}): rows are numbered in their place",
     ]);
   });
@@ -290,6 +329,7 @@ describe("photometric tables", () => {
   it("OJALA: narrow bands relative to iSDSS, magnitudes, labels, tiles", () => {
     const { catalog, report } = read("jpas-edr", tableOf(ojala, { ...ojala, iSDSS: NaN }));
     expect(report.layout).toBe("ojala");
+    expect(classesOf(catalog)).toEqual(["galaxy", "galaxy"]);
     expect(catalog.objectId[0]).toBe("9611-38848");
     expect(catalog.tile).toEqual(["9611", "9611"]);
     expectCell(catalog, 0, "J0378", 20, 4);
@@ -354,7 +394,7 @@ describe("photometric tables", () => {
       /column "z" may be any of a\/z, b\/z; keep or rename one of them/,
     );
     expect(() => read("desi", tableOf({ Z: 1 }))).toThrow(
-      /several layouts fit its columns: redrock \(Z, ...\), fastspecfit .*--layout/,
+      /several layouts fit its columns: redrock \(Z, SPECTYPE, ...\), fastspecfit .*--layout/,
     );
   });
 });
