@@ -92,7 +92,7 @@ export type { SimulationInput, SimulationOptions } from "./simulate/options.ts";
 export type { LabelTable } from "./simulate/joined.ts";
 export type { SpectraRequest, Tally } from "./simulate/spectra.ts";
 export type { BindOptions } from "./survey/bind-fields.ts";
-export type { Extinction } from "./survey/layout.ts";
+export type { ApertureKind, Extinction } from "./survey/layout.ts";
 export { type ArrayColumn, concat, hide, instrumentOf, select } from "./survey/catalog.ts";
 export type { ArrayField, Band, CategoryField, Instrument, ScalarField } from "./survey/field.ts";
 export { parseFieldList } from "./survey/field-list.ts";
@@ -116,6 +116,7 @@ export type { Baseline, BaselineContext, BaselineName, FittedBaseline } from "./
 export type { TrainingSet } from "./inference/baseline-labels.ts";
 export { metrics } from "./inference/metrics.ts";
 export type { Estimate, FieldScore, Metric, MetricName, Predictions, Residuals } from "./inference/metrics.ts";
+export type { Statistic } from "./inference/weighted.ts";
 export type { HeadSpec } from "./model/heads.ts";
 export type { Axis } from "./report/axis.ts";
 export type { ColumnData, ColumnType } from "./io/table.ts";

@@ -109,10 +109,7 @@ export const queryCommand = defineCommand<Arguments>({
         type: "string",
         describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5; or a prepared folder",
       })
-      .option("checkpoint", {
-        type: "string",
-        describe: "checkpoint or run folder; --method library answers without one",
-      })
+      .option("checkpoint", { type: "string", describe: "checkpoint or run folder; --method library needs none" })
       .option("given", {
         type: "string",
         describe:

@@ -6,7 +6,6 @@ import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { checkUnlocked, lockFolder } from "../io/lock.ts";
 import { type MetricName, metrics } from "../inference/metrics.ts";
-import { parameterIn } from "../model/parameters.ts";
 import { figures } from "../report/figures.ts";
 import type { ReportSection } from "../report/html.ts";
 import { loadRecipe } from "../recipe.ts";
@@ -14,6 +13,7 @@ import { createObserver } from "../simulate/observer.ts";
 import { type SimulationInput, simulationOptions } from "../simulate/options.ts";
 import { createPassbands } from "../simulate/passband.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
+import { learnedCalibration, magnitudesOf } from "../train/calibration.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { duration, number } from "../text.ts";
 import { adapt, pretrain } from "../train/verbs.ts";
@@ -49,28 +49,53 @@ const QUESTIONS = [
   { title: "Redshift, mass and metallicity from everything", given: "bands", want: "z,LOGM,LOGZ" },
 ] as const;
 
-/** Learned against true zero-point offsets of the target survey [mag], by band. */
-function zeroPoints(
-  survey: Survey,
-  adapted: Checkpoint,
-): { wavelength: number[]; truth: number[]; recovered: number[] } {
+/** Learned against true zero-point offsets of the target survey [mag], and noise factors, of which 1 is true, by band. */
+interface ZeroPoints {
+  readonly wavelength: readonly number[];
+  readonly group: readonly string[];
+  readonly truth: readonly number[];
+  readonly recovered: readonly number[];
+  readonly noise: readonly number[];
+}
+
+function zeroPoints(survey: Survey, adapted: Checkpoint): ZeroPoints {
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
-  const pivots = bands.map(({ band }) => band.pivot);
   const observer = createObserver(survey, createPassbands(bands), simulationOptions.parse(TARGET));
-  const { layout, state } = adapted;
-  const lnFlux = parameterIn(state.average, layout, "calibration.lnFlux");
+  const learned = learnedCalibration("adapt", adapted);
   return {
-    wavelength: pivots,
+    wavelength: bands.map(({ band }) => band.pivot),
+    group: bands.map(({ band }) => band.group),
     truth: observer.bands.map((band) => band.offset),
-    recovered: bands.map((_, j) => (2.5 / Math.LN10) * lnFlux[j]),
+    // fluxes that a shifted zero-point dims by so many magnitudes are brightened by as many
+    recovered: learned.map(({ lnFlux }) => -magnitudesOf(lnFlux)),
+    noise: learned.map(({ noise }) => noise),
   };
+}
+
+/** How well zero-points came back, by kind of band. */
+function printZeroPoints({ group, truth, recovered, noise }: ZeroPoints): void {
+  const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
+  const rms = (values: readonly number[]): number => Math.sqrt(mean(values.map((x) => x * x)));
+  const rows = ["all", ...new Set(group)].map((name) => {
+    const some = [...group.keys()].filter((j) => name === "all" || group[j] === name);
+    const off = some.map((j) => recovered[j] - truth[j]);
+    const centre = mean(some.map((j) => truth[j]));
+    const aside = some.map((j) => truth[j] - centre);
+    const slope = mean(some.map((j, i) => aside[i] * recovered[j])) / mean(aside.map((x) => x * x));
+    // a slope through fewer says nothing
+    const told = some.length < 5 ? "" : number(slope);
+    const numbers = [rms(some.map((j) => truth[j])), rms(off), mean(off)].map(number);
+    return [name, String(some.length), ...numbers, told, number(mean(some.map((j) => noise[j])))];
+  });
+  const columns = ["bands", "", "offsets, rms [mag]", "left, rms [mag]", "left, mean [mag]", "slope", "noise factor"];
+  printTable(columns, rows);
 }
 
 function adaptationSection(
   zeroShot: Evaluation,
   adapted: Evaluation,
   survey: Survey,
-  checkpoint: Checkpoint,
+  points: ZeroPoints,
 ): ReportSection {
   const score = (evaluation: Evaluation, field: string, method = "caleido"): Record<string, { value: number }> =>
     Object.values(evaluation.questions)[0].scores[field]?.[method] ?? {};
@@ -91,7 +116,7 @@ function adaptationSection(
       figures.adaptation.draw({
         variants: ["zero-shot", "adapted", "labels only (ridge)"],
         metrics: [metric(survey.headline[0], "sigmaNmad"), ...survey.headline.map((field) => metric(field, "crps"))],
-        zeroPoints: zeroPoints(survey, checkpoint),
+        zeroPoints: points,
       }),
     ],
   };
@@ -170,7 +195,7 @@ async function evaluateAll(
   out: string,
   paths: Paths,
   survey: Survey,
-  adapted: Checkpoint,
+  points: ZeroPoints,
 ): Promise<{ source: Evaluation; zeroShot: Evaluation; after: Evaluation }> {
   const common = { engine, mostRows: 2000, reporter: terminal };
   const onTarget = { ...common, table: paths.target, baselineTable: paths.labelled, methods: ["ridge"] } as const;
@@ -184,7 +209,7 @@ async function evaluateAll(
     methods: ["trainZ", "ridge", "network"],
     out,
     run: paths.pretrain,
-    sections: [adaptationSection(zeroShot, after, survey, adapted)],
+    sections: [adaptationSection(zeroShot, after, survey, points)],
   });
   return { source, zeroShot, after };
 }
@@ -220,14 +245,17 @@ async function runQuickstart(engine: Engine, out: string, size: QuickstartSize =
   stage("4 Asking");
   await askAll(engine, paths);
 
+  const points = zeroPoints(survey, adapted);
   stage("5 Evaluating on galaxies that training never saw");
-  const { source, zeroShot, after } = await evaluateAll(engine, out, paths, survey, adapted);
+  const { source, zeroShot, after } = await evaluateAll(engine, out, paths, survey, points);
   printScores(
     source,
     survey.fields.map((field) => field.name),
   );
   say("\n  adaptation, held-out galaxies of the target survey:");
   printAdaptation(zeroShot, after, survey.headline);
+  say("\n  zero-points of the target survey, as learned from it:");
+  printZeroPoints(points);
   say(`\n  ${elapsed()} in all, ${Math.round(process.resourceUsage().maxRSS / 1024)} MB at most`);
   say(`  open ${paths.report}; numbers in ${paths.metrics}`);
 }

@@ -10,7 +10,7 @@ import type { Amplitude } from "./library-graph.ts";
 import type { Library } from "./library.ts";
 import { type EvidenceOptions, evidenceOf } from "./library-likelihood.ts";
 import { drawRows, type Posterior, posteriorOf } from "./library-posterior.ts";
-import { createScanner } from "./library-scan.ts";
+import { createScanner, KEPT } from "./library-scan.ts";
 import { type Answers, withoutWanted } from "./predict.ts";
 
 /** Answers of a library, with what they were made of. */
@@ -129,7 +129,11 @@ export function qualityColumns({ posteriors }: LibraryAnswers): Column[] {
         "ok; sparse: the library has too few galaxies like this one, the answer is as wide as its nearest are apart",
       data: posteriors.map(({ isSparse }) => (isSparse ? "sparse" : "ok")),
     },
-    float("library_ess", "effective number of the library's galaxies behind the answer", (p) => p.effectiveSize),
+    float(
+      "library_ess",
+      `effective number of the library's galaxies behind the answer, a sample of ${KEPT} at most`,
+      (p) => p.effectiveSize,
+    ),
     float("library_chi2", "chi-square of the best match over the given bands, model error included", (p) => p.chi2),
     float("library_bands", "given bands with a flux", (p) => p.bands),
   ];

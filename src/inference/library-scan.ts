@@ -7,9 +7,12 @@ import { EXCLUDED, type Evidence } from "./library-likelihood.ts";
 import { createReservoir, type Reservoir } from "./library-reservoir.ts";
 
 /** Rows of the library, and galaxies, of one run: their scores stay in a core's cache. */
-const ROWS = 2048;
-const QUERIES = [16, 128, 512] as const;
-/** Rows that stand for the library, per galaxy. */
+const ROWS = 4096;
+const QUERIES = [16, 128] as const;
+/**
+ * Rows that stand for the library, per galaxy. Where more matter, they are a sample: the mean scatters by 1 / sqrt(512) of
+ * the answer's width (0.04 - 0.055 measured on broad bands and on the blue half, 12,000 rows), the width not at all.
+ */
 export const KEPT = 512;
 
 /** Columns that compare properties: x^2, x and "not known" of a number; every class and "not known" of a category. */
@@ -204,10 +207,15 @@ function take(reservoir: Reservoir, { places }: Plan, block: Block, score: Float
   const luck = block.arrays.luck.data;
   const groups = ROWS / GROUP;
   places.forEach((place, q) => {
+    let threshold = reservoir.threshold(place);
     for (let g = 0; g < groups; g++) {
-      if (!(best[q * groups + g] > reservoir.threshold(place))) continue;
+      if (!(best[q * groups + g] > threshold)) continue;
       const end = Math.min((g + 1) * GROUP, block.count);
-      for (let i = g * GROUP; i < end; i++) reservoir.offer(place, block.first + i, score[q * ROWS + i], luck[i]);
+      for (let i = g * GROUP; i < end; i++) {
+        const own = score[q * ROWS + i];
+        if (own > threshold) reservoir.offer(place, block.first + i, own, luck[i]);
+      }
+      threshold = reservoir.threshold(place);
     }
   });
 }

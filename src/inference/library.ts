@@ -251,8 +251,9 @@ export async function openLibrary(path: string, options: LibraryOptions): Promis
 export async function librarySurvey(path: string, fallback: string): Promise<Survey> {
   const manifest = readManifest(path);
   const stated = async (): Promise<unknown> => {
-    const { metadata, close } = await openFor(path, loadSurvey(fallback));
-    await close();
+    const source = await openFor(path, loadSurvey(fallback));
+    const { metadata } = source;
+    await source.close();
     return metadata.survey ?? metadata.SURVEY;
   };
   const name = manifest === undefined ? await stated() : manifest.survey;

@@ -119,7 +119,7 @@ function bothAnswerer(network: Answerer, library: Answerer): Answerer {
 }
 
 /** A method, and what its fields are. */
-export interface Vocabulary {
+export interface MethodVocabulary {
   readonly survey: Survey;
   /** None where the library answers with fields of its own. */
   readonly checkpoint: Checkpoint | undefined;
@@ -127,7 +127,7 @@ export interface Vocabulary {
 
 export interface MethodOptions extends LibraryChoice {
   readonly engine: Engine;
-  readonly vocabulary: Vocabulary;
+  readonly vocabulary: MethodVocabulary;
   /** What is asked about, where its fluxes have to be of the same light as those that answer. */
   readonly asked?: { readonly table: string; readonly aperture: ApertureKind | undefined };
   /** Default: `network`. */
@@ -151,7 +151,7 @@ const USUAL = "minijpas";
  * The fields of what answers: the checkpoint's, else those of the library's survey.
  * @throws UserError for a library that is missing or not asked for, for no checkpoint where the network is to answer.
  */
-export async function vocabularyOf(request: VocabularyRequest): Promise<Vocabulary> {
+export async function vocabularyOf(request: VocabularyRequest): Promise<MethodVocabulary> {
   const { checkpoint: path, method = "network", library } = request;
   if (method === "network" && library !== undefined) {
     throw new UserError("--library: not used by the network; expected --method library or both");

@@ -155,8 +155,8 @@ export function scoreField(all: Predictions, kind: FieldKind, options: ScoreOpti
   const statistics = names.map((name) => metrics[name].of(p, residual));
   const evaluate = (weight: Float64Array): Float64Array =>
     Float64Array.from(statistics, (statistic) => statistic(weight));
-  const hasWeight = p.weight !== undefined && effectiveCount(p.weight) > 0;
-  const own = hasWeight ? Float64Array.from(p.weight!) : new Float64Array(count).fill(1);
+  const { weight = [] } = p;
+  const own = effectiveCount(weight) > 0 ? Float64Array.from(weight) : new Float64Array(count).fill(1);
   const values = evaluate(own);
   const parent = p.parent ?? Int32Array.from({ length: count }, (_, i) => i);
   const draws = bootstrap(parent, own, options.resamples ?? RESAMPLES, options.rng, evaluate);
@@ -177,7 +177,7 @@ function rowsOf(p: Predictions, rows: Int32Array): Predictions {
     name,
     values && Array.from(rows, (row) => values[row]),
   ]);
-  return Object.fromEntries(some) as unknown as Predictions;
+  return Object.fromEntries(some) as Predictions;
 }
 
 function checkPredictions(p: Predictions): void {

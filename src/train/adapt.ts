@@ -25,9 +25,9 @@ export const adaptSchema = z
       .number()
       .min(0)
       .max(1)
-      .default(0.5)
+      .default(0.3)
       .describe(
-        "share of the run, from its start, that learns them alone, the network frozen, and the rest the network alone; 0: both together",
+        "share of the run, from its start, that learns them alone, to be kept; 0: all the while with the network",
       ),
     networkRate: z.number().min(0).max(1000).default(0.3).describe("learning-rate factor of the network; 0 freezes it"),
   })
@@ -73,31 +73,23 @@ const ALONE: SubsetConfig["bands"] = { hole: 3, noUv: 1 };
 
 /**
  * An adaptation step by step. First zero-points and noise factors alone, to convergence, with a warm-up and a cosine of
- * their own, on the target alone. Then the network, on bands that stay as calibrated: a network that moves with its
- * zero-points takes over a part of them, most of all where few galaxies have a band.
+ * their own. Then the network, on bands that stay as calibrated: a network that moves with its zero-points takes over a
+ * part of them, most of all where few galaxies have a band.
  */
 export function adaptPhases(
   layout: Layout,
-  {
-    adapt,
-    optimiser,
-    subsets,
-    training,
-  }: Pick<CheckpointConfig, "optimiser" | "subsets" | "training"> & { readonly adapt: AdaptConfig },
+  config: Pick<CheckpointConfig, "optimiser" | "subsets" | "training"> & { readonly adapt: AdaptConfig },
 ): (step: number) => Phase {
+  const { adapt, optimiser, subsets, training } = config;
   const alone = Math.round(adapt.calibrationShare * training.steps);
-  const network = scaleRates(layout, (name) => (CALIBRATION.test(name) ? 0 : adapt.networkRate));
-  const both = scaleRates(layout, (name) => (CALIBRATION.test(name) ? adapt.calibrationRate : adapt.networkRate));
+  const rates = (calibration: number, network: number): Float32Array =>
+    scaleRates(layout, (name) => (CALIBRATION.test(name) ? calibration : network));
+  const later = rates(alone === 0 ? adapt.calibrationRate : 0, adapt.networkRate);
   return (step) => {
-    if (alone === 0) return { rateScale: both, subsets, isOfTarget: false };
-    if (step > alone) return { rateScale: network, subsets, isOfTarget: false };
+    if (step > alone) return { rateScale: later, subsets };
     const whole = scheduleAt(optimiser, step, training.steps).rate;
     const own = scheduleAt(optimiser, step, alone).rate;
-    const factor = whole > 0 ? (adapt.calibrationRate * own) / whole : 0;
-    return {
-      rateScale: scaleRates(layout, (name) => (CALIBRATION.test(name) ? factor : 0)),
-      subsets: { ...subsets, bands: ALONE },
-      isOfTarget: true,
-    };
+    const rateScale = rates(whole > 0 ? (adapt.calibrationRate * own) / whole : 0, 0);
+    return { rateScale, subsets: { ...subsets, bands: ALONE, properties: { none: 1 } } };
   };
 }

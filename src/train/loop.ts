@@ -27,8 +27,6 @@ export interface Phase {
   /** [P] multiplies the learning rate: 0 freezes. */
   readonly rateScale: Float32Array;
   readonly subsets: SubsetConfig;
-  /** Only rows of the target, whose zero-points are learned; there are some. */
-  readonly isOfTarget: boolean;
 }
 
 export interface TrainOptions {
@@ -165,14 +163,12 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
     decay: floatVector(decays(layout, config.optimiser.weightDecay)),
     ...(shape.hasCalibration ? { priorStrength: floatScalar(priorStrength(sources, coder.nField)) } : {}),
   };
-  const ofTarget = sources.filter(({ isCalibrated }) => isCalibrated);
   const inputsOf = (n: number): Record<string, NdArray> => {
     const phase = options.phaseAt?.(n);
     const rng = createRng(`${training.seed}:step:${n}`);
-    const some = phase?.isOfTarget === true ? ofTarget : sources;
     return {
       ...(phase === undefined ? {} : { rateScale: floatVector(phase.rateScale) }),
-      ...drawBatch(coder, some, phase?.subsets ?? config.subsets, shape.batch, rng),
+      ...drawBatch(coder, sources, phase?.subsets ?? config.subsets, shape.batch, rng),
     };
   };
   const first = start.state.step + 1;

@@ -195,7 +195,7 @@ function sourcesOf(
 function phasesOf(layout: Layout, { adapt, ...config }: CheckpointConfig): TrainOptions["phaseAt"] {
   if (adapt !== undefined) return adaptPhases(layout, { ...config, adapt });
   const rateScale = freezeRates(layout, config.freeze);
-  return rateScale === undefined ? undefined : () => ({ rateScale, subsets: config.subsets, isOfTarget: false });
+  return rateScale === undefined ? undefined : () => ({ rateScale, subsets: config.subsets });
 }
 
 /** Trains from `start` on what its configuration says of its tables. */
