@@ -88,6 +88,7 @@ export type { Interpolation, Reweighted, Warp } from "./model/warped.ts";
 export { recipeSchema, type RecipeOptions } from "./recipe.ts";
 export type { Figure } from "./report/svg.ts";
 export type { ReportSection, ReportTable } from "./report/html.ts";
+export type { ObservationOptions } from "./simulate/observation.ts";
 export type { SimulationInput, SimulationOptions } from "./simulate/options.ts";
 export type { LabelTable } from "./simulate/joined.ts";
 export type { SpectraRequest, Tally } from "./simulate/spectra.ts";
@@ -134,6 +135,7 @@ export type {
   LossData,
 } from "./report/figure-training.ts";
 export type { Cell } from "./report/html.ts";
+export { observationSchema } from "./simulate/observation.ts";
 export { simulationOptions } from "./simulate/options.ts";
 export type { Reason } from "./survey/report.ts";
 export { surveySchema } from "./survey/survey-schema.ts";

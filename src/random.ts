@@ -31,6 +31,82 @@ export function createRng(seed: string): Rng {
   };
 }
 
+/** Layers of the ziggurat, where its tail begins, and the area of each layer. */
+const [LAYERS, TAIL, AREA] = [128, 3.442619855899, 9.91256303526217e-3];
+
+/** Widths of the layers, the part of each that lies below the curve whatever the height, and heights of the curve. */
+function createZiggurat(): {
+  readonly width: Float64Array;
+  readonly inside: Float64Array;
+  readonly height: Float64Array;
+} {
+  const [width, inside, height] = [0, 1, 2].map(() => new Float64Array(LAYERS)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  const density = (x: number): number => Math.exp(-0.5 * x * x);
+  width[0] = AREA / density(TAIL);
+  inside[0] = TAIL / width[0];
+  height[0] = 1;
+  let x = TAIL;
+  for (let i = LAYERS - 1; i > 0; i--) {
+    const next = i > 1 ? Math.sqrt(-2 * Math.log(AREA / x + density(x))) : 0;
+    [width[i], inside[i], height[i]] = [x, next / x, density(x)];
+    x = next;
+  }
+  return { width, inside, height };
+}
+
+const ziggurat = createZiggurat();
+
+/** Numbers thrown away before the seeds are mixed. */
+const WARM_UP = 12;
+
+/**
+ * A stream that begins where `rng` stands, a function of its next three numbers, and is three times as fast: for work that
+ * draws hundreds of numbers a galaxy. sfc32 (Doty-Humphrey, PractRand 0.95), normals by the ziggurat (Marsaglia & Tsang
+ * 2000, J. Stat. Soft. 5, 8), layer and place from different bits (Doornik 2005).
+ */
+export function quickRng(rng: Rng): Rng {
+  const word = (): number => (rng.uniform() * 2 ** 32) | 0;
+  let [a, b, c] = [word(), word(), word()];
+  let counter = 1;
+  const next = (): number => {
+    const sum = (((a + b) | 0) + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    return sum;
+  };
+  const uniform = (): number => (next() >>> 0) / 2 ** 32;
+  const tail = (): number => {
+    for (;;) {
+      const [x, y] = [-Math.log(1 - uniform()) / TAIL, -Math.log(1 - uniform())];
+      if (2 * y > x * x) return TAIL + x;
+    }
+  };
+  for (let i = 0; i < WARM_UP; i++) next();
+  const { width, inside, height } = ziggurat;
+  return {
+    uniform,
+    integer: (n) => Math.floor(uniform() * n),
+    normal() {
+      for (;;) {
+        const bits = next();
+        const layer = bits & (LAYERS - 1);
+        const place = (bits >> 7) / 2 ** 24;
+        if (Math.abs(place) < inside[layer]) return place * width[layer];
+        if (layer === 0) return place < 0 ? -tail() : tail();
+        const x = place * width[layer];
+        const drawn = height[layer] + uniform() * (height[layer - 1] - height[layer]);
+        if (drawn < Math.exp(-0.5 * x * x)) return x;
+      }
+    },
+  };
+}
+
 /** Shuffles the first `count` places of `items` in place (Fisher & Yates), drawing from all of it. */
 export function shuffleInPlace(items: Int32Array | Uint32Array | number[], rng: Rng, count = items.length): void {
   const last = Math.min(count, items.length - 1);

@@ -7,6 +7,7 @@ import { UserError } from "./errors.ts";
 import { didYouMean } from "./io/nearest.ts";
 import { parseYaml } from "./io/yaml.ts";
 import { modelSchema } from "./model/transformer.ts";
+import { observationSchema } from "./simulate/observation.ts";
 import { subsetSchema } from "./tokens/subset.ts";
 import { adaptSchema } from "./train/adapt.ts";
 import { trainingSchema } from "./train/config.ts";
@@ -19,6 +20,7 @@ export const recipeSchema = z.strictObject({
   subsets: subsetSchema,
   optimiser: optimiserSchema,
   training: trainingSchema,
+  observation: observationSchema.optional(),
   adapt: adaptSchema,
 });
 export type Recipe = z.output<typeof recipeSchema>;

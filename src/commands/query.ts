@@ -73,7 +73,7 @@ export async function queryAndShow(request: QueryRequest): Promise<void> {
 interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, SurveyArguments {
   method: MethodName;
   table: string | undefined;
-  checkpoint: string;
+  checkpoint: string | undefined;
   given: string | undefined;
   want: string;
   set: string[] | undefined;
@@ -109,7 +109,10 @@ export const queryCommand = defineCommand<Arguments>({
         type: "string",
         describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5; or a prepared folder",
       })
-      .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
+      .option("checkpoint", {
+        type: "string",
+        describe: "checkpoint or run folder; --method library answers without one",
+      })
       .option("given", {
         type: "string",
         describe:
@@ -161,6 +164,10 @@ export const queryCommand = defineCommand<Arguments>({
       )
       .example("$0 query mine.fits --survey mine.yaml --checkpoint runs/a --want z", "a table with columns of its own")
       .example(
+        "$0 query cat.fits --method library --library clean.parquet --want z",
+        "simulated galaxies weighted by their likelihood",
+      )
+      .example(
         "$0 query --checkpoint runs/a --set LOGM=10.5 OIII5007_EW=20 --want J0800..J0910",
         "a red spectrum from two properties",
       ),
@@ -169,7 +176,7 @@ export const queryCommand = defineCommand<Arguments>({
     if (args.qpForm !== undefined && args.qp === undefined) throw new UserError("--qp-form: expected --qp, the file");
     await queryAndShow({
       engine: await engineOf(args),
-      checkpoint: args.checkpoint,
+      ...(args.checkpoint === undefined ? {} : { checkpoint: args.checkpoint }),
       want: args.want,
       samples: args.samples,
       seed: args.seed,

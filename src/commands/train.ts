@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 import { UserError } from "../errors.ts";
-import { loadRecipe } from "../recipe.ts";
+import { loadRecipe, type Recipe, type RecipeVerb } from "../recipe.ts";
+import { observationSchema } from "../simulate/observation.ts";
 import { adapt, finetune, pretrain, resume, type RunSetting } from "../train/verbs.ts";
 import {
   defineCommand,
@@ -20,6 +21,7 @@ interface CommonArguments extends EngineArguments, ReadArguments {
   data: string[] | undefined;
   recipe: string;
   set: string[];
+  observe: boolean;
   out: string;
   resume: string | undefined;
 }
@@ -33,13 +35,26 @@ function recipeOptions(yargs: Argv, recipe: string): Argv {
       default: [],
       describe: "change the recipe, e.g. --set model.nLayer=6",
     })
+    .option("observe", {
+      type: "boolean",
+      default: false,
+      describe:
+        "draw the noise anew in every batch, from the fluxes without noise (true_<BAND>) of tables that have noisy ones, too; tables of clean fluxes alone are always observed so. The recipe's observation says how",
+    })
     .option("resume", { type: "string", describe: "run folder to continue, with its own recipe and tables" }) as Argv;
+}
+
+/** The recipe that is asked for. */
+function recipeOf({ recipe: name, set, observe }: CommonArguments, verb: RecipeVerb): Recipe {
+  const recipe = loadRecipe(name, set, { verb });
+  return observe && recipe.observation === undefined ? { ...recipe, observation: observationSchema.parse({}) } : recipe;
 }
 
 /** What a run that is continued has said already. */
 const OF_THE_RUN = [
   "recipe",
   "set",
+  "observe",
   "out",
   "layout",
   "unit",
@@ -99,7 +114,7 @@ export const pretrainCommand = defineCommand<CommonArguments>({
   handler: (args) =>
     runOrResume(args, "pretrain", () => {
       const data = tablesOf(args.data, "pretrain");
-      const recipe = loadRecipe(args.recipe, args.set, { verb: "pretrain" });
+      const recipe = recipeOf(args, "pretrain");
       const request = { data, reading: readOptionsOf(args), recipe, out: args.out };
       return (setting) => pretrain({ ...setting, ...request });
     }),
@@ -131,7 +146,7 @@ export const finetuneCommand = defineCommand<FinetuneArguments>({
     runOrResume(args, "pretrain", () => {
       const init = needed(args.init, "init");
       const data = tablesOf(args.data, "finetune");
-      const recipe = loadRecipe(args.recipe, args.set, { verb: "finetune" });
+      const recipe = recipeOf(args, "finetune");
       const { out, freeze } = args;
       const request = { data, reading: readOptionsOf(args), recipe, out, init, freeze, ...surveyOptionOf(args) };
       return (setting) => finetune({ ...setting, ...request });
@@ -159,7 +174,7 @@ export const adaptCommand = defineCommand<AdaptArguments>({
       const init = needed(args.init, "init");
       const source = needed(args.source, "source");
       const unlabelled = needed(args.unlabelled, "unlabelled");
-      const recipe = loadRecipe(args.recipe, args.set, { verb: "adapt" });
+      const recipe = recipeOf(args, "adapt");
       const reading = readOptionsOf(args);
       const request = { init, source, unlabelled, recipe, out: args.out, reading, ...surveyOptionOf(args) };
       const { labelled } = args;

@@ -160,7 +160,6 @@ export function scoreQuestion(
     const score = (p: Predictions): FieldScore =>
       scoreField({ ...p, parent, ...(weight === undefined ? {} : { weight }) }, field.kind, {
         rng: createRng(`${seed}:bootstrap:${field.name}`),
-        resamples: 100,
       });
     scores[field.name] = {
       caleido: score(own.predictions),

@@ -333,9 +333,8 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const { table, part, baselineTable, reading, survey: own, reporter = silent } = request;
   checkFolder(request.out);
   const reader = { survey, own: own === undefined ? undefined : loadSurvey(own), options: reading };
-  if (request.anyAperture !== true) {
-    checkAperture(await apertureOf(table, reader.own ?? survey, reading), checkpoint.config.data, table);
-  }
+  const aperture = await apertureOf(table, reader.own ?? survey, reading);
+  if (request.anyAperture !== true) checkAperture(aperture, checkpoint.config.data, table);
   const whole = ({ weight, ...rest }: Catalog): { catalog: Catalog; rows: Int32Array } => ({
     catalog: weight === undefined || !request.isWeighted ? rest : { ...rest, weight },
     rows: allRows(rest),
@@ -348,7 +347,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const predictor = createPredictor(request.engine, checkpoint);
   let oracle: Oracle | undefined;
   try {
-    oracle = await openOracle(request, survey, predictor.coder);
+    oracle = await openOracle(request, survey, predictor.coder, aperture);
     const session = { request, predictor, oracle, test, learn };
     const { results, sections } = await askAll(questions, session);
     const evaluation: Evaluation = {

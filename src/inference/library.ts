@@ -3,21 +3,26 @@
  * of the subset under galaxy i.
  */
 import { UserError } from "../errors.ts";
-import { median } from "./metrics.ts";
-import { quantile } from "../report/statistics.ts";
+import { quantile, sortFinite } from "../report/statistics.ts";
 import { type Reporter, silent } from "../progress.ts";
-import type { Catalog } from "../survey/catalog.ts";
+import { apertureOf, checkAperture } from "../survey/aperture.ts";
+import type { BindOptions } from "../survey/bind-fields.ts";
+import { allRows, type Catalog } from "../survey/catalog.ts";
+import { cleanFluxes } from "../survey/clean.ts";
 import { type Field, State } from "../survey/field.ts";
-import { cleanLayout, namesFor } from "../survey/layout.ts";
+import { type ApertureKind, cleanLayout } from "../survey/layout.ts";
 import { readManifest, readPart } from "../survey/prepared.ts";
-import { openFor, readCatalog } from "../survey/read.ts";
+import { readCatalog } from "../survey/read.ts";
 import { splitNames } from "../survey/split.ts";
 import { loadSurvey, listSurveys, type Survey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
+import { fitStandardisation, type Standardisation } from "../tokens/standardise.ts";
 import { createStore, type LibraryStore, type StoreWriter } from "./library-store.ts";
 
 export interface Library {
   readonly path: string;
+  /** Of what light its fluxes are, where that is known. */
+  readonly aperture?: ApertureKind;
   readonly fields: readonly Field[];
   /** Rows: the bands, then the other fields, NaN where a property is not known. */
   readonly store: LibraryStore;
@@ -34,6 +39,8 @@ export interface Library {
   readonly kernel: Float64Array;
   /** [nField] 1 where log10 of the value grows with log10 of the brightness: masses, rates. */
   readonly isExtensive: Uint8Array;
+  /** Moments of its first rows, for those who have no other. */
+  readonly standardisation: Standardisation;
   close(): void;
 }
 
@@ -63,20 +70,19 @@ function extensiveFields({ fields, name }: Survey): Uint8Array {
   return Uint8Array.from(fields, (field) => Number(marked.includes(field.name)));
 }
 
-/** Whether a table has fluxes without noise, perhaps beside others. */
-async function hasClean(path: string, survey: Survey): Promise<boolean> {
-  const source = await openFor(path, survey);
-  const names = new Set(source.schema.map(({ name }) => name));
-  await source.close();
-  const values = cleanLayout.bands.map(({ value }) => value);
-  return survey.fields.some(
-    ({ band, name }) =>
-      band !== undefined && values.some((value) => namesFor(value, name).some((one) => names.has(one))),
-  );
+const otherBands = (path: string, { name }: Survey): UserError =>
+  new UserError(`${path}: none of the bands of ${name}; expected clean galaxies in the same bands`);
+
+/** How a library's table is to be read. @throws UserError where all fluxes without noise are of other bands. */
+async function readingOf(path: string, survey: Survey): Promise<BindOptions> {
+  if (readManifest(path) !== undefined) return {};
+  const fluxes = await cleanFluxes(path, survey);
+  if (fluxes === "foreign") throw otherBands(path, survey);
+  return fluxes === "own" ? { layout: cleanLayout.name } : {};
 }
 
 /** Every row of a table or of all parts of a prepared folder. */
-async function* catalogsOf(path: string, survey: Survey): AsyncGenerator<Catalog> {
+async function* catalogsOf(path: string, survey: Survey, reading: BindOptions): AsyncGenerator<Catalog> {
   const manifest = readManifest(path);
   if (manifest !== undefined) {
     for (const part of splitNames) {
@@ -84,7 +90,6 @@ async function* catalogsOf(path: string, survey: Survey): AsyncGenerator<Catalog
     }
     return;
   }
-  const reading = (await hasClean(path, survey)) ? { layout: cleanLayout.name } : {};
   for await (const { catalog } of readCatalog(path, survey, reading)) yield catalog;
 }
 
@@ -96,7 +101,7 @@ function checkClean({ fields, value, error, state }: Catalog, path: string): voi
     if (fields[at % n].band === undefined || known !== State.measured) return;
     relative.push(error[at] === 0 ? 0 : error[at] / Math.abs(value[at]));
   });
-  const middle = relative.length === 0 ? 0 : median(relative);
+  const middle = relative.length === 0 ? 0 : quantile(sortFinite(relative), 0.5);
   if (middle <= CLEAN) return;
   throw new UserError(
     `${path}: not clean: its fluxes have errors of ${(100 * middle).toFixed(0)} %; ` +
@@ -109,6 +114,7 @@ interface Filled {
   readonly has: Uint8Array;
   /** Rows without a band that others have. */
   readonly incomplete: number;
+  readonly standardisation: Standardisation;
 }
 
 /** Copies the rows that have every band; a band that no row of the first batch has is not in the library. */
@@ -123,6 +129,7 @@ async function fill(
   const has = new Uint8Array(n);
   const row = new Float32Array(n);
   let bands: number[] | undefined;
+  let standardisation: Standardisation | undefined;
   let incomplete = 0;
   for await (const catalog of catalogs) {
     const { value, state, rowCount } = catalog;
@@ -131,6 +138,7 @@ async function fill(
     });
     if (bands === undefined) {
       checkClean(catalog, path);
+      standardisation = fitStandardisation(catalog, allRows(catalog));
       bands = columns.filter((j) => survey.fields[j].band !== undefined && has[j] === 1);
     }
     for (let i = 0; i < rowCount; i++) {
@@ -145,7 +153,8 @@ async function fill(
       writer.add(row);
     }
   }
-  return { store: writer.finish(), has, incomplete };
+  if (standardisation === undefined) throw new UserError(`${path}: no rows; expected clean galaxies`);
+  return { store: writer.finish(), has, incomplete, standardisation };
 }
 
 /** Means, deviations and kernels of the properties, on evenly spaced rows. */
@@ -191,10 +200,8 @@ export async function createLibrary(
   const columns = [...bands, ...all.filter((j) => fields[j].band === undefined)];
   const writer = createStore(fields.length, memory);
   try {
-    const { store, has, incomplete } = await fill(name, survey, catalogs, columns, writer);
-    if (!bands.some((j) => has[j] === 1)) {
-      throw new UserError(`${name}: none of the bands of ${survey.name}; expected clean galaxies in the same bands`);
-    }
+    const { store, has, incomplete, standardisation } = await fill(name, survey, catalogs, columns, writer);
+    if (!bands.some((j) => has[j] === 1)) throw otherBands(name, survey);
     if (store.rowCount < LEAST_ROWS) {
       const lost = incomplete === 0 ? "" : ` (${incomplete} more lack a band)`;
       const found = counted(store.rowCount, "clean galaxy", "clean galaxies");
@@ -216,6 +223,7 @@ export async function createLibrary(
       has,
       ...measure(store, fields, columns),
       isExtensive: extensiveFields(survey),
+      standardisation,
       close: () => store.close(),
     };
   } catch (error) {
@@ -229,5 +237,29 @@ export async function createLibrary(
  * @throws UserError for a table that can't be read, and as {@link createLibrary}.
  */
 export async function openLibrary(path: string, options: LibraryOptions): Promise<Library> {
-  return createLibrary(path, catalogsOf(path, options.survey), options);
+  const { survey } = options;
+  const reading = await readingOf(path, survey);
+  const aperture = await apertureOf(path, survey, reading);
+  const library = await createLibrary(path, catalogsOf(path, survey, reading), options);
+  return { ...library, ...(aperture === undefined ? {} : { aperture }) };
+}
+
+/**
+ * The survey that a library was simulated for, as its table or folder says; `fallback` where it says none that is known.
+ * @throws UserError for a table that can't be read.
+ */
+export async function librarySurvey(path: string, fallback: string): Promise<Survey> {
+  const manifest = readManifest(path);
+  const stated = async (): Promise<unknown> => {
+    const { metadata, close } = await openFor(path, loadSurvey(fallback));
+    await close();
+    return metadata.survey ?? metadata.SURVEY;
+  };
+  const name = manifest === undefined ? await stated() : manifest.survey;
+  return loadSurvey(typeof name === "string" && listSurveys().includes(name) ? name : fallback);
+}
+
+/** @throws UserError for a table whose fluxes are of other light than the library's, where both are known. */
+export function checkLibraryAperture(asked: ApertureKind | undefined, library: Library, table: string): void {
+  checkAperture(asked, [library], table, `as the library ${library.path} has`);
 }

@@ -3,11 +3,15 @@ import { UserError } from "../errors.ts";
 import type { Column } from "../io/table.ts";
 import type { Reporter } from "../progress.ts";
 import type { Rng } from "../random.ts";
+import { checkAperture } from "../survey/aperture.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
-import type { FieldCoder } from "../tokens/standardise.ts";
-import type { Checkpoint } from "../train/checkpoint.ts";
+import type { ApertureKind } from "../survey/layout.ts";
+import type { Survey } from "../survey/survey.ts";
+import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
+import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
+import { coderOf } from "../train/config.ts";
 import { explain, summaryColumns } from "./answers.ts";
-import { openLibrary } from "./library.ts";
+import { checkLibraryAperture, librarySurvey, openLibrary } from "./library.ts";
 import {
   createLibraryPredictor,
   type LibraryAnswers,
@@ -114,9 +118,18 @@ function bothAnswerer(network: Answerer, library: Answerer): Answerer {
   };
 }
 
+/** A method, and what its fields are. */
+export interface Vocabulary {
+  readonly survey: Survey;
+  /** None where the library answers with fields of its own. */
+  readonly checkpoint: Checkpoint | undefined;
+}
+
 export interface MethodOptions extends LibraryChoice {
   readonly engine: Engine;
-  readonly checkpoint: Checkpoint;
+  readonly vocabulary: Vocabulary;
+  /** What is asked about, where its fluxes have to be of the same light as those that answer. */
+  readonly asked?: { readonly table: string; readonly aperture: ApertureKind | undefined };
   /** Default: `network`. */
   readonly method?: MethodName;
   /** Clean simulated galaxies: a table or a prepared folder. */
@@ -124,31 +137,63 @@ export interface MethodOptions extends LibraryChoice {
   readonly reporter?: Reporter;
 }
 
+export interface VocabularyRequest {
+  /** Checkpoint or run folder. */
+  readonly checkpoint?: string;
+  readonly method?: MethodName;
+  readonly library?: string;
+}
+
+/** Survey of a library that names none. */
+const USUAL = "minijpas";
+
 /**
- * What answers a query.
- * @throws UserError for a library that is missing, not asked for, or can't be used.
+ * The fields of what answers: the checkpoint's, else those of the library's survey.
+ * @throws UserError for a library that is missing or not asked for, for no checkpoint where the network is to answer.
  */
-export async function createAnswerer(options: MethodOptions): Promise<Answerer> {
-  const { engine, checkpoint, method = "network", library: path, reporter } = options;
-  if (method === "network") {
-    if (path !== undefined)
-      throw new UserError("--library: not used by the network; expected --method library or both");
-    return networkAnswerer(createPredictor(engine, checkpoint));
+export async function vocabularyOf(request: VocabularyRequest): Promise<Vocabulary> {
+  const { checkpoint: path, method = "network", library } = request;
+  if (method === "network" && library !== undefined) {
+    throw new UserError("--library: not used by the network; expected --method library or both");
   }
-  if (path === undefined) {
+  if (method !== "network" && library === undefined) {
     throw new UserError(`--method ${method}: expected --library, a table of clean simulated galaxies`);
   }
-  const { survey } = checkpoint.config;
-  const library = await openLibrary(path, { survey, ...(reporter === undefined ? {} : { reporter }) });
-  const network = createPredictor(engine, checkpoint);
-  const predictor = createLibraryPredictor(engine, library, network.coder, options);
-  const own = libraryAnswerer(predictor);
-  const both = bothAnswerer(networkAnswerer(network), own);
-  return {
-    ...(method === "library" ? own : both),
-    async dispose() {
-      await both.dispose();
-      library.close();
-    },
-  };
+  if (path === undefined && method !== "library") {
+    throw new UserError("query: expected --checkpoint, or --method library with --library, which needs no network");
+  }
+  if (path === undefined) return { survey: await librarySurvey(library!, USUAL), checkpoint: undefined };
+  const checkpoint = loadCheckpoint(path);
+  return { survey: checkpoint.config.survey, checkpoint };
+}
+
+/**
+ * What answers a query.
+ * @throws UserError for a library that can't be used, and for fluxes of other light than those that answer.
+ */
+export async function createAnswerer(options: MethodOptions): Promise<Answerer> {
+  const { engine, vocabulary, asked, method = "network", library: path, reporter } = options;
+  const { survey, checkpoint } = vocabulary;
+  if (method !== "library" && asked !== undefined) {
+    checkAperture(asked.aperture, checkpoint!.config.data, asked.table);
+  }
+  if (method === "network") return networkAnswerer(createPredictor(engine, checkpoint!));
+  const library = await openLibrary(path!, { survey, ...(reporter === undefined ? {} : { reporter }) });
+  try {
+    if (asked !== undefined) checkLibraryAperture(asked.aperture, library, asked.table);
+    const coder =
+      checkpoint === undefined ? createFieldCoder(survey.fields, library.standardisation) : coderOf(checkpoint.config);
+    const own = libraryAnswerer(createLibraryPredictor(engine, library, coder, options));
+    const all = method === "library" ? own : bothAnswerer(networkAnswerer(createPredictor(engine, checkpoint!)), own);
+    return {
+      ...all,
+      async dispose() {
+        await all.dispose();
+        library.close();
+      },
+    };
+  } catch (error) {
+    library.close();
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 import type { Rng } from "../random.ts";
 import { quantile } from "../report/statistics.ts";
 import type { FieldKind } from "../survey/field.ts";
+import { bootstrap, deviationOf, ksOf, meanOf, medianOf, nmadOf, type Statistic } from "./weighted.ts";
 
 /** What is known of one field's answers on n rows; every array is [n], in the field's unit unless said otherwise. */
 export interface Predictions {
@@ -44,78 +45,48 @@ export interface Metric {
   readonly kind?: FieldKind;
   /** Optional arrays that the metric reads; without them it is left out. */
   readonly needs?: "halfWidth68" | "width" | "odds";
-  /** `residual` [nRow of `rows`] = point - truth, over (1 + truth) for redshifts. `rows` may hold repeats. */
-  compute(this: void, p: Predictions, rows: Int32Array, residual: Residuals): number;
+  /** Under weights of the rows. `residual` [n] = point - truth, over (1 + truth) for redshifts. */
+  of(this: void, p: Predictions, residual: Residuals): Statistic;
 }
 
-const fractionBeyond =
-  (limit: number): Metric["compute"] =>
-  (_p, rows, residual) => {
-    let count = 0;
-    for (const r of residual) if (Math.abs(r) > limit) count++;
-    return count / rows.length;
-  };
+/** Share of the values that are so. */
+const shareOf = (values: ArrayLike<number>, isSo: (value: number) => boolean): Statistic =>
+  meanOf(Float64Array.from(values, (value) => Number(isSo(value))));
+
+const beyond =
+  (limit: number): Metric["of"] =>
+  (_p, residual) =>
+    shareOf(residual, (r) => Math.abs(r) > limit);
 
 const covered = (level: number): Metric => ({
   title: `${100 * level} % coverage`,
   unit: "fraction",
   better: level,
-  compute: (p, rows) => {
-    let inside = 0;
-    for (const row of rows) if (Math.abs(p.pit[row] - 0.5) <= 0.5 * level) inside++;
-    return inside / rows.length;
-  },
+  of: ({ pit }) => shareOf(pit, (value) => Math.abs(value - 0.5) <= 0.5 * level),
 });
-
-const mean = (values: ArrayLike<number>, rows: Int32Array): number => {
-  let sum = 0;
-  for (const row of rows) sum += values[row];
-  return sum / rows.length;
-};
 
 /** Every metric. Intervals are equal-tailed. Adding one is one row. */
 export const metrics = {
-  bias: { title: "median error", unit: "field", better: 0, compute: (_p, _rows, residual) => median(residual) },
-  sigmaNmad: {
-    title: "sigma_NMAD",
-    unit: "field",
-    better: "low",
-    compute: (_p, _rows, residual) => sigmaNmad(residual),
-  },
+  bias: { title: "median error", unit: "field", better: 0, of: (_p, residual) => medianOf(residual) },
+  sigmaNmad: { title: "sigma_NMAD", unit: "field", better: "low", of: (_p, residual) => nmadOf(residual) },
   rmse: {
     title: "RMS error",
     unit: "field",
     better: "low",
-    compute: (_p, rows, residual) => Math.sqrt(residual.reduce((sum, r) => sum + r * r, 0) / rows.length),
+    of: (_p, residual) => {
+      const square = meanOf(residual.map((r) => r * r));
+      return (weight) => Math.sqrt(square(weight));
+    },
   },
-  outlier03: {
-    title: "outliers |dz| > 0.03",
-    unit: "fraction",
-    better: "low",
-    kind: "redshift",
-    compute: fractionBeyond(0.03),
-  },
-  outlier05: {
-    title: "outliers |dz| > 0.05",
-    unit: "fraction",
-    better: "low",
-    kind: "redshift",
-    compute: fractionBeyond(0.05),
-  },
-  outlier15: {
-    title: "outliers |dz| > 0.15",
-    unit: "fraction",
-    better: "low",
-    kind: "redshift",
-    compute: fractionBeyond(0.15),
-  },
+  outlier03: { title: "outliers |dz| > 0.03", unit: "fraction", better: "low", kind: "redshift", of: beyond(0.03) },
+  outlier05: { title: "outliers |dz| > 0.05", unit: "fraction", better: "low", kind: "redshift", of: beyond(0.05) },
+  outlier15: { title: "outliers |dz| > 0.15", unit: "fraction", better: "low", kind: "redshift", of: beyond(0.15) },
   within003: {
     title: "|dz| < 0.003",
     unit: "fraction",
     better: "high",
     kind: "redshift",
-    compute: (_p, rows, residual) =>
-      residual.reduce((count, r) => count + (Math.abs(r) < 0.003 ? 1 : 0), 0) / rows.length,
+    of: (_p, residual) => shareOf(residual, (r) => Math.abs(r) < 0.003),
   },
   odds: {
     title: "mean odds",
@@ -123,38 +94,29 @@ export const metrics = {
     better: "high",
     kind: "redshift",
     needs: "odds",
-    compute: (p, rows) => mean(p.odds!, rows),
+    of: (p) => meanOf(p.odds!),
   },
-  negLogLik: {
-    title: "negative log-likelihood",
-    unit: "nats",
-    better: "low",
-    compute: (p, rows) => mean(p.negLogLik, rows),
-  },
-  crps: { title: "CRPS", unit: "field", better: "low", compute: (p, rows) => mean(p.crps, rows) },
+  negLogLik: { title: "negative log-likelihood", unit: "nats", better: "low", of: (p) => meanOf(p.negLogLik) },
+  crps: { title: "CRPS", unit: "field", better: "low", of: (p) => meanOf(p.crps) },
   coverage50: covered(0.5),
   coverage68: covered(0.68),
   coverage90: covered(0.9),
   coverage95: covered(0.95),
-  pitKs: {
-    title: "KS distance of the PIT from uniform",
-    unit: "",
-    better: "low",
-    compute: (p, rows) => ksUniform(gather(p.pit, rows)),
-  },
-  zScoreStd: {
-    title: "std of (truth - median) / half the 68 % interval",
+  pitKs: { title: "KS distance of the PIT from uniform", unit: "", better: "low", of: (p) => ksOf(p.pit) },
+  zScoreDeviation: {
+    title: "standard deviation of (truth - median) / half the 68 % interval",
     unit: "",
     better: 1,
     needs: "halfWidth68",
-    compute: (p, rows) => std(Float64Array.from(rows, (row) => (p.truth[row] - p.point[row]) / p.halfWidth68![row])),
+    of: ({ truth, point, halfWidth68 }) =>
+      deviationOf(Float64Array.from(halfWidth68!, (half, i) => (truth[i] - point[i]) / half)),
   },
   width: {
     title: "median width of the 68 % interval",
     unit: "field",
     better: "low",
     needs: "width",
-    compute: (p, rows) => median(gather(p.width!, rows)),
+    of: (p) => medianOf(p.width!),
   },
 } satisfies Record<string, Metric>;
 
@@ -163,21 +125,26 @@ export type FieldScore = Partial<Record<MetricName, Estimate>>;
 
 export interface ScoreOptions {
   readonly rng: Rng;
-  /** Bootstrap resamples of the parents; 0 makes low = high = value. Default 200. */
+  /** Bootstrap resamples of the parents; 0 makes low = high = value. Default 1000. */
   readonly resamples?: number;
   /** Rows to score; all when absent. */
   readonly rows?: Int32Array;
 }
 
+/** Draws that the ends of an interval are read from: they scatter by 6 % of the estimate's error. */
+export const RESAMPLES = 1000;
+
 /**
- * Scores one field: every metric that applies to its kind and whose arrays are there, with 95 % bootstrap intervals. With
- * weights, metrics are those of rows repeated in proportion to them (`inProportion`).
+ * Scores one field: every metric that applies to its kind and whose arrays are there, under the rows' weights, with 95 %
+ * bootstrap intervals by parent. All rows count alike where the weights are all zero.
  * @throws Error without rows, and when an array has another length than `truth` or a value that is not a number.
  */
-export function scoreField(p: Predictions, kind: FieldKind, options: ScoreOptions): FieldScore {
-  checkPredictions(p);
-  const rows = options.rows ?? Int32Array.from({ length: p.truth.length }, (_, i) => i);
-  if (rows.length === 0) throw new Error("scoreField: no rows");
+export function scoreField(all: Predictions, kind: FieldKind, options: ScoreOptions): FieldScore {
+  checkPredictions(all);
+  const p = options.rows === undefined ? all : rowsOf(all, options.rows);
+  const count = p.truth.length;
+  if (count === 0) throw new Error("scoreField: no rows");
+  const residual = residuals(p, kind);
   const names = (Object.keys(metrics) as MetricName[]).filter((name) => {
     const metric: Metric = metrics[name];
     return (
@@ -185,13 +152,14 @@ export function scoreField(p: Predictions, kind: FieldKind, options: ScoreOption
       (metric.needs === undefined || p[metric.needs] !== undefined)
     );
   });
-  const evaluate = (drawn: Int32Array, repeats = 1): Float64Array => {
-    const some = p.weight === undefined ? drawn : inProportion(drawn, p.weight, repeats);
-    const residual = residuals(p, kind, some);
-    return Float64Array.from(names, (name) => metrics[name].compute(p, some, residual));
-  };
-  const values = evaluate(rows, REPEATS);
-  const draws = resampleByParent(p.parent, rows, options.resamples ?? 200, options.rng, evaluate);
+  const statistics = names.map((name) => metrics[name].of(p, residual));
+  const evaluate = (weight: Float64Array): Float64Array =>
+    Float64Array.from(statistics, (statistic) => statistic(weight));
+  const hasWeight = p.weight !== undefined && effectiveCount(p.weight) > 0;
+  const own = hasWeight ? Float64Array.from(p.weight!) : new Float64Array(count).fill(1);
+  const values = evaluate(own);
+  const parent = p.parent ?? Int32Array.from({ length: count }, (_, i) => i);
+  const draws = bootstrap(parent, own, options.resamples ?? RESAMPLES, options.rng, evaluate);
   return Object.fromEntries(
     names.map((name, j) => [
       name,
@@ -201,6 +169,15 @@ export function scoreField(p: Predictions, kind: FieldKind, options: ScoreOption
       ),
     ]),
   ) as FieldScore;
+}
+
+/** Some rows of all arrays. */
+function rowsOf(p: Predictions, rows: Int32Array): Predictions {
+  const some = Object.entries(p).map(([name, values]: [string, ArrayLike<string | number> | undefined]) => [
+    name,
+    values && Array.from(rows, (row) => values[row]),
+  ]);
+  return Object.fromEntries(some) as unknown as Predictions;
 }
 
 function checkPredictions(p: Predictions): void {
@@ -215,12 +192,12 @@ function checkPredictions(p: Predictions): void {
   }
 }
 
-function residuals(p: Predictions, kind: FieldKind, rows: Int32Array): Residuals {
+function residuals(p: Predictions, kind: FieldKind): Residuals {
   const unit = kind === "redshift" ? (truth: number) => 1 + truth : () => 1;
-  return Float64Array.from(rows, (row) => (p.point[row] - p.truth[row]) / unit(p.truth[row]));
+  return Float64Array.from(p.truth, (truth, i) => (p.point[i] - truth) / unit(truth));
 }
 
-/** Rows of `inProportion` per row that it is given; bootstrap draws, which scatter by more, take one. */
+/** Rows of `inProportion` per row that it is given. */
 const REPEATS = 4;
 
 /**
@@ -247,29 +224,6 @@ export function effectiveCount(weight: ArrayLike<number>): number {
   let [sum, square] = [0, 0];
   for (let i = 0; i < weight.length; i++) [sum, square] = [sum + weight[i], square + weight[i] ** 2];
   return square === 0 ? 0 : sum ** 2 / square;
-}
-
-/** Draws parents with replacement, all rows of a parent together (noise draws of one galaxy are not independent). */
-export function resampleByParent(
-  parent: Predictions["parent"],
-  rows: Int32Array,
-  resamples: number,
-  rng: Rng,
-  evaluate: (rows: Int32Array) => Float64Array,
-): Float64Array[] {
-  const groups = new Map<string | number, number[]>();
-  for (const row of rows) {
-    const key = parent?.[row] ?? row;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [row]);
-    else group.push(row);
-  }
-  const members = [...groups.values()];
-  return Array.from({ length: resamples }, () => {
-    const drawn: number[] = [];
-    for (let i = 0; i < members.length; i++) drawn.push(...members[rng.integer(members.length)]);
-    return evaluate(Int32Array.from(drawn));
-  });
 }
 
 /** An estimate with the ends of the middle 95 % of its resampled values; without any, its own. */
@@ -318,59 +272,6 @@ function countAtMost(sorted: Float64Array, limit: number): number {
   return low;
 }
 
-/** Largest distance between the empirical cdf and the diagonal (Kolmogorov-Smirnov). */
-export function ksUniform(values: ArrayLike<number>): number {
-  const sorted = Float64Array.from(values).sort();
-  let distance = 0;
-  for (let i = 0; i < sorted.length; i++) {
-    distance = Math.max(distance, (i + 1) / sorted.length - sorted[i], sorted[i] - i / sorted.length);
-  }
-  return distance;
-}
-
-/** Scatter that a few outliers don't move: 1.4826 median|e - median e|. */
-export function sigmaNmad(values: ArrayLike<number>): number {
-  const centre = median(values);
-  return 1.4826 * median(Float64Array.from(values, (value) => Math.abs(value - centre)));
-}
-
-export function median(values: ArrayLike<number>): number {
-  const work = Float64Array.from(values);
-  const half = work.length >> 1;
-  selectInPlace(work, half);
-  if (work.length % 2 === 1) return work[half];
-  let below = -Infinity;
-  for (let i = 0; i < half; i++) below = Math.max(below, work[i]);
-  return 0.5 * (below + work[half]);
-}
-
-/** Reorders `a` so that `a[k]` is its k-th smallest value, smaller ones before it (Hoare's quickselect 1961). */
-function selectInPlace(a: Float64Array, k: number): void {
-  let left = 0;
-  let right = a.length - 1;
-  while (left < right) {
-    const pivot = a[(left + right) >> 1];
-    let i = left;
-    let j = right;
-    while (i <= j) {
-      while (a[i] < pivot) i++;
-      while (a[j] > pivot) j--;
-      if (i > j) break;
-      const kept = a[i];
-      a[i++] = a[j];
-      a[j--] = kept;
-    }
-    if (k <= j) right = j;
-    else if (k >= i) left = i;
-    else return;
-  }
-}
-
 function gather(values: ArrayLike<number>, rows: Int32Array): Float64Array {
   return Float64Array.from(rows, (row) => values[row]);
-}
-
-function std(values: Float64Array): number {
-  const centre = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / values.length);
 }

@@ -3,7 +3,7 @@ import type { Arrays, Compiled, Engine, NdArray, Signature, TensorFunction } fro
 import { headOf } from "../model/heads.ts";
 import { constantsOf } from "../model/parameters.ts";
 import type { Family, Readout } from "../model/readouts.ts";
-import { encode, marginalsAt, nextConditional, queryContext, readoutsOf } from "../model/transformer.ts";
+import { encode, marginalsAt, nextConditional, queryContext, readoutsOf, stateSize } from "../model/transformer.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { emptyArrays } from "../tokens/batch.ts";
 import { contextSignature, fillContext } from "../tokens/hosts.ts";
@@ -193,7 +193,7 @@ function byReadout(families: readonly Family[], wanted: readonly number[]): Want
 
 /** Marginals of one read-out's fields for all states. */
 async function readFrom(
-  { checkpoint, graphs, size }: Parts,
+  { checkpoint, coder, graphs, size }: Parts,
   states: States,
   { family, readout, places, slots }: Wanted,
   wanted: readonly number[],
@@ -205,7 +205,7 @@ async function readFrom(
   const compiled = await graphs.get(
     `${readout.name}, ${count} answers of ${batch} galaxies`,
     ({ state, slot }) => ({
-      raw: marginalsAt(constantsOf(weights.average, layout), state as tf.Tensor2D, readout, slot as tf.Tensor1D),
+      raw: marginalsAt(coder, constantsOf(weights.average, layout), state as tf.Tensor2D, readout, slot as tf.Tensor1D),
     }),
     signature,
   );
@@ -348,10 +348,10 @@ async function runChain<R>(
 /** Compiles the network of a checkpoint as questions come. */
 export function createNetwork(engine: Engine, checkpoint: Checkpoint): Network {
   const { model } = checkpoint.config;
-  const coder = coderOf(checkpoint.config);
+  const coder = coderOf(checkpoint.config, checkpoint.templates);
   const families = readoutsOf(model, coder);
   const graphs = createGraphs(engine);
-  const parts: Parts = { checkpoint, coder, families, graphs, size: model.nLatent * model.dModel };
+  const parts: Parts = { checkpoint, coder, families, graphs, size: stateSize(model, coder) };
   let chains: Promise<unknown> = Promise.resolve();
   return {
     coder,

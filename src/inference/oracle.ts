@@ -2,14 +2,17 @@
 import type { Engine } from "../engine/contract.ts";
 import type { Reporter } from "../progress.ts";
 import { createRng } from "../random.ts";
+import { quantile, sortFinite } from "../report/statistics.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
+import type { ApertureKind } from "../survey/layout.ts";
 import type { Survey } from "../survey/survey.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
-import { predictTruths, type Question, type TruthAnswers } from "./evaluate.ts";
-import { openLibrary } from "./library.ts";
+import { predictTruths, type Question, type TruthAnswers, weightsOf } from "./evaluate.ts";
+import { checkLibraryAperture, openLibrary } from "./library.ts";
 import { createLibraryPredictor, type LibraryAnswers, type LibraryChoice } from "./library-predictor.ts";
-import { type Estimate, intervalOf, median, type Predictions, resampleByParent } from "./metrics.ts";
+import { type Estimate, intervalOf, type Predictions, RESAMPLES } from "./metrics.ts";
+import { bootstrap, meanOf } from "./weighted.ts";
 
 /** The network beside the library on some galaxies, with 95 % bootstrap intervals by parent. */
 export interface Gap {
@@ -29,7 +32,6 @@ export interface FieldGap extends Gap {
 const SIGNALS = [0, 3, 10, 30, Infinity];
 /** Fewer galaxies than this have no gap worth telling. */
 const LEAST_ROWS = 20;
-const RESAMPLES = 1000;
 
 /** Median S/N of the bands that are given and have a flux; of all bands where none is given. NaN without any. */
 function signals(question: Question, catalog: Catalog, rows: ArrayLike<number>): Float64Array {
@@ -43,34 +45,40 @@ function signals(question: Question, catalog: Catalog, rows: ArrayLike<number>):
       const at = row * n + j;
       return state[at] === State.measured || state[at] === State.nonDetection ? [value[at] / error[at]] : [];
     });
-    return ratios.length === 0 ? NaN : median(ratios);
+    return quantile(sortFinite(ratios), 0.5);
   });
 }
 
-type Both = readonly [network: Predictions, library: Predictions];
+/** Two predictors' answers on the same galaxies. */
+interface Both {
+  readonly network: Predictions;
+  readonly library: Predictions;
+  readonly parent: readonly string[];
+  readonly weight: Float32Array | undefined;
+}
 
-function gapOf([network, library]: Both, parent: readonly string[], rows: Int32Array, seed: string): Gap {
-  const compute = (some: Int32Array): Float64Array => {
-    let [own, other, difference] = [0, 0, 0];
-    for (const i of some) {
-      own += network.crps[i];
-      other += library.crps[i];
-      difference += network.negLogLik[i] - library.negLogLik[i];
-    }
-    return Float64Array.of(own / other - 1, difference / some.length);
-  };
-  const value = compute(rows);
-  const draws = resampleByParent(parent, rows, RESAMPLES, createRng(seed), compute);
+/** The gap on places `some` of both. */
+function gapOf({ network, library, parent, weight }: Both, some: Int32Array, seed: string): Gap {
+  const of = (values: (i: number) => number): Float64Array => Float64Array.from(some, values);
+  const own = meanOf(of((i) => network.crps[i]));
+  const other = meanOf(of((i) => library.crps[i]));
+  const surplus = meanOf(of((i) => network.negLogLik[i] - library.negLogLik[i]));
+  const evaluate = (drawn: Float64Array): Float64Array =>
+    Float64Array.of(own(drawn) / other(drawn) - 1, surplus(drawn));
+  const weights = of((i) => weight?.[i] ?? 1);
+  const value = evaluate(weights);
+  const parents = Array.from(some, (i) => parent[i]);
+  const draws = bootstrap(parents, weights, RESAMPLES, createRng(seed), evaluate);
   const [crps, negLogLik] = [0, 1].map((k) =>
     intervalOf(
       value[k],
       draws.map((draw) => draw[k]),
     ),
   );
-  return { rows: rows.length, crps, negLogLik };
+  return { rows: some.length, crps, negLogLik };
 }
 
-/** Gaps of every field that both answer, on the same rows. */
+/** Gaps of every field that both answer, on the same rows, weighted as their scores are. */
 export function gapsOf(
   question: Question,
   catalog: Catalog,
@@ -81,17 +89,17 @@ export function gapsOf(
   const gaps = [...network].flatMap(([name, { rows, predictions }]): [string, FieldGap][] => {
     const other = library.get(name);
     if (other === undefined || rows.length < LEAST_ROWS) return [];
-    const both: Both = [predictions, other.predictions];
     const parent = Array.from(rows, (row) => catalog.parentId[row]);
+    const both = { network: predictions, library: other.predictions, parent, weight: weightsOf(catalog, rows) };
     const signal = signals(question, catalog, rows);
     const all = Int32Array.from(rows.keys());
     const bySignal = SIGNALS.slice(1).flatMap((to, b) => {
       const from = SIGNALS[b];
       const inside = all.filter((i) => signal[i] >= from && signal[i] < to);
       if (inside.length < LEAST_ROWS) return [];
-      return [{ from, to: Math.min(to, Number.MAX_VALUE), ...gapOf(both, parent, inside, `${seed}:${name}:${from}`) }];
+      return [{ from, to: Math.min(to, Number.MAX_VALUE), ...gapOf(both, inside, `${seed}:${name}:${from}`) }];
     });
-    return [[name, { ...gapOf(both, parent, all, `${seed}:${name}`), bySignal }]];
+    return [[name, { ...gapOf(both, all, `${seed}:${name}`), bySignal }]];
   });
   return Object.fromEntries(gaps);
 }
@@ -110,20 +118,26 @@ export interface Oracle {
 
 export interface OracleRequest {
   readonly engine: Engine;
+  /** What is asked about. */
+  readonly table: string;
+  /** Also where its fluxes are of other light than the library's. */
+  readonly anyAperture?: boolean;
   /** Clean simulated galaxies: a table or a prepared folder; no oracle without it. */
   readonly library?: string;
   readonly libraryChoice?: LibraryChoice;
   readonly reporter?: Reporter;
 }
 
-/** @throws UserError for a library that can't be used. */
+/** `aperture`: of what light the fluxes asked about are. @throws UserError for a library that can't be used. */
 export async function openOracle(
-  { engine, library: path, libraryChoice, reporter }: OracleRequest,
+  { engine, table, library: path, libraryChoice, anyAperture, reporter }: OracleRequest,
   survey: Survey,
   coder: FieldCoder,
+  aperture: ApertureKind | undefined,
 ): Promise<Oracle | undefined> {
   if (path === undefined) return undefined;
   const library = await openLibrary(path, { survey, ...(reporter === undefined ? {} : { reporter }) });
+  if (anyAperture !== true) checkLibraryAperture(aperture, library, table);
   const predictor = createLibraryPredictor(engine, library, coder, libraryChoice);
   return {
     async answer(catalog, rows, question) {
@@ -136,7 +150,8 @@ export async function openOracle(
       const answers = await predictTruths(keeping, catalog, rows, { ...question, wanted });
       const { posteriors } = own!;
       const sparse = posteriors.filter(({ isSparse }) => isSparse).length / posteriors.length;
-      return { answers, library: { effectiveSize: median(posteriors.map((one) => one.effectiveSize)), sparse } };
+      const sizes = posteriors.map((one) => one.effectiveSize);
+      return { answers, library: { effectiveSize: quantile(sortFinite(sizes), 0.5), sparse } };
     },
     async close() {
       await predictor.dispose();

@@ -11,25 +11,23 @@ import { type EnsembleOptions, type EnsembleSink, planEnsemble, withEnsemble } f
 import { fieldDistribution } from "../inference/field-answer.ts";
 import { createStack, gridColumns, parseGrids, type Stack } from "../inference/grid.ts";
 import type { LibraryChoice } from "../inference/library-predictor.ts";
-import { type Answerer, createAnswerer, type MethodName } from "../inference/methods.ts";
+import { type Answerer, createAnswerer, type MethodName, vocabularyOf } from "../inference/methods.ts";
 import { writeStack } from "../inference/stack.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng, type Rng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import { outlineRows, type Reader, readRows } from "../survey/reading.ts";
 import { addReport, formatReport, type ReadReport } from "../survey/report.ts";
-import { loadSurvey } from "../survey/survey.ts";
+import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
-import { loadCheckpoint } from "../train/checkpoint.ts";
 
 export interface QueryRequest {
   readonly engine: Engine;
-  /** Checkpoint or run folder. */
-  readonly checkpoint: string;
+  /** Checkpoint or run folder; a library answers without one, in the fields of its own survey. */
+  readonly checkpoint?: string;
   /** A table or a prepared folder, or the values of one galaxy (`J0378=1.2+-0.1`). */
   readonly table?: string;
   /** How the table is to be read. */
@@ -211,6 +209,22 @@ function checkRequest({ table, values, out, samples = 0, pdf, pdfGrid, keep, ens
   if (pdf !== undefined) checkWhole("--pdf-points", pdf.points, 2);
 }
 
+/** @throws UserError where a library would have nothing to weigh its galaxies by. */
+function checkGiven(
+  table: string,
+  { match, there }: Awaited<ReturnType<typeof outlineRows>>,
+  { name, fields }: Survey,
+  isGiven: Uint8Array,
+): void {
+  const known = match?.pairs.map((pair) => pair.known) ?? there;
+  if (!isGiven.includes(1) || known.some((j) => isGiven[j] === 1)) return;
+  const given = fields.filter((_, j) => isGiven[j] === 1).map((field) => field.name);
+  const some = `${given.slice(0, 3).join(", ")}${given.length > 3 ? ", ..." : ""}`;
+  throw new UserError(
+    `${table}: none of what is given (${some}) is in it; the library is one of ${name}: expected a table of it, or --survey`,
+  );
+}
+
 /** Answers for every batch in turn, with a bar that moves; at the end it tells what reading left out. */
 async function* answerAll(
   request: QueryRequest,
@@ -244,12 +258,16 @@ async function* answerAll(
 }
 
 /** What the files of answers say of themselves. */
-function metadataOf({ checkpoint, given = "all" }: QueryRequest, { stacks, predictor }: Session): Table["metadata"] {
+function metadataOf(
+  { checkpoint, library, given = "all" }: QueryRequest,
+  { stacks, predictor }: Session,
+): Table["metadata"] {
   const grids = Array.from(
     stacks,
     ([j, { grid }]) => [`${predictor.coder.fields[j].name}_pdf_grid`, grid.text] as const,
   );
-  return { creator: "caleido query", given, checkpoint, ...Object.fromEntries(grids) };
+  const who = { ...(checkpoint === undefined ? {} : { checkpoint }), ...(library === undefined ? {} : { library }) };
+  return { creator: "caleido query", given, ...who, ...Object.fromEntries(grids) };
 }
 
 /** Writes the batches where the request wants them; returns the number of rows. */
@@ -297,8 +315,8 @@ async function writeStacks(request: QueryRequest, session: Session): Promise<voi
 export async function query(request: QueryRequest): Promise<number> {
   checkRequest(request);
   const { table, out, given = "all", samples = 0, pdf, seed = "1", reporter = silent } = request;
-  const checkpoint = loadCheckpoint(request.checkpoint);
-  const { survey } = checkpoint.config;
+  const vocabulary = await vocabularyOf(request);
+  const { survey } = vocabulary;
   const { fields } = survey;
   const wanted = parseFieldList(request.want, fields, "--want");
   const grids = parseGrids(request.pdfGrid ?? [], fields, wanted);
@@ -307,12 +325,12 @@ export async function query(request: QueryRequest): Promise<number> {
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const reader = { survey, own, options: request.reading };
   const outline = table === undefined ? undefined : await outlineRows(table, reader);
-  if (outline !== undefined && request.anyAperture !== true) {
-    checkAperture(outline.aperture, checkpoint.config.data, table!);
-  }
+  if (request.method === "library" && outline !== undefined) checkGiven(table!, outline, survey, isGiven);
+  const isSame = outline !== undefined && request.anyAperture !== true;
+  const asked = isSame ? { asked: { table: table!, aperture: outline.aperture } } : {};
   const total = outline === undefined ? 1 : outline.rowCount;
   for (const line of outline?.lines ?? []) reporter.say(line);
-  const predictor = await createAnswerer({ ...request.libraryChoice, ...request, checkpoint });
+  const predictor = await createAnswerer({ ...request.libraryChoice, ...request, ...asked, vocabulary });
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
   const bar = table === undefined ? undefined : reporter.bar("querying", total);

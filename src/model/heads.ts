@@ -26,11 +26,22 @@ export type HeadSpec =
 export type HeadName = HeadSpec["head"];
 type SpecOf<N extends HeadName> = Extract<HeadSpec, { head: N }>;
 
+/** What is thought of B galaxies' answers before the network speaks: M fields of one head. */
+export interface Hint {
+  /** [B, M] Encoded value, and how far from it one may be. */
+  readonly centre: tf.Tensor;
+  readonly spread: tf.Tensor;
+  /** [B, classes] Shares of a category's classes. */
+  readonly share: tf.Tensor;
+}
+
 /** An output distribution: a row of the table below. `raw` has `width` numbers per answer. */
 export interface Head<S extends HeadSpec = HeadSpec> {
   width(spec: S): number;
   /** Start of the output bias, [width]. */
   initialBias(spec: S): number[];
+  /** Raw outputs [B, M, width] of a network that says how its answers differ from a hint. */
+  lean(raw: tf.Tensor3D, hint: Hint, spec: S): tf.Tensor3D;
   /** -ln p(target) [M] of raw outputs [M, width]. */
   negLogLik(raw: tf.Tensor2D, targets: HeadTargets, spec: S): tf.Tensor1D;
   /** The distributions that raw outputs [rowCount * width] stand for, one per row. */
@@ -52,6 +63,11 @@ const mixture: Head<SpecOf<"mixture">> = {
     ...Array.from({ length: k }, (_, i) => (k === 1 ? 0 : -1.5 + (3 * i) / (k - 1))),
     ...Array.from({ length: k }, () => -0.5),
   ],
+  lean(raw, { centre, spread }) {
+    const [logits, means, logSigma] = tf.split(raw, 3, 2); // [B, M, K] each
+    const [place, unit] = [tf.expandDims(centre, 2), tf.expandDims(spread, 2)]; // [B, M, 1]
+    return tf.concat([logits, tf.add(tf.mul(means, unit), place), tf.add(logSigma, tf.log(unit))], 2) as tf.Tensor3D;
+  },
   negLogLik(raw, { value, sigma, isUpperLimit, curve }, { components: k }) {
     const [logits, means, logSigma] = tf.split(raw, [k, k, k], 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
     const width = tf.exp(tf.clipByValue(logSigma, ...LOG_SIGMA)); // [M, K]
@@ -109,6 +125,7 @@ const histogram: Head<SpecOf<"histogram">> = {
       const middle = 0.5 * (edges[b] + edges[b + 1]);
       return -0.5 * middle * middle + Math.log(edges[b + 1] - edges[b]); // a standard Gaussian
     }),
+  lean: (raw) => raw,
   negLogLik(raw, { value, sigma, isUpperLimit }, { edges }) {
     const n = edges.length - 1;
     const width = Float32Array.from({ length: n }, (_, b) => edges[b + 1] - edges[b]);
@@ -152,10 +169,14 @@ function shareBelow(u: tf.Tensor, widthInErrors: tf.Tensor): tf.Tensor {
   return tf.clipByValue(tf.div(tf.sub(from, to), widthInErrors), 0, 1);
 }
 
+/** Share of a class that none of the likely galaxies is of. */
+const RARE = 0.003;
+
 /** Classes by softmax. An error or a limit means nothing for a class. */
 const category: Head<SpecOf<"category">> = {
   width: ({ classes }) => classes,
   initialBias: ({ classes }) => Array.from({ length: classes }, () => 0),
+  lean: (raw, { share }) => tf.add<tf.Tensor3D>(raw, tf.expandDims(tf.log(tf.add(share, RARE)), 1)),
   negLogLik(raw, { value }, { classes }) {
     const index = tf.cast(tf.clipByValue(tf.round(value), 0, classes - 1), "int32"); // [M]
     const isTarget = tf.cast(tf.oneHot(index, classes), "float32"); // [M, K]

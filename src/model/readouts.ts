@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ScalarKind } from "../survey/field.ts";
 import type { Vocabulary } from "../survey/vocabulary.ts";
 import type { HeadSpec } from "./heads.ts";
+import type { FluxScale, Templates } from "./templates.ts";
 
 /** How answers of one kind of field are distributed: a recipe's `model.heads`. Categories have their own. */
 export const headChoiceSchema = z.discriminatedUnion("head", [
@@ -34,6 +35,10 @@ export interface NetworkVocabulary extends Vocabulary {
   /** [band] How often the vocabulary had grown when the band came: see `neighbourWeights`. */
   readonly bandGeneration: readonly number[];
   encode(j: number, x: number, scale: number): number;
+  /** What undoes the encoding of bands altogether. */
+  readonly fluxScale: FluxScale;
+  /** Clean galaxies that the network carries; absent: it has none. */
+  readonly templates?: Templates;
 }
 
 /** Bands are read from a narrow mix of the state, everything else from the whole of it. */

@@ -97,7 +97,7 @@ function contrasts(
   });
 }
 
-interface Given {
+export interface Given {
   readonly value: tf.Tensor2D;
   readonly sigma: tf.Tensor2D;
   /** ln(sigma + 0.01) + 1.5 */
@@ -127,7 +127,12 @@ const sideBySide = (features: readonly tf.Tensor2D[]): tf.Tensor2D =>
   tf.reshape(tf.stack([...features], 2), [features[0].shape[0], features[0].shape[1] * features.length]);
 
 /** The given bands, with the learned zero-points and noise factors of calibrated rows, to first order (exact for bright sources). */
-function givenBands({ groups }: NetworkVocabulary, params: Tensors, batch: Tensors, isCalibrated: boolean): Given {
+export function givenBands(
+  { groups }: NetworkVocabulary,
+  params: Tensors,
+  batch: Tensors,
+  isCalibrated: boolean,
+): Given {
   const of = (x: tf.Tensor): tf.Tensor2D => pickColumns(x as tf.Tensor2D, groups.band);
   const [value, sigma, state] = [of(batch.value), of(batch.sigma), of(batch.state)]; // [B, band] each
   if (!isCalibrated) return { value, sigma, doubt: of(batch.doubt), state };

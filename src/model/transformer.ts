@@ -15,6 +15,7 @@ import {
   type Readout,
 } from "./readouts.ts";
 import { classCount, classesOf, stems } from "./stems.ts";
+import { hintOf, recall, recallSize } from "./templates.ts";
 
 const size = (most: number): z.ZodInt => z.int().positive().max(most);
 
@@ -42,6 +43,12 @@ export const modelSchema = z
     nMemory: size(1024).default(4).describe("tokens in which ordered queries see the context"),
     nQueryLayer: size(256).default(1).describe("layers over ordered queries"),
     nComponent: size(256).default(8).describe("Gaussians of an answer's distribution"),
+    nTemplate: z
+      .int()
+      .min(0)
+      .max(65536)
+      .default(0)
+      .describe("clean simulated galaxies that every question is fitted with; 0: none"),
     heads: z
       .partialRecord(z.enum(scalarKinds), headChoiceSchema)
       .default({})
@@ -82,8 +89,8 @@ function layerSpecs(name: string, size: number, hidden: number, depth: number, h
   ];
 }
 
-function readoutSpecs(config: ModelConfig, { name, part, spec, members }: Readout): ParameterSpec[] {
-  const from = part === "band" ? config.bandRank : config.nLatent * config.dModel;
+function readoutSpecs(config: ModelConfig, { name, part, spec, members }: Readout, state: number): ParameterSpec[] {
+  const from = part === "band" ? config.bandRank : state;
   const width = headOf(spec).width(spec);
   const bias = headOf(spec).initialBias(spec);
   return [
@@ -92,21 +99,27 @@ function readoutSpecs(config: ModelConfig, { name, part, spec, members }: Readou
   ];
 }
 
+/** Numbers of the state of knowledge about a galaxy: see `encode`. */
+export const stateSize = ({ nLatent, dModel }: ModelConfig, vocabulary: NetworkVocabulary): number =>
+  nLatent * dModel + recallSize(vocabulary);
+
 /** Every parameter, in a fixed order, with the names that are written to disk. */
 export function parameterSpecs(config: ModelConfig, vocabulary: NetworkVocabulary): ParameterSpec[] {
   const { dModel: d, dQuery: q, nLatent, nMemory } = config;
   const nField = vocabulary.fields.length;
   const families = readoutsOf(config, vocabulary);
-  const state = nLatent * d;
+  const nRecall = recallSize(vocabulary);
+  const state = stateSize(config, vocabulary);
   const layers = (name: string, count: number, size: number, hidden: number, hasAttention: boolean): ParameterSpec[] =>
     Array.from({ length: count }, (_, l) => layerSpecs(`${name}${l}`, size, hidden, count, hasAttention)).flat();
   const classes = classCount(vocabulary);
   return [
     ...modalitiesOf(vocabulary).flatMap((name) => stems[name].specs(config, vocabulary)),
+    ...(nRecall === 0 ? [] : [matrix("embed.template", nRecall, nLatent * d)]),
     ...layers("layer", config.nLayer, d, config.nHidden, nLatent > 1),
     matrix("head.band.mix", state, config.bandRank, Math.SQRT2),
     table("head.band.mixBias", [config.bandRank]),
-    ...families.flatMap(({ readouts }) => readouts.flatMap((one) => readoutSpecs(config, one))),
+    ...families.flatMap(({ readouts }) => readouts.flatMap((one) => readoutSpecs(config, one, state))),
     table("query.field", [nField, q], 1),
     ...families.map(({ suffix, spec }) => matrix(`query.marginal${suffix}`, headOf(spec).width(spec), q, 0.5)),
     matrix("query.state", state, q),
@@ -166,8 +179,8 @@ function feedForward(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
 }
 
 /**
- * The state of knowledge about each galaxy, [B, nLatent * d]: every kind of evidence adds to the latent tokens, then a
- * pre-norm transformer runs over them.
+ * The state of knowledge about each galaxy, [B, nLatent * d + what the templates say]: every kind of evidence adds to the
+ * latent tokens, then a pre-norm transformer runs over them.
  */
 export function encode(
   config: ModelConfig,
@@ -180,14 +193,18 @@ export function encode(
   const [first, ...others] = modalitiesOf(vocabulary).map((name) =>
     stems[name].encode(config, vocabulary, params, batch, hasCalibration),
   ); // [B, J d] each
-  const evidence = others.reduce((sum, more) => tf.add(sum, more), first);
+  const { templates } = vocabulary;
+  const recalled = templates === undefined ? [] : [recall(vocabulary, templates, params, batch, hasCalibration)];
+  const fits = recalled.map((said) => linear(said, params["embed.template"]) as tf.Tensor2D); // [B, J d]
+  const evidence = [...others, ...fits].reduce((sum, more) => tf.add(sum, more), first);
   const b = evidence.shape[0];
   let x: tf.Tensor = tf.reshape(evidence, [b, nLatent, dModel]); // [B, J, d]
   for (let l = 0; l < config.nLayer; l++) {
     if (nLatent > 1) x = tf.add(x, attend(config.nHead, x, params, `layer${l}.attention`)); // [B, J, d]
     x = tf.add(x, feedForward(x, params, `layer${l}.mlp`)); // [B, J, d]
   }
-  return normalise(tf.reshape(x, [b, nLatent * dModel])) as tf.Tensor2D; // [B, J d]
+  const state = normalise(tf.reshape(x, [b, nLatent * dModel])) as tf.Tensor2D; // [B, J d]
+  return recalled.length === 0 ? state : (tf.concat([state, ...recalled], 1) as tf.Tensor2D);
 }
 
 /** What a part's answers are read from: properties from the whole state, bands from a narrower mix of it. [B, from] */
@@ -199,21 +216,49 @@ function sourceOf(params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor2D 
 const widthOf = ({ spec }: Pick<Readout, "spec">): number => headOf(spec).width(spec);
 
 /** Masked objective: raw marginals of all fields of a read-out, [B, members, width]. */
-export function marginals(params: Tensors, state: tf.Tensor2D, readout: Readout): tf.Tensor3D {
+export function marginals(
+  vocabulary: NetworkVocabulary,
+  params: Tensors,
+  state: tf.Tensor2D,
+  readout: Readout,
+): tf.Tensor3D {
   const from = sourceOf(params, state, readout.part);
   const raw = linear(from, params[`head.${readout.name}.out`], params[`head.${readout.name}.bias`]); // [B, members * width]
-  return tf.reshape(raw, [state.shape[0], readout.members.length, widthOf(readout)]);
+  const shaped = tf.reshape<tf.Rank.R3>(raw, [state.shape[0], readout.members.length, widthOf(readout)]);
+  return leaning(vocabulary, state, readout, shaped);
+}
+
+/** Raw marginals [B, n, width] of a read-out's fields, or of those in its places `slots` [n], and what the templates think. */
+function leaning(
+  vocabulary: NetworkVocabulary,
+  state: tf.Tensor2D,
+  { spec, members }: Readout,
+  raw: tf.Tensor3D,
+  slots?: tf.Tensor1D,
+): tf.Tensor3D {
+  const { templates } = vocabulary;
+  if (templates === undefined) return raw;
+  const hint = hintOf(vocabulary, templates, state, members);
+  const pick = (x: tf.Tensor): tf.Tensor => (slots === undefined ? x : tf.gather(x, slots, 1));
+  return headOf(spec).lean(raw, { ...hint, centre: pick(hint.centre), spread: pick(hint.spread) }, spec);
 }
 
 /** Raw marginals of chosen fields of a read-out: `slots` [n] int32 are their places among its members. [B, n, width] */
-export function marginalsAt(params: Tensors, state: tf.Tensor2D, readout: Readout, slots: tf.Tensor1D): tf.Tensor3D {
+export function marginalsAt(
+  vocabulary: NetworkVocabulary,
+  params: Tensors,
+  state: tf.Tensor2D,
+  readout: Readout,
+  slots: tf.Tensor1D,
+): tf.Tensor3D {
   const width = widthOf(readout);
   const from = sourceOf(params, state, readout.part);
   const size = from.shape[1];
   const [b, n] = [state.shape[0], slots.shape[0]];
   const out = tf.gather(tf.reshape(params[`head.${readout.name}.out`], [size, -1, width]), slots, 1); // [from, n, width]
   const bias = tf.gather(tf.reshape(params[`head.${readout.name}.bias`], [-1, width]), slots, 0); // [n, width]
-  return tf.reshape(linear(from, tf.reshape(out, [size, n * width]), tf.reshape(bias, [n * width])), [b, n, width]);
+  const raw = linear(from, tf.reshape(out, [size, n * width]), tf.reshape(bias, [n * width]));
+  return leaning(vocabulary, state, readout, tf.reshape(raw, [b, n, width]), slots);
 }
 
 /** What an ordered query knows besides the values before it: its galaxy, and a look at the state. */

@@ -4,7 +4,7 @@ import { createRng, type Rng } from "../random.ts";
 import type { Survey } from "../survey/survey.ts";
 import { ewLabels } from "./lines.ts";
 import { drawKind, drawWideKind, type Kind } from "./kinds.ts";
-import { choosePointing, type CleanRow, createObserver, type Observer, observe } from "./observer.ts";
+import { choosePointing, createObserver, objectOf, type Observer, observe } from "./observer.ts";
 import type { SimulationOptions } from "./options.ts";
 import { createPassbands, FLUX_UNIT, magnitudeOfFlux } from "./passband.ts";
 import { drawGalaxy, drawRedshift, type Galaxy } from "./population.ts";
@@ -237,10 +237,8 @@ function rowsOf({ observer, options }: Simulation, parent: Parent, parentId: str
   // a stream of its own: the same galaxies however they are observed
   const noise = createRng(`${parentId}:noise`);
   const pointing = choosePointing(observer, noise);
-  const row: CleanRow =
-    parent.kind === "galaxy"
-      ? { flux: fluxes, redshift: labels[0], logMass: labels[1], logSfr: labels[LABELS.indexOf("LOGSFR")] }
-      : { flux: fluxes, isPoint: true };
+  const [redshift, logMass] = labels;
+  const row = objectOf(parent.kind, fluxes, { redshift, logMass, logSfr: labels[LABELS.indexOf("LOGSFR")] });
   return Array.from({ length: options.draws }, (_, draw) => {
     const observation = observe(observer, row, noise, pointing);
     return { objectId: `${parentId}-${draw}`, observation, ...known };

@@ -7,8 +7,8 @@ import type { SimulationOptions } from "./options.ts";
 export interface Disturbance {
   /** Before the light is collected: a neighbour's light, filters off their wavelength, spectra that no model has. */
   beforeNoise(flux: Float64Array, redshift: number, rng: Rng): void;
-  /** Factors of flat field and background that change smoothly with wavelength, and of each band's own. */
-  factors(rng: Rng): Float64Array;
+  /** Writes the factors of flat field and background that change smoothly with wavelength, and of each band's own. */
+  factors(into: Float64Array, rng: Rng): void;
   /** After it: the sky that was not the sky, a cosmic ray, a ghost; `sky` is the noise of one sigma. */
   afterNoise(flux: Float64Array, sky: Float64Array, rng: Rng): void;
 }
@@ -64,12 +64,14 @@ export function createDisturbance(bands: readonly ObservedBand[], options: Simul
   const floor = all * options.noiseScale * options.calibrationFloor;
   const skySize = all * options.skyError;
   const models = LENGTHS.map((length) => (modelError.smooth > 0 ? smoothFactor(pivots, length) : []));
+  // room to work in
+  const [undisturbed, logs] = [new Float64Array(pivots.length), new Float64Array(pivots.length)];
   const shares = [all > 0 ? blends.share : 0, all > 0 ? outliers : 0];
 
   const shift = (flux: Float64Array, rng: Rng): void => {
     const common = Math.sqrt(SHARED_DRIFT) * rng.normal();
     const own = Math.sqrt(1 - SHARED_DRIFT);
-    const undisturbed = flux.slice();
+    undisturbed.set(flux);
     for (const [j, left, right, step] of slopes) {
       const change = (drift * (common + own * rng.normal()) * (undisturbed[right] - undisturbed[left])) / step;
       if (!Number.isNaN(change)) flux[j] += change;
@@ -87,7 +89,7 @@ export function createDisturbance(bands: readonly ObservedBand[], options: Simul
   return {
     beforeNoise(flux, redshift, rng) {
       if (all > 0 && modelError.smooth + modelError.scatter > 0) {
-        const logs = new Float64Array(flux.length);
+        logs.fill(0);
         const length = (1 + redshift) * between(MODEL_LENGTHS, rng.uniform());
         const which = Math.max(0, Math.min(models.length - 1, Math.round(Math.log2(length / LENGTHS[0]))));
         addSmooth(logs, models[which], all * modelError.smooth * Math.abs(rng.normal()), rng);
@@ -98,13 +100,12 @@ export function createDisturbance(bands: readonly ObservedBand[], options: Simul
       if (rng.uniform() < shares[0]) blend(flux, rng);
       if (drift > 0) shift(flux, rng);
     },
-    factors(rng) {
-      const logs = new Float64Array(pivots.length);
-      if (smoothSize > 0) addSmooth(logs, smooth, smoothSize, rng);
-      for (let j = 0; j < logs.length; j++) {
-        logs[j] = Math.exp(logs[j]) * (floor > 0 ? 1 + floor * rng.normal() : 1);
+    factors(into, rng) {
+      into.fill(0);
+      if (smoothSize > 0) addSmooth(into, smooth, smoothSize, rng);
+      for (let j = 0; j < into.length; j++) {
+        into[j] = Math.exp(into[j]) * (floor > 0 ? 1 + floor * rng.normal() : 1);
       }
-      return logs;
     },
     afterNoise(flux, sky, rng) {
       const common = Math.sqrt(SHARED_SKY) * rng.normal();

@@ -77,7 +77,8 @@ export function observedBands(survey: Survey, pivots: readonly number[], options
  * At the true flux that is the noise; at the measured one it is what a catalogue says.
  */
 export function sigmaOf(sky: number, gain: number, flux: number, floor = 0): number {
-  return Math.sqrt(sky * sky + Math.max(flux, 0) / gain + (floor * flux) ** 2);
+  const relative = floor * flux;
+  return Math.sqrt(sky * sky + Math.max(flux, 0) / gain + relative * relative);
 }
 
 /** Poisson deviate of a small mean (Knuth 1969, The Art of Computer Programming 2, section 3.4.1). */

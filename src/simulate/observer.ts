@@ -6,14 +6,29 @@ import { luminosityDistance } from "./cosmology.ts";
 import { createDisturbance, type Disturbance } from "./disturb.ts";
 import { createExtinction, type Extinction } from "./extinction.ts";
 import { drawFlux, entry, type ObservedBand, observedBands, sigmaOf } from "./instrument.ts";
+import type { Kind } from "./kinds.ts";
 import { codeOf, createLosses, type Losses } from "./missing.ts";
 import type { SimulationOptions } from "./options.ts";
 import { FLUX_UNIT, magnitudeOfFlux, type Passband } from "./passband.ts";
 import { drawPointing, type Pointing, sharedPointings } from "./pointing.ts";
 
-/** A survey's eyes: what turns an object as it is into a row of a catalogue. Holds no state: randomness is an argument. */
+/** Numbers of one observation, per band: written before they are read, so that nothing is kept between two. */
+interface Scratch {
+  readonly light: Float64Array;
+  readonly factors: Float64Array;
+  readonly sky: Float64Array;
+  readonly counted: Float64Array;
+  readonly sigmas: Float64Array;
+}
+
+/**
+ * A survey's eyes: what turns an object as it is into a row of a catalogue. Holds no state but room to work in: randomness
+ * is an argument.
+ */
 export interface Observer {
   readonly bands: readonly ObservedBand[];
+  /** Places of the bands whose instruments have layers. */
+  readonly layered: readonly number[];
   /** Names of the survey's tiles. */
   readonly tiles: readonly string[];
   readonly options: SimulationOptions;
@@ -28,6 +43,7 @@ export interface Observer {
   readonly reference: number;
   /** Pointings that all objects share; none where every row has its own. */
   readonly pointings: readonly Pointing[];
+  readonly scratch: Scratch;
 }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];
@@ -41,8 +57,11 @@ export function createObserver(survey: Survey, passbands: readonly Passband[], o
     options,
   );
   const losses = createLosses(bands, options, tiles.length);
+  const layered = bands.flatMap(({ collector }, j) => (collector?.layers === undefined ? [] : [j]));
+  const room = (): Float64Array => new Float64Array(bands.length);
   return {
     bands,
+    layered,
     tiles,
     options,
     losses,
@@ -59,7 +78,8 @@ export function createObserver(survey: Survey, passbands: readonly Passband[], o
       0,
       bands.findIndex(({ name }) => name === options.selection.band),
     ),
-    pointings: sharedPointings({ bands, tiles, options, losses }),
+    pointings: sharedPointings({ bands, layered, tiles, options, losses }),
+    scratch: { light: room(), factors: room(), sky: room(), counted: room(), sigmas: room() },
   };
 }
 
@@ -77,6 +97,15 @@ export interface CleanRow {
   readonly isBehindDust?: boolean;
   /** Further 1 sigma error of the fluxes (observed spectra), which is in them already. [nBand] */
   readonly error?: Float64Array;
+}
+
+/** An object of a kind, whose labels are known: of point sources they do not matter to how they look. */
+export function objectOf(
+  kind: Kind,
+  flux: Float64Array,
+  { redshift, logMass, logSfr }: Pick<CleanRow, "redshift" | "logMass" | "logSfr">,
+): CleanRow {
+  return kind === "galaxy" ? { flux, redshift, logMass, logSfr } : { flux, isPoint: true };
 }
 
 /** A row of a catalogue; arrays have one entry per band. */
@@ -125,12 +154,13 @@ const nonDetections = {
   missing: undefined,
 } satisfies Record<SimulationOptions["nonDetections"], number | undefined>;
 
-/** What reaches the telescope [nBand]: blends, filters and dust as they are, corrected for dust where catalogues are. */
-function arriving({ disturbance, extinction, options }: Observer, row: CleanRow, pointing: Pointing, rng: Rng) {
-  const flux = row.flux.slice();
-  disturbance.beforeNoise(flux, Math.max(0, row.redshift ?? 0), rng);
-  if (row.isBehindDust !== true) extinction.dim(flux, pointing.ebv);
-  return { flux, correct: row.isBehindDust !== true && options.foreground.correct };
+/** What reaches the telescope [nBand]: blends, filters and dust as they are. */
+function arriving(observer: Observer, row: CleanRow, pointing: Pointing, rng: Rng): Float64Array {
+  const { light } = observer.scratch;
+  light.set(row.flux);
+  observer.disturbance.beforeNoise(light, Math.max(0, row.redshift ?? 0), rng);
+  if (row.isBehindDust !== true) observer.extinction.dim(light, pointing.ebv);
+  return light;
 }
 
 /** The pointing for all draws of one object, of those that are shared; undefined: every draw has its own. */
@@ -163,6 +193,7 @@ export function observe(
   pointing: Pointing = drawPointing(observer, rng),
 ): Observation {
   const { bands, options, disturbance, errorFloor } = observer;
+  const { factors, sky, counted, sigmas } = observer.scratch;
   const { parts, tile } = pointing;
   const flux = new Float32Array(bands.length).fill(Number.NaN);
   const error = new Float32Array(bands.length).fill(Number.NaN);
@@ -175,15 +206,13 @@ export function observe(
   observer.losses.draw(pointing, rng, cause);
   const inside = apertureFactors(observer, row, tile, rng);
   const light = arriving(observer, row, pointing, rng);
-  const factors = disturbance.factors(rng);
-  const sky = new Float64Array(bands.length);
-  const counted = new Float64Array(bands.length).fill(Number.NaN);
-  const sigmas = new Float64Array(bands.length);
+  disturbance.factors(factors, rng);
+  for (const values of [counted, sigmas]) values.fill(Number.NaN);
   for (let j = 0; j < bands.length; j++) {
     sky[j] = entry(bands[j].sky, Math.max(0, parts[j]));
     if (options.depthScatter > 0) sky[j] *= Math.exp(options.depthScatter * rng.normal());
     if (cause[j] > 0) continue;
-    const photons = drawFlux(sky[j], entry(bands[j].gain, parts[j]), light.flux[j] * (inside?.[j] ?? 1), rng);
+    const photons = drawFlux(sky[j], entry(bands[j].gain, parts[j]), light[j] * (inside?.[j] ?? 1), rng);
     counted[j] = photons * factors[j] * pointing.zeroPoints[j];
   }
   disturbance.afterNoise(counted, sky, rng);
@@ -192,8 +221,10 @@ export function observe(
     const stated = sigmaOf(sky[j], entry(bands[j].gain, parts[j]), counted[j], errorFloor);
     sigmas[j] = row.error === undefined ? stated : Math.hypot(stated, row.error[j] * (inside?.[j] ?? 1));
   }
-  if (light.correct) for (const values of [counted, sigmas]) observer.extinction.correct(values, pointing.mapped);
-  const isKnown = row.isBehindDust !== true && !options.foreground.correct;
+  const isDusty = row.isBehindDust !== true;
+  if (isDusty && options.foreground.correct)
+    for (const values of [counted, sigmas]) observer.extinction.correct(values, pointing.mapped);
+  const isKnown = isDusty && !options.foreground.correct;
   const ebv = isKnown ? pointing.mapped : Number.NaN;
   const ebvError = isKnown ? pointing.mapped * options.foreground.mapError || Number.NaN : Number.NaN;
   const observation: Observation = { flux, error, state, cause, tile: pointing.name, ebv, ebvError };

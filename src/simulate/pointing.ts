@@ -25,6 +25,8 @@ const PER_MAG = 0.4 * Math.LN10;
 /** What pointings are drawn with. */
 export interface PointingSetup {
   readonly bands: readonly ObservedBand[];
+  /** Places of the bands whose instruments have layers. */
+  readonly layered: readonly number[];
   /** Names of the survey's tiles. */
   readonly tiles: readonly string[];
   readonly options: SimulationOptions;
@@ -32,12 +34,11 @@ export interface PointingSetup {
 }
 
 /** The tile, or the layer of each instrument that has layers: the same for all bands of an instrument. */
-function drawParts({ bands, options }: PointingSetup, tile: number, rng: Rng): Int16Array {
+function drawParts({ bands, layered, options }: PointingSetup, tile: number, rng: Rng): Int16Array {
   const u = rng.uniform();
   const parts = new Int16Array(bands.length).fill(tile);
-  for (let j = 0; j < bands.length; j++) {
-    const layers = bands[j].collector?.layers;
-    if (layers === undefined) continue;
+  for (const j of layered) {
+    const layers = bands[j].collector?.layers ?? [];
     const total = layers.reduce((sum, { share }) => sum + share, 0);
     const scale = (options.uvCoverage ?? total) / total;
     let covered = 0;

@@ -2,6 +2,7 @@ import type { Column, Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
 import { apertureKind } from "./aperture.ts";
 import { MECHANISMS } from "./missing.ts";
+import { filtersName } from "./observation.ts";
 import type { Observer, Observation } from "./observer.ts";
 
 /** Rows of a simulated table, before they become columns. */
@@ -129,5 +130,10 @@ export function tableOf(
   const kinds = rows.map((row) => row.category ?? "");
   columns.push(textColumn("CLASS", kinds), ...lossColumns(observations));
   const light = observations.length > 0 ? apertureKind(observer.options.aperture) : "total";
-  return { rowCount: rows.length, columns, metadata: { survey: survey.name, ...(isWhole ? { aperture: light } : {}) } };
+  const metadata = {
+    survey: survey.name,
+    ...(isWhole ? { aperture: light } : {}),
+    ...(cleans.length > 0 ? { filters: filtersName(observer.options) } : {}),
+  };
+  return { rowCount: rows.length, columns, metadata };
 }

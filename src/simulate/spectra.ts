@@ -1,6 +1,7 @@
 import type { Table } from "../io/table.ts";
 import { createRng, type Rng } from "../random.ts";
 import { State } from "../survey/field.ts";
+import { OBSERVED } from "../survey/made.ts";
 import { formatSources, SOURCES } from "../survey/sources.ts";
 import type { Survey } from "../survey/survey.ts";
 import { UserError } from "../errors.ts";
@@ -321,7 +322,7 @@ export async function* simulateFromSpectra(
         // a fibre's light is part of the galaxy's, unless it was scaled to the total
         const isWhole = pipeline.options.observed.rescale !== undefined;
         const table = tableOf(rows, pipeline.observer, pipeline.survey, pipeline.labelNames, isWhole);
-        yield { ...table, metadata: { ...table.metadata, [SOURCES]: pipeline.sources } };
+        yield { ...table, metadata: { ...table.metadata, [SOURCES]: pipeline.sources, spectra: OBSERVED } };
       }
     }
     tally.files += 1;

@@ -15,16 +15,20 @@ export async function apertureOf(
   return (manifest ?? (await outlineTable(path, survey, reading))).aperture;
 }
 
-/** @throws UserError for fluxes of other light than a network was trained on, where both are known. */
+/**
+ * `whose`: what says what is expected, e.g. "as the network was trained on".
+ * @throws UserError for fluxes of other light than those of `tables`, where both are known.
+ */
 export function checkAperture(
   asked: ApertureKind | undefined,
-  trainedOn: readonly { readonly aperture?: ApertureKind | undefined }[],
+  tables: readonly { readonly aperture?: ApertureKind | undefined }[],
   path: string,
+  whose = "as the network was trained on",
 ): void {
-  const known = trainedOn.flatMap(({ aperture }) => aperture ?? []);
-  if (asked === undefined || known.length < trainedOn.length || known.length === 0 || known.includes(asked)) return;
+  const known = tables.flatMap(({ aperture }) => aperture ?? []);
+  if (asked === undefined || known.length < tables.length || known.length === 0 || known.includes(asked)) return;
   throw new UserError(
-    `${path}: ${asked} fluxes, expected ${[...new Set(known)].join(" or ")} ones as the network was trained on; ` +
+    `${path}: ${asked} fluxes, expected ${[...new Set(known)].join(" or ")} ones ${whose}; ` +
       `--any-aperture asks all the same`,
   );
 }

@@ -301,6 +301,7 @@ export const cleanLayout: Layout = {
   ...ownLayout,
   name: "clean",
   title: "simulated fluxes without noise: true_<BAND>",
+  aperture: "total",
   bands: [{ value: "true_{FIELD}", errorKind: "none", aliases: {}, flags: [] }],
   // no dust is in front of them: that of noisy fluxes beside is not theirs
   properties: { EBV: { ...reddening, value: "true_EBV" } },

@@ -6,6 +6,7 @@ import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { isHats } from "../io/hats.ts";
 import { apertureSchema, cleanLayout, ownLayout } from "./layout.ts";
+import { madeSchema } from "./made.ts";
 import { type CatalogBatch, readCatalog } from "./read.ts";
 import { splitNames, type SplitName } from "./split.ts";
 import type { Survey } from "./survey.ts";
@@ -32,6 +33,8 @@ const manifestSchema = z.object({
       rows: count,
       /** Who measured each property that it has, where that is known. */
       labels: z.record(z.string(), z.string()).default({}),
+      /** What it says of fluxes without noise. */
+      made: madeSchema.default({}),
     }),
   ),
   split: z.object({ by: z.enum(["parent", "tile"]), seed: z.int(), tiles: count, heldOutTiles: z.array(z.string()) }),

@@ -10,6 +10,7 @@ import { readField, readFlags, type Usage } from "./cells.ts";
 import { templateColumns } from "./find.ts";
 import { type ApertureKind, apertureSchema, noMagnitudeOf } from "./layout.ts";
 import { limitRates } from "./limits.ts";
+import { type Made, madeOf } from "./made.ts";
 import { addReport, countReason, createReport, formatReport, shortList } from "./report.ts";
 import type { ReadReport } from "./report.ts";
 import type { Survey } from "./survey.ts";
@@ -283,6 +284,8 @@ export interface TableOutline {
   readonly rowCount: number | undefined;
   /** Of what light its fluxes are: as the layout says, or simulations of themselves. */
   readonly aperture: ApertureKind | undefined;
+  /** What it says of fluxes without noise, where it has them. */
+  readonly made: Made;
 }
 
 /** What a simulated table says of its fluxes. */
@@ -296,7 +299,8 @@ export async function outlineTable(path: string, survey: Survey, options: Catalo
   try {
     const { schema, rowCount, metadata } = source;
     const binding = bindLayout(source.path, schema, survey, options, metadata);
-    return { path: source.path, binding, rowCount, aperture: binding.layout.aperture ?? statedAperture(source) };
+    const aperture = binding.layout.aperture ?? statedAperture(source);
+    return { path: source.path, binding, rowCount, aperture, made: madeOf(metadata) };
   } finally {
     await source.close();
   }

@@ -99,11 +99,11 @@ function fillTruth(arrays: Arrays, b: number, coder: FieldCoder, evidence: Evide
   return asked;
 }
 
-/** Rows, wherever they are: in memory or on disk. */
+/** Rows, wherever they are: in memory, on disk, or observed when they are asked for. */
 export interface RowStore {
   readonly rowCount: number;
-  /** Where row `row` is found, until the next call. */
-  at(row: number): { readonly catalog: Catalog; readonly row: number };
+  /** Where row `row` is found, until the next call; what is random about it comes from `rng`. */
+  at(row: number, rng: Rng): { readonly catalog: Catalog; readonly row: number };
 }
 
 export function catalogStore(catalog: Catalog): RowStore {
@@ -163,7 +163,7 @@ export function drawBatch(
     const isFull = b < shape.nFull && withLabels.length > 0;
     const { store, rows, labelled, isCalibrated } = pickSource(isFull ? withLabels : sources, rng);
     const pool = isFull ? labelled : rows;
-    const { catalog, row } = store.at(pool[rng.integer(pool.length)]);
+    const { catalog, row } = store.at(pool[rng.integer(pool.length)], rng);
     drawContext(coder, catalog, row, config, isFull, rng, isContext);
     const scale = fillContext(arrays, b, coder, { catalog, row, isContext });
     const asked = fillTruth(arrays, b, coder, { catalog, row, isContext, scale });

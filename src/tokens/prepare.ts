@@ -309,12 +309,13 @@ async function prepareLocked(
     caleidoVersion: version,
     survey: request.survey,
     fields: survey.fields.map(({ name }) => name),
-    sources: sources.map(({ path, binding }, i) => ({
+    sources: sources.map(({ path, binding, made }, i) => ({
       path,
       sha256: hashes[i],
       layout: binding.layout.name,
       rows: rows[i],
       labels: binding.sources,
+      made,
     })),
     split,
     rowsPerShard,

@@ -61,7 +61,7 @@ export function transformOf(field: Field): Transform {
 /** Softness of equivalent widths [Angstrom]: about the smallest EW(Halpha) that narrow bands can tell from zero. */
 const EW_SOFTNESS = 2;
 /** Softness of a flux in units of the scale: colours bluer or redder than 1 : 20 become linear. */
-const RELATIVE_SOFTNESS = 0.1;
+export const RELATIVE_SOFTNESS = 0.1;
 /** Softness of a flux in units of the survey's 1 sigma depth: keeps noise Gaussian in the transformed space. */
 const DEPTH_SOFTNESS = 2;
 

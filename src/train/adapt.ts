@@ -1,4 +1,8 @@
 import { z } from "zod";
+import type { SubsetConfig } from "../tokens/subset.ts";
+import type { CheckpointConfig } from "./config.ts";
+import type { Phase } from "./loop.ts";
+import { scheduleAt } from "./optimiser.ts";
 import type { Layout } from "../model/parameters.ts";
 import { sizeOf } from "../model/parameters.ts";
 import { UserError } from "../errors.ts";
@@ -15,8 +19,16 @@ export const adaptSchema = z
       .number()
       .min(0)
       .max(1000)
-      .default(5)
+      .default(20)
       .describe("learning-rate factor of zero-points and noise factors"),
+    calibrationShare: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.5)
+      .describe(
+        "share of the run, from its start, that learns them alone, the network frozen, and the rest the network alone; 0: both together",
+      ),
     networkRate: z.number().min(0).max(1000).default(0.3).describe("learning-rate factor of the network; 0 freezes it"),
   })
   .prefault({});
@@ -56,6 +68,36 @@ export function freezeRates(layout: Layout, freeze: readonly string[]): Float32A
   return scaleRates(layout, (name) => (patterns.some(({ pattern }) => pattern.test(name)) ? 0 : 1));
 }
 
-export function adaptRates(layout: Layout, config: AdaptConfig): Float32Array {
-  return scaleRates(layout, (name) => (CALIBRATION.test(name) ? config.calibrationRate : config.networkRate));
+/** A stretch of bands from those on both sides of it, where a prior of galaxies matters least; and the ultraviolet. */
+const ALONE: SubsetConfig["bands"] = { hole: 3, noUv: 1 };
+
+/**
+ * An adaptation step by step. First zero-points and noise factors alone, to convergence, with a warm-up and a cosine of
+ * their own, on the target alone. Then the network, on bands that stay as calibrated: a network that moves with its
+ * zero-points takes over a part of them, most of all where few galaxies have a band.
+ */
+export function adaptPhases(
+  layout: Layout,
+  {
+    adapt,
+    optimiser,
+    subsets,
+    training,
+  }: Pick<CheckpointConfig, "optimiser" | "subsets" | "training"> & { readonly adapt: AdaptConfig },
+): (step: number) => Phase {
+  const alone = Math.round(adapt.calibrationShare * training.steps);
+  const network = scaleRates(layout, (name) => (CALIBRATION.test(name) ? 0 : adapt.networkRate));
+  const both = scaleRates(layout, (name) => (CALIBRATION.test(name) ? adapt.calibrationRate : adapt.networkRate));
+  return (step) => {
+    if (alone === 0) return { rateScale: both, subsets, isOfTarget: false };
+    if (step > alone) return { rateScale: network, subsets, isOfTarget: false };
+    const whole = scheduleAt(optimiser, step, training.steps).rate;
+    const own = scheduleAt(optimiser, step, alone).rate;
+    const factor = whole > 0 ? (adapt.calibrationRate * own) / whole : 0;
+    return {
+      rateScale: scaleRates(layout, (name) => (CALIBRATION.test(name) ? factor : 0)),
+      subsets: { ...subsets, bands: ALONE },
+      isOfTarget: true,
+    };
+  };
 }

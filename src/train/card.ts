@@ -28,7 +28,10 @@ export function modelCard(
   const loss = validation === undefined ? "not recorded" : `${validation.toFixed(4)} nats per target`;
   const bands = config.survey.fields.filter((field) => field.band !== undefined);
   const properties = config.survey.fields.filter((field) => field.band === undefined);
-  const data = config.data.map(({ path, role, sha256 }) => `- \`${path}\` (${role}, SHA-256 ${sha256})`);
+  const data = config.data.map(({ path, role, sha256, observation }) => {
+    const anew = observation === undefined ? "" : ", observed anew in every batch";
+    return `- \`${path}\` (${role}${anew}, SHA-256 ${sha256})`;
+  });
   return `---
 library_name: caleido
 tags: [astronomy, galaxies, photometric-redshift, foundation-model]

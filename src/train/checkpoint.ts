@@ -3,12 +3,14 @@ import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { standingFolder, writeFolderAtomic } from "../io/atomic.ts";
 import { createLayout, type Layout, sizeOf } from "../model/parameters.ts";
+import type { Templates } from "../model/templates.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { checkTokenizerJson, writeTokenizerJson } from "../tokens/tokenizer.ts";
 import { readChecksums, withChecksums } from "./checksums.ts";
 import { type CheckpointConfig, coderOf, formatConfig, parseConfig } from "./config.ts";
 import { migrateConfig, migrateTensors } from "./migrations.ts";
 import { type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { readTemplates, writeTemplates } from "./templates.ts";
 
 /** The run's numbers at a step; every vector is [P], flat, in the layout's order. */
 export interface TrainState {
@@ -24,6 +26,8 @@ export interface Checkpoint {
   readonly config: CheckpointConfig;
   readonly layout: Layout;
   readonly state: TrainState;
+  /** Clean galaxies that the network carries. */
+  readonly templates?: Templates;
 }
 
 /** @throws UserError for a tensor with a value that is not finite. */
@@ -68,13 +72,14 @@ const MODEL = "model.safetensors";
 const OPTIMISER = "optimizer.safetensors";
 const TOKENIZER = "tokenizer.json";
 const CONFIG = "config.json";
+const TEMPLATES = "templates.safetensors";
 
 /** Vectors [P] by the file that they go to and the prefix of their tensors there. */
 type Weights = Readonly<Record<string, Readonly<Record<string, Float32Array>>>>;
 
 async function writeCheckpoint(
   folder: string,
-  { config, layout }: Omit<Checkpoint, "state">,
+  { config, layout, templates }: Omit<Checkpoint, "state">,
   weights: Weights,
   extra: Readonly<Record<string, string | Uint8Array>>,
 ): Promise<void> {
@@ -83,6 +88,7 @@ async function writeCheckpoint(
   );
   const files = {
     ...Object.fromEntries(tensors),
+    ...(templates === undefined ? {} : { [TEMPLATES]: writeTemplates(templates) }),
     [TOKENIZER]: writeTokenizerJson(config.survey.fields),
     [CONFIG]: formatConfig(config),
     ...extra,
@@ -96,14 +102,14 @@ async function writeCheckpoint(
  */
 export async function saveCheckpoint(
   folder: string,
-  { config, layout, state }: Checkpoint,
+  { config, state, ...rest }: Checkpoint,
   extra: Readonly<Record<string, string | Uint8Array>> = {},
 ): Promise<void> {
   const weights = {
     [MODEL]: { "": state.average, [RAW]: state.params },
     [OPTIMISER]: { "first.": state.first, "second.": state.second },
   };
-  await writeCheckpoint(folder, { config: { ...config, step: state.step }, layout }, weights, extra);
+  await writeCheckpoint(folder, { ...rest, config: { ...config, step: state.step } }, weights, extra);
 }
 
 /**
@@ -178,7 +184,11 @@ export function loadCheckpoint(path: string, { forTraining = false }: LoadOption
   check(CONFIG, configBytes);
   const { fields } = config.survey;
   const version = (parsed as { formatVersion: number }).formatVersion;
-  const layout = createLayout(parameterSpecs(config.model, coderOf(config)));
+  const file = config.model.nTemplate === 0 ? undefined : read(TEMPLATES);
+  const templates = file === undefined ? undefined : readTemplates(file, join(folder, TEMPLATES));
+  if (file !== undefined) check(TEMPLATES, file);
+  const kept = templates === undefined ? {} : { templates };
+  const layout = createLayout(parameterSpecs(config.model, coderOf(config, templates)));
   const tokenizer = read(TOKENIZER);
   checkTokenizerJson(tokenizer.toString(), fields, join(folder, TOKENIZER));
   check(TOKENIZER, tokenizer);
@@ -195,12 +205,12 @@ export function loadCheckpoint(path: string, { forTraining = false }: LoadOption
   };
   if (!forTraining) {
     const [average] = vectors(MODEL, [""]);
-    return { config, layout, state: { ...initialState(average), step: config.step } };
+    return { config, layout, state: { ...initialState(average), step: config.step }, ...kept };
   }
   const small = `training can't go on from a small form, made to answer; caleido finetune --init ${path} starts anew from it`;
   const [first, second] = vectors(OPTIMISER, ["first.", "second."], small);
   const [average, params] = vectors(MODEL, ["", RAW]);
-  return { config, layout, state: { step: config.step, params, first, second, average } };
+  return { config, layout, state: { step: config.step, params, first, second, average }, ...kept };
 }
 
 export function initialState(params: Float32Array): TrainState {

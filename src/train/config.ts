@@ -1,7 +1,9 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
+import type { FluxScale, Templates } from "../model/templates.ts";
 import { modelSchema } from "../model/transformer.ts";
+import { type ObservationOptions, observationSchema } from "../simulate/observation.ts";
 import type { Field } from "../survey/field.ts";
 import { fileWithIds } from "../survey/grow.ts";
 import { apertureSchema } from "../survey/layout.ts";
@@ -10,6 +12,7 @@ import { type SurveyFile, surveySchema } from "../survey/survey-schema.ts";
 import { scaleNames } from "../tokens/scale.ts";
 import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
 import { subsetSchema } from "../tokens/subset.ts";
+import { floorSoftness, RELATIVE_SOFTNESS } from "../tokens/transform.ts";
 import { adaptSchema } from "./adapt.ts";
 import { optimiserSchema } from "./optimiser.ts";
 
@@ -47,6 +50,8 @@ const tableSchema = z.object({
       survey: surveySchema.optional(),
     })
     .optional(),
+  /** How its galaxies are observed, each time anew; absent: its fluxes have their noise. */
+  observation: observationSchema.optional(),
 });
 export type TableRecord = z.output<typeof tableSchema>;
 
@@ -87,7 +92,11 @@ const configShape = {
   /** Patterns of parameters that this run keeps fixed. */
   freeze: z.array(z.string()),
   /** Present in a run that adapts: the weights of its tables and the rates. */
-  adapt: adaptSchema.unwrap().optional(),
+  adapt: adaptSchema
+    .unwrap()
+    // versions that did not say trained zero-points and network together
+    .extend({ calibrationShare: adaptSchema.unwrap().shape.calibrationShare.unwrap().default(0) })
+    .optional(),
   /** Every table of the run. */
   data: z.array(tableSchema),
 };
@@ -149,13 +158,18 @@ export function portableConfig({ survey, data, ...config }: CheckpointConfig): C
     ...(layout === undefined ? {} : { layout: basename(layout) }),
     ...(own === undefined ? {} : { survey: bareFile(own) }),
   });
+  const bareObservation = ({ filters, ...rest }: ObservationOptions) => ({
+    ...rest,
+    ...(filters === undefined ? {} : { filters: basename(filters) }),
+  });
   return {
     ...config,
     survey: { ...survey, file: bareFile(survey.file) },
-    data: data.map(({ reading, ...table }) => ({
+    data: data.map(({ reading, observation, ...table }) => ({
       ...table,
       path: basename(table.path),
       ...(reading === undefined ? {} : { reading: bareReading(reading) }),
+      ...(observation === undefined ? {} : { observation: bareObservation(observation) }),
     })),
   };
 }
@@ -166,13 +180,20 @@ const generationOf = (grownAt: readonly number[], { id }: Field): number => grow
 /** From units to what the network sees, and the vocabulary as it sees it. */
 export interface NetworkCoder extends FieldCoder {
   readonly bandGeneration: readonly number[];
+  readonly fluxScale: FluxScale;
+  readonly templates?: Templates;
 }
 
-export function coderOf({
-  survey: { fields },
-  standardisation,
-  grownAt,
-}: Pick<CheckpointConfig, "survey" | "standardisation" | "grownAt">): NetworkCoder {
+export function coderOf(
+  { survey: { fields }, standardisation, grownAt }: Pick<CheckpointConfig, "survey" | "standardisation" | "grownAt">,
+  templates?: Templates,
+): NetworkCoder {
   const coder = createFieldCoder(fields, standardisation);
-  return { ...coder, bandGeneration: Array.from(coder.groups.band, (j) => generationOf(grownAt, fields[j])) };
+  const bands = Array.from(coder.groups.band, (j) => fields[j]);
+  return {
+    ...coder,
+    bandGeneration: bands.map((field) => generationOf(grownAt, field)),
+    fluxScale: { ...standardisation.scale, floor: bands.map(floorSoftness), relative: RELATIVE_SOFTNESS },
+    ...(templates === undefined ? {} : { templates }),
+  };
 }

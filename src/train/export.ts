@@ -19,15 +19,15 @@ const EXPORT_BATCH = 64;
  */
 export async function exportNetwork(
   engine: Engine,
-  { config, layout, state }: Checkpoint,
+  { config, layout, state, templates }: Checkpoint,
 ): Promise<Uint8Array | undefined> {
-  const coder = coderOf(config);
+  const coder = coderOf(config, templates);
   const compiled = await engine.compile(
     (inputs) => {
       const params = constantsOf(state.average, layout);
       const known = encode(config.model, coder, params, inputs, config.isCalibrated); // [B, S]
       const readouts = readoutsOf(config.model, coder).flatMap((family) => family.readouts);
-      return Object.fromEntries(readouts.map((one) => [one.name, marginals(params, known, one)])); // [B, fields, width]
+      return Object.fromEntries(readouts.map((one) => [one.name, marginals(coder, params, known, one)])); // [B, fields, width]
     },
     contextSignature(EXPORT_BATCH, coder),
     `network to export, ${EXPORT_BATCH} galaxies`,
@@ -50,15 +50,16 @@ export interface ExportOptions {
  * @throws UserError when the folder holds something already, or can't be written.
  */
 export async function exportCheckpoint(
-  { config, layout, state }: Checkpoint,
+  checkpoint: Checkpoint,
   folder: string,
   { validation, engine }: ExportOptions = {},
 ): Promise<void> {
+  const { config, layout, state } = checkpoint;
   const path = join(dirname(folder), basename(folder)); // without a slash at its end
   if (existsSync(path) && (!statSync(path).isDirectory() || readdirSync(path).length > 0)) {
     throw new UserError(`${path}: is there already; expected a new folder`);
   }
-  const small = { config: portableConfig({ ...config, step: state.step }), layout, state };
+  const small = { ...checkpoint, config: portableConfig({ ...config, step: state.step }) };
   const onnx = engine === undefined ? undefined : await exportNetwork(engine, small);
   if (engine !== undefined && onnx === undefined) {
     throw new UserError(`${engine.name}: makes no ONNX file; expected --backend onnx`);

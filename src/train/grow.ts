@@ -39,7 +39,7 @@ export function growCheckpoint(old: Checkpoint, survey: Survey, fitted: Standard
   if (first === undefined) return { ...old, config: { ...old.config, survey } };
   const standardisation = growStandardisation(old.config, survey, fitted) as CheckpointConfig["standardisation"];
   const config = { ...old.config, survey, standardisation, grownAt: [...old.config.grownAt, first.id] };
-  const layout = createLayout(parameterSpecs(config.model, coderOf(config)));
+  const layout = createLayout(parameterSpecs(config.model, coderOf(config, old.templates)));
   const average = growParameters(old.layout, old.state.average, layout);
-  return { config, layout, state: { ...initialState(average), step: old.state.step } };
+  return { ...old, config, layout, state: { ...initialState(average), step: old.state.step } };
 }

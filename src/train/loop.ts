@@ -2,6 +2,7 @@ import { floatScalar, floatVector } from "../engine/arrays.ts";
 import type { Arrays, Compiled, Engine, NdArray } from "../engine/contract.ts";
 import { createRng } from "../random.ts";
 import { batchShape, drawBatch, type RowSource } from "../tokens/batch.ts";
+import type { SubsetConfig } from "../tokens/subset.ts";
 import type { Checkpoint, TrainState } from "./checkpoint.ts";
 import type { CheckpointConfig, NetworkCoder } from "./config.ts";
 import { scheduleAt } from "./optimiser.ts";
@@ -21,14 +22,23 @@ export interface Progress {
   readonly secondsLeft: number;
 }
 
+/** Part of a run that differs from the rest of it. */
+export interface Phase {
+  /** [P] multiplies the learning rate: 0 freezes. */
+  readonly rateScale: Float32Array;
+  readonly subsets: SubsetConfig;
+  /** Only rows of the target, whose zero-points are learned; there are some. */
+  readonly isOfTarget: boolean;
+}
+
 export interface TrainOptions {
   readonly engine: Engine;
   readonly coder: NetworkCoder;
   readonly sources: readonly RowSource[];
   /** Rows of validation parents; their subsets are drawn once and stay. */
   readonly validation: readonly RowSource[];
-  /** [P] multiplies the learning rate: 0 freezes. */
-  readonly rateScale?: Float32Array;
+  /** What a step trains and asks, counted from 1; without: everything, as the recipe's `subsets` say. */
+  readonly phaseAt?: (step: number) => Phase;
   readonly onProgress: (progress: Progress) => void | Promise<void>;
   readonly onCheckpoint: (state: TrainState) => void | Promise<void>;
   /** Raised to stop after the step in progress; the state is then checkpointed. */
@@ -119,14 +129,14 @@ async function takeState(compiled: Compiled, step: number): Promise<TrainState> 
 }
 
 /** Galaxies of a batch by the kinds of question; no share goes to labels where there are none. */
-function shapeOf({ config, layout }: Checkpoint, { coder, sources, rateScale }: TrainOptions): StepShape {
+function shapeOf({ config, layout }: Checkpoint, { coder, sources, phaseAt }: TrainOptions): StepShape {
   const { training, subsets, model } = config;
   const hasLabels = sources.some(({ labelled }) => labelled.length > 0);
   return {
     model,
     vocabulary: coder,
     hasCalibration: config.isCalibrated,
-    hasRateScale: rateScale !== undefined,
+    hasRateScale: phaseAt !== undefined,
     layout,
     batch: batchShape(
       training.batch,
@@ -153,22 +163,29 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
   const validation = await createValidation(options, config, shape);
   const constants = {
     decay: floatVector(decays(layout, config.optimiser.weightDecay)),
-    ...(options.rateScale === undefined ? {} : { rateScale: floatVector(options.rateScale) }),
     ...(shape.hasCalibration ? { priorStrength: floatScalar(priorStrength(sources, coder.nField)) } : {}),
   };
-  const batchOf = (n: number): Record<string, NdArray> =>
-    drawBatch(coder, sources, config.subsets, shape.batch, createRng(`${training.seed}:step:${n}`));
+  const ofTarget = sources.filter(({ isCalibrated }) => isCalibrated);
+  const inputsOf = (n: number): Record<string, NdArray> => {
+    const phase = options.phaseAt?.(n);
+    const rng = createRng(`${training.seed}:step:${n}`);
+    const some = phase?.isOfTarget === true ? ofTarget : sources;
+    return {
+      ...(phase === undefined ? {} : { rateScale: floatVector(phase.rateScale) }),
+      ...drawBatch(coder, some, phase?.subsets ?? config.subsets, shape.batch, rng),
+    };
+  };
   const first = start.state.step + 1;
   const { step: _step, ...vectors } = start.state;
   const initial = Object.fromEntries(CARRIED.map((name) => [name, floatVector(vectors[name])]));
   let state = start.state;
-  let batch = batchOf(first);
+  let batch = inputsOf(first);
   const clock = createClock(training.batch);
   try {
     for (let n = first; n <= training.steps; n++) {
       const carried = n === first ? initial : {};
       const running = step.run({ ...carried, ...scheduleInputs(config, n), ...constants, ...batch });
-      const next = n < training.steps ? batchOf(n + 1) : batch; // drawn while the step runs
+      const next = n < training.steps ? inputsOf(n + 1) : batch; // drawn while the step runs
       const { loss, gradientNorm } = finiteScalars(await running, n, batch);
       const isLast = n === training.steps;
       const isStopped = options.signal?.aborted === true;

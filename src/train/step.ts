@@ -114,7 +114,9 @@ function fullLoss(shape: StepShape, params: Tensors, state: tf.Tensor2D, truths:
     const readout = family.readouts.find(({ part }) => part === "property");
     if (readout === undefined) return [];
     const asked = mapTruths(truths, (x) => pickColumns(x, readout.members));
-    return [{ loss: negLogLik(family, marginals(params, state, readout), asked), weight: asked.isAsked }];
+    return [
+      { loss: negLogLik(family, marginals(shape.vocabulary, params, state, readout), asked), weight: asked.isAsked },
+    ];
   });
   return scored.length === 0 ? [] : [together(scored)];
 }
@@ -126,7 +128,7 @@ function familyMarginals(
   state: tf.Tensor2D,
 ): { family: Family; raw: tf.Tensor3D }[] {
   return readoutsOf(shape.model, shape.vocabulary).map((family) => {
-    const raws = family.readouts.map((readout) => marginals(params, state, readout));
+    const raws = family.readouts.map((readout) => marginals(shape.vocabulary, params, state, readout));
     return { family, raw: raws.length === 1 ? raws[0] : tf.concat<tf.Tensor3D>(raws, 1) };
   });
 }

@@ -18,6 +18,7 @@ import { catalogStore, labelledRows, type RowSource } from "../tokens/batch.ts";
 import type { ScaleName } from "../tokens/scale.ts";
 import { fitStandardisation, type Standardisation } from "../tokens/standardise.ts";
 import type { TableRecord } from "./config.ts";
+import { type ObservationWish, observedWish, observing } from "./observed.ts";
 
 /** Rows of one part of a table. */
 export type PartRows = Pick<RowSource, "store" | "rows" | "labelled">;
@@ -27,6 +28,8 @@ export interface TrainingTable {
   /** As it stands in the checkpoint. */
   readonly record: TableRecord;
   readonly parts: Readonly<Record<"train" | "validation", PartRows>>;
+  /** Training rows without noise, of a table that is observed anew. */
+  readonly clean?: PartRows;
   /** Of its training rows; of a prepared folder as fitted when it was prepared. `reference`: how scales are formed. */
   standardise(reference?: ScaleName): Standardisation;
   /** Gives back what is on disk. */
@@ -40,12 +43,20 @@ export interface TableWish {
   readonly reading?: BindOptions | undefined;
   /** What describes it, where that is not the network's survey. */
   readonly own?: Survey | undefined;
+  /** How galaxies without noise are observed; default: as `simulate` does. */
+  readonly observation?: ObservationWish | undefined;
 }
 
 /** What a run recorded of a table, to be read again. */
-export function wishOf({ path, role, reading: { survey, ...reading } = {} }: TableRecord): TableWish {
+export function wishOf({
+  path,
+  role,
+  observation: options,
+  reading: { survey, ...reading } = {},
+}: TableRecord): TableWish {
   const own = survey === undefined ? undefined : surveyOf(survey, survey.name);
-  return { path, role, reading: reading as BindOptions, own };
+  const observation = options === undefined ? undefined : { options, isAsked: true };
+  return { path, role, reading: reading as BindOptions, own, observation };
 }
 
 export interface TableOptions {
@@ -134,51 +145,60 @@ function noRows(path: string, catalog: Catalog, part: "train" | "validation"): s
   return `${path}: ${counted(catalog.rowCount, "row")}, none for ${part}: ${few}; 80 % of parents train, 5 % validate`;
 }
 
-/** @throws UserError for a table, or a folder, that can't be read or has no training rows. */
-export async function readTrainingTable(wish: TableWish, options: TableOptions): Promise<TrainingTable> {
-  const { path, role, reading = {}, own } = wish;
-  const { survey, reporter } = options;
-  const empty = `${path}: no rows to train on; expected a table of galaxies`;
-  const manifest = readManifest(path);
-  const recordOf = async (file: string, sources: Sources): Promise<TableRecord> => {
-    const how = { ...reading, ...(own === undefined ? {} : { survey: fileWithIds(own) }) };
-    const said = Object.keys(how).length === 0 ? {} : { reading: how };
-    const labels = role === "unlabelled" || sources.size === 0 ? {} : { labels: joined(sources) };
-    const aperture = await apertureOf(path, own ?? survey, reading);
-    const light = aperture === undefined ? {} : { aperture };
-    return { path, sha256: await hashFile(file), role, ...light, ...labels, ...said } as TableRecord;
+/** What a run notes of a table: `file` is what its hash is of. */
+async function recordOf(
+  { path, role, reading = {}, own }: TableWish,
+  file: string,
+  survey: Survey,
+  sources: Sources,
+): Promise<TableRecord> {
+  const how = { ...reading, ...(own === undefined ? {} : { survey: fileWithIds(own) }) };
+  const said = Object.keys(how).length === 0 ? {} : { reading: how };
+  const labels = role === "unlabelled" || sources.size === 0 ? {} : { labels: joined(sources) };
+  const aperture = await apertureOf(path, own ?? survey, reading);
+  const light = aperture === undefined ? {} : { aperture };
+  return { path, sha256: await hashFile(file), role, ...light, ...labels, ...said } as TableRecord;
+}
+
+async function readFile(wish: TableWish, { survey, reporter }: TableOptions): Promise<TrainingTable> {
+  const { path, role, reading, own } = wish;
+  const { catalog: read, report, counts } = await readAllRows(path, { survey, own, options: reading });
+  for (const line of [...report, ...unusedLines(counts)]) reporter.say(line);
+  const catalog = asRole(read, role);
+  const split = splitByParent(catalog.parentId);
+  if (split.train.length === 0) throw new UserError(noRows(path, catalog, "train"));
+  if (split.validation.length === 0 && role !== "source") reporter.say(noRows(path, catalog, "validation"));
+  const partOf = (part: "train" | "validation"): PartRows => ({
+    store: catalogStore(catalog),
+    rows: split[part],
+    labelled: labelledRows(catalog, split[part]),
+  });
+  return {
+    record: await recordOf(wish, path, survey, counts.sources),
+    parts: { train: partOf("train"), validation: partOf("validation") },
+    standardise: (reference) => fitStandardisation(catalog, split.train, reference),
+    close: () => {},
   };
-  const reader: Reader = { survey, own, options: reading };
-  if (manifest === undefined) {
-    const { catalog: read, report, counts } = await readAllRows(path, reader);
-    for (const line of [...report, ...unusedLines(counts)]) reporter.say(line);
-    const catalog = asRole(read, role);
-    const split = splitByParent(catalog.parentId);
-    if (split.train.length === 0) throw new UserError(noRows(path, catalog, "train"));
-    if (split.validation.length === 0 && role !== "source") reporter.say(noRows(path, catalog, "validation"));
-    const partOf = (part: "train" | "validation"): PartRows => ({
-      store: catalogStore(catalog),
-      rows: split[part],
-      labelled: labelledRows(catalog, split[part]),
-    });
-    return {
-      record: await recordOf(path, counts.sources),
-      parts: { train: partOf("train"), validation: partOf("validation") },
-      standardise: (reference) => fitStandardisation(catalog, split.train, reference),
-      close: () => {},
-    };
-  }
+}
+
+async function readPrepared(wish: TableWish, manifest: Manifest, options: TableOptions): Promise<TrainingTable> {
+  const { path, reading = {}, own } = wish;
+  const { survey, reporter } = options;
   checkUntreated(path, reading);
-  if (manifest.parts.train.rows === 0) throw new UserError(empty);
+  if (manifest.parts.train.rows === 0) {
+    throw new UserError(`${path}: no rows to train on; expected a table of galaxies`);
+  }
   if (own === undefined) checkPrepared(path, manifest, survey);
+  const reader: Reader = { survey, own, options: reading };
   for (const line of (await outlineRows(path, reader)).lines) reporter.say(line);
   const train = await openPart(wish, manifest, "train", options);
   const validation = await openPart(wish, manifest, "validation", options);
   reporter.say(`${path}: ${counted(train.rows.length, "prepared training row")}`);
   if (validation.rows.length === 0) reporter.say(`${path}: no prepared rows for validation`);
   const sample = own === undefined ? undefined : await samplePrepared(path, manifest, ["train"], reader, SAMPLE_ROWS);
+  const labels = sourcesIn(manifest.sources.map((source) => source.labels));
   return {
-    record: await recordOf(manifestPath(path), sourcesIn(manifest.sources.map(({ labels }) => labels))),
+    record: await recordOf(wish, manifestPath(path), survey, labels),
     parts: { train, validation },
     standardise: (reference) =>
       sample === undefined
@@ -189,6 +209,22 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
       validation.close();
     },
   };
+}
+
+/**
+ * A table, or a prepared folder, as a run trains on it; one of galaxies without noise gives another observation of a row
+ * each time.
+ * @throws UserError for one that can't be read, or observed as wished, or has no training rows.
+ */
+export async function readTrainingTable(wish: TableWish, options: TableOptions): Promise<TrainingTable> {
+  const { survey, reporter } = options;
+  const { reading, observation, lines } = await observedWish(wish, survey);
+  for (const line of lines) reporter.say(line);
+  const settled = { ...wish, reading };
+  const manifest = readManifest(wish.path);
+  const table =
+    manifest === undefined ? await readFile(settled, options) : await readPrepared(settled, manifest, options);
+  return observation === undefined ? table : observing(table, survey, observation);
 }
 
 /** Evenly spaced numbers below `count`, at most `most`. */

@@ -2,10 +2,11 @@ import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
 import { checkUnlocked } from "../io/lock.ts";
-import { createLayout, initialise } from "../model/parameters.ts";
+import { createLayout, initialise, type Layout } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { type Reporter, silent } from "../progress.ts";
 import { createRng } from "../random.ts";
+import type { ObservationOptions } from "../simulate/observation.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { extendSurvey } from "../survey/grow.ts";
 import { type FieldPair, matchFields } from "../survey/match.ts";
@@ -15,14 +16,17 @@ import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { RowSource } from "../tokens/batch.ts";
 import { counted, duration, number } from "../text.ts";
 import { version } from "../version.ts";
-import { type AdaptConfig, adaptRates, freezeRates } from "./adapt.ts";
+import { type AdaptConfig, adaptPhases, freezeRates } from "./adapt.ts";
 import { modelCard } from "./card.ts";
 import { type Checkpoint, initialState, loadCheckpoint } from "./checkpoint.ts";
-import { type CheckpointConfig, coderOf } from "./config.ts";
+import { type CheckpointConfig, coderOf, type TableRecord } from "./config.ts";
 import { exportNetwork } from "./export.ts";
 import { growCheckpoint, grownSurvey } from "./grow.ts";
+import type { TrainOptions } from "./loop.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
+import type { ObservationWish } from "./observed.ts";
 import { claimRunFolder, isFinished, loadRun, runTraining } from "./run.ts";
+import { drawTemplates } from "./templates.ts";
 import { readTrainingTable, type TableWish, type TrainingTable, wishOf } from "./tables.ts";
 
 /** What a run needs of a recipe; `loadRecipe` reads one. */
@@ -30,6 +34,11 @@ export interface TrainingRecipe extends Pick<CheckpointConfig, "model" | "optimi
   /** Survey that reads the tables: a name in `datasets/`, or a path. */
   readonly survey: string;
   readonly adapt: AdaptConfig;
+  /**
+   * How galaxies without noise are observed, in every batch anew. Without it tables that have no other fluxes are observed
+   * as `simulate` does; with it also those that have noisy ones beside.
+   */
+  readonly observation?: ObservationOptions | undefined;
 }
 
 /** What every training verb runs with. */
@@ -53,6 +62,13 @@ async function readTables(
     tables.push(await readTrainingTable(wish, { survey, reporter, ...(memory === undefined ? {} : { memory }) }));
     if (signal?.aborted === true) throw new UserError("stopped before training began; nothing is saved");
   }
+  const isAsked = wishes.some(({ observation }) => observation?.isAsked);
+  if (isAsked && tables.every(({ record }) => record.observation === undefined)) {
+    const paths = wishes.map(({ path }) => path).join(", ");
+    throw new UserError(
+      `${paths}: nothing to observe anew; expected fluxes without noise, as caleido simulate --fluxes clean writes them`,
+    );
+  }
   // what is replayed keeps its own conventions on purpose
   const labels = tables.flatMap(({ record }) => (record.role === "source" ? [] : [record.labels ?? {}]));
   for (const line of mixedLines(sourcesIn(labels))) reporter.say(line);
@@ -61,7 +77,7 @@ async function readTables(
 
 /** An untrained network for these tables: standardisation from the first one's training rows. */
 function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly TrainingTable[]): Checkpoint {
-  const config: CheckpointConfig = {
+  const plain: CheckpointConfig = {
     formatVersion: FORMAT_VERSION,
     caleidoVersion: version,
     survey,
@@ -76,16 +92,21 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
     freeze: [],
     data: tables.map(({ record }) => record),
   };
-  const layout = createLayout(parameterSpecs(config.model, coderOf(config)));
-  return { config, layout, state: initialState(initialise(layout, createRng(`${recipe.training.seed}:init`))) };
+  const clean = tables.flatMap((table) => (table.clean === undefined ? [] : [table.clean]));
+  const rng = createRng(`${recipe.training.seed}:templates`);
+  const templates = drawTemplates(coderOf(plain), clean, recipe.model.nTemplate, rng);
+  const config = { ...plain, model: { ...plain.model, nTemplate: templates?.count ?? 0 } };
+  const layout = createLayout(parameterSpecs(config.model, coderOf(config, templates)));
+  const state = initialState(initialise(layout, createRng(`${recipe.training.seed}:init`)));
+  return { config, layout, state, ...(templates === undefined ? {} : { templates }) };
 }
 
 /** The same network with another recipe's training and a fresh optimiser. */
 function restart(init: Checkpoint, recipe: TrainingRecipe, changes: Partial<CheckpointConfig>): Checkpoint {
   const { optimiser, subsets, training } = recipe;
   return {
+    ...init,
     config: { ...init.config, optimiser, subsets, training, step: 0, ...changes },
-    layout: init.layout,
     state: initialState(init.state.average.slice()),
   };
 }
@@ -94,12 +115,22 @@ function restart(init: Checkpoint, recipe: TrainingRecipe, changes: Partial<Chec
 const verbOf = ({ adapt, data }: Pick<CheckpointConfig, "adapt" | "data">): string =>
   adapt !== undefined || data.some(({ role }) => role === "unknown") ? "adapt" : "pretrain";
 
+/** How a run observes: as its recipe says, else as the network that it begins with was trained. */
+function observationWish(
+  { observation }: TrainingRecipe,
+  before: readonly TableRecord[] = [],
+): ObservationWish | undefined {
+  if (observation !== undefined) return { options: observation, isAsked: true };
+  const usual = before.find((record) => record.observation !== undefined)?.observation;
+  return usual === undefined ? undefined : { options: usual, isAsked: false };
+}
+
 interface TrainRequest extends RunSetting {
   readonly folder: string;
   readonly start: Checkpoint;
   readonly sources: readonly RowSource[];
   readonly validation: readonly RowSource[];
-  readonly rateScale: Float32Array | undefined;
+  readonly phaseAt: TrainOptions["phaseAt"];
 }
 
 /** Trains and tells how far it is; an interrupted run is saved and says how to go on. Returns the trained checkpoint. */
@@ -114,10 +145,10 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
       {
         engine,
         folder,
-        coder: coderOf(start.config),
+        coder: coderOf(start.config, start.templates),
         sources: request.sources,
         validation: request.validation,
-        ...(request.rateScale === undefined ? {} : { rateScale: request.rateScale }),
+        ...(request.phaseAt === undefined ? {} : { phaseAt: request.phaseAt }),
         ...(signal === undefined ? {} : { signal }),
         finalFiles: async (state, loss) => {
           const onnx = await exportNetwork(engine, { ...start, state });
@@ -160,6 +191,13 @@ function sourcesOf(
   return adapt === undefined ? sources : sources.filter(({ rows, weight }) => rows.length > 0 && weight > 0);
 }
 
+/** What each step of a run trains and asks; undefined where all of them train everything. */
+function phasesOf(layout: Layout, { adapt, ...config }: CheckpointConfig): TrainOptions["phaseAt"] {
+  if (adapt !== undefined) return adaptPhases(layout, { ...config, adapt });
+  const rateScale = freezeRates(layout, config.freeze);
+  return rateScale === undefined ? undefined : () => ({ rateScale, subsets: config.subsets, isOfTarget: false });
+}
+
 /** Trains from `start` on what its configuration says of its tables. */
 async function trainOn(
   setting: RunSetting,
@@ -175,7 +213,7 @@ async function trainOn(
       start,
       sources: sourcesOf(config, tables, "train"),
       validation: sourcesOf(config, tables, "validation"),
-      rateScale: config.adapt === undefined ? freezeRates(layout, config.freeze) : adaptRates(layout, config.adapt),
+      phaseAt: phasesOf(layout, config),
     });
   } finally {
     for (const table of tables) table.close();
@@ -192,8 +230,8 @@ export interface PretrainRequest extends RunSetting {
   readonly out: string;
 }
 
-const trainWishes = ({ data, reading }: PretrainRequest): TableWish[] =>
-  data.map((path) => ({ path, role: "train", reading }));
+const trainWishes = ({ data, reading, recipe }: PretrainRequest, before?: readonly TableRecord[]): TableWish[] =>
+  data.map((path) => ({ path, role: "train", reading, observation: observationWish(recipe, before) }));
 
 /**
  * Trains a network from scratch: any subset of the fields in, any subset out. Returns the trained checkpoint.
@@ -239,7 +277,12 @@ export async function resume(request: ResumeRequest): Promise<Checkpoint> {
   if (isFinished(folder)) throw new UserError(`${folder}: the run is complete, nothing to resume`);
   const tables = await readTables(config.data.map(wishOf), start.config.survey, request);
   for (const [i, { record }] of tables.entries()) {
-    const { sha256 } = config.data[i];
+    const { sha256, observation } = config.data[i];
+    if (record.observation !== undefined && observation === undefined) {
+      throw new UserError(
+        `${folder}: begun by a version that took fluxes without noise for observed ones; expected a new run`,
+      );
+    }
     if (record.sha256 !== sha256) {
       throw new UserError(`${record.path}: changed since the run began; expected SHA-256 ${sha256}`);
     }
@@ -293,7 +336,7 @@ export async function finetune(request: FinetuneRequest): Promise<Checkpoint> {
   const { recipe, out, init, freeze = [], reporter = silent } = request;
   claimRunFolder(out);
   const source = loadCheckpoint(init);
-  const wishes = trainWishes(request);
+  const wishes = trainWishes(request, source.config.data);
   const wanted = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const { survey, isOwn } =
     wanted === undefined ? { survey: source.config.survey, isOwn: true } : await vocabularyFor(source, wishes, wanted);
@@ -337,7 +380,7 @@ export async function adapt(request: AdaptRequest): Promise<Checkpoint> {
   const source = loadCheckpoint(init);
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const wishes: TableWish[] = [
-    { path: request.source, role: "source" },
+    { path: request.source, role: "source", observation: observationWish(recipe, source.config.data) },
     { path: request.unlabelled, role: "unlabelled", reading, own },
     ...(labelled === undefined ? [] : [{ path: labelled, role: "labelled" as const, reading, own }]),
   ];

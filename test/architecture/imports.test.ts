@@ -19,7 +19,19 @@ const rooms: Readonly<Record<string, Room>> = {
   simulate: { uses: ["survey", "io"] },
   tokens: { uses: ["survey", "io"], usesTypesOf: ["engine/contract.ts", "model/distribution.ts"] },
   model: { uses: ["engine", "survey/field.ts", "survey/vocabulary.ts"] },
-  train: { uses: ["model", "tokens", "engine", "survey", "io/atomic.ts", "io/hash.ts", "io/lock.ts"] },
+  train: {
+    uses: [
+      "model",
+      "tokens",
+      "engine",
+      "survey",
+      "io/atomic.ts",
+      "io/hash.ts",
+      "io/lock.ts",
+      // galaxies are observed anew in every batch, by what observes them in `simulate`
+      "simulate/observation.ts",
+    ],
+  },
   inference: { uses: ["train", "model", "tokens", "survey", "engine", "io", "report"] },
   explore: { uses: ["simulate", "survey", "io", "report"] },
   commands: {

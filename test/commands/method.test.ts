@@ -35,6 +35,32 @@ describe.concurrent("--method", () => {
     expect(samples.every((z) => z >= 0 && z < 7)).toBe(true);
   });
 
+  test("library: needs no network, and answers the same without", async ({ expect }) => {
+    await succeed(ask(...WANT, ...WITH, "--method", "library", "--out", "with.parquet"), folder);
+    const bare = ["query", "cat.parquet", ...WANT, ...WITH, "--method", "library", ...ENGINE];
+    const { stderr } = await succeed([...bare, "--out", "without.parquet"], folder);
+    expect(stderr).not.toContain("Error");
+    const [own, other] = await Promise.all(
+      ["with", "without"].map((name) => readTable(join(folder, `${name}.parquet`))),
+    );
+    expect(other.schema.map(({ name }) => name)).toEqual(own.schema.map(({ name }) => name));
+    for (const name of ["z_median", "LOGM_median", "library_ess", "library_chi2"]) {
+      own.numbers(name).forEach((x, i) => expect(Math.abs(other.numbers(name)[i] - x)).toBeLessThan(1e-3 * (1 + x)));
+    }
+  });
+
+  test("library: where it is too thin the answer says so, and is no spike", async ({ expect }) => {
+    await succeed(ask(...WANT, ...WITH, "--method", "library", "--model-error", "0", "--out", "thin.parquet"), folder);
+    const answers = await readTable(join(folder, "thin.parquet"));
+    const state = answers.texts("library_state");
+    expect(state).toContain("sparse");
+    answers.numbers("library_ess").forEach((size, i) => expect(state[i]).toBe(size < 10 ? "sparse" : "ok"));
+    const [low, high] = ["z_q05", "z_q95"].map((name) => answers.numbers(name));
+    state.forEach((one, i) => {
+      if (one === "sparse") expect(high[i] - low[i]).toBeGreaterThan(1e-4);
+    });
+  });
+
   test("both: the network's answers as they are without, the library's beside them", async ({ expect }) => {
     await succeed(ask(...WANT, "--out", "network.parquet"), folder);
     await succeed(ask(...WANT, ...WITH, "--method", "both", "--out", "both.parquet"), folder);
@@ -70,5 +96,41 @@ describe.concurrent("--method", () => {
     await wrong([...WITH, "--method", "library", "--amplitude", "bright"], /--amplitude bright: expected free/);
     await wrong([...WITH, "--method", "library", "--model-error", "-1"], /model error -1: expected a fraction/);
     await wrong(["--library", "cat.parquet", "--method", "library"], /cat\.parquet: not clean/);
+    const simulate = (out: string, ...args: string[]): Promise<unknown> =>
+      succeed(["simulate", "--no-report", "--seed", "a", "--out", out, ...args], folder);
+    await simulate("few.parquet", "--fluxes", "clean", "--n", "60");
+    await wrong(["--library", "few.parquet", "--method", "library"], /few\.parquet: 60 clean galaxies, expected 1000/);
+    await simulate("other.parquet", "--fluxes", "clean", "--survey", "lsst", "--band", "rLSST", "--n", "1200");
+    await wrong(["--library", "other.parquet", "--method", "library"], /other\.parquet: none of the bands of minijpas/);
+    expectMistake(
+      await caleido(
+        [
+          "query",
+          "cat.parquet",
+          "--given",
+          "bands",
+          "--want",
+          "z",
+          "--method",
+          "library",
+          "--library",
+          "other.parquet",
+        ],
+        folder,
+      ),
+      /cat\.parquet: none of what is given \(.*\) is in it; the library is one of lsst/,
+    );
+    await simulate("aperture.parquet", "--n", "60", "--aperture", "3", "--seeing", "own");
+    const about = (...args: string[]): string[] => ["query", "aperture.parquet", ...WANT, ...WITH, ...args, ...ENGINE];
+    const alone = ["--method", "library"];
+    expectMistake(
+      await caleido(about(...alone), folder),
+      /aperture\.parquet: aperture fluxes, expected total ones as the library clean\.parquet has; --any-aperture/,
+    );
+    await succeed(about(...alone, "--any-aperture", "--out", "any.parquet"), folder);
+    expectMistake(
+      await caleido(["query", "cat.parquet", ...WANT, ...ENGINE], folder),
+      /query: expected --checkpoint, or/,
+    );
   });
 });

@@ -40,7 +40,7 @@ async function inOnePiece(order: readonly number[], values: Float32Array) {
     const known = encode(config.model, coder, params, inputs, false);
     const [{ readouts, suffix }] = readoutsOf(config.model, coder);
     const both = tf.concat<tf.Tensor3D>(
-      readouts.map((one) => marginals(params, known, one)),
+      readouts.map((one) => marginals(coder, params, known, one)),
       1,
     );
     const raw = tf.matMul<tf.Tensor3D>(tf.oneHot(inputs.targetField, n), both);

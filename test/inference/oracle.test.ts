@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { contextQuestions } from "../../src/inference/contexts.ts";
 import type { Question, TruthAnswers } from "../../src/inference/evaluate.ts";
-import { createAnswerer } from "../../src/inference/methods.ts";
+import { createAnswerer, vocabularyOf } from "../../src/inference/methods.ts";
 import type { Predictions } from "../../src/inference/metrics.ts";
 import { gapsOf } from "../../src/inference/oracle.ts";
 import { createRng } from "../../src/random.ts";
@@ -107,18 +107,18 @@ describe("methods of a query", () => {
   const checkpoint = startCheckpoint(catalog);
 
   it("a library is asked for where it is needed, and refused where it is not", async () => {
-    const engine = await onnx;
-    await expect(createAnswerer({ engine, checkpoint, method: "library" })).rejects.toThrow(
+    await expect(vocabularyOf({ checkpoint: "runs/a", method: "library" })).rejects.toThrow(
       /--method library: expected --library/,
     );
-    await expect(createAnswerer({ engine, checkpoint, library: "x.parquet" })).rejects.toThrow(
+    await expect(vocabularyOf({ checkpoint: "runs/a", library: "x.parquet" })).rejects.toThrow(
       /--library: not used by the network/,
     );
+    await expect(vocabularyOf({})).rejects.toThrow(/^query: expected --checkpoint, or --method library/);
   });
 
   it("the network's answers don't change beside a library's", async () => {
     const engine = await onnx;
-    const own = await createAnswerer({ engine, checkpoint });
+    const own = await createAnswerer({ engine, vocabulary: { survey: checkpoint.config.survey, checkpoint } });
     const answers = await own.predict(question);
     expect(own.columns(answers, [])).toEqual([]);
     await own.dispose();

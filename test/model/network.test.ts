@@ -43,7 +43,7 @@ function network(batchTensors: Tensors): Tensors {
   const known = encode(config.model, coder, params, batchTensors, true);
   const [{ readouts, suffix }] = readoutsOf(config.model, coder);
   const both = tf.concat<tf.Tensor3D>(
-    readouts.map((readout) => marginals(params, known, readout)),
+    readouts.map((readout) => marginals(coder, params, known, readout)),
     1,
   );
   const picked = tf.oneHot(tf.cast(batchTensors.targetField, "int32"), n) as tf.Tensor3D;
@@ -236,7 +236,7 @@ describe("a vocabulary without bands", () => {
         const params = unpack(tf.tensor1d(bare.state.params), bare.layout);
         const known = encode(bare.config.model, own, params, x, false);
         const [{ readouts }] = readoutsOf(bare.config.model, own);
-        return { raw: marginalsAt(params, known, readouts[0], tf.tensor1d([0, size - 1], "int32")) };
+        return { raw: marginalsAt(own, params, known, readouts[0], tf.tensor1d([0, size - 1], "int32")) };
       },
       contextSignature(2, own),
     );

@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { Signature, TensorFunction } from "../../src/engine/contract.ts";
 import { UserError } from "../../src/errors.ts";
 import { createRng } from "../../src/random.ts";
-import { adaptRates, adaptSchema, freezeRates } from "../../src/train/adapt.ts";
+import { subsetSchema } from "../../src/tokens/subset.ts";
+import { adaptPhases, adaptSchema, freezeRates } from "../../src/train/adapt.ts";
+import { trainingSchema } from "../../src/train/config.ts";
 import { adamW, optimiserSchema, scheduleAt } from "../../src/train/optimiser.ts";
 import { onnx, plainJs, startCheckpoint } from "../helpers/network.ts";
 import { distance, toyCatalog } from "../helpers/toy.ts";
@@ -152,9 +154,40 @@ describe("learning-rate factors", () => {
     expect(freeze).toThrow(/^--freeze .*: matches no parameter; expected a pattern for one of .*embed\.band/);
   });
 
-  it("of adaptation tell zero-points from the network", () => {
-    const rates = adaptRates(layout, adaptSchema.parse({ calibrationRate: 7, networkRate: 0 }));
-    expect(factor(rates, "calibration.lnNoise")).toStrictEqual(new Set([7]));
-    expect(rates.reduce((a, b) => a + b)).toBe(7 * 2 * 6);
+  describe("of adaptation", () => {
+    const optimiser = optimiserSchema.parse({ rate: 1e-3, warmup: 0.1 });
+    const training = trainingSchema.parse({ steps: 100 });
+    const subsets = subsetSchema.parse({});
+    const phasesOf = (adapt: object): ReturnType<typeof adaptPhases> =>
+      adaptPhases(layout, { adapt: adaptSchema.parse(adapt), optimiser, subsets, training });
+    const sum = (rates: Float32Array): number => rates.reduce((a, b) => a + b);
+
+    it("train zero-points alone on the target, then the network alone on everything", () => {
+      const phaseAt = phasesOf({ calibrationRate: 7, networkRate: 0.5, calibrationShare: 0.4 });
+      const alone = Array.from({ length: 40 }, (_, i) => phaseAt(i + 1));
+      for (const [i, { rateScale, isOfTarget }] of alone.entries()) {
+        const rate = Number([...factor(rateScale, "calibration.lnNoise")]) * scheduleAt(optimiser, i + 1, 100).rate;
+        expect(rate).toBeCloseTo(7 * scheduleAt(optimiser, i + 1, 40).rate, 8);
+        const [zeroPoint] = factor(rateScale, "calibration.lnFlux");
+        expect(sum(rateScale)).toBeCloseTo(2 * 6 * zeroPoint, 3);
+        expect(isOfTarget).toBe(true);
+      }
+      const { rateScale, isOfTarget, subsets: own } = phaseAt(41);
+      expect(factor(rateScale, "calibration.lnFlux")).toStrictEqual(new Set([0]));
+      expect(factor(rateScale, "query.field")).toStrictEqual(new Set([0.5]));
+      expect([isOfTarget, own]).toEqual([false, subsets]);
+    });
+
+    it("stay finite where nothing but zero-points is trained", () => {
+      const phaseAt = phasesOf({ calibrationShare: 1 });
+      for (let step = 1; step <= 100; step++) expect(phaseAt(step).rateScale.every(Number.isFinite)).toBe(true);
+    });
+
+    it("may train both together", () => {
+      const { rateScale, isOfTarget } = phasesOf({ calibrationRate: 7, networkRate: 0, calibrationShare: 0 })(1);
+      expect(factor(rateScale, "calibration.lnNoise")).toStrictEqual(new Set([7]));
+      expect(sum(rateScale)).toBe(7 * 2 * 6);
+      expect(isOfTarget).toBe(false);
+    });
   });
 });

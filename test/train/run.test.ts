@@ -123,7 +123,7 @@ describe("the command line's run", () => {
   const sizes = ["nLatent=2", "dModel=8", "nHidden=8", "nLayer=1", "nHead=2", "dQuery=8", "nComponent=2"];
   const length = ["steps=20", "checkpointEvery=5", "validateEvery=4", "batch=4", "nTarget=3"];
   const settings = [...sizes.map((s) => `model.${s}`), ...length.map((s) => `training.${s}`)];
-  const pretrain = ["pretrain", "sims.parquet", "--threads", "1", ...settings.flatMap((s) => ["--set", s])];
+  const pretrain = ["--threads", "1", ...settings.flatMap((s) => ["--set", s])];
   const caleido = (...args: string[]): string =>
     execFileSync(process.execPath, [cli, ...args], { cwd: root, stdio: "pipe" }).toString();
 
@@ -135,19 +135,23 @@ describe("the command line's run", () => {
     await ended;
   }
 
-  it("killed at once after a checkpoint and resumed ends bit by bit where it would have", async () => {
-    caleido("simulate", "-n", "60", "--out", "sims.parquet");
-    caleido(...pretrain, "--out", "cli");
-    const child = spawn(process.execPath, [cli, ...pretrain, "--out", "killed"], { cwd: root, stdio: "ignore" });
-    await killWhen(child, stepFolder(join(root, "killed"), 5));
-    expect(child.signalCode).toBe("SIGKILL");
-    expect(existsSync(join(root, "killed", "checkpoint"))).toBe(false);
-    caleido("pretrain", "--resume", "killed", "--threads", "1");
-    for (const name of ["model.safetensors", "optimizer.safetensors", "tokenizer.json"]) {
-      const [a, b] = ["cli", "killed"].map((run) => readFileSync(join(root, run, "checkpoint", name)));
-      expect(a.equals(b), name).toBe(true);
-    }
-    const [whole, resumed] = ["cli", "killed"].map((run) => readFileSync(join(root, run, "checkpoint", "config.json")));
-    expect(resumed.equals(whole)).toBe(true);
-  }, 120_000);
+  it.each(["observed", "clean"])(
+    "killed at once after a checkpoint and resumed ends bit by bit where it would have: %s fluxes",
+    async (fluxes) => {
+      const [table, whole, killed] = [`${fluxes}.parquet`, `whole-${fluxes}`, `killed-${fluxes}`];
+      caleido("simulate", "-n", "60", "--fluxes", fluxes, "--no-report", "--out", table);
+      caleido("pretrain", table, ...pretrain, "--out", whole);
+      const words = [cli, "pretrain", table, ...pretrain, "--out", killed];
+      const child = spawn(process.execPath, words, { cwd: root, stdio: "ignore" });
+      await killWhen(child, stepFolder(join(root, killed), 5));
+      expect(child.signalCode).toBe("SIGKILL");
+      expect(existsSync(join(root, killed, "checkpoint"))).toBe(false);
+      caleido("pretrain", "--resume", killed, "--threads", "1");
+      for (const name of ["model.safetensors", "optimizer.safetensors", "tokenizer.json", "config.json"]) {
+        const [a, b] = [whole, killed].map((run) => readFileSync(join(root, run, "checkpoint", name)));
+        expect(a.equals(b), name).toBe(true);
+      }
+    },
+    120_000,
+  );
 });

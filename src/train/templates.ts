@@ -1,0 +1,107 @@
+/** The clean galaxies that a network carries: how they are chosen, and their file. */
+import { UserError } from "../errors.ts";
+import type { Templates } from "../model/templates.ts";
+import type { Rng } from "../random.ts";
+import { shuffleInPlace } from "../random.ts";
+import { State } from "../survey/field.ts";
+import type { FieldCoder } from "../tokens/standardise.ts";
+import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import type { PartRows } from "./tables.ts";
+
+/** Numbers of a row that every template has. */
+function describe(coder: FieldCoder, { store, rows }: PartRows, rng: Rng) {
+  const { band, property, category } = coder.groups;
+  const classes = Array.from(category, (j) => {
+    const field = coder.fields[j];
+    return field.kind === "category" ? field.classes.length : 0;
+  });
+  const nClass = classes.reduce((sum, n) => sum + n, 0);
+  const all = new Uint8Array(coder.nField).fill(1);
+  return {
+    nClass,
+    /** The row's fluxes, properties and classes; undefined where a band is missing. */
+    take(i: number): { flux: Float32Array; property: Float32Array; classes: Float32Array } | undefined {
+      const { catalog, row } = store.at(rows[i], rng);
+      const at = (j: number): number => row * coder.nField + j;
+      const isKnown = (j: number): boolean => catalog.state[at(j)] === State.measured;
+      if (!band.every(isKnown)) return undefined;
+      const scale = coder.scaleOf(catalog, row, all);
+      const hot = new Float32Array(nClass);
+      let first = 0;
+      category.forEach((j, c) => {
+        if (isKnown(j)) hot[first + catalog.value[at(j)]] = 1;
+        first += classes[c];
+      });
+      return {
+        flux: Float32Array.from(band, (j) => catalog.value[at(j)] / scale),
+        property: Float32Array.from(property, (j) =>
+          isKnown(j) ? coder.encode(j, catalog.value[at(j)], 0) : Number.NaN,
+        ),
+        classes: hot,
+      };
+    },
+  };
+}
+
+/** A random choice of galaxies without noise, at most `count`; undefined where none has every band. */
+export function drawTemplates(
+  coder: FieldCoder,
+  tables: readonly PartRows[],
+  count: number,
+  rng: Rng,
+): Templates | undefined {
+  const total = tables.reduce((sum, { rows }) => sum + rows.length, 0);
+  const taken = tables.flatMap((table) => {
+    const wanted = Math.round((count * table.rows.length) / total);
+    const order = Int32Array.from(table.rows, (_, i) => i);
+    shuffleInPlace(order, rng);
+    const { take } = describe(coder, table, rng);
+    const found: NonNullable<ReturnType<typeof take>>[] = [];
+    for (let i = 0; i < order.length && found.length < wanted; i++) {
+      const one = take(order[i]);
+      if (one !== undefined) found.push(one);
+    }
+    return found;
+  });
+  if (taken.length === 0) return undefined;
+  const stack = (of: (one: (typeof taken)[number]) => Float32Array): Float32Array => {
+    const size = of(taken[0]).length;
+    const all = new Float32Array(taken.length * size);
+    taken.forEach((one, k) => all.set(of(one), k * size));
+    return all;
+  };
+  return {
+    count: taken.length,
+    flux: stack(({ flux }) => flux),
+    property: stack(({ property }) => property),
+    classes: stack(({ classes }) => classes),
+  };
+}
+
+/** A safetensors file: flux, property, classes, each [count, ..]; NaN where a property is unknown. */
+export function writeTemplates({ count, ...parts }: Templates): Uint8Array {
+  return writeSafetensors(
+    Object.fromEntries(
+      Object.entries(parts).map(([name, data]: [string, Float32Array]) => [
+        name,
+        { shape: [count, data.length / count], data },
+      ]),
+    ),
+  );
+}
+
+/** @throws UserError for a file that is no such. */
+export function readTemplates(bytes: Uint8Array, path: string): Templates {
+  const { tensors } = readSafetensors(bytes, path);
+  const part = (name: string): { readonly shape: readonly number[]; readonly data: Float32Array } => {
+    const tensor = tensors[name];
+    if (tensor === undefined || tensor.shape.length !== 2) throw new UserError(`${path}: expected a matrix ${name}`);
+    return tensor;
+  };
+  const { shape, data: flux } = part("flux");
+  const [property, classes] = [part("property"), part("classes")];
+  if (property.shape[0] !== shape[0] || classes.shape[0] !== shape[0]) {
+    throw new UserError(`${path}: expected as many properties and classes as there are fluxes, ${shape[0]}`);
+  }
+  return { count: shape[0], flux, property: property.data, classes: classes.data };
+}
