@@ -12,7 +12,7 @@ import { cleanFluxes } from "../survey/clean.ts";
 import { type Field, State } from "../survey/field.ts";
 import { type ApertureKind, cleanLayout } from "../survey/layout.ts";
 import { readManifest, readPart } from "../survey/prepared.ts";
-import { readCatalog } from "../survey/read.ts";
+import { openFor, readCatalog } from "../survey/read.ts";
 import { splitNames } from "../survey/split.ts";
 import { loadSurvey, listSurveys, type Survey } from "../survey/survey.ts";
 import { counted } from "../text.ts";

@@ -82,7 +82,7 @@ export async function observedWish(wish: TableWish, survey: Survey): Promise<Obs
     return { reading, ...anew };
   }
   const mayHave = isObservable(role) && reading.layout === undefined && !isPrepared(path);
-  if (!mayHave || !(await cleanFluxes(path, described, reading))) return { reading, observation: undefined, lines: [] };
+  if (!mayHave || (await cleanFluxes(path, described)) !== "own") return { reading, observation: undefined, lines: [] };
   if (observation?.isAsked !== true) {
     const line = `${path}: fluxes with their noise; --observe draws it anew, from those without that are beside them`;
     return { reading, observation: undefined, lines: [line] };
