@@ -1,5 +1,6 @@
 import { baselines } from "../inference/baselines.ts";
 import type { BaselineName } from "../inference/baselines.ts";
+import { classTables } from "../inference/class-scores.ts";
 import { evaluate, type Evaluation, type QuestionSet, questionSets } from "../inference/evaluation.ts";
 import { shownMetrics } from "../inference/evaluation-report.ts";
 import { type Estimate, type MetricName, metrics } from "../inference/metrics.ts";
@@ -40,6 +41,17 @@ export function printScores(evaluation: Evaluation, coderFields: readonly string
       ]),
     ),
   );
+}
+
+/** Classes of the main question, by name and by magnitude. */
+function printClasses({ questions }: Evaluation): void {
+  for (const { title, columns, rows } of classTables(Object.values(questions)[0].classes)) {
+    say(`\n  ${title}`);
+    printTable(
+      columns.map(({ label }) => label),
+      rows.map((row) => row.map(String)),
+    );
+  }
 }
 
 const withEnds = ({ value, low, high }: Estimate): string => `${number(value)} [${number(low)}, ${number(high)}]`;
@@ -155,6 +167,7 @@ export const evaluateCommand = defineCommand<Arguments>({
       ...(args.baselines === undefined ? {} : { baselineTable: args.baselines }),
     });
     printScores(evaluation, Object.keys(Object.values(evaluation.questions)[0].scores));
+    printClasses(evaluation);
     if (args.library !== undefined) printGaps(evaluation);
     say(`  ${args.out}/report.html`);
   },

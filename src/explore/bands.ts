@@ -3,17 +3,9 @@ import type { ObservedBand } from "../report/figure-bands.ts";
 import { columnQuantiles, quantile, sortFinite } from "../report/statistics.ts";
 import type { Figure } from "../report/svg.ts";
 import { State } from "../survey/field.ts";
+import { magnitudeAB } from "../survey/units.ts";
 import { percent } from "../text.ts";
-import {
-  bandNear,
-  bandsOf,
-  fieldIndex,
-  isNarrow,
-  magnitudeAB,
-  magnitudesOf,
-  signalToNoise,
-  valuesOf,
-} from "./columns.ts";
+import { bandNear, bandsOf, fieldIndex, isNarrow, magnitudesOf, signalToNoise, valuesOf } from "./columns.ts";
 import type { Sample } from "./sample.ts";
 
 /** What a report shows of the bands of a sample. */

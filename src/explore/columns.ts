@@ -1,6 +1,6 @@
 import { quantile, sortFinite } from "../report/statistics.ts";
 import { type Field, State } from "../survey/field.ts";
-import { convertUnit, convertValue } from "../survey/units.ts";
+import { magnitudeAB } from "../survey/units.ts";
 import type { Sample } from "./sample.ts";
 
 /** Arrays that figures need, taken from a sample; NaN where there is nothing. */
@@ -52,12 +52,6 @@ export function signalToNoise({ catalog }: Sample, row: number, j: number): numb
   const at = row * catalog.fields.length + j;
   const isKnown = catalog.state[at] === State.measured || catalog.state[at] === State.nonDetection;
   return isKnown ? catalog.value[at] / catalog.error[at] : Number.NaN;
-}
-
-/** AB magnitude of a flux in a band's unit; NaN where it is not positive. */
-export function magnitudeAB(flux: number, { unit, band }: Field): number {
-  const conversion = convertUnit("mag", unit, band);
-  return conversion === undefined ? Number.NaN : -2.5 * Math.log10(flux / convertValue(conversion, 0));
 }
 
 /** AB magnitudes of band `j` where its signal-to-noise ratio is at least `least`. */

@@ -1,11 +1,12 @@
 import type { Engine } from "../engine/contract.ts";
 import { createRng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { State } from "../survey/field.ts";
+import { type CategoryField, State } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { featureMatrix, varyingFeatures } from "./baseline-features.ts";
 import { type BaselineName, baselines } from "./baselines.ts";
-import { selected } from "../model/distribution.ts";
+import { type ClassAnswers, type ClassScores, redMagnitudes, scoreClasses } from "./class-scores.ts";
+import { type Distribution, selected } from "../model/distribution.ts";
 import { inFieldUnit, withinLimits } from "./field-answer.ts";
 import { scoreDistribution } from "./metrics-score.ts";
 import { type FieldScore, inProportion, type Predictions, scoreField } from "./metrics.ts";
@@ -21,7 +22,10 @@ export interface Question {
 }
 
 /** A predictor's answers beside the truth, by field name: the rows of the catalogue that have one, and what is known there. */
-export type TruthAnswers = Map<string, { rows: Int32Array; predictions: Predictions }>;
+export type TruthAnswers = Map<
+  string,
+  { rows: Int32Array; predictions: Predictions; /** Of a category. */ classes?: ClassAnswers }
+>;
 
 /** Scores by field name, then by method (`caleido`, `trainZ`, `ridge`, ...). */
 export type QuestionScores = Readonly<Record<string, Readonly<Record<string, FieldScore>>>>;
@@ -34,6 +38,25 @@ function rowsWith(catalog: Catalog, rows: Int32Array, j: number): Int32Array {
 /** [number of rows] Weights of rows; undefined where all count alike. */
 export function weightsOf({ weight }: Catalog, rows: Int32Array): Float32Array | undefined {
   return weight && Float32Array.from(rows, (row) => weight[row]);
+}
+
+function classAnswers({ classes }: CategoryField, answer: Distribution, truth: Float64Array): ClassAnswers {
+  const count = classes.length;
+  const probability = Float64Array.from({ length: truth.length * count }, (_, i) =>
+    Math.exp(answer.logDensity(Math.floor(i / count), i % count)),
+  );
+  return { classes, truth, probability };
+}
+
+/** Scores of categories, by field name. */
+export function scoreCategories(catalog: Catalog, network: TruthAnswers): Readonly<Record<string, ClassScores>> {
+  const scores = [...network].flatMap(([name, { rows, classes }]) => {
+    if (classes === undefined) return [];
+    const weight = weightsOf(catalog, rows);
+    const known = { ...redMagnitudes(catalog, rows), ...(weight === undefined ? {} : { weight }) };
+    return [[name, scoreClasses(classes, known)] as const];
+  });
+  return Object.fromEntries(scores);
 }
 
 /**
@@ -60,7 +83,9 @@ export async function predictTruths(
     const own = selected(answers.encoded[w], kept);
     const seen = withinLimits(coder, j, own, scaleOf).widen(error);
     const predictions = scoreDistribution(inFieldUnit(coder, j, seen, scaleOf), truth);
-    result.set(coder.fields[j].name, { rows: Int32Array.from(kept, (i) => rows[i]), predictions });
+    const field = coder.fields[j];
+    const known = { rows: Int32Array.from(kept, (i) => rows[i]), predictions };
+    result.set(field.name, field.kind === "category" ? { ...known, classes: classAnswers(field, own, truth) } : known);
   });
   return result;
 }
@@ -83,7 +108,8 @@ export async function predictBaselines(
   const n = coder.fields.length;
   const result = new Map<string, Map<string, Predictions>>();
   for (const j of question.wanted) {
-    if (coder.fields[j].band !== undefined) continue; // a band's scale depends on what is given: baselines answer properties only
+    const { band, kind } = coder.fields[j];
+    if (band !== undefined || kind === "category") continue; // a band's scale depends on what is given: baselines answer numbers only
     const isGiven = question.isGiven.slice();
     for (const asked of question.wanted) isGiven[asked] = 0; // as for the network
     const known = rowsWith(train.catalog, train.rows, j);
@@ -117,7 +143,7 @@ export async function predictBaselines(
   return result;
 }
 
-/** All methods' scores for one question, with bootstrap intervals by parent. */
+/** All methods' scores for one question, with bootstrap intervals by parent; categories have scores of their own. */
 export function scoreQuestion(
   coder: FieldCoder,
   catalog: Catalog,
@@ -128,7 +154,7 @@ export function scoreQuestion(
   const scores: Record<string, Record<string, FieldScore>> = {};
   for (const field of coder.fields) {
     const own = network.get(field.name);
-    if (own === undefined) continue;
+    if (own === undefined || own.classes !== undefined) continue;
     const parent = Array.from(own.rows, (row) => catalog.parentId[row]);
     const weight = weightsOf(catalog, own.rows);
     const score = (p: Predictions): FieldScore =>

@@ -64,7 +64,7 @@ export function accuracyFigures(
 ): Figure[] {
   return fields.flatMap((field) => {
     const p = network.get(field.name)?.predictions;
-    if (p === undefined) return [];
+    if (p === undefined || field.kind === "category") return [];
     if (field.kind === "redshift") return [figures.photoz.draw({ zSpec: p.truth, zPhot: p.point })];
     return [figures.property.draw({ truth: p.truth, predicted: p.point, axis: axisOfTruth(field) })];
   });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { type ClassScores, classTables } from "./class-scores.ts";
 import { contextQuestions } from "./contexts.ts";
 import type { Engine } from "../engine/contract.ts";
 import type { BaselineName } from "./baselines.ts";
@@ -7,6 +8,7 @@ import {
   predictTruths,
   type Question,
   type QuestionScores,
+  scoreCategories,
   scoreQuestion,
   type TruthAnswers,
   weightsOf,
@@ -100,6 +102,8 @@ export interface Evaluation {
 export interface QuestionResult {
   readonly given: readonly string[];
   readonly scores: QuestionScores;
+  /** Of categories, by field. */
+  readonly classes: Readonly<Record<string, ClassScores>>;
   /** By field: how far the network is from the library's answers; with a library only. */
   readonly gaps?: Readonly<Record<string, FieldGap>>;
   /** Effective number of the library's galaxies: the median, and the share of answers that are sparse. */
@@ -223,11 +227,11 @@ async function describeAnswers(
   const { coder } = predictor;
   const heading = `Given ${question.title}`;
   const properties = coder.fields.filter(({ band }) => band === undefined);
-  const names = properties.map((field) => field.name);
+  const names = properties.filter(({ kind }) => kind !== "category").map((field) => field.name);
   const sed = (galaxies: number): Promise<Figure> =>
     sedFigure(predictor, question.catalog ?? test.catalog, thin(test.rows, galaxies), question.isGiven);
   if (question.wanted.some((j) => coder.fields[j].band !== undefined)) return { heading, figures: [await sed(4)] };
-  const tables = scoreTables(scores, coder.fields);
+  const tables = [...scoreTables(scores, coder.fields), ...classTables(scoreCategories(test.catalog, network))];
   const calibration = calibrationFigure(names.slice(0, 6), network, test.catalog);
   if (!isMain) return { heading, tables, figures: [calibration, await sed(3)] };
   const hasBaselines = Object.values(scores).some((methods) => Object.keys(methods).length > 1);
@@ -267,9 +271,10 @@ function countPieces(questions: readonly Question[], session: Omit<Session, "ste
 
 function calibrationOf(network: TruthAnswers, catalog: Catalog): QuestionResult["calibration"] {
   return Object.fromEntries(
-    [...network].map(([field, { rows, predictions }]) => {
+    [...network].flatMap(([field, { rows, predictions, classes }]) => {
+      if (classes !== undefined) return [];
       const pit = pitsOf(predictions, weightsOf(catalog, rows));
-      return [field, { pit: [...pitHistogram(pit)], coverage: [...coverageCurve(pit, COVERAGE_LEVELS)] }];
+      return [[field, { pit: [...pitHistogram(pit)], coverage: [...coverageCurve(pit, COVERAGE_LEVELS)] }]];
     }),
   );
 }
@@ -296,6 +301,7 @@ async function askAll(
       results[question.title] = {
         given,
         scores,
+        classes: scoreCategories(catalog, network),
         ...(exact === undefined
           ? {}
           : {

@@ -113,7 +113,7 @@ export function starLibrary(spectra: readonly ObservedSpectrum[], where: string)
     Math.max(...stars.map(({ first, ln }) => first + ln.length - 1)),
   ];
   const description =
-    `${stars.length} spectra of stars, ${kelvin.join(" - ")} K, ${ends.map((k) => Math.round(gridWavelength(k))).join(" - ")} A` +
+    `${stars.length} ${stars.length === 1 ? "spectrum" : "spectra"} of stars, ${kelvin.join(" - ")} K, ${ends.map((k) => Math.round(gridWavelength(k))).join(" - ")} A` +
     `${told === "" ? "" : `; not taken: ${told}`}. Other wavelengths and temperatures, and white dwarfs: built in`;
   return { stars, description };
 }

@@ -204,3 +204,12 @@ export function convertError(conversion: Conversion, value: number, error: numbe
   if (kind === "log10") return error / (value * Math.LN10);
   return Math.abs(convertValue(conversion, value)) * (kind === "pow10" ? 1 : 0.4) * Math.LN10 * error;
 }
+
+/** AB magnitude of a flux in a band's unit; NaN where it is not positive. */
+export function magnitudeAB(
+  flux: number,
+  { unit, band }: { readonly unit: string; readonly band?: BandSystem | undefined },
+): number {
+  const conversion = convertUnit("mag", unit, band);
+  return conversion === undefined ? Number.NaN : -2.5 * Math.log10(flux / convertValue(conversion, 0));
+}

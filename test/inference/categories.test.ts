@@ -215,11 +215,16 @@ describe("an evaluation", () => {
       mostRows: 200,
       out,
     });
-    const { scores } = questions["all bands"];
-    expect(Object.keys(scores)).toStrictEqual(["z", "MASS", "DUST", "LINE", "TYPE"]);
-    for (const value of Object.values(scores.TYPE.caleido)) {
-      if (typeof value === "number") expect(Number.isFinite(value)).toBe(true);
-    }
-    expect(readFileSync(join(out, "report.html"), "utf8")).toContain("TYPE");
+    const { scores, classes: byField, calibration } = questions["all bands"];
+    // a class is no number: it has scores of its own
+    expect(Object.keys(scores)).toStrictEqual(["z", "MASS", "DUST", "LINE"]);
+    expect(Object.keys(calibration)).not.toContain("TYPE");
+    const { TYPE } = byField;
+    expect(Object.keys(TYPE.classes)).toStrictEqual(classes);
+    expect(TYPE.accuracy).toBeGreaterThan(1 / classes.length);
+    expect(Object.values(TYPE.classes).reduce((sum, { rows }) => sum + rows, 0)).toBeGreaterThan(100);
+    const report = readFileSync(join(out, "report.html"), "utf8");
+    expect(report).toContain("TYPE: accuracy");
+    for (const name of classes) expect(report).toContain(name);
   });
 });

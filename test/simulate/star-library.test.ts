@@ -1,5 +1,8 @@
-import { expect, test } from "vitest";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
 import { createRng } from "../../src/random.ts";
+import { simulateBuiltin } from "../../src/simulate/builtin.ts";
 import { checkSelection } from "../../src/simulate/block.ts";
 import { GRID_SIZE, gridIndex, gridWavelength } from "../../src/simulate/grid.ts";
 import { simulationOptions } from "../../src/simulate/options.ts";
@@ -8,6 +11,7 @@ import type { ObservedSpectrum } from "../../src/simulate/spectrum.ts";
 import { createLibraryStars, readStarLibrary, starLibrary } from "../../src/simulate/star-library.ts";
 import { createStarModel, type Star } from "../../src/simulate/star-spectra.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
+import { scratch } from "../helpers/scratch.ts";
 import { at, withData } from "./data.ts";
 
 const model = createStarModel(0, GRID_SIZE);
@@ -121,9 +125,27 @@ test("a library of stars needs stars", () => {
   );
 });
 
-withData("sdss-spectra")("galaxies and quasars", () => {
-  test("are no library of stars", () =>
+withData("sdss-spectra")("SDSS files", () => {
+  const root = scratch();
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+  test("of galaxies and quasars are no library of stars", () =>
     expect(readStarLibrary([at("sdss-spectra")])).rejects.toThrow(
       /no star among 8 spectra \(.*2 quasar.*\); expected/,
     ));
+
+  test("of what the pipeline classes as a star are, from file to table", async () => {
+    // a galaxy under another class: what is read is what counts here
+    const bytes = readFileSync(at("sdss-spectra/spec-0285-51930-0184.fits"), "latin1");
+    const path = join(root, "spec-0285-51930-0184.fits");
+    writeFileSync(path, bytes.replaceAll("GALAXY", "STAR  "), "latin1");
+    const { stars } = await readStarLibrary([root]);
+    expect(stars).toHaveLength(1);
+    expect(stars[0].temperature).toBeGreaterThan(3000);
+    expect(stars[0].temperature).toBeLessThan(7000);
+    const options = { survey: loadSurvey("splus"), stars: [path], kinds: { star: 1 }, n: 20, workers: 0 };
+    const { value } = await simulateBuiltin({ ...options, selection: { faint: 19 } }).next();
+    expect(value?.metadata?.singleStars).toMatch(/^1 spectrum of stars, /);
+    expect(value?.rowCount).toBe(20);
+  });
 });

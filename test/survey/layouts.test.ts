@@ -3,64 +3,22 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { splitTableName } from "../../src/io/table-name.ts";
-import type { Column, Table } from "../../src/io/table.ts";
-import type { Catalog } from "../../src/survey/catalog.ts";
 import { State } from "../../src/survey/field.ts";
-import { readWholeCatalog, toCatalog } from "../../src/survey/read.ts";
-import type { CatalogOptions } from "../../src/survey/read.ts";
+import { readWholeCatalog } from "../../src/survey/read.ts";
 import { addReport, formatReport } from "../../src/survey/report.ts";
 import { listSurveys, loadSurvey } from "../../src/survey/survey.ts";
-
-/** One row of a table; numbers as float64, texts as texts, with a unit after the value where a file states one. */
-type Cells = Readonly<Record<string, number | string | readonly [value: number, unit: string]>>;
-
-function tableOf(...rows: readonly Cells[]): Table {
-  const columns = Object.entries(rows[0]).map(([name, first]): Column => {
-    const of = rows.map((row) => row[name]);
-    if (typeof first === "string") return { name, type: "string", width: 1, data: of.map(String) };
-    const unit = typeof first === "number" ? {} : { unit: first[1] };
-    const data = Float64Array.from(of, (cell) => Number(typeof cell === "object" ? cell[0] : cell));
-    return { name, type: "float64", width: 1, data, ...unit };
-  });
-  return { rowCount: rows.length, columns, metadata: {} };
-}
-
-const surveys = new Map(listSurveys().map((name) => [name, loadSurvey(name)]));
-const read = (survey: string, table: Table, options?: CatalogOptions): ReturnType<typeof toCatalog> =>
-  toCatalog(table, surveys.get(survey)!, options);
-
-/** [value, error, state] of a field in a row. */
-function cell(catalog: Catalog, row: number, name: string): [number, number, number] {
-  const at = row * catalog.fields.length + catalog.fields.findIndex((field) => field.name === name);
-  return [catalog.value[at], catalog.error[at], catalog.state[at]];
-}
-
-function expectCell(catalog: Catalog, row: number, name: string, value: number, error: number): void {
-  const [v, e, state] = cell(catalog, row, name);
-  expect([name, state]).toEqual([name, State.measured]);
-  expect(v / value, name).toBeCloseTo(1, 5);
-  if (error === 0) expect(e).toBe(0);
-  else expect(e / error, name).toBeCloseTo(1, 5);
-}
-
-const nothing = [0, 0, State.notObserved];
-
-/** Class of every row; undefined where none is known. */
-const classesOf = (catalog: Catalog): (string | undefined)[] => {
-  const j = catalog.fields.findIndex(({ name }) => name === "CLASS");
-  const field = catalog.fields[j];
-  return Array.from({ length: catalog.rowCount }, (_, row) => {
-    const at = row * catalog.fields.length + j;
-    if (field.kind !== "category" || catalog.state[at] === State.notObserved) return undefined;
-    return field.classes[catalog.value[at]];
-  });
-};
-
-/** c / pivot^2, in 1e-19 erg/s/cm2/A per erg/s/cm2/Hz. */
-const perFrequency = (pivot: number): number => 2.99792458e18 / pivot ** 2 / 1e-19;
-const flux = (magAB: number, pivot: number): number => 10 ** (-0.4 * (magAB + 48.6)) * perFrequency(pivot);
-const pivotOf = (survey: string, name: string): number =>
-  surveys.get(survey)!.fields.find((field) => field.name === name)!.band!.pivot;
+import {
+  type Cells,
+  cell,
+  classesOf,
+  expectCell,
+  flux,
+  nothing,
+  perFrequency,
+  pivotOf,
+  read,
+  tableOf,
+} from "./rows.ts";
 
 describe("every survey file", () => {
   it.each(listSurveys())(
@@ -193,42 +151,6 @@ describe("labels of DESI galaxies", () => {
     expect(read("desi", tableOf(row)).report.layout).toBe("fastspecfit");
     const small = { targetid: 5, HALPHA_ew: 30, HALPHA_ew_ivar: 4 };
     expect(read("desi", tableOf(small)).report.layout).toBe("bgs-ew");
-  });
-
-  it("redrock: classes, no redshift of stars, nothing of doubtful rows", () => {
-    const row = { TARGETID: 39, Z: 0.2, ZERR: 1e-5, ZWARN: 0, SPECTYPE: "GALAXY" };
-    const table = tableOf(row, { ...row, ZWARN: 4 }, { ...row, SPECTYPE: "STAR  " }, { ...row, SPECTYPE: "QSO" });
-    const { catalog, report } = read("desi", table);
-    expect([0, 1, 2, 3].map((i) => cell(catalog, i, "z")[2])).toEqual([1, 0, 0, 1]);
-    expect(classesOf(catalog)).toEqual(["galaxy", undefined, "star", "quasar"]);
-    expect([...report.reasons.keys()]).toEqual([
-      "flag 4: chi2 too close to the second best",
-      "SPECTYPE STAR: a star, whose redshift is a velocity",
-    ]);
-  });
-
-  it("S-PLUS: AB magnitudes of both spellings, classes, tiles", () => {
-    const row = {
-      FIELD: "STRIPE82-0125",
-      ID: "12220",
-      uJAVA_auto: 19.89,
-      euJAVA_auto: 0.05,
-      F660_auto: 17.8,
-      eF660_auto: 0.02,
-    };
-    const { catalog, report } = read(
-      "splus",
-      tableOf(...["GALAXY", "STAR", "QSO", "?"].map((name) => ({ ...row, class: name }))),
-    );
-    expect(report.layout).toBe("splus-dr1");
-    expect(classesOf(catalog)).toEqual(["galaxy", "star", "quasar", undefined]);
-    expect([catalog.objectId[0], catalog.tile?.[0]]).toEqual(["12220", "STRIPE82-0125"]);
-    const expected = flux(17.8, pivotOf("splus", "J0660"));
-    expectCell(catalog, 0, "J0660", expected, 0.02 * 0.4 * Math.LN10 * expected);
-    const later = { ID: "1", u_auto: 19.89, e_u_auto: 0.05, J0660_auto: 17.8, e_J0660_auto: 0.02, J0660_PStotal: 99 };
-    const second = read("splus", tableOf(later));
-    expect(second.report.layout).toBe("splus");
-    expectCell(second.catalog, 0, "J0660", expected, 0.02 * 0.4 * Math.LN10 * expected);
   });
 
   it("a table without ids says that its rows are numbered", () => {

@@ -1,0 +1,182 @@
+import type { ReportTable } from "../report/html.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { type Field, State } from "../survey/field.ts";
+import { magnitudeAB } from "../survey/units.ts";
+
+/** What is answered of a category beside the truth: n rows, K classes. */
+export interface ClassAnswers {
+  /** [K] */
+  readonly classes: readonly string[];
+  /** [n] Index of the true class. */
+  readonly truth: ArrayLike<number>;
+  /** [n, K] */
+  readonly probability: Float64Array;
+}
+
+/** How well one class is told from the others; NaN where none is there, or none was taken for it. */
+export interface ClassScore {
+  /** Rows that are of it. */
+  readonly rows: number;
+  /** Share that is of it of what is taken for it, and share taken for it of what is of it. */
+  readonly precision: number;
+  readonly recall: number;
+  /** Harmonic mean of the two. */
+  readonly f1: number;
+  /** Chance that a row of it has a higher probability of it than one that is not: area under the ROC curve. */
+  readonly areaUnderCurve: number;
+}
+
+/** Scores of a category by the names of its classes; the most probable class counts as the answer. */
+export interface ClassScores {
+  readonly accuracy: number;
+  /** Mean of the classes' F1, of those that are there. */
+  readonly macroF1: number;
+  /** Mean of -ln p of the true class [nats]. */
+  readonly negLogLik: number;
+  readonly classes: Readonly<Record<string, ClassScore>>;
+  /** F1 of every class by AB magnitude, where the rows have a magnitude. */
+  readonly byMagnitude?: {
+    readonly band: string;
+    readonly bins: readonly {
+      readonly from: number;
+      readonly to: number;
+      readonly rows: number;
+      readonly f1: Readonly<Record<string, number>>;
+    }[];
+  };
+}
+
+const mostProbable = ({ classes, probability }: ClassAnswers, row: number): number => {
+  const own = probability.subarray(row * classes.length, (row + 1) * classes.length);
+  return own.indexOf(Math.max(...own));
+};
+
+/** Weighted share of pairs in which the row of the class scores higher; ties count half. */
+function areaUnderCurve(score: Float64Array, isOf: readonly boolean[], weight: ArrayLike<number>): number {
+  const order = Array.from(score.keys()).sort((a, b) => score[a] - score[b]);
+  let [below, own, pairs] = [0, 0, 0];
+  for (let start = 0; start < order.length;) {
+    let [tied, others] = [0, 0];
+    let end = start;
+    for (; end < order.length && score[order[end]] === score[order[start]]; end++) {
+      if (isOf[order[end]]) tied += weight[order[end]];
+      else others += weight[order[end]];
+    }
+    pairs += tied * (below + others / 2);
+    own += tied;
+    below += others;
+    start = end;
+  }
+  return pairs / (own * below);
+}
+
+/** Precision, recall and F1 of class `k` among some rows. */
+function confusion(
+  { truth }: ClassAnswers,
+  answer: Int32Array,
+  k: number,
+  rows: readonly number[],
+  weight: ArrayLike<number>,
+): Pick<ClassScore, "precision" | "recall" | "f1"> {
+  let [both, taken, are] = [0, 0, 0];
+  for (const row of rows) {
+    if (answer[row] === k) taken += weight[row];
+    if (truth[row] !== k) continue;
+    are += weight[row];
+    if (answer[row] === k) both += weight[row];
+  }
+  return { precision: both / taken, recall: both / are, f1: are === 0 ? Number.NaN : (2 * both) / (are + taken) };
+}
+
+/** Fewest rows of a bin in magnitude. */
+const FEWEST = 30;
+
+/**
+ * Scores of a category. `weight` [n]: how many objects a row stands for; `magnitude` [n], NaN where unknown, in `band`: also
+ * by magnitude, in bins of one, from 30 rows on.
+ */
+export function scoreClasses(
+  answers: ClassAnswers,
+  { weight, magnitude, band = "" }: { weight?: ArrayLike<number>; magnitude?: Float64Array; band?: string } = {},
+): ClassScores {
+  const { classes, truth, probability } = answers;
+  const [n, count] = [truth.length, classes.length];
+  const each = weight ?? new Float64Array(n).fill(1);
+  const rows = Array.from({ length: n }, (_, row) => row);
+  const answer = Int32Array.from(rows, (row) => mostProbable(answers, row));
+  const total = rows.reduce((sum, row) => sum + each[row], 0);
+  const mean = (of: (row: number) => number): number => rows.reduce((sum, row) => sum + each[row] * of(row), 0) / total;
+  const byClass = classes.map((_, k): ClassScore => {
+    const isOf = rows.map((row) => truth[row] === k);
+    const score = Float64Array.from(rows, (row) => probability[row * count + k]);
+    return {
+      rows: isOf.filter(Boolean).length,
+      ...confusion(answers, answer, k, rows, each),
+      areaUnderCurve: areaUnderCurve(score, isOf, each),
+    };
+  });
+  const there = byClass.filter((score) => score.rows > 0);
+  const bins = magnitude === undefined ? [] : [...new Set(magnitude.map(Math.floor))].sort((a, b) => a - b);
+  const inBins = bins.flatMap((from) => {
+    const some = rows.filter((row) => magnitude !== undefined && Math.floor(magnitude[row]) === from);
+    if (some.length < FEWEST) return [];
+    const f1 = classes.map((name, k) => [name, confusion(answers, answer, k, some, each).f1]);
+    return [{ from, to: from + 1, rows: some.length, f1: Object.fromEntries(f1) as Record<string, number> }];
+  });
+  return {
+    accuracy: mean((row) => Number(answer[row] === truth[row])),
+    macroF1: there.reduce((sum, { f1 }) => sum + f1, 0) / there.length,
+    negLogLik: mean((row) => -Math.log(probability[row * count + truth[row]])),
+    classes: Object.fromEntries(classes.map((name, k) => [name, byClass[k]])),
+    ...(inBins.length === 0 ? {} : { byMagnitude: { band, bins: inBins } }),
+  };
+}
+
+/** Wavelength of the band whose magnitudes classes are scored by: r [Angstrom]. */
+const RED = 6200;
+
+/** AB magnitudes of rows in the broad band nearest to 6200 Angstrom, else in the nearest of any; undefined without bands. */
+export function redMagnitudes(
+  { fields, value, state }: Pick<Catalog, "fields" | "value" | "state">,
+  rows: Int32Array,
+): { band: string; magnitude: Float64Array } | undefined {
+  const distance = ({ band }: Field): number => (band === undefined ? Infinity : Math.abs(band.pivot - RED));
+  const bands = fields.filter(({ band }) => band !== undefined);
+  const broad = bands.filter(({ band }) => band?.group === "broad");
+  const [nearest] = (broad.length > 0 ? broad : bands).toSorted((a, b) => distance(a) - distance(b));
+  if (nearest === undefined) return undefined;
+  const j = fields.indexOf(nearest);
+  const magnitude = Float64Array.from(rows, (row) => {
+    const at = row * fields.length + j;
+    return state[at] === State.measured ? magnitudeAB(value[at], nearest) : Number.NaN;
+  });
+  return { band: nearest.name, magnitude };
+}
+
+/** Tables of classes: by name, and by magnitude. */
+export function classTables(scores: Readonly<Record<string, ClassScores>>): ReportTable[] {
+  return Object.entries(scores).flatMap(([field, { accuracy, macroF1, classes, byMagnitude }]) => {
+    const share = (value: number): string => (Number.isNaN(value) ? "" : value.toFixed(3));
+    const names = Object.keys(classes);
+    const whole = {
+      title: `${field}: accuracy ${share(accuracy)}, mean F1 ${share(macroF1)}`,
+      columns: ["class", "rows", "precision", "recall", "F1", "area under curve"].map((label) => ({ label })),
+      rows: Object.entries(classes).map(([name, one]) => [
+        name,
+        String(one.rows),
+        ...[one.precision, one.recall, one.f1, one.areaUnderCurve].map(share),
+      ]),
+    };
+    if (byMagnitude === undefined) return [whole];
+    const bins = {
+      title: `${field}: F1 by ${byMagnitude.band}`,
+      columns: [{ label: "magnitude", unit: "AB" }, { label: "rows" }, ...names.map((label) => ({ label }))],
+      rows: byMagnitude.bins.map(({ from, to, rows, f1 }) => [
+        `${from} - ${to}`,
+        String(rows),
+        ...names.map((name) => share(f1[name])),
+      ]),
+    };
+    return [whole, bins];
+  });
+}
