@@ -224,7 +224,8 @@ const sources: Readonly<Record<string, Options>> = {
     group: SPECTRA,
     type: "string",
     array: true,
-    describe: "SDSS spec-*.fits, DESI coadd-*.fits (redrock beside), folders of them",
+    describe:
+      "SDSS spec-*.fits, DESI coadd-*.fits (redrock beside), folders of them; FITS tables with a spectrum in each row",
   },
   labels: {
     group: SPECTRA,

@@ -5,6 +5,7 @@ import { type FitsFile, openFits } from "../io/fits.ts";
 import { readDesi } from "./desi.ts";
 import { readSdss } from "./sdss.ts";
 import type { ObservedSpectrum } from "./spectrum.ts";
+import { isSpectrumTable, readSpectrumTable } from "./spectrum-table.ts";
 
 /** One kind of file with spectra. */
 interface SpectrumLayout {
@@ -24,6 +25,11 @@ const spectrumLayouts = {
     title: "DESI coadd-*.fits",
     isLike: (file) => has(file, "FIBERMAP") && ["B", "R", "Z"].some((camera) => has(file, `${camera}_FLUX`)),
     read: readDesi,
+  },
+  table: {
+    title: "a table with a spectrum in each row (LOGLAM or WAVE, FLUX, IVAR, Z)",
+    isLike: isSpectrumTable,
+    read: readSpectrumTable,
   },
   sdss: {
     title: "SDSS/BOSS spec-*.fits",

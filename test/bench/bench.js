@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
+import { abroadSection } from "./abroad.js";
 import { classesSection } from "./classes.js";
 import { engineSection } from "./engine.js";
 import { filtersSection } from "./filters.js";
@@ -25,8 +26,8 @@ const sections = {
   shards: shardsSection,
 };
 
-/** Sections that train for minutes: only by name. */
-const longSections = { classes: classesSection, filters: filtersSection };
+/** Sections that train for minutes or are about networks of one's own: only by name. */
+const longSections = { abroad: abroadSection, classes: classesSection, filters: filtersSection };
 
 const print = ({ title, note, rows }) => {
   console.log(`\n${title}`);
