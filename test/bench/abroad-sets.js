@@ -4,9 +4,12 @@ import { allRows } from "../../dist/survey/catalog.js";
 
 /** Galaxies that a network trained at home is asked about: fewer than `rows` of each set, or as many. */
 
-/** Median S/N and number of bands below which a spectrum says nothing of a redshift; those of which a network knows. */
-const LEAST_SNR = 3;
-const LEAST_BANDS = 15;
+/**
+ * Median S/N and number of bands below which a real spectrum tells more of its own noise, and of a redshift found by other
+ * means, than of networks; redshifts of which a network knows.
+ */
+const LEAST_SNR = 10;
+const LEAST_BANDS = 35;
 const REDSHIFTS = [0.005, 1.2];
 
 /** A smooth distortion: waves in ln(lambda), rest frame, that are this long [smallest, largest], and this large together. */
@@ -78,7 +81,7 @@ function distorted(catalog) {
 /**
  * Sets by title. `home`: what training saw. `other universe`: MIUSCAT's stars, one attenuation law, no nebular continuum, one
  * metallicity for all stars, J-NEP's depths, more galaxies at high redshift. Real spectra: three SDSS galaxies and those of
- * FORS2, in the bands they cover, where they are and moved. All but `home` and `distorted` through measured curves.
+ * FORS2, in the bands they cover, where they are and moved; theirs is the light of a fibre and of a slit. All but `home` and `distorted` through measured curves.
  */
 export async function abroadSets({ survey, data, folder, rows }) {
   const made = async (name, request) => {
