@@ -306,7 +306,7 @@ export function recall(
   const [value, sigma, state] = [bands(all.value), bands(all.sigma), bands(all.state)];
   const isFlux = tf.logicalAnd(tf.greater(state, 0), tf.notEqual(state, 2)); // an upper limit is none
   const given = tf.cast(isFlux, "float32"); // [B, nBand]
-  const [encoded, hasScale] = tf.split(batch.scale as tf.Tensor2D, 2, 1); // [B, 1] each
+  const [encoded, hasScale] = tf.split(batch.scale, 2, 1); // [B, 1] each
   const coder = fluxCoder(vocabulary, sizes.nBand, encoded);
   const seen = { ...coder.decode(value, sigma), given };
   const labels = likelihoodOfLabels(vocabulary, sizes, c, batch);
