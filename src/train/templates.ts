@@ -5,7 +5,7 @@ import type { Rng } from "../random.ts";
 import { shuffleInPlace } from "../random.ts";
 import { State } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
-import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { checkFinite, readSafetensors, writeSafetensors } from "./safetensors.ts";
 import type { PartRows } from "./tables.ts";
 
 /** One galaxy: its fluxes, properties and classes. */
@@ -97,5 +97,7 @@ export function readTemplates(bytes: Uint8Array, path: string): Templates {
   if (property.shape[0] !== shape[0] || classes.shape[0] !== shape[0]) {
     throw new UserError(`${path}: expected as many properties and classes as there are fluxes, ${shape[0]}`);
   }
+  checkFinite(flux, "flux", path);
+  checkFinite(classes.data, "classes", path);
   return { count: shape[0], flux, property: property.data, classes: classes.data };
 }
