@@ -2,14 +2,14 @@ import type { Layout } from "../model/parameters.ts";
 import type { CheckpointConfig } from "./config.ts";
 
 /** What the files of a checkpoint are; `isSmall`: of its small form. */
-function filesOf(isSmall: boolean): string {
+function filesOf(isSmall: boolean, hasTemplates: boolean): string {
   const weights = isSmall
     ? "`model.safetensors` holds the averaged weights,"
     : "`model.safetensors` holds the averaged weights under their plain names (and the raw ones as `raw.*`),\n" +
       "`optimizer.safetensors` the optimiser's moments,";
   const log = isSmall ? "" : ", `log.jsonl` the run's log";
   return `${weights} \`config.json\` everything needed to rebuild the network,
-\`model.onnx\` where the engine compiles, the averaged network for 64 galaxies at a time (encoded inputs, raw marginals of every field),
+${hasTemplates ? "`templates.safetensors` the clean galaxies (fluxes, encoded properties, classes),\n" : ""}\`model.onnx\` where the engine compiles, the averaged network for 64 galaxies at a time (encoded inputs, raw marginals of every field),
 \`tokenizer.json\` the vocabulary${log}; \`sha256sum -c SHA256SUMS\` checks them.`;
 }
 
@@ -39,7 +39,7 @@ tags: [astronomy, galaxies, photometric-redshift, foundation-model]
 # Caleido checkpoint: ${config.survey.title}
 
 A network that answers any subset of a galaxy's fields from any other, each answer a probability distribution.
-${layout.total} parameters; trained ${steps} steps of ${training.batch} galaxies with Caleido ${config.caleidoVersion}.
+${layout.total} parameters${config.model.nTemplate === 0 ? "" : ` and ${config.model.nTemplate} clean galaxies, with which every question is fitted`}; trained ${steps} steps of ${training.batch} galaxies with Caleido ${config.caleidoVersion}.
 Validation loss: ${loss} (fixed random subsets of held-out parents).
 
 - bands (${bands.length}, ${bands[0]?.unit ?? ""}): ${bands.map((field) => field.name).join(", ")}
@@ -51,6 +51,6 @@ ${data.join("\n")}
 
 Use: \`caleido query table.parquet --checkpoint <this folder> --given bands --want z,LOGM --out answers.parquet\`
 
-Files: ${filesOf(isSmall)}
+Files: ${filesOf(isSmall, config.model.nTemplate > 0)}
 `;
 }
