@@ -1,7 +1,7 @@
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import { exportCheckpoint } from "../train/export.ts";
 import { readLog } from "../train/run.ts";
-import { defineCommand, type EngineArguments, engineOf, engineOptions } from "./shared.ts";
+import { defineCommand, type EngineArguments, engineOf, engineOptions, neededCheckpoint } from "./shared.ts";
 import { say } from "./terminal.ts";
 
 interface Arguments extends EngineArguments {
@@ -15,7 +15,7 @@ export const exportCommand = defineCommand<Arguments>({
   describe: "write the small form of a checkpoint: what answers, to be passed on",
   builder: (yargs) =>
     engineOptions(yargs)
-      .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
+      .option("checkpoint", neededCheckpoint)
       .option("out", { type: "string", demandOption: true, describe: "new folder" })
       .option("onnx", { type: "boolean", default: false, describe: "with the network as model.onnx" })
       .example("$0 export --checkpoint runs/a --out small", "averaged weights, configuration, vocabulary, model card"),

@@ -6,6 +6,7 @@ import type { Table } from "../io/table.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import { number } from "../text.ts";
+import { USUAL_CHECKPOINT } from "../train/shipped.ts";
 import {
   apertureOption,
   defineCommand,
@@ -21,6 +22,7 @@ import {
   type SurveyArguments,
   surveyOption,
   surveyOptionOf,
+  usualCheckpoint,
 } from "./shared.ts";
 import { printTable, say, terminal } from "./terminal.ts";
 
@@ -109,7 +111,10 @@ export const queryCommand = defineCommand<Arguments>({
         type: "string",
         describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5; or a prepared folder",
       })
-      .option("checkpoint", { type: "string", describe: "checkpoint or run folder; --method library needs none" })
+      .option("checkpoint", {
+        type: "string",
+        describe: `${usualCheckpoint.describe}; default: ${USUAL_CHECKPOINT}, with --method library none`,
+      })
       .option("given", {
         type: "string",
         describe:
@@ -155,6 +160,10 @@ export const queryCommand = defineCommand<Arguments>({
         describe: "who answers; both: the network, with the library's answers and their disagreement beside it",
       })
       .option("seed", { type: "string", default: "1", describe: "seed of the samples" })
+      .example(
+        "$0 query --set rSDSS=120+-3 gSDSS=80+-3 --want z,LOGM",
+        "one galaxy, two bands, the network that comes along",
+      )
       .example(
         "$0 query cat.fits --checkpoint runs/a --given J0378..J0600 --want HALPHA_EW,z --out out.parquet",
         "EW and redshift from blue bands",

@@ -26,7 +26,10 @@ import { counted } from "../text.ts";
 
 export interface QueryRequest {
   readonly engine: Engine;
-  /** Checkpoint or run folder; a library answers without one, in the fields of its own survey. */
+  /**
+   * Checkpoint or run folder, or a name in `checkpoints/`; default: the network that comes with the package. A library
+   * answers without one, in the fields of its own survey.
+   */
   readonly checkpoint?: string;
   /** A table or a prepared folder, or the values of one galaxy (`J0378=1.2+-0.1`). */
   readonly table?: string;
@@ -312,11 +315,12 @@ async function writeStacks(request: QueryRequest, session: Session): Promise<voi
  * Returns the number of galaxies.
  * @throws UserError for unknown fields, a table that can't be read or has fluxes of other light, a checkpoint that can't be loaded.
  */
-export async function query(request: QueryRequest): Promise<number> {
-  checkRequest(request);
-  const { table, out, given = "all", samples = 0, pdf, seed = "1", reporter = silent } = request;
-  const vocabulary = await vocabularyOf(request);
-  const { survey } = vocabulary;
+export async function query(wish: QueryRequest): Promise<number> {
+  checkRequest(wish);
+  const { table, out, given = "all", samples = 0, pdf, seed = "1", reporter = silent } = wish;
+  const vocabulary = await vocabularyOf(wish);
+  const { survey, path } = vocabulary;
+  const request = path === undefined ? wish : { ...wish, checkpoint: path };
   const { fields } = survey;
   const wanted = parseFieldList(request.want, fields, "--want");
   const grids = parseGrids(request.pdfGrid ?? [], fields, wanted);
@@ -330,6 +334,7 @@ export async function query(request: QueryRequest): Promise<number> {
   const asked = isSame ? { asked: { table: table!, aperture: outline.aperture } } : {};
   const total = outline === undefined ? 1 : outline.rowCount;
   for (const line of outline?.lines ?? []) reporter.say(line);
+  if (path !== wish.checkpoint) reporter.say(`${path}, the network that comes with Caleido, answers`);
   const predictor = await createAnswerer({ ...request.libraryChoice, ...request, ...asked, vocabulary });
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;

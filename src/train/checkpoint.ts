@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { standingFolder, writeFolderAtomic } from "../io/atomic.ts";
+import { didYouMean } from "../io/nearest.ts";
 import { createLayout, type Layout, sizeOf } from "../model/parameters.ts";
 import type { Templates } from "../model/templates.ts";
 import { parameterSpecs } from "../model/transformer.ts";
@@ -10,6 +11,7 @@ import { readChecksums, withChecksums } from "./checksums.ts";
 import { type CheckpointConfig, coderOf, formatConfig, parseConfig } from "./config.ts";
 import { migrateConfig, migrateTensors } from "./migrations.ts";
 import { type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { checkpointPath, listCheckpoints } from "./shipped.ts";
 import { readTemplates, writeTemplates } from "./templates.ts";
 
 /** The run's numbers at a step; every vector is [P], flat, in the layout's order. */
@@ -148,6 +150,14 @@ export function stepFolder(run: string, step: number): string {
   return join(run, "steps", `step-${String(step).padStart(8, "0")}`);
 }
 
+/** What a path could have been. */
+function expectedInstead(path: string): string {
+  const names = listCheckpoints();
+  const named =
+    names.length === 0 ? "; none comes with this installation" : `, or one that comes along: ${names.join(", ")}`;
+  return `${didYouMean(path, names)}; expected a folder with config.json, a run folder${named}`;
+}
+
 export interface LoadOptions {
   /**
    * Read what training needs to go on: the weights as they were trained, and the optimiser's moments. Default: the averaged
@@ -158,14 +168,13 @@ export interface LoadOptions {
 
 /**
  * Reads a checkpoint strictly: every file must be what was written, every tensor must be there with the expected shape
- * and finite, the vocabulary must match.
+ * and finite, the vocabulary must match. `path`: a checkpoint or run folder, or the name of a network that comes with the
+ * package (`caleido-jpas`; training never goes on from those).
  * @throws UserError naming the file and what was expected.
  */
 export function loadCheckpoint(path: string, { forTraining = false }: LoadOptions = {}): Checkpoint {
-  const folder = findCheckpoint(path);
-  if (folder === undefined) {
-    throw new UserError(`${path}: no checkpoint here; expected a folder with config.json, or a run folder`);
-  }
+  const folder = findCheckpoint(forTraining ? path : checkpointPath(path));
+  if (folder === undefined) throw new UserError(`${path}: no checkpoint here${expectedInstead(path)}`);
   const check = readChecksums(folder);
   const read = (name: string, otherwise = `a checkpoint has ${name}`): Buffer => {
     const file = join(folder, name);
