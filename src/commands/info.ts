@@ -8,7 +8,7 @@ import { formatSources } from "../survey/sources.ts";
 import { learnedCalibration, magnitudesOf } from "../train/calibration.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import type { TableRecord } from "../train/config.ts";
-import { readLog } from "../train/run.ts";
+import { lastValidation, readLog } from "../train/run.ts";
 import { checkpointPath, USUAL_CHECKPOINT } from "../train/shipped.ts";
 import { counted, number } from "../text.ts";
 import { defineCommand } from "./shared.ts";
@@ -61,8 +61,7 @@ function describeTable({ path, role, observation }: TableRecord): string {
 function showCheckpoint(path: string): void {
   const checkpoint = loadCheckpoint(path);
   const { config, layout } = checkpoint;
-  const log = readLog(checkpointPath(path));
-  const validation = log.findLast((line) => line.validation !== undefined)?.validation;
+  const validation = lastValidation(readLog(checkpointPath(path)));
   printTable(
     ["checkpoint", path],
     [

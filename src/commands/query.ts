@@ -1,3 +1,4 @@
+import type { Argv } from "yargs";
 import { UserError } from "../errors.ts";
 import { type EnsembleForm, ensembleForms, type EnsembleOptions } from "../inference/ensemble.ts";
 import { type MethodName, methodNames } from "../inference/methods.ts";
@@ -102,11 +103,38 @@ const ensembleOf = (path: string, form: EnsembleForm | undefined): EnsembleOptio
   return { path, ...(form === undefined ? {} : { form }) };
 };
 
+/** Options of what is written of the densities. */
+function densityOptions(yargs: Argv): Argv {
+  return yargs
+    .option("pdf", {
+      type: "boolean",
+      default: false,
+      describe: "densities on a grid, as <FIELD>_grid and <FIELD>_pdf",
+    })
+    .option("pdf-points", { type: "number", default: 200, describe: "points of that grid" })
+    .option("pdf-grid", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      describe:
+        "densities on one grid for all, min:max:step in the field's unit (FIELD=min:max:step for one of several), as " +
+        "<FIELD>_pdf; their sum is written beside the output, with a figure",
+    })
+    .option("qp", {
+      type: "string",
+      describe: "qp ensemble of the redshift (or the only wanted field) to write for qp and RAIL: .hdf5",
+    })
+    .option("qp-form", {
+      choices: ensembleForms,
+      describe: "how: interp (default) or hist on the --pdf-grid, else mixture",
+    }) as Argv;
+}
+
 export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
   describe: "ask for any fields of galaxies from any others",
   builder: (yargs) =>
-    apertureOption(libraryOptions(surveyOption(readOptions(engineOptions(yargs))), DISTANT))
+    densityOptions(apertureOption(libraryOptions(surveyOption(readOptions(engineOptions(yargs))), DISTANT)))
       .positional("table", {
         type: "string",
         describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5; or a prepared folder",
@@ -128,31 +156,9 @@ export const queryCommand = defineCommand<Arguments>({
       })
       .option("out", { type: "string", describe: "table to write: .parquet, .fits, .csv, .ecsv, .arrow, .vot" })
       .option("samples", { type: "number", default: 0, describe: "joint samples per galaxy, as <FIELD>_samples" })
-      .option("pdf", {
-        type: "boolean",
-        default: false,
-        describe: "densities on a grid, as <FIELD>_grid and <FIELD>_pdf",
-      })
-      .option("pdf-points", { type: "number", default: 200, describe: "points of that grid" })
-      .option("pdf-grid", {
-        type: "string",
-        array: true,
-        nargs: 1,
-        describe:
-          "densities on one grid for all, min:max:step in the field's unit (FIELD=min:max:step for one of several), as " +
-          "<FIELD>_pdf; their sum is written beside the output, with a figure",
-      })
       .option("keep", {
         type: "string",
         describe: "columns of the table to pass through, by name with commas, or all",
-      })
-      .option("qp", {
-        type: "string",
-        describe: "qp ensemble of the redshift (or the only wanted field) to write for qp and RAIL: .hdf5",
-      })
-      .option("qp-form", {
-        choices: ensembleForms,
-        describe: "how: interp (default) or hist on the --pdf-grid, else mixture",
       })
       .option("method", {
         choices: methodNames,
