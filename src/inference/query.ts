@@ -12,7 +12,6 @@ import { fieldDistribution } from "../inference/field-answer.ts";
 import { createStack, gridColumns, parseGrids, type Stack } from "../inference/grid.ts";
 import type { LibraryChoice } from "../inference/library-predictor.ts";
 import { type Answerer, createAnswerer, type MethodName, vocabularyOf } from "../inference/methods.ts";
-import { writeStack } from "../inference/stack.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng, type Rng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
@@ -298,6 +297,8 @@ async function collect(request: QueryRequest, session: Session, batches: AsyncGe
 /** Writes the stacked distributions beside the output, and tells of them. */
 async function writeStacks(request: QueryRequest, session: Session): Promise<void> {
   const { out = request.ensemble?.path ?? "", reporter = silent } = request;
+  if (session.stacks.size === 0) return;
+  const { writeStack } = await import("../inference/stack.ts"); // figures take longer to load than to answer
   for (const [j, stack] of session.stacks) {
     const field = session.predictor.coder.fields[j];
     const path = await writeStack(out, stack, field, metadataOf(request, session));
