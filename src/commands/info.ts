@@ -71,6 +71,7 @@ function showCheckpoint(path: string): void {
         `${config.survey.fields.length} (${config.survey.fields.filter((f) => f.band !== undefined).length} bands)`,
       ],
       ["parameters", layout.total.toLocaleString("en-US")],
+      ["clean galaxies that it carries", config.model.nTemplate.toLocaleString("en-US")],
       ["network", JSON.stringify(config.model)],
       ["step", `${config.step} of ${config.training.steps}`],
       ["validation loss [nats]", validation === undefined ? "" : number(validation)],

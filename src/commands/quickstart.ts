@@ -9,6 +9,7 @@ import { type MetricName, metrics } from "../inference/metrics.ts";
 import { figures } from "../report/figures.ts";
 import type { ReportSection } from "../report/html.ts";
 import { loadRecipe } from "../recipe.ts";
+import { observationSchema } from "../simulate/observation.ts";
 import { createObserver } from "../simulate/observer.ts";
 import { type SimulationInput, simulationOptions } from "../simulate/options.ts";
 import { createPassbands } from "../simulate/passband.ts";
@@ -175,7 +176,7 @@ type Paths = ReturnType<typeof pathsIn>;
 
 async function simulateAll(paths: Paths, survey: string, size: QuickstartSize): Promise<void> {
   const common = { survey, reporter: terminal };
-  await simulate({ ...common, out: paths.simulations, n: size.galaxies, seed: "quickstart" });
+  await simulate({ ...common, out: paths.simulations, n: size.galaxies, seed: "quickstart", fluxes: "both" });
   await simulate({ ...common, out: paths.target, n: size.target, seed: "target", ...TARGET });
   await simulate({ ...common, out: paths.labelled, n: size.labelled, seed: "labelled", ...TARGET });
   await simulate({ ...common, out: paths.examples, n: size.labelled, seed: "examples" });
@@ -220,7 +221,8 @@ async function runQuickstart(engine: Engine, out: string, size: QuickstartSize =
   const elapsed = (): string => duration((performance.now() - start) / 1000);
   const stage = (title: string): void => heading(`${title} (${elapsed()} so far)`);
   const paths = pathsIn(out);
-  const recipe = loadRecipe("quickstart", size.settings);
+  const observation = observationSchema.parse({}); // as the simulations beside were, but in every batch anew
+  const recipe = { ...loadRecipe("quickstart", size.settings), observation };
   const survey = loadSurvey(recipe.survey);
 
   stage("1 Simulating a survey, and a target survey that differs from it");

@@ -3,7 +3,8 @@ import type { Arrays, Compiled, Engine, NdArray, Signature, TensorFunction } fro
 import { headOf } from "../model/heads.ts";
 import { constantsOf } from "../model/parameters.ts";
 import type { Family, Readout } from "../model/readouts.ts";
-import { encode, marginalsAt, nextConditional, queryContext, readoutsOf, stateSize } from "../model/transformer.ts";
+import { marginalsAt } from "../model/marginals.ts";
+import { encode, nextConditional, queryContext, readoutsOf, stateSize } from "../model/transformer.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { emptyArrays } from "../tokens/batch.ts";
 import { contextSignature, fillContext } from "../tokens/hosts.ts";

@@ -218,18 +218,20 @@ const scalar: Stem = {
   },
 };
 
+/** [B, classes] 1 at the class of each category that is given. */
+export function givenClasses(vocabulary: NetworkVocabulary, batch: Tensors): tf.Tensor2D {
+  const parts = tf.split<tf.Tensor2D>(batch.class, vocabulary.groups.category.length, 1); // [B, 1] each
+  const hot = Array.from(vocabulary.groups.category, (j, c) => {
+    const n = classesOf(vocabulary, j);
+    return tf.slice(tf.oneHot(tf.reshape<tf.Rank.R1>(parts[c], [-1]), n + 1), [0, 1], [-1, n]); // [B, n]
+  });
+  return tf.cast(tf.concat(hot, 1), "float32") as tf.Tensor2D;
+}
+
 /** Classes: an embedding of each class of each category. */
 const category: Stem = {
   specs: (config, vocabulary) => [table("embed.class", [classCount(vocabulary), stateSize(config)], 0.3)],
-  encode(_config, vocabulary, params, batch) {
-    const parts = tf.split<tf.Tensor2D>(batch.class, vocabulary.groups.category.length, 1); // [B, 1] each
-    const hot = Array.from(vocabulary.groups.category, (j, c) => {
-      const n = classesOf(vocabulary, j);
-      return tf.slice(tf.oneHot(tf.reshape<tf.Rank.R1>(parts[c], [-1]), n + 1), [0, 1], [-1, n]); // [B, n]
-    });
-    const given = tf.cast(tf.concat(hot, 1), "float32") as tf.Tensor2D; // [B, classes]
-    return tf.matMul(given, params["embed.class"]); // [B, J d]
-  },
+  encode: (_config, vocabulary, params, batch) => tf.matMul(givenClasses(vocabulary, batch), params["embed.class"]), // [B, J d]
 };
 
 /** Classes of the category in column `j`. */

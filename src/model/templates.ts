@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensors } from "../engine/contract.ts";
+import { product } from "../engine/ops.ts";
 import { categoryHint, type Hint, mixtureHint } from "./heads.ts";
 import type { NetworkVocabulary, Readout } from "./readouts.ts";
-import { classesOf, givenBands, pickColumns } from "./stems.ts";
+import { classesOf, givenBands, givenClasses, pickColumns } from "./stems.ts";
 
 /**
  * Clean simulated galaxies that a network carries. Every question is fitted with all of them, as template fitting does
@@ -42,7 +43,14 @@ const N_NODE = 192;
 const [ROOT, FAINT] = [3, 1e-6];
 const RESIDUAL_FLOOR = 0.03;
 
-const sizesOf = ({ count, flux, property, classes }: Templates) => ({
+/** Bands, properties and classes of the templates: the first ones of the vocabulary. */
+interface Sizes {
+  readonly nBand: number;
+  readonly nProperty: number;
+  readonly nClass: number;
+}
+
+const sizesOf = ({ count, flux, property, classes }: Templates): Sizes => ({
   nBand: flux.length / count,
   nProperty: property.length / count,
   nClass: classes.length / count,
@@ -61,6 +69,8 @@ export function recallSize(vocabulary: NetworkVocabulary): number {
   return FLOORS.length * (2 + 2 * nProperty + nClass) + nodes + 2 * nBand;
 }
 
+/** Part of the redshifts of all templates in those of the likely ones: where these have none, all are. */
+const UNSURE = 1e-4;
 /** A slice of the likely redshifts is no narrower than this, in deviations: about the distance of two nodes. */
 const LEAST_SPREAD = 0.02;
 
@@ -95,38 +105,31 @@ export function hintOf(
   { spec, members }: Readout,
 ): Hint | undefined {
   const { nProperty, nClass } = sizesOf(templates);
-  const { slot } = vocabulary;
+  const { groups, slot } = vocabulary;
   const [b, width] = state.shape;
-  const start = width - recallSize(vocabulary);
+  const start = width - recallSize(vocabulary) + 2 + 2 * nProperty; // behind the moments of properties
   const columns = (from: number, count: number): tf.Tensor2D => tf.slice(state, [0, start + from], [b, count]);
   if (spec.head === "category") {
     const first = firstClass(vocabulary, members[0]);
-    const isOld = first + spec.classes <= nClass;
-    return isOld ? categoryHint(columns(2 + 2 * nProperty + first, spec.classes)) : undefined;
+    return first + spec.classes <= nClass ? categoryHint(columns(first, spec.classes)) : undefined;
   }
   const redshifts = redshiftsOf(vocabulary, nProperty);
-  if (spec.head !== "mixture" || !members.some((j) => redshifts.includes(slotAmongProperties(vocabulary, j))))
-    return undefined;
-  const parts = Array.from(members, (j) => {
-    const r = redshifts.indexOf(slotAmongProperties(vocabulary, j));
+  const places = Array.from(members, (j) => (groups.property.includes(j) ? redshifts.indexOf(slot[j]) : -1));
+  if (spec.head !== "mixture" || places.every((r) => r < 0)) return undefined;
+  const parts = places.map((r) => {
     if (r < 0) return { centre: tf.zeros([b, 1, spec.components]), spread: tf.ones([b, 1, spec.components]) };
-    const root = columns(2 + 2 * nProperty + nClass + r * N_NODE, N_NODE);
-    const share = tf.relu(tf.sub(tf.square(tf.div(root, ROOT)), FAINT));
-    return slices(share, nodesOf(templates, slot[j]), spec.components);
+    const root = columns(nClass + r * N_NODE, N_NODE);
+    const share = tf.add(tf.relu(tf.sub(tf.square(tf.div(root, ROOT)), FAINT)), UNSURE / N_NODE);
+    return slices(tf.div(share, tf.sum(share, 1, true)), nodesOf(templates, redshifts[r]), spec.components);
   });
-  const isLed = Array.from(members, (j) => Number(redshifts.includes(slotAmongProperties(vocabulary, j))));
   const stack = (of: (part: (typeof parts)[number]) => tf.Tensor): tf.Tensor => tf.concat(parts.map(of), 1); // [B, M, K]
   return mixtureHint(
     stack(({ centre }) => centre),
     stack(({ spread }) => spread),
-    isLed,
+    places.map((r) => Number(r >= 0)),
     spec,
   );
 }
-
-/** Place of a field among the properties; -1 of another group. */
-const slotAmongProperties = ({ groups, slot }: NetworkVocabulary, j: number): number =>
-  groups.property.includes(j) ? slot[j] : -1;
 
 /** Place of the first class of category `j` among all. */
 function firstClass(vocabulary: NetworkVocabulary, j: number): number {
@@ -167,53 +170,56 @@ function hats(values: Float32Array, nodes: Float32Array): Float32Array {
   return shares;
 }
 
+/** A matrix of numbers that never change, transposed for the product: [B, n] times [count, n] is [B, count]. */
+const times = (x: tf.Tensor, y: tf.Tensor): tf.Tensor2D => product(x, y, { transposeB: true }) as tf.Tensor2D;
+
 /** Constants of the graph. */
 function constants(vocabulary: NetworkVocabulary, templates: Templates) {
   const { count, flux, property, classes } = templates;
   const { nBand, nProperty, nClass } = sizesOf(templates);
   const matrix = (data: Float32Array, columns: number): tf.Tensor2D => tf.tensor2d(data, [count, columns]);
-  const known = property.map((value) => (Number.isNaN(value) ? 0 : 1));
-  const value = property.map((x) => (Number.isNaN(x) ? 0 : x));
+  const fluxes = matrix(flux, nBand);
+  const told = property.map((x) => (Number.isNaN(x) ? 0 : x));
+  const value = matrix(told, nProperty);
+  const square = matrix(
+    told.map((x) => x * x),
+    nProperty,
+  );
+  const known = matrix(
+    property.map((x) => (Number.isNaN(x) ? 0 : 1)),
+    nProperty,
+  );
+  const hot = matrix(classes, nClass);
   const nodes = redshiftsOf(vocabulary, nProperty).map((p) =>
     matrix(hats(columnOf(templates, p), nodesOf(templates, p)), N_NODE),
   );
-  const squares = value.map((x) => x * x);
-  const parts = [
-    matrix(value, nProperty),
-    matrix(squares, nProperty),
-    matrix(known, nProperty),
-    matrix(classes, nClass),
-  ];
-  const fluxes = matrix(flux, nBand);
   return {
     flux: fluxes,
-    fluxSquared: tf.square(fluxes),
-    value: parts[0],
-    squares: parts[1],
-    known: parts[2],
-    classes: parts[3],
-    told: tf.concat(parts, 1) as tf.Tensor2D, // [count, ..]
+    fluxSquare: tf.square(fluxes),
+    value,
+    square,
+    known,
+    hot,
+    moments: tf.concat<tf.Tensor2D>([value, square, known, hot], 1), // [count, 3 nProperty + nClass]
     nodes,
   };
 }
 type Constants = ReturnType<typeof constants>;
 
 /** Fluxes in units of the scale, from encoded values; and back. All [B, nBand] of the templates' bands. */
-function fluxCoder(vocabulary: NetworkVocabulary, nBand: number, batch: Tensors) {
+function fluxCoder(vocabulary: NetworkVocabulary, nBand: number, scale: tf.Tensor) {
   const { floor, relative, mean, deviation } = vocabulary.fluxScale;
   const row = (x: readonly number[]): tf.Tensor2D => tf.tensor2d(x.slice(0, nBand), [1, nBand]);
-  const [encoded, hasScale] = tf.split(batch.scale as tf.Tensor2D, 2, 1); // [B, 1] each
-  const inverse = tf.exp(tf.neg(tf.add(tf.mul(encoded, deviation), mean))); // [B, 1] 1 / scale
+  const inverse = tf.exp(tf.neg(tf.add(tf.mul(scale, deviation), mean))); // [B, 1] 1 / scale
   const softness = tf.sqrt(tf.add(tf.square(tf.mul(row(floor), inverse)), relative ** 2)); // [B, nBand]
   const start = tf.div(0.5, softness); // scale / (2 softness)
   const origin = tf.asinh(start);
   const [centre, spread] = [row(vocabulary.bandMean), row(vocabulary.bandDeviation)];
   return {
-    hasScale: hasScale as tf.Tensor2D,
-    decode(value: tf.Tensor, sigma: tf.Tensor): { flux: tf.Tensor2D; error: tf.Tensor2D } {
+    decode(value: tf.Tensor, sigma: tf.Tensor): { flux: tf.Tensor; error: tf.Tensor } {
       const angle = tf.add(tf.add(tf.mul(value, spread), centre), origin);
-      const flux = tf.div<tf.Tensor2D>(tf.sinh(angle), start);
-      return { flux, error: tf.div(tf.mul(tf.mul(sigma, spread), tf.cosh(angle)), start) };
+      const error = tf.div(tf.mul(tf.mul(sigma, spread), tf.cosh(angle)), start);
+      return { flux: tf.div(tf.sinh(angle), start), error };
     },
     encode: (flux: tf.Tensor): tf.Tensor =>
       tf.div(tf.sub(tf.sub(tf.asinh(tf.mul(flux, start)), origin), centre), spread),
@@ -222,18 +228,63 @@ function fluxCoder(vocabulary: NetworkVocabulary, nBand: number, batch: Tensors)
 }
 
 /** ln likelihood of what is given of properties and classes, [B, count]. */
-function priorOf(vocabulary: NetworkVocabulary, nProperty: number, c: Constants, batch: Tensors): tf.Tensor {
+function likelihoodOfLabels(
+  vocabulary: NetworkVocabulary,
+  { nProperty, nClass }: Sizes,
+  c: Constants,
+  batch: Tensors,
+): tf.Tensor {
   const members = vocabulary.groups.property.subarray(0, nProperty);
   const of = (x: tf.Tensor): tf.Tensor2D => pickColumns(x as tf.Tensor2D, members);
   const given = tf.cast(tf.equal(of(batch.state), 1), "float32");
   const value = of(batch.value);
   const weight = tf.div(given, tf.add(tf.square(of(batch.sigma)), PROPERTY_FLOOR ** 2)); // [B, nProperty]
-  const times = (x: tf.Tensor, y: tf.Tensor2D): tf.Tensor => tf.matMul(x as tf.Tensor2D, y, false, true); // [B, count]
-  const squared = times(tf.mul(tf.mul(weight, tf.square(value)), -0.5), c.known);
-  const mixed = times(tf.mul(weight, value), c.value);
-  const own = times(tf.mul(weight, -0.5), c.squares);
-  const unknown = times(tf.mul(given, UNLIKE), tf.sub(1, c.known));
-  return tf.addN([squared, mixed, own, unknown]);
+  const terms = [
+    times(tf.mul(tf.mul(weight, tf.square(value)), -0.5), c.known),
+    times(tf.mul(weight, value), c.value),
+    times(tf.mul(weight, -0.5), c.square),
+    times(tf.mul(given, UNLIKE), tf.sub(1, c.known)),
+  ];
+  if (nClass === 0) return tf.addN(terms);
+  const hot = tf.slice(givenClasses(vocabulary, batch), [0, 0], [value.shape[0], nClass]);
+  const isSame = times(hot, c.hot); // [B, count]
+  return tf.addN([...terms, tf.mul(tf.sub(tf.sum(hot, 1, true), isSame), UNLIKE)]);
+}
+
+/** What is given of the templates' bands: fluxes and errors in units of the scale, [B, nBand] each. */
+interface Seen {
+  readonly flux: tf.Tensor;
+  readonly error: tf.Tensor;
+  /** 1 where there is a flux. */
+  readonly given: tf.Tensor;
+}
+
+/** How well every template fits: its likelihood's share [B, count], its amplitude, and chi2 of the best one [B, 1]. */
+function fit({ flux, error, given }: Seen, labels: tf.Tensor, floor: number, c: Constants) {
+  const variance = tf.add(tf.add(tf.square(error), tf.square(tf.mul(flux, floor))), 1e-9);
+  const weight = tf.div(given, variance); // [B, nBand]
+  const overlap = tf.relu(times(tf.mul(weight, flux), c.flux)); // [B, count]
+  const amplitude = tf.div(overlap, tf.add(times(weight, c.fluxSquare), 1e-9));
+  const gain = tf.mul(tf.mul(overlap, amplitude), 0.5); // what chi2 / 2 goes down by
+  const most = tf.mul(tf.max(gain, 1, true), 2);
+  const chi2 = tf.relu(tf.sub(tf.sum(tf.mul(weight, tf.square(flux)), 1, true), most));
+  return { share: tf.softmax<tf.Tensor2D>(tf.add(gain, labels)), amplitude, chi2 };
+}
+
+/** Of the likely templates: how many, how well the best fits, means and spreads of properties, shares of classes. [B, ..] */
+function momentsOf(share: tf.Tensor2D, chi2: tf.Tensor, count: tf.Tensor, { nProperty, nClass }: Sizes, c: Constants) {
+  const parts = tf.split(tf.matMul(share, c.moments), [nProperty, nProperty, nProperty, nClass], 1);
+  const [mean, square, known, classes] = parts;
+  const sure = tf.add(known, 1e-6);
+  const centre = tf.div(mean, sure);
+  const spread = tf.sqrt(tf.add(tf.relu(tf.sub(tf.div(square, sure), tf.square(centre))), 1e-5));
+  return [
+    tf.mul(tf.log(tf.sum(tf.square(share), 1, true)), -0.3),
+    tf.mul(tf.log(tf.add(tf.div(chi2, count), 0.1)), 0.5),
+    centre,
+    tf.add(tf.mul(tf.log(spread), 0.5), 1),
+    classes,
+  ];
 }
 
 /**
@@ -248,46 +299,28 @@ export function recall(
   batch: Tensors,
   hasCalibration: boolean,
 ): tf.Tensor2D {
-  const { nBand, nProperty, nClass } = sizesOf(templates);
+  const sizes = sizesOf(templates);
   const c = constants(vocabulary, templates);
   const all = givenBands(vocabulary, params, batch, hasCalibration);
-  const bands = <T extends tf.Tensor>(x: T): T => tf.slice(x, [0, 0], [x.shape[0]!, nBand]);
+  const bands = (x: tf.Tensor2D): tf.Tensor2D => tf.slice(x, [0, 0], [x.shape[0], sizes.nBand]);
   const [value, sigma, state] = [bands(all.value), bands(all.sigma), bands(all.state)];
-  const given = tf.mul(tf.cast(tf.greater(state, 0), "float32"), tf.cast(tf.notEqual(state, 2), "float32")); // [B, nBand]
-  const scale = fluxCoder(vocabulary, nBand, batch);
-  const { flux, error } = scale.decode(value, sigma);
-  const prior = priorOf(vocabulary, nProperty, c, batch);
-  const times = (x: tf.Tensor, y: tf.Tensor2D): tf.Tensor2D => tf.matMul(x as tf.Tensor2D, y, false, true);
-  const number = tf.maximum(tf.sum(given, 1, true), 1); // [B, 1]
-  let expected: tf.Tensor | undefined;
-  const features = FLOORS.flatMap((floor, i): tf.Tensor[] => {
-    const weight = tf.div(given, tf.add(tf.add(tf.square(error), tf.square(tf.mul(flux, floor))), 1e-9)); // [B, nBand]
-    const overlap = tf.relu(times(tf.mul(weight, flux), c.flux)); // [B, count]
-    const amplitude = tf.div(overlap, tf.add(times(weight, c.fluxSquared), 1e-9));
-    const fit = tf.mul(tf.mul(overlap, amplitude), 0.5); // what chi2 / 2 goes down by
-    const share = tf.softmax(tf.add(fit, prior)) as tf.Tensor2D; // [B, count]
-    const [mean, square, known, classes] = tf.split(
-      tf.matMul(share, c.told),
-      [nProperty, nProperty, nProperty, nClass],
-      1,
-    );
-    const sure = tf.add(known, 1e-6);
-    const centre = tf.div(mean, sure);
-    const spread = tf.sqrt(tf.add(tf.relu(tf.sub(tf.div(square, sure), tf.square(centre))), 1e-5));
-    const chi2 = tf.relu(tf.sub(tf.sum(tf.mul(weight, tf.square(flux)), 1, true), tf.mul(tf.max(fit, 1, true), 2)));
-    if (i === FLOORS.length - 1) expected = tf.matMul(tf.mul(share, amplitude) as tf.Tensor2D, c.flux);
-    const nodes = i === 0 ? c.nodes.map((of) => tf.matMul(share, of)) : [];
-    return [
-      tf.mul(tf.log(tf.sum(tf.square(share), 1, true)), -0.3),
-      tf.mul(tf.log(tf.add(tf.div(chi2, number), 0.1)), 0.5),
-      centre,
-      tf.add(tf.mul(tf.log(spread), 0.5), 1),
-      classes,
-      ...nodes.map((node) => tf.mul(tf.sqrt(tf.add(node, FAINT)), ROOT)),
-    ];
-  });
-  const guess = tf.mul(tf.clipByValue(scale.encode(expected!), -12, 12), scale.hasScale); // [B, nBand]
-  const doubt = tf.sqrt(tf.add(tf.square(sigma), tf.square(tf.div(RESIDUAL_FLOOR, scale.spread))));
+  const isFlux = tf.logicalAnd(tf.greater(state, 0), tf.notEqual(state, 2)); // an upper limit is none
+  const given = tf.cast(isFlux, "float32"); // [B, nBand]
+  const [encoded, hasScale] = tf.split(batch.scale, 2, 1); // [B, 1] each
+  const coder = fluxCoder(vocabulary, sizes.nBand, encoded);
+  const seen = { ...coder.decode(value, sigma), given };
+  const labels = likelihoodOfLabels(vocabulary, sizes, c, batch);
+  const count = tf.maximum(tf.sum(given, 1, true), 1); // [B, 1]
+  const [near, exact] = FLOORS.map((floor) => fit(seen, labels, floor, c));
+  const nodes = c.nodes.map((of) => tf.mul(tf.sqrt(tf.add(tf.matMul(near.share, of), FAINT)), ROOT)); // [B, N_NODE]
+  const expected = tf.matMul(tf.mul<tf.Tensor2D>(exact.share, exact.amplitude), c.flux); // [B, nBand]
+  const guess = tf.mul(tf.clipByValue(coder.encode(expected), -12, 12), hasScale);
+  const doubt = tf.sqrt(tf.add(tf.square(sigma), tf.square(tf.div(RESIDUAL_FLOOR, coder.spread))));
   const residual = tf.mul(tf.asinh(tf.div(tf.sub(value, guess), doubt)), given);
-  return tf.concat([...features, guess, residual], 1) as tf.Tensor2D;
+  const said = [
+    ...momentsOf(near.share, near.chi2, count, sizes, c),
+    ...nodes,
+    ...momentsOf(exact.share, exact.chi2, count, sizes, c),
+  ];
+  return tf.concat<tf.Tensor2D>([...said, guess, residual] as tf.Tensor2D[], 1);
 }

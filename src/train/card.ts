@@ -17,7 +17,7 @@ function filesOf({ model: { nTemplate } }: CheckpointConfig, isSmall: boolean): 
     : "`model.safetensors` holds the averaged weights under their plain names (and the raw ones as `raw.*`),\n" +
       "`optimizer.safetensors` the optimiser's moments,";
   const templates =
-    nTemplate === 0 ? "" : "\n`templates.safetensors` the clean galaxies that every question is fitted with,";
+    nTemplate === 0 ? "" : "\n`templates.safetensors` the clean galaxies (fluxes, encoded properties, classes),";
   return `${weights} \`config.json\` everything needed to rebuild the network,${templates}
 \`model.onnx\` where the engine compiles, the averaged network for 64 galaxies at a time (encoded inputs, raw marginals of every field),
 \`tokenizer.json\` the vocabulary, \`log.jsonl\` the run's log; \`sha256sum -c SHA256SUMS\` checks them.`;
@@ -51,7 +51,7 @@ tags: [astronomy, galaxies, photometric-redshift, foundation-model]
 # Caleido checkpoint: ${config.survey.title}
 
 A network that answers any subset of a galaxy's fields from any other, each answer a probability distribution.
-${layout.total} parameters; trained ${steps} steps of ${training.batch} galaxies with Caleido ${config.caleidoVersion}.
+${layout.total} parameters${config.model.nTemplate === 0 ? "" : ` and ${config.model.nTemplate} clean galaxies, with which every question is fitted`}; trained ${steps} steps of ${training.batch} galaxies with Caleido ${config.caleidoVersion}.
 Validation loss: ${loss} (fixed random subsets of held-out parents).
 
 - bands (${bands.length}, ${bands[0]?.unit ?? ""}): ${bands.map((field) => field.name).join(", ")}

@@ -10,7 +10,7 @@ import { checkTokenizerJson, writeTokenizerJson } from "../tokens/tokenizer.ts";
 import { readChecksums, withChecksums } from "./checksums.ts";
 import { type CheckpointConfig, coderOf, formatConfig, parseConfig } from "./config.ts";
 import { migrateConfig, migrateTensors } from "./migrations.ts";
-import { type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { checkFinite, type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
 import { checkpointPath, listCheckpoints } from "./shipped.ts";
 import { readTemplates, writeTemplates } from "./templates.ts";
 
@@ -30,12 +30,6 @@ export interface Checkpoint {
   readonly state: TrainState;
   /** Clean galaxies that the network carries. */
   readonly templates?: Templates;
-}
-
-/** @throws UserError for a tensor with a value that is not finite. */
-function checkFinite(data: Float32Array, name: string, path: string): void {
-  const at = data.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) throw new UserError(`${path}: tensor ${name} holds ${data[at]} at ${at}; expected finite numbers`);
 }
 
 function named(layout: Layout, vectors: Readonly<Record<string, Float32Array>>, path: string): NamedTensors {

@@ -8,7 +8,7 @@ import { medianDepth } from "../tokens/transform.ts";
 import type { NamedTensors } from "./safetensors.ts";
 
 /** Version of `config.json` that this code writes. */
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 
 type Migration = (config: Record<string, unknown>) => Record<string, unknown>;
 
@@ -91,8 +91,18 @@ const surveyInside: Migration = ({ fields, ...config }) => {
   };
 };
 
+/** Networks of version 3 carried no galaxies: `model.nTemplate`, `templates.safetensors`. */
+const withoutTemplates: Migration = ({ model, ...config }) => ({
+  ...config,
+  model: { nTemplate: 0, ...(model as object) },
+});
+
 /** From version n to n + 1, by n. Old checkpoints pass through every step that is missing. */
-const migrations: Readonly<Record<number, Migration>> = { 1: tablesWithRoles, 2: surveyInside };
+const migrations: Readonly<Record<number, Migration>> = {
+  1: tablesWithRoles,
+  2: surveyInside,
+  3: withoutTemplates,
+};
 
 /** The configuration as this version writes it, unchecked beyond that. @throws UserError for a file that isn't a checkpoint's, or a version this code doesn't know. */
 export function migrateConfig(parsed: unknown, path: string): Record<string, unknown> {

@@ -1,10 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Compiled, Engine, Signature, TensorFunction, Tensors } from "../engine/contract.ts";
 import { headOf, type HeadTargets } from "../model/heads.ts";
+import { marginals } from "../model/marginals.ts";
 import { type Layout, unpack } from "../model/parameters.ts";
 import type { Family, NetworkVocabulary } from "../model/readouts.ts";
 import { pickColumns } from "../model/stems.ts";
-import { conditionals, encode, marginals, type ModelConfig, readoutsOf } from "../model/transformer.ts";
+import { conditionals, encode, type ModelConfig, readoutsOf } from "../model/transformer.ts";
 import { State } from "../survey/field.ts";
 import { type BatchShape, trainSignature } from "../tokens/batch.ts";
 import { adamW, type OptimiserConfig } from "./optimiser.ts";

@@ -5,41 +5,35 @@ import type { Rng } from "../random.ts";
 import { shuffleInPlace } from "../random.ts";
 import { State } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
-import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { checkFinite, readSafetensors, writeSafetensors } from "./safetensors.ts";
 import type { PartRows } from "./tables.ts";
 
-/** Numbers of a row that every template has. */
-function describe(coder: FieldCoder, { store, rows }: PartRows, rng: Rng) {
+/** One galaxy: its fluxes, properties and classes. */
+type Description = Omit<Templates, "count">;
+
+/** Describes galaxies of a table by their place among its rows; undefined where a band is missing. */
+function descriptionOf(coder: FieldCoder, { store, rows }: PartRows, rng: Rng) {
   const { band, property, category } = coder.groups;
   const classes = Array.from(category, (j) => {
     const field = coder.fields[j];
     return field.kind === "category" ? field.classes.length : 0;
   });
-  const nClass = classes.reduce((sum, n) => sum + n, 0);
   const all = new Uint8Array(coder.nField).fill(1);
-  return {
-    nClass,
-    /** The row's fluxes, properties and classes; undefined where a band is missing. */
-    take(i: number): { flux: Float32Array; property: Float32Array; classes: Float32Array } | undefined {
-      const { catalog, row } = store.at(rows[i], rng);
-      const at = (j: number): number => row * coder.nField + j;
-      const isKnown = (j: number): boolean => catalog.state[at(j)] === State.measured;
-      if (!band.every(isKnown)) return undefined;
-      const scale = coder.scaleOf(catalog, row, all);
-      const hot = new Float32Array(nClass);
-      let first = 0;
-      category.forEach((j, c) => {
-        if (isKnown(j)) hot[first + catalog.value[at(j)]] = 1;
-        first += classes[c];
-      });
-      return {
-        flux: Float32Array.from(band, (j) => catalog.value[at(j)] / scale),
-        property: Float32Array.from(property, (j) =>
-          isKnown(j) ? coder.encode(j, catalog.value[at(j)], 0) : Number.NaN,
-        ),
-        classes: hot,
-      };
-    },
+  return (i: number): Description | undefined => {
+    const { catalog, row } = store.at(rows[i], rng);
+    const at = (j: number): number => row * coder.nField + j;
+    const isKnown = (j: number): boolean => catalog.state[at(j)] === State.measured;
+    if (!band.every(isKnown)) return undefined;
+    const scale = coder.scaleOf(catalog, row, all);
+    const hot = classes.flatMap((n, c) =>
+      Array.from({ length: n }, (_, k) => Number(isKnown(category[c]) && catalog.value[at(category[c])] === k)),
+    );
+    const known = (j: number): number => (isKnown(j) ? coder.encode(j, catalog.value[at(j)], 0) : Number.NaN);
+    return {
+      flux: Float32Array.from(band, (j) => catalog.value[at(j)] / scale),
+      property: Float32Array.from(property, known),
+      classes: Float32Array.from(hot),
+    };
   };
 }
 
@@ -55,10 +49,10 @@ export function drawTemplates(
     const wanted = Math.round((count * table.rows.length) / total);
     const order = Int32Array.from(table.rows, (_, i) => i);
     shuffleInPlace(order, rng);
-    const { take } = describe(coder, table, rng);
-    const found: NonNullable<ReturnType<typeof take>>[] = [];
+    const describe = descriptionOf(coder, table, rng);
+    const found: Description[] = [];
     for (let i = 0; i < order.length && found.length < wanted; i++) {
-      const one = take(order[i]);
+      const one = describe(order[i]);
       if (one !== undefined) found.push(one);
     }
     return found;
@@ -103,5 +97,7 @@ export function readTemplates(bytes: Uint8Array, path: string): Templates {
   if (property.shape[0] !== shape[0] || classes.shape[0] !== shape[0]) {
     throw new UserError(`${path}: expected as many properties and classes as there are fluxes, ${shape[0]}`);
   }
+  checkFinite(flux, "flux", path);
+  checkFinite(classes.data, "classes", path);
   return { count: shape[0], flux, property: property.data, classes: classes.data };
 }

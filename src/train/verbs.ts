@@ -247,7 +247,14 @@ export async function pretrain(request: PretrainRequest): Promise<Checkpoint> {
   const start = startRun(recipe, survey, tables);
   const galaxies = tables.reduce((sum, { parts }) => sum + parts.train.rows.length, 0);
   const size = `${number(start.layout.total / 1e6)} M parameters`;
-  reporter.say(`${counted(galaxies, "galaxy", "galaxies")} to train on, ${size}, ${engine.name}`);
+  const carried = start.templates?.count;
+  const beside = carried === undefined ? "" : ` and ${counted(carried, "galaxy", "galaxies")} that it carries`;
+  reporter.say(`${counted(galaxies, "galaxy", "galaxies")} to train on, ${size}${beside}, ${engine.name}`);
+  if (recipe.model.nTemplate > 0 && carried === undefined) {
+    reporter.say(
+      "no fluxes without noise in all bands: the network carries no galaxies (simulate --fluxes both, --observe)",
+    );
+  }
   return trainOn(request, out, start, tables);
 }
 

@@ -9,7 +9,8 @@ import { type Checkpoint, initialState } from "../../src/train/checkpoint.ts";
 import { type CheckpointConfig, coderOf, type TrainingConfig, trainingSchema } from "../../src/train/config.ts";
 import { FORMAT_VERSION } from "../../src/train/migrations.ts";
 import { type OptimiserConfig, optimiserSchema } from "../../src/train/optimiser.ts";
-import { surveyOfFields } from "./toy.ts";
+import { drawTemplates } from "../../src/train/templates.ts";
+import { sourceOf, surveyOfFields } from "./toy.ts";
 
 /** The smallest network with every part. */
 export const tinyModel: ModelConfig = modelSchema.parse({
@@ -30,11 +31,13 @@ export interface RunSettings {
   readonly subsets?: Partial<SubsetConfig>;
   readonly training?: Partial<TrainingConfig>;
   readonly isCalibrated?: boolean;
+  /** How many of the galaxies it carries: of those that have every band. */
+  readonly templates?: number;
 }
 
 /** An untrained network for a catalogue, standardised on all of its rows. */
 export function startCheckpoint(catalog: Catalog, settings: RunSettings = {}): Checkpoint {
-  const config: CheckpointConfig = {
+  const plain: CheckpointConfig = {
     formatVersion: FORMAT_VERSION,
     caleidoVersion: "0.0.0",
     survey: surveyOfFields(catalog.fields),
@@ -49,8 +52,12 @@ export function startCheckpoint(catalog: Catalog, settings: RunSettings = {}): C
     freeze: [],
     data: [],
   };
-  const layout = createLayout(parameterSpecs(config.model, coderOf(config)));
-  return { config, layout, state: initialState(initialise(layout, createRng(`${config.training.seed}:init`))) };
+  const { templates: wanted = 0 } = settings;
+  const templates = drawTemplates(coderOf(plain), [sourceOf(catalog)], wanted, createRng("templates"));
+  const config = { ...plain, model: { ...plain.model, nTemplate: templates?.count ?? 0 } };
+  const layout = createLayout(parameterSpecs(config.model, coderOf(config, templates)));
+  const state = initialState(initialise(layout, createRng(`${config.training.seed}:init`)));
+  return { config, layout, state, ...(templates === undefined ? {} : { templates }) };
 }
 
 /** The same checkpoint with every parameter moved, so that no part is silent at its initial zeros. */

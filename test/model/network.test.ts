@@ -1,15 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import type { Arrays, Compiled, NdArray, Tensors } from "../../src/engine/contract.ts";
+import { marginals, marginalsAt } from "../../src/model/marginals.ts";
 import { createLayout, initialise, unpack } from "../../src/model/parameters.ts";
-import {
-  conditionals,
-  encode,
-  marginals,
-  marginalsAt,
-  parameterSpecs,
-  readoutsOf,
-} from "../../src/model/transformer.ts";
+import { conditionals, encode, parameterSpecs, readoutsOf } from "../../src/model/transformer.ts";
 import { createRng } from "../../src/random.ts";
 import { type BatchShape, drawBatch, orderSignature } from "../../src/tokens/batch.ts";
 import { contextSignature } from "../../src/tokens/hosts.ts";

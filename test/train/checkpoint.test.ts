@@ -193,6 +193,36 @@ describe("a checkpoint", () => {
     );
   });
 
+  it("keeps the galaxies that it carries, and says what is wrong with them", async () => {
+    const start = startCheckpoint(toyCatalog(200), { templates: 30 });
+    expect(start.templates!.property.some(Number.isNaN)).toBe(true); // what a galaxy has no label of
+    const file = join(folder, "templates.safetensors");
+    await saveCheckpoint(folder, start);
+    const back = loadCheckpoint(folder, { forTraining: true });
+    expect(back.templates).toStrictEqual(start.templates);
+    expect(back.layout).toStrictEqual(start.layout);
+    const { tensors } = readSafetensors(readFileSync(file), file);
+    for (const [name, changed, what] of [
+      [
+        "flux",
+        tensors["flux"].data.fill(Number.NaN, 0, 1),
+        /templates\.safetensors: tensor flux holds NaN at 0; expected/,
+      ],
+      ["property", tensors["property"].data.subarray(4), /templates\.safetensors: expected as many/],
+    ] as const) {
+      const shape = [changed.length / tensors[name].shape[1], tensors[name].shape[1]];
+      const whole = readSafetensors(readFileSync(file), file).tensors;
+      writeFileSync(file, writeSafetensors({ ...whole, [name]: { shape, data: changed } }));
+      rmSync(join(folder, "SHA256SUMS"), { force: true });
+      expectOneLine(folder, what);
+      await saveCheckpoint(folder, start);
+    }
+    writeFileSync(file, readFileSync(file).reverse());
+    expectOneLine(folder, /templates\.safetensors/);
+    rmSync(file);
+    expectOneLine(folder, /templates\.safetensors: missing/);
+  });
+
   it("shows other tools the averaged weights under plain names", () => {
     const { tensors: all } = readSafetensors(readFileSync(join(folder, "model.safetensors")), "f");
     const { specs, offsets } = checkpoint.layout;
@@ -255,7 +285,7 @@ describe("a checkpoint", () => {
     const table = { path: "a.fits", sha256: "00ff" };
     edit((config) => Object.assign(config, asOldConfig(config), { formatVersion: 1, data: { "a.fits": "00ff" } }));
     oldTensors(folder);
-    expect(loadCheckpoint(folder).config).toMatchObject({ formatVersion: 3, data: [{ ...table, role: "train" }] });
+    expect(loadCheckpoint(folder).config).toMatchObject({ formatVersion: 4, data: [{ ...table, role: "train" }] });
     edit((config) => Object.assign(config, { isCalibrated: true }));
     expect(loadCheckpoint(folder).config.data).toEqual([{ ...table, role: "unknown" }]);
     edit((config) => Object.assign(config, { formatVersion: 2, data: [{ ...table, role: "teacher" }] }));

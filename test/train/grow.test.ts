@@ -20,9 +20,14 @@ const engine = await onnx;
 const plain = toyCatalog(300);
 
 /** A network that knows `fields`, every parameter of it at work. */
-const networkOf = (fields: readonly Field[], filters: "free" | "function", isCalibrated = false): Checkpoint => {
+const networkOf = (
+  fields: readonly Field[],
+  filters: "free" | "function",
+  isCalibrated = false,
+  templates = 0,
+): Checkpoint => {
   const model = modelSchema.parse({ ...tinyModel, filters });
-  return perturb(startCheckpoint(filled(plain, fields), { model, isCalibrated }));
+  return perturb(startCheckpoint(filled(plain, fields), { model, isCalibrated, templates }));
 };
 
 /** The network with new fields, and the galaxies with their values. */
@@ -70,17 +75,22 @@ const names = toyFields.map(({ name }) => name);
 
 describe("a network that grows", () => {
   it.each([
-    { filters: "free", isCalibrated: false },
-    { filters: "function", isCalibrated: false },
-    { filters: "free", isCalibrated: true },
-  ] as const)("says of old fields bitwise what it said: filters $filters, zero-points $isCalibrated", async (kind) => {
-    const old = networkOf(toyFields, kind.filters, kind.isCalibrated);
-    const { checkpoint, catalog } = grown(old, [infrared, rate, type]);
-    expect(checkpoint.config.survey.fields.map(({ name }) => name)).toStrictEqual([...names, "H", "SFR", "TYPE"]);
-    const [before, after] = [await answersTo(old, plain, names), await answersTo(checkpoint, catalog, names)];
-    expect(before.length).toBeGreaterThan(100);
-    expect(after).toStrictEqual(before);
-  });
+    { filters: "free", isCalibrated: false, templates: 0 },
+    { filters: "function", isCalibrated: false, templates: 0 },
+    { filters: "free", isCalibrated: true, templates: 0 },
+    { filters: "free", isCalibrated: true, templates: 40 },
+  ] as const)(
+    "says of old fields bitwise what it said: filters $filters, zero-points $isCalibrated, $templates templates",
+    async (kind) => {
+      const old = networkOf(toyFields, kind.filters, kind.isCalibrated, kind.templates);
+      expect(old.templates?.count ?? 0).toBe(kind.templates);
+      const { checkpoint, catalog } = grown(old, [infrared, rate, type]);
+      expect(checkpoint.config.survey.fields.map(({ name }) => name)).toStrictEqual([...names, "H", "SFR", "TYPE"]);
+      const [before, after] = [await answersTo(old, plain, names), await answersTo(checkpoint, catalog, names)];
+      expect(before.length).toBeGreaterThan(100);
+      expect(after).toStrictEqual(before);
+    },
+  );
 
   it("grows again: classes are old fields, too", async () => {
     const first = grown(networkOf(toyFields, "free"), [type]);

@@ -1,0 +1,62 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Tensors } from "../engine/contract.ts";
+import { gelu, linear } from "../engine/ops.ts";
+import { headOf } from "./heads.ts";
+import type { NetworkVocabulary, Part, Readout } from "./readouts.ts";
+import { hintOf } from "./templates.ts";
+
+/** What a part's answers are read from: properties from the whole state, bands from a narrower mix of it. [B, from] */
+function sourceOf(params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor2D {
+  if (part === "property") return state;
+  return gelu(linear(state, params["head.band.mix"], params["head.band.mixBias"])) as tf.Tensor2D;
+}
+
+const widthOf = ({ spec }: Pick<Readout, "spec">): number => headOf(spec).width(spec);
+
+/** Masked objective: raw marginals of all fields of a read-out, [B, members, width]. */
+export function marginals(
+  vocabulary: NetworkVocabulary,
+  params: Tensors,
+  state: tf.Tensor2D,
+  readout: Readout,
+): tf.Tensor3D {
+  const from = sourceOf(params, state, readout.part);
+  const raw = linear(from, params[`head.${readout.name}.out`], params[`head.${readout.name}.bias`]); // [B, members * width]
+  const shaped = tf.reshape<tf.Rank.R3>(raw, [state.shape[0], readout.members.length, widthOf(readout)]);
+  return leaning(vocabulary, state, readout, shaped);
+}
+
+/** Raw marginals [B, n, width] of a read-out's fields, or of those in its places `slots` [n], and what the templates think. */
+function leaning(
+  vocabulary: NetworkVocabulary,
+  state: tf.Tensor2D,
+  readout: Readout,
+  raw: tf.Tensor3D,
+  slots?: tf.Tensor1D,
+): tf.Tensor3D {
+  const { templates } = vocabulary;
+  if (templates === undefined) return raw;
+  const hint = hintOf(vocabulary, templates, state, readout);
+  if (hint === undefined) return raw;
+  const pick = (x: tf.Tensor): tf.Tensor => (slots === undefined ? x : tf.gather(x, slots, 1));
+  const scaled = hint.factor === null ? raw : tf.mul(raw, pick(hint.factor));
+  return tf.add(scaled, pick(hint.offset));
+}
+
+/** Raw marginals of chosen fields of a read-out: `slots` [n] int32 are their places among its members. [B, n, width] */
+export function marginalsAt(
+  vocabulary: NetworkVocabulary,
+  params: Tensors,
+  state: tf.Tensor2D,
+  readout: Readout,
+  slots: tf.Tensor1D,
+): tf.Tensor3D {
+  const width = widthOf(readout);
+  const from = sourceOf(params, state, readout.part);
+  const size = from.shape[1];
+  const [b, n] = [state.shape[0], slots.shape[0]];
+  const out = tf.gather(tf.reshape(params[`head.${readout.name}.out`], [size, -1, width]), slots, 1); // [from, n, width]
+  const bias = tf.gather(tf.reshape(params[`head.${readout.name}.bias`], [-1, width]), slots, 0); // [n, width]
+  const raw = linear(from, tf.reshape(out, [size, n * width]), tf.reshape(bias, [n * width]));
+  return leaning(vocabulary, state, readout, tf.reshape(raw, [b, n, width]), slots);
+}
