@@ -28,7 +28,7 @@ function parse(text: string, path: string): Evaluation {
   } catch {
     // told below
   }
-  if (typeof parsed?.questions !== "object") {
+  if (Object.keys(parsed?.questions ?? {}).length === 0) {
     throw new UserError(`${path}: no scores here; expected metrics.json of caleido evaluate`);
   }
   return parsed as Evaluation;

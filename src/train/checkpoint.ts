@@ -144,8 +144,9 @@ export function stepFolder(run: string, step: number): string {
   return join(run, "steps", `step-${String(step).padStart(8, "0")}`);
 }
 
-/** What a path could have been. */
-function expectedInstead(path: string): string {
+/** What a path could have been; training never goes on from what comes with the package. */
+function expectedInstead(path: string, forTraining: boolean): string {
+  if (forTraining) return "; expected a folder with config.json, or a run folder";
   const names = listCheckpoints();
   const named =
     names.length === 0 ? "; none comes with this installation" : `, or one that comes along: ${names.join(", ")}`;
@@ -168,7 +169,7 @@ export interface LoadOptions {
  */
 export function loadCheckpoint(path: string, { forTraining = false }: LoadOptions = {}): Checkpoint {
   const folder = findCheckpoint(forTraining ? path : checkpointPath(path));
-  if (folder === undefined) throw new UserError(`${path}: no checkpoint here${expectedInstead(path)}`);
+  if (folder === undefined) throw new UserError(`${path}: no checkpoint here${expectedInstead(path, forTraining)}`);
   const check = readChecksums(folder);
   const read = (name: string, otherwise = `a checkpoint has ${name}`): Buffer => {
     const file = join(folder, name);
