@@ -2,7 +2,6 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { standingFolder, writeFolderAtomic } from "../io/atomic.ts";
-import { didYouMean } from "../io/nearest.ts";
 import { createLayout, type Layout, sizeOf } from "../model/parameters.ts";
 import type { Templates } from "../model/templates.ts";
 import { parameterSpecs } from "../model/transformer.ts";
@@ -145,12 +144,12 @@ export function stepFolder(run: string, step: number): string {
 }
 
 /** What a path could have been; training never goes on from what comes with the package. */
-function expectedInstead(path: string, forTraining: boolean): string {
+function expectedInstead(forTraining: boolean): string {
   if (forTraining) return "; expected a folder with config.json, or a run folder";
   const names = listCheckpoints();
   const named =
     names.length === 0 ? "; none comes with this installation" : `, or one that comes along: ${names.join(", ")}`;
-  return `${didYouMean(path, names)}; expected a folder with config.json, a run folder${named}`;
+  return `; expected a folder with config.json, a run folder${named}`;
 }
 
 export interface LoadOptions {
@@ -169,7 +168,7 @@ export interface LoadOptions {
  */
 export function loadCheckpoint(path: string, { forTraining = false }: LoadOptions = {}): Checkpoint {
   const folder = findCheckpoint(forTraining ? path : checkpointPath(path));
-  if (folder === undefined) throw new UserError(`${path}: no checkpoint here${expectedInstead(path, forTraining)}`);
+  if (folder === undefined) throw new UserError(`${path}: no checkpoint here${expectedInstead(forTraining)}`);
   const check = readChecksums(folder);
   const read = (name: string, otherwise = `a checkpoint has ${name}`): Buffer => {
     const file = join(folder, name);
