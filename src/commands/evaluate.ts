@@ -6,6 +6,7 @@ import { shownMetrics } from "../inference/evaluation-report.ts";
 import { type Estimate, type MetricName, metrics } from "../inference/metrics.ts";
 import { type SplitName, splitNames } from "../survey/split.ts";
 import { number } from "../text.ts";
+import { checkpointPath } from "../train/shipped.ts";
 import {
   apertureOption,
   defineCommand,
@@ -21,6 +22,7 @@ import {
   type SurveyArguments,
   surveyOption,
   surveyOptionOf,
+  usualCheckpoint,
 } from "./shared.ts";
 import { printTable, say, terminal } from "./terminal.ts";
 
@@ -115,7 +117,7 @@ export const evaluateCommand = defineCommand<Arguments>({
   builder: (yargs) =>
     apertureOption(libraryOptions(surveyOption(readOptions(engineOptions(yargs))), 0))
       .positional("table", { type: "string", describe: "table with truths, or a prepared folder" })
-      .option("checkpoint", { type: "string", demandOption: true, describe: "checkpoint or run folder" })
+      .option("checkpoint", usualCheckpoint)
       .option("part", {
         choices: [...splitNames, "all"],
         default: "test",
@@ -157,7 +159,7 @@ export const evaluateCommand = defineCommand<Arguments>({
       part: args.part,
       methods: args.methods,
       out: args.out,
-      run: args.checkpoint,
+      run: checkpointPath(args.checkpoint),
       seed: args.seed,
       mostRows: args.rows,
       isWeighted: args.weights,

@@ -8,7 +8,8 @@ import { formatSources } from "../survey/sources.ts";
 import { learnedCalibration, magnitudesOf } from "../train/calibration.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import type { TableRecord } from "../train/config.ts";
-import { readLog } from "../train/run.ts";
+import { lastValidation, readLog } from "../train/run.ts";
+import { checkpointPath, USUAL_CHECKPOINT } from "../train/shipped.ts";
 import { counted, number } from "../text.ts";
 import { defineCommand } from "./shared.ts";
 import { printTable, say } from "./terminal.ts";
@@ -60,8 +61,7 @@ function describeTable({ path, role, observation }: TableRecord): string {
 function showCheckpoint(path: string): void {
   const checkpoint = loadCheckpoint(path);
   const { config, layout } = checkpoint;
-  const log = readLog(path);
-  const validation = log.findLast((line) => line.validation !== undefined)?.validation;
+  const validation = lastValidation(readLog(checkpointPath(path)));
   printTable(
     ["checkpoint", path],
     [
@@ -91,11 +91,17 @@ function showCheckpoint(path: string): void {
 }
 
 export const infoCommand = defineCommand<{ path: string }>({
-  command: "info <path>",
+  command: "info [path]",
   describe: "show what a table, prepared tables or a checkpoint hold",
   builder: (yargs) =>
-    yargs.positional("path", { type: "string", describe: "table, prepared folder, checkpoint or run folder" }),
+    yargs.positional("path", {
+      type: "string",
+      default: USUAL_CHECKPOINT,
+      describe: "table, prepared folder, checkpoint or run folder, or the name of a network that comes along",
+    }),
   handler: async ({ path }) => {
+    const isNamed = checkpointPath(path) !== path;
+    if (isNamed || path === USUAL_CHECKPOINT) return showCheckpoint(path);
     const { file } = splitTableName(path);
     if (!existsSync(file)) throw new UserError(`${path}: no such file or folder; expected a table or a checkpoint`);
     const manifest = isPrepared(path) ? readManifest(path) : undefined;

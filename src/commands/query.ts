@@ -1,3 +1,4 @@
+import type { Argv } from "yargs";
 import { UserError } from "../errors.ts";
 import { type EnsembleForm, ensembleForms, type EnsembleOptions } from "../inference/ensemble.ts";
 import { type MethodName, methodNames } from "../inference/methods.ts";
@@ -6,6 +7,7 @@ import type { Table } from "../io/table.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import { number } from "../text.ts";
+import { USUAL_CHECKPOINT } from "../train/shipped.ts";
 import {
   apertureOption,
   defineCommand,
@@ -21,6 +23,7 @@ import {
   type SurveyArguments,
   surveyOption,
   surveyOptionOf,
+  usualCheckpoint,
 } from "./shared.ts";
 import { printTable, say, terminal } from "./terminal.ts";
 
@@ -100,16 +103,46 @@ const ensembleOf = (path: string, form: EnsembleForm | undefined): EnsembleOptio
   return { path, ...(form === undefined ? {} : { form }) };
 };
 
+/** Options of what is written of the densities. */
+function densityOptions(yargs: Argv): Argv {
+  return yargs
+    .option("pdf", {
+      type: "boolean",
+      default: false,
+      describe: "densities on a grid, as <FIELD>_grid and <FIELD>_pdf",
+    })
+    .option("pdf-points", { type: "number", default: 200, describe: "points of that grid" })
+    .option("pdf-grid", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      describe:
+        "densities on one grid for all, min:max:step in the field's unit (FIELD=min:max:step for one of several), as " +
+        "<FIELD>_pdf; their sum is written beside the output, with a figure",
+    })
+    .option("qp", {
+      type: "string",
+      describe: "qp ensemble of the redshift (or the only wanted field) to write for qp and RAIL: .hdf5",
+    })
+    .option("qp-form", {
+      choices: ensembleForms,
+      describe: "how: interp (default) or hist on the --pdf-grid, else mixture",
+    }) as Argv;
+}
+
 export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
   describe: "ask for any fields of galaxies from any others",
   builder: (yargs) =>
-    apertureOption(libraryOptions(surveyOption(readOptions(engineOptions(yargs))), DISTANT))
+    densityOptions(apertureOption(libraryOptions(surveyOption(readOptions(engineOptions(yargs))), DISTANT)))
       .positional("table", {
         type: "string",
         describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5; or a prepared folder",
       })
-      .option("checkpoint", { type: "string", describe: "checkpoint or run folder; --method library needs none" })
+      .option("checkpoint", {
+        type: "string",
+        describe: `${usualCheckpoint.describe}; default: ${USUAL_CHECKPOINT}, with --method library none`,
+      })
       .option("given", {
         type: "string",
         describe:
@@ -123,31 +156,9 @@ export const queryCommand = defineCommand<Arguments>({
       })
       .option("out", { type: "string", describe: "table to write: .parquet, .fits, .csv, .ecsv, .arrow, .vot" })
       .option("samples", { type: "number", default: 0, describe: "joint samples per galaxy, as <FIELD>_samples" })
-      .option("pdf", {
-        type: "boolean",
-        default: false,
-        describe: "densities on a grid, as <FIELD>_grid and <FIELD>_pdf",
-      })
-      .option("pdf-points", { type: "number", default: 200, describe: "points of that grid" })
-      .option("pdf-grid", {
-        type: "string",
-        array: true,
-        nargs: 1,
-        describe:
-          "densities on one grid for all, min:max:step in the field's unit (FIELD=min:max:step for one of several), as " +
-          "<FIELD>_pdf; their sum is written beside the output, with a figure",
-      })
       .option("keep", {
         type: "string",
         describe: "columns of the table to pass through, by name with commas, or all",
-      })
-      .option("qp", {
-        type: "string",
-        describe: "qp ensemble of the redshift (or the only wanted field) to write for qp and RAIL: .hdf5",
-      })
-      .option("qp-form", {
-        choices: ensembleForms,
-        describe: "how: interp (default) or hist on the --pdf-grid, else mixture",
       })
       .option("method", {
         choices: methodNames,
@@ -155,6 +166,10 @@ export const queryCommand = defineCommand<Arguments>({
         describe: "who answers; both: the network, with the library's answers and their disagreement beside it",
       })
       .option("seed", { type: "string", default: "1", describe: "seed of the samples" })
+      .example(
+        "$0 query --set rSDSS=120+-3 gSDSS=80+-3 --want z,LOGM",
+        "one galaxy, two bands, the network that comes along",
+      )
       .example(
         "$0 query cat.fits --checkpoint runs/a --given J0378..J0600 --want HALPHA_EW,z --out out.parquet",
         "EW and redshift from blue bands",

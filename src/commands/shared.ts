@@ -4,6 +4,7 @@ import { UserError } from "../errors.ts";
 import type { LibraryChoice } from "../inference/library-predictor.ts";
 import { didYouMean } from "../io/nearest.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
+import { USUAL_CHECKPOINT } from "../train/shipped.ts";
 
 /** A verb of the command line. `A` names the options as the handler sees them: yargs camel-cases `--median-z`. */
 export function defineCommand<A>(verb: {
@@ -205,6 +206,18 @@ export function libraryChoiceOf({ amplitude, modelError }: LibraryArguments): Li
   }
   return { amplitude: deviation, modelError };
 }
+
+/** What says which network answers. */
+const CHECKPOINT = `checkpoint or run folder, or the name of a network that comes along (${USUAL_CHECKPOINT})`;
+
+/** What training starts from: never by default, since it decides what comes out. */
+export const initOption = { type: "string", describe: `where to start: ${CHECKPOINT}` } as const;
+
+/** The option of commands that need to be told which network. */
+export const neededCheckpoint = { type: "string", demandOption: true, describe: CHECKPOINT } as const;
+
+/** The option of commands that take the network that comes along where none is named. */
+export const usualCheckpoint = { type: "string", default: USUAL_CHECKPOINT, describe: CHECKPOINT } as const;
 
 /** An option of commands that ask a network about tables. */
 export function apertureOption(yargs: Argv): Argv {

@@ -8,6 +8,7 @@ import {
   type EngineArguments,
   engineOf,
   engineOptions,
+  initOption,
   type ReadArguments,
   readOptions,
   readOptionsOf,
@@ -132,7 +133,7 @@ export const finetuneCommand = defineCommand<FinetuneArguments>({
   builder: (yargs) =>
     recipeOptions(yargs, "finetune")
       .positional("data", { type: "string", array: true, describe: "tables to train on, or prepared folders" })
-      .option("init", { type: "string", describe: "checkpoint or run to start from" })
+      .option("init", initOption)
       .option("freeze", { type: "string", array: true, default: [], describe: "parameters to keep, e.g. 'embed.*'" })
       .option("survey", {
         type: "string",
@@ -163,7 +164,7 @@ export const adaptCommand = defineCommand<AdaptArguments>({
   describe: "move a network from simulations to real observations: zero-points, noise, few labels",
   builder: (yargs) =>
     surveyOption(recipeOptions(yargs, "adapt"))
-      .option("init", { type: "string", describe: "checkpoint or run to start from" })
+      .option("init", initOption)
       .option("source", { type: "string", describe: "simulations that the network was trained on" })
       .option("unlabelled", { type: "string", describe: "observed table; its labels are not looked at" })
       .option("labelled", { type: "string", describe: "observed table with labels (spec-z, masses, ...)" })

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { UserError } from "../errors.ts";
 import { atomically, checkPlace, makeFolder } from "../io/atomic.ts";
-import { createHdf5, type Hdf5Array, type Hdf5Writer } from "../io/hdf5-write.ts";
+import type { Hdf5Array, Hdf5Writer } from "../io/hdf5-write.ts";
 import type { Column, Table } from "../io/table.ts";
 import type { Distribution } from "../model/distribution.ts";
 import type { Field } from "../survey/field.ts";
@@ -150,6 +150,7 @@ export async function withEnsemble<T>(
 ): Promise<T> {
   if (plan === undefined) return use(() => {});
   makeFolder(dirname(plan.path));
+  const { createHdf5 } = await import("../io/hdf5-write.ts"); // most questions write none, and need not wait for it
   return atomically(plan.path, async (temporary) => {
     const writer = await createHdf5(temporary, plan.path);
     try {

@@ -31,6 +31,7 @@ import type { SplitName } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
+import { USUAL_CHECKPOINT } from "../train/shipped.ts";
 import { sampleRows } from "../train/tables.ts";
 import {
   accuracyFigures,
@@ -43,8 +44,8 @@ import {
 } from "./evaluation-report.ts";
 export interface EvaluateRequest {
   readonly engine: Engine;
-  /** Checkpoint or run folder. */
-  readonly checkpoint: string;
+  /** Checkpoint or run folder, or a name in `checkpoints/`; default: the network that comes with the package. */
+  readonly checkpoint?: string;
   /** Table with truths, or a prepared folder. */
   readonly table: string;
   /** How the tables are to be read. */
@@ -150,6 +151,7 @@ function thin(rows: Int32Array, most: number): Int32Array {
 }
 
 const DEFAULTS = {
+  checkpoint: USUAL_CHECKPOINT,
   part: "test",
   questions: "survey",
   methods: ["trainZ", "ridge"],
@@ -159,8 +161,7 @@ const DEFAULTS = {
 } as const;
 
 /** A request with its defaults. */
-type Settings = EvaluateRequest &
-  Required<Pick<EvaluateRequest, "part" | "questions" | "methods" | "headline" | "seed" | "mostRows" | "isWeighted">>;
+type Settings = EvaluateRequest & Required<Pick<EvaluateRequest, keyof typeof DEFAULTS | "headline">>;
 
 /** What every question of one evaluation shares. */
 interface Session {
@@ -326,7 +327,7 @@ async function askAll(
  * @throws UserError for a table that can't be read or has no rows in the part, a checkpoint that can't be loaded.
  */
 export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
-  const checkpoint = loadCheckpoint(given.checkpoint);
+  const checkpoint = loadCheckpoint(given.checkpoint ?? DEFAULTS.checkpoint);
   const { survey } = checkpoint.config;
   const { headline } = survey;
   const request: Settings = { ...DEFAULTS, headline, ...given };

@@ -10,6 +10,7 @@ import type { Survey } from "../survey/survey.ts";
 import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
 import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { coderOf } from "../train/config.ts";
+import { USUAL_CHECKPOINT } from "../train/shipped.ts";
 import { explain, summaryColumns } from "./answers.ts";
 import { checkLibraryAperture, librarySurvey, openLibrary } from "./library.ts";
 import {
@@ -123,6 +124,8 @@ export interface MethodVocabulary {
   readonly survey: Survey;
   /** None where the library answers with fields of its own. */
   readonly checkpoint: Checkpoint | undefined;
+  /** Its path or name. */
+  readonly path: string | undefined;
 }
 
 export interface MethodOptions extends LibraryChoice {
@@ -138,7 +141,7 @@ export interface MethodOptions extends LibraryChoice {
 }
 
 export interface VocabularyRequest {
-  /** Checkpoint or run folder. */
+  /** Checkpoint or run folder, or a name in `checkpoints/`. */
   readonly checkpoint?: string;
   readonly method?: MethodName;
   readonly library?: string;
@@ -148,23 +151,22 @@ export interface VocabularyRequest {
 const USUAL = "minijpas";
 
 /**
- * The fields of what answers: the checkpoint's, else those of the library's survey.
- * @throws UserError for a library that is missing or not asked for, for no checkpoint where the network is to answer.
+ * The fields of what answers: the checkpoint's, else those of the network that comes with the package; where the library
+ * answers alone and no checkpoint is named, those of its survey.
+ * @throws UserError for a library that is missing or not asked for, a checkpoint that can't be loaded.
  */
 export async function vocabularyOf(request: VocabularyRequest): Promise<MethodVocabulary> {
-  const { checkpoint: path, method = "network", library } = request;
+  const { method = "network", library } = request;
   if (method === "network" && library !== undefined) {
     throw new UserError("--library: not used by the network; expected --method library or both");
   }
   if (method !== "network" && library === undefined) {
     throw new UserError(`--method ${method}: expected --library, a table of clean simulated galaxies`);
   }
-  if (path === undefined && method !== "library") {
-    throw new UserError("query: expected --checkpoint, or --method library with --library, which needs no network");
-  }
-  if (path === undefined) return { survey: await librarySurvey(library!, USUAL), checkpoint: undefined };
+  const path = request.checkpoint ?? (method === "library" ? undefined : USUAL_CHECKPOINT);
+  if (path === undefined) return { survey: await librarySurvey(library!, USUAL), checkpoint: undefined, path };
   const checkpoint = loadCheckpoint(path);
-  return { survey: checkpoint.config.survey, checkpoint };
+  return { survey: checkpoint.config.survey, checkpoint, path };
 }
 
 /**

@@ -12,7 +12,6 @@ import { fieldDistribution } from "../inference/field-answer.ts";
 import { createStack, gridColumns, parseGrids, type Stack } from "../inference/grid.ts";
 import type { LibraryChoice } from "../inference/library-predictor.ts";
 import { type Answerer, createAnswerer, type MethodName, vocabularyOf } from "../inference/methods.ts";
-import { writeStack } from "../inference/stack.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
 import { createRng, type Rng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
@@ -26,7 +25,10 @@ import { counted } from "../text.ts";
 
 export interface QueryRequest {
   readonly engine: Engine;
-  /** Checkpoint or run folder; a library answers without one, in the fields of its own survey. */
+  /**
+   * Checkpoint or run folder, or a name in `checkpoints/`; default: the network that comes with the package. A library
+   * answers without one, in the fields of its own survey.
+   */
   readonly checkpoint?: string;
   /** A table or a prepared folder, or the values of one galaxy (`J0378=1.2+-0.1`). */
   readonly table?: string;
@@ -295,6 +297,8 @@ async function collect(request: QueryRequest, session: Session, batches: AsyncGe
 /** Writes the stacked distributions beside the output, and tells of them. */
 async function writeStacks(request: QueryRequest, session: Session): Promise<void> {
   const { out = request.ensemble?.path ?? "", reporter = silent } = request;
+  if (session.stacks.size === 0) return;
+  const { writeStack } = await import("../inference/stack.ts"); // figures take longer to load than to answer
   for (const [j, stack] of session.stacks) {
     const field = session.predictor.coder.fields[j];
     const path = await writeStack(out, stack, field, metadataOf(request, session));
@@ -312,11 +316,12 @@ async function writeStacks(request: QueryRequest, session: Session): Promise<voi
  * Returns the number of galaxies.
  * @throws UserError for unknown fields, a table that can't be read or has fluxes of other light, a checkpoint that can't be loaded.
  */
-export async function query(request: QueryRequest): Promise<number> {
-  checkRequest(request);
-  const { table, out, given = "all", samples = 0, pdf, seed = "1", reporter = silent } = request;
-  const vocabulary = await vocabularyOf(request);
-  const { survey } = vocabulary;
+export async function query(wish: QueryRequest): Promise<number> {
+  checkRequest(wish);
+  const { table, out, given = "all", samples = 0, pdf, seed = "1", reporter = silent } = wish;
+  const vocabulary = await vocabularyOf(wish);
+  const { survey, path } = vocabulary;
+  const request = path === undefined ? wish : { ...wish, checkpoint: path };
   const { fields } = survey;
   const wanted = parseFieldList(request.want, fields, "--want");
   const grids = parseGrids(request.pdfGrid ?? [], fields, wanted);
@@ -330,6 +335,7 @@ export async function query(request: QueryRequest): Promise<number> {
   const asked = isSame ? { asked: { table: table!, aperture: outline.aperture } } : {};
   const total = outline === undefined ? 1 : outline.rowCount;
   for (const line of outline?.lines ?? []) reporter.say(line);
+  if (path !== wish.checkpoint) reporter.say(`${path}, the network that comes with Caleido, answers`);
   const predictor = await createAnswerer({ ...request.libraryChoice, ...request, ...asked, vocabulary });
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;

@@ -1,7 +1,6 @@
 import type { FileMetaData, SchemaElement, SchemaTree } from "hyparquet";
 import { parquetSchema } from "hyparquet";
 import { z } from "zod";
-import { arrowNotes } from "./arrow.ts";
 import type { ColumnSchema, ColumnType } from "./table.ts";
 
 /** Key of the file's key-value metadata under which units, descriptions and widths of our columns are kept. */
@@ -98,11 +97,15 @@ function listLeaf(node: SchemaTree): SchemaElement | undefined {
   return repeated.children.length === 1 && leaf.children.length === 0 ? leaf.element : undefined;
 }
 
-function readNotes(metadata: FileMetaData): ColumnNotes {
+async function readNotes(metadata: FileMetaData): Promise<ColumnNotes> {
   const find = (key: string): string | undefined =>
     metadata.key_value_metadata?.find((pair) => pair.key === key)?.value;
   const text = find(COLUMNS_KEY);
-  if (text === undefined) return Object.fromEntries(arrowNotes(find("ARROW:schema") ?? ""));
+  if (text === undefined) {
+    const arrow = find("ARROW:schema");
+    // loaded for the files that need it: it takes longer than a small answer
+    return arrow === undefined ? {} : Object.fromEntries((await import("./arrow.ts")).arrowNotes(arrow));
+  }
   try {
     return columnNotes.parse(JSON.parse(text));
   } catch {
@@ -111,8 +114,8 @@ function readNotes(metadata: FileMetaData): ColumnNotes {
 }
 
 /** The columns of a file that a table can hold; others (records, maps) are left out. */
-export function describeParquet(metadata: FileMetaData): ParquetColumn[] {
-  const notes = readNotes(metadata);
+export async function describeParquet(metadata: FileMetaData): Promise<ParquetColumn[]> {
+  const notes = await readNotes(metadata);
   return parquetSchema(metadata).children.flatMap((node): ParquetColumn[] => {
     const { name } = node.element;
     const isList = node.children.length > 0 || node.element.repetition_type === "REPEATED";

@@ -234,7 +234,8 @@ async function readFooter(path: string, source: ByteSource): Promise<OpenParquet
     const pairs = (footer.key_value_metadata ?? [])
       .filter(({ key }) => key !== COLUMNS_KEY && key !== "ARROW:schema")
       .map(({ key, value }): [string, string] => [key, value ?? ""]);
-    return { source, file, scan, footer, described: describeParquet(footer), metadata: Object.fromEntries(pairs) };
+    const described = await describeParquet(footer);
+    return { source, file, scan, footer, described, metadata: Object.fromEntries(pairs) };
   } catch (error) {
     throw damaged(path, error, "footer (a truncated file has none)");
   }

@@ -23,6 +23,13 @@ export async function* readText(path: string, kind: string): AsyncGenerator<stri
   }
 }
 
+/** A whole text file, as {@link readText} reads it. */
+export async function readWholeText(path: string, kind: string): Promise<string> {
+  let text = "";
+  for await (const piece of readText(path, kind)) text += piece;
+  return text;
+}
+
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**

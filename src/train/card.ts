@@ -1,27 +1,39 @@
 import type { Layout } from "../model/parameters.ts";
 import type { CheckpointConfig } from "./config.ts";
 
-/** What the files of a checkpoint are; `isSmall`: of its small form. */
-function filesOf(isSmall: boolean, hasTemplates: boolean): string {
+export interface CardOptions {
+  /** -ln p per target [nats], where it is known. */
+  readonly validation?: number | undefined;
+  /** Without what training goes on from. */
+  readonly isSmall?: boolean;
+  /** Further text in Markdown: scores, limits, licence. */
+  readonly sections?: readonly string[];
+}
+
+/** What the files of a checkpoint are. */
+function filesOf({ model: { nTemplate } }: CheckpointConfig, isSmall: boolean): string {
   const weights = isSmall
     ? "`model.safetensors` holds the averaged weights,"
     : "`model.safetensors` holds the averaged weights under their plain names (and the raw ones as `raw.*`),\n" +
       "`optimizer.safetensors` the optimiser's moments,";
-  const log = isSmall ? "" : ", `log.jsonl` the run's log";
-  return `${weights} \`config.json\` everything needed to rebuild the network,
-${hasTemplates ? "`templates.safetensors` the clean galaxies (fluxes, encoded properties, classes),\n" : ""}\`model.onnx\` where the engine compiles, the averaged network for 64 galaxies at a time (encoded inputs, raw marginals of every field),
-\`tokenizer.json\` the vocabulary${log}; \`sha256sum -c SHA256SUMS\` checks them.`;
+  const templates =
+    nTemplate === 0 ? "" : "\n`templates.safetensors` the clean galaxies (fluxes, encoded properties, classes),";
+  return `${weights} \`config.json\` everything needed to rebuild the network,${templates}
+\`model.onnx\` where the engine compiles, the averaged network for 64 galaxies at a time (encoded inputs, raw marginals of every field),
+\`tokenizer.json\` the vocabulary, \`log.jsonl\` the run's log; \`sha256sum -c SHA256SUMS\` checks them.`;
 }
 
-/**
- * The model card that travels with a checkpoint: what it is, what it was trained on, how to use it. `validation`: its
- * loss [nats], where it is known; `isSmall`: without what training goes on from.
- */
+/** The recipe with its defaults, as YAML that `--recipe` takes. */
+function recipeOf({ survey, model, subsets, optimiser, training }: CheckpointConfig): string {
+  const sections = Object.entries({ survey: survey.name, model, subsets, optimiser, training });
+  return sections.map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join("\n");
+}
+
+/** The model card that travels with a checkpoint: what it is, what it was trained on, how to use it. */
 export function modelCard(
   config: CheckpointConfig,
   layout: Layout,
-  validation: number | undefined,
-  isSmall = false,
+  { validation, isSmall = false, sections = [] }: CardOptions = {},
 ): string {
   const { step, training } = config;
   const steps = step < training.steps ? `${step} of ${training.steps}` : `${training.steps}`;
@@ -45,12 +57,17 @@ Validation loss: ${loss} (fixed random subsets of held-out parents).
 - bands (${bands.length}, ${bands[0]?.unit ?? ""}): ${bands.map((field) => field.name).join(", ")}
 - properties: ${properties.map((field) => (field.unit === "" ? field.name : `${field.name} [${field.unit}]`)).join(", ")}
 - zero-points of the target survey learned: ${config.isCalibrated ? "yes" : "no"}
+- survey to cite: ${config.survey.citation.join("; ")}
 
 Trained on:
 ${data.join("\n")}
 
+\`\`\`yaml
+${recipeOf(config)}
+\`\`\`
+
 Use: \`caleido query table.parquet --checkpoint <this folder> --given bands --want z,LOGM --out answers.parquet\`
 
-Files: ${filesOf(isSmall, config.model.nTemplate > 0)}
+${sections.map((text) => `${text.trim()}\n\n`).join("")}Files: ${filesOf(config, isSmall)}
 `;
 }

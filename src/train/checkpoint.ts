@@ -10,6 +10,7 @@ import { readChecksums, withChecksums } from "./checksums.ts";
 import { type CheckpointConfig, coderOf, formatConfig, parseConfig } from "./config.ts";
 import { migrateConfig, migrateTensors } from "./migrations.ts";
 import { checkFinite, type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { checkpointPath, listCheckpoints } from "./shipped.ts";
 import { readTemplates, writeTemplates } from "./templates.ts";
 
 /** The run's numbers at a step; every vector is [P], flat, in the layout's order. */
@@ -142,6 +143,15 @@ export function stepFolder(run: string, step: number): string {
   return join(run, "steps", `step-${String(step).padStart(8, "0")}`);
 }
 
+/** What a path could have been; training never goes on from what comes with the package. */
+function expectedInstead(forTraining: boolean): string {
+  if (forTraining) return "; expected a folder with config.json, or a run folder";
+  const names = listCheckpoints();
+  const named =
+    names.length === 0 ? "; none comes with this installation" : `, or one that comes along: ${names.join(", ")}`;
+  return `; expected a folder with config.json, a run folder${named}`;
+}
+
 export interface LoadOptions {
   /**
    * Read what training needs to go on: the weights as they were trained, and the optimiser's moments. Default: the averaged
@@ -152,14 +162,13 @@ export interface LoadOptions {
 
 /**
  * Reads a checkpoint strictly: every file must be what was written, every tensor must be there with the expected shape
- * and finite, the vocabulary must match.
+ * and finite, the vocabulary must match. `path`: a checkpoint or run folder, or the name of a network that comes with the
+ * package (`caleido-jpas`; training never goes on from those).
  * @throws UserError naming the file and what was expected.
  */
 export function loadCheckpoint(path: string, { forTraining = false }: LoadOptions = {}): Checkpoint {
-  const folder = findCheckpoint(path);
-  if (folder === undefined) {
-    throw new UserError(`${path}: no checkpoint here; expected a folder with config.json, or a run folder`);
-  }
+  const folder = findCheckpoint(forTraining ? path : checkpointPath(path));
+  if (folder === undefined) throw new UserError(`${path}: no checkpoint here${expectedInstead(forTraining)}`);
   const check = readChecksums(folder);
   const read = (name: string, otherwise = `a checkpoint has ${name}`): Buffer => {
     const file = join(folder, name);

@@ -6,9 +6,10 @@ import { constantsOf } from "../model/parameters.ts";
 import { marginals } from "../model/marginals.ts";
 import { encode, readoutsOf } from "../model/transformer.ts";
 import { contextSignature } from "../tokens/hosts.ts";
-import { modelCard } from "./card.ts";
+import { type CardOptions, modelCard } from "./card.ts";
 import { type Checkpoint, saveAverages } from "./checkpoint.ts";
 import { coderOf, portableConfig } from "./config.ts";
+import { formatLog, lastValidation, type LogLine } from "./run.ts";
 
 /** Galaxies per run of an exported network: ONNX graphs have fixed sizes. */
 const EXPORT_BATCH = 64;
@@ -37,15 +38,23 @@ export async function exportNetwork(
   return compiled.onnx;
 }
 
-export interface ExportOptions {
-  /** For the model card: -ln p per target [nats], where it is known. */
-  readonly validation?: number;
+/** Bytes of a log that goes along; of a longer one every n-th line, and all with a validation loss. */
+const MOST_LOG = 200_000;
+
+function thinned(log: readonly LogLine[]): LogLine[] {
+  const every = Math.ceil(formatLog(log).length / MOST_LOG);
+  return log.filter(({ validation }, i) => i % every === 0 || validation !== undefined);
+}
+
+export interface ExportOptions extends Pick<CardOptions, "sections"> {
+  /** The run's log, thinned; its last validation loss goes into the model card. */
+  readonly log?: readonly LogLine[];
   /** Compiles the network into `model.onnx`, which goes along. */
   readonly engine?: Engine;
 }
 
 /**
- * Writes the small form of a checkpoint into a new folder: averaged weights, configuration, vocabulary and model card.
+ * Writes the small form of a checkpoint into a new folder: averaged weights, configuration, vocabulary, model card and log.
  * It answers, and `finetune` and `adapt` start anew from it; an interrupted run can't be resumed from it. It names no
  * folders of the machine that trained it.
  * @throws UserError when the folder holds something already, or can't be written.
@@ -53,7 +62,7 @@ export interface ExportOptions {
 export async function exportCheckpoint(
   checkpoint: Checkpoint,
   folder: string,
-  { validation, engine }: ExportOptions = {},
+  { log = [], sections, engine }: ExportOptions = {},
 ): Promise<void> {
   const { config, layout, state } = checkpoint;
   const path = join(dirname(folder), basename(folder)); // without a slash at its end
@@ -66,7 +75,12 @@ export async function exportCheckpoint(
     throw new UserError(`${engine.name}: makes no ONNX file; expected --backend onnx`);
   }
   await saveAverages(path, small, {
-    "README.md": modelCard(small.config, layout, validation, true),
+    "README.md": modelCard(small.config, layout, {
+      validation: lastValidation(log),
+      isSmall: true,
+      ...(sections === undefined ? {} : { sections }),
+    }),
+    ...(log.length === 0 ? {} : { "log.jsonl": formatLog(thinned(log)) }),
     ...(onnx === undefined ? {} : { "model.onnx": onnx }),
   });
 }

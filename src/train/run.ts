@@ -56,6 +56,14 @@ export function readLog(folder: string, lastStep = Infinity): LogLine[] {
   return lines;
 }
 
+/** The text of a log. */
+export const formatLog = (lines: readonly LogLine[]): string =>
+  lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+
+/** -ln p per target [nats] where it was last measured. */
+export const lastValidation = (log: readonly LogLine[]): number | undefined =>
+  log.findLast(({ validation }) => Number.isFinite(validation))?.validation;
+
 const finalFolder = (folder: string): string => join(folder, "checkpoint");
 
 /** Whether a run has trained all its steps and written its final checkpoint. */
@@ -137,8 +145,8 @@ async function trainLocked(
   if (start.state.step === 0 && findCheckpoint(folder) === undefined)
     await saveCheckpoint(stepFolder(folder, 0), start);
   const kept = readLog(folder, start.state.step);
-  await writeFileAtomic(logPath(folder), kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  let validation = kept.findLast((line) => line.validation !== undefined)?.validation;
+  await writeFileAtomic(logPath(folder), formatLog(kept));
+  let validation = lastValidation(kept);
   const at = (state: TrainState): Checkpoint => ({ ...start, state });
   const onProgress = async (progress: Progress): Promise<void> => {
     validation = progress.validation ?? validation;

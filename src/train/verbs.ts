@@ -152,7 +152,9 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         ...(signal === undefined ? {} : { signal }),
         finalFiles: async (state, loss) => {
           const onnx = await exportNetwork(engine, { ...start, state });
-          const card = { "README.md": modelCard({ ...start.config, step: state.step }, start.layout, loss) };
+          const card = {
+            "README.md": modelCard({ ...start.config, step: state.step }, start.layout, { validation: loss }),
+          };
           return onnx === undefined ? card : { ...card, "model.onnx": onnx };
         },
         onProgress: ({ step, loss, validation: measured, galaxiesPerSecond, secondsLeft }) => {

@@ -180,6 +180,7 @@ describe("imports", () => {
 
 describe("package.json", () => {
   const manifest = JSON.parse(readText("package.json")) as {
+    files: readonly string[];
     dependencies: Record<string, string>;
     devDependencies: Record<string, string>;
     peerDependencies: Record<string, string>;
@@ -192,6 +193,14 @@ describe("package.json", () => {
     const others = Object.keys(manifest.devDependencies).filter((name) => !name.startsWith("@types/"));
     expect(others.sort()).toEqual(tools);
     expect(manifest.optionalDependencies).toBeUndefined();
+  });
+
+  it("ships every folder that is read at run time", () => {
+    const read = sources.flatMap((path) =>
+      [...readText(path).matchAll(/new URL\("(?:\.\.\/)+([a-z]+)"/g)].map(([, name]) => name),
+    );
+    expect(read.toSorted()).toEqual(["checkpoints", "datasets", "recipes"]);
+    for (const name of [...read, "dist"]) expect(manifest.files).toContain(name);
   });
 
   it("leaves TensorFlow's native packages to whoever installs them", () => {

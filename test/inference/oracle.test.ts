@@ -113,12 +113,15 @@ describe("methods of a query", () => {
     await expect(vocabularyOf({ checkpoint: "runs/a", library: "x.parquet" })).rejects.toThrow(
       /--library: not used by the network/,
     );
-    await expect(vocabularyOf({})).rejects.toThrow(/^query: expected --checkpoint, or --method library/);
+    await expect(vocabularyOf({ checkpoint: "nowhere" })).rejects.toThrow(/^nowhere: no checkpoint here/);
   });
 
   it("the network's answers don't change beside a library's", async () => {
     const engine = await onnx;
-    const own = await createAnswerer({ engine, vocabulary: { survey: checkpoint.config.survey, checkpoint } });
+    const own = await createAnswerer({
+      engine,
+      vocabulary: { survey: checkpoint.config.survey, checkpoint, path: "toy" },
+    });
     const answers = await own.predict(question);
     expect(own.columns(answers, [])).toEqual([]);
     await own.dispose();

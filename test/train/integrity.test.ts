@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { ownName } from "../../src/io/atomic.ts";
+import { loadRecipe } from "../../src/recipe.ts";
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, stepFolder } from "../../src/train/checkpoint.ts";
 import { coderOf } from "../../src/train/config.ts";
 import { exportCheckpoint } from "../../src/train/export.ts";
@@ -285,15 +286,32 @@ describe("the small form of a checkpoint", () => {
   const state = { ...started.state, average, first: average, step: 7 };
   const whole: Checkpoint = { ...started, state, config: { ...started.config, data: [table] } };
   const small = join(root, "small");
-  beforeAll(() => exportCheckpoint(whole, `${small}/`, { validation: 1.25 }));
+  const lineAt = (step: number) => ({ step, loss: 2 / step, gradientNorm: 1, rate: 1e-3, galaxiesPerSecond: 1000 });
+  const log = Array.from({ length: 5000 }, (_, i) => ({
+    ...lineAt(i + 1),
+    ...(i % 1000 === 500 ? { validation: i === 4500 ? 1.25 : 2 } : {}),
+  }));
+  beforeAll(() => exportCheckpoint(whole, `${small}/`, { log, sections: ["## Limits\n\nNone.\n"] }));
 
   it("is what answers, and names no folders of its maker", () => {
-    const files = ["README.md", "SHA256SUMS", "config.json", "model.safetensors", "tokenizer.json"];
+    const files = ["README.md", "SHA256SUMS", "config.json", "log.jsonl", "model.safetensors", "tokenizer.json"];
     expect(readdirSync(small).sort()).toEqual(files.sort());
     for (const name of files) expect(bytesOf(small, name)).not.toContain("somebody");
-    expect(bytesOf(small, "README.md")).toMatch(/7 of 20000 steps[^]*1\.2500 nats[^]*`a\.fits` \(train/);
+    expect(bytesOf(small, "README.md")).toMatch(/7 of 20000 steps[^]*1\.2500 nats[^]*`a\.fits` \(train[^]*## Limits/);
     const { tensors } = readSafetensors(readFileSync(join(small, "model.safetensors")), small);
     expect(Object.keys(tensors)).toEqual(whole.layout.specs.map(({ name }) => name));
+  });
+
+  it("has a card with the recipe, and a log that is thinned to what a repository bears", () => {
+    const [, text] = /```yaml\n([^]+?)```/.exec(bytesOf(small, "README.md"))!;
+    writeFileSync(join(root, "recipe.yaml"), text);
+    const { model, subsets, optimiser, training } = whole.config;
+    expect(loadRecipe(join(root, "recipe.yaml"))).toMatchObject({ model, subsets, optimiser, training });
+    const kept = readLog(small);
+    expect(readFileSync(join(small, "log.jsonl")).length).toBeLessThan(250_000);
+    expect(kept.length).toBeGreaterThan(1000);
+    expect(kept.filter(({ validation }) => validation !== undefined)).toHaveLength(5);
+    expect(kept).toEqual(kept.map(({ step }) => log[step - 1]));
   });
 
   it("loads to answer and to start anew, as the whole one does without its optimiser", async () => {
