@@ -227,28 +227,25 @@ function fluxCoder(vocabulary: NetworkVocabulary, nBand: number, scale: tf.Tenso
   };
 }
 
-/** ln likelihood of what is given of properties and classes, [B, count]. */
+/** ln likelihood of what is given of properties and classes, [B, count]: one product with what the templates know. */
 function likelihoodOfLabels(
   vocabulary: NetworkVocabulary,
   { nProperty, nClass }: Sizes,
-  c: Constants,
+  { value, square, known, hot }: Constants,
   batch: Tensors,
 ): tf.Tensor {
   const members = vocabulary.groups.property.subarray(0, nProperty);
   const of = (x: tf.Tensor): tf.Tensor2D => pickColumns(x as tf.Tensor2D, members);
-  const given = tf.cast(tf.equal(of(batch.state), 1), "float32");
-  const value = of(batch.value);
-  const weight = tf.div(given, tf.add(tf.square(of(batch.sigma)), PROPERTY_FLOOR ** 2)); // [B, nProperty]
-  const terms = [
-    times(tf.mul(tf.mul(weight, tf.square(value)), -0.5), c.known),
-    times(tf.mul(weight, value), c.value),
-    times(tf.mul(weight, -0.5), c.square),
-    times(tf.mul(given, UNLIKE), tf.sub(1, c.known)),
-  ];
-  if (nClass === 0) return tf.addN(terms);
-  const hot = tf.slice(givenClasses(vocabulary, batch), [0, 0], [value.shape[0], nClass]);
-  const isSame = times(hot, c.hot); // [B, count]
-  return tf.addN([...terms, tf.mul(tf.sub(tf.sum(hot, 1, true), isSame), UNLIKE)]);
+  const given = tf.cast<tf.Tensor2D>(tf.equal(of(batch.state), 1), "float32");
+  const place = of(batch.value);
+  const weight = tf.div<tf.Tensor2D>(given, tf.add(tf.square(of(batch.sigma)), PROPERTY_FLOOR ** 2)); // [B, nProperty]
+  const asked = [tf.mul<tf.Tensor2D>(weight, tf.square(place)), tf.mul<tf.Tensor2D>(weight, place), weight, given];
+  const told = [tf.mul<tf.Tensor2D>(known, -0.5), value, tf.mul<tf.Tensor2D>(square, -0.5)];
+  const unknown = tf.mul<tf.Tensor2D>(tf.sub(1, known), UNLIKE);
+  if (nClass === 0) return times(tf.concat(asked, 1), tf.concat([...told, unknown], 1));
+  const classes = tf.slice(givenClasses(vocabulary, batch), [0, 0], [place.shape[0], nClass]);
+  const other = tf.mul<tf.Tensor2D>(tf.sub(1, hot), UNLIKE);
+  return times(tf.concat([...asked, classes], 1), tf.concat([...told, unknown, other], 1));
 }
 
 /** What is given of the templates' bands: fluxes and errors in units of the scale, [B, nBand] each. */
