@@ -78,7 +78,7 @@ test("a quickstart's folder is not cleared while another process fills it", asyn
 describe("export", () => {
   test("writes what answers and what finetune starts from", async () => {
     await succeed(["export", "--checkpoint", "whole", "--out", "small/"], folder);
-    const files = ["README.md", "SHA256SUMS", "config.json", "model.safetensors", "tokenizer.json"];
+    const files = ["README.md", "SHA256SUMS", "config.json", "log.jsonl", "model.safetensors", "tokenizer.json"];
     expect(readdirSync(join(folder, "small")).sort()).toEqual(files.sort());
     const asked = (from: string, out: string): string[] => [
       "query",
