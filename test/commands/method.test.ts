@@ -128,9 +128,5 @@ describe.concurrent("--method", () => {
       /aperture\.parquet: aperture fluxes, expected total ones as the library clean\.parquet has; --any-aperture/,
     );
     await succeed(about(...alone, "--any-aperture", "--out", "any.parquet"), folder);
-    expectMistake(
-      await caleido(["query", "cat.parquet", ...WANT, ...ENGINE], folder),
-      /query: expected --checkpoint, or/,
-    );
   });
 });
