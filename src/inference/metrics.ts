@@ -1,7 +1,7 @@
 import type { Rng } from "../random.ts";
 import { quantile } from "../report/statistics.ts";
 import type { FieldKind } from "../survey/field.ts";
-import { bootstrap, deviationOf, ksOf, meanOf, medianOf, nmadOf, type Statistic } from "./weighted.ts";
+import { bootstrap, deviationOf, ksOf, meanOf, medianOf, nmadOf, normalise, type Statistic } from "./weighted.ts";
 
 /** What is known of one field's answers on n rows; every array is [n], in the field's unit unless said otherwise. */
 export interface Predictions {
@@ -157,6 +157,7 @@ export function scoreField(all: Predictions, kind: FieldKind, options: ScoreOpti
     Float64Array.from(statistics, (statistic) => statistic(weight));
   const { weight = [] } = p;
   const own = effectiveCount(weight) > 0 ? Float64Array.from(weight) : new Float64Array(count).fill(1);
+  normalise(own);
   const values = evaluate(own);
   const parent = p.parent ?? Int32Array.from({ length: count }, (_, i) => i);
   const draws = bootstrap(parent, own, options.resamples ?? RESAMPLES, options.rng, evaluate);

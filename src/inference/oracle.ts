@@ -12,7 +12,7 @@ import { predictTruths, type Question, type TruthAnswers, weightsOf } from "./ev
 import { checkLibraryAperture, openLibrary } from "./library.ts";
 import { createLibraryPredictor, type LibraryAnswers, type LibraryChoice } from "./library-predictor.ts";
 import { type Estimate, intervalOf, type Predictions, RESAMPLES } from "./metrics.ts";
-import { bootstrap, meanOf } from "./weighted.ts";
+import { bootstrap, meanOf, normalise } from "./weighted.ts";
 
 /** The network beside the library on some galaxies, with 95 % bootstrap intervals by parent. */
 export interface Gap {
@@ -66,6 +66,7 @@ function gapOf({ network, library, parent, weight }: Both, some: Int32Array, see
   const evaluate = (drawn: Float64Array): Float64Array =>
     Float64Array.of(own(drawn) / other(drawn) - 1, surplus(drawn));
   const weights = of((i) => weight?.[i] ?? 1);
+  normalise(weights);
   const value = evaluate(weights);
   const parents = Array.from(some, (i) => parent[i]);
   const draws = bootstrap(parents, weights, RESAMPLES, createRng(seed), evaluate);

@@ -1,21 +1,24 @@
 /** Statistics of weighted samples, prepared once on the values and read for any weights: what a bootstrap asks for. */
-import type { Rng } from "../random.ts";
+import { quickRng, type Rng } from "../random.ts";
 
-/** The statistic under weights [n], 0 or more, of which not all are 0. */
+/** The statistic under weights [n], 0 or more, whose sum is 1. */
 export type Statistic = (weight: Float64Array) => number;
 
-const total = (weight: Float64Array): number => {
+/** Divides weights by their sum, in place; false where that is 0. */
+export function normalise(weight: Float64Array): boolean {
   let sum = 0;
   for (let i = 0; i < weight.length; i++) sum += weight[i];
-  return sum;
-};
+  if (sum === 0) return false;
+  for (let i = 0; i < weight.length; i++) weight[i] /= sum;
+  return true;
+}
 
 export function meanOf(values: ArrayLike<number>): Statistic {
   const own = Float64Array.from(values);
   return (weight) => {
     let sum = 0;
     for (let i = 0; i < own.length; i++) sum += weight[i] * own[i];
-    return sum / total(weight);
+    return sum;
   };
 }
 
@@ -27,7 +30,7 @@ export function deviationOf(values: ArrayLike<number>): Statistic {
     const centre = mean(weight);
     let sum = 0;
     for (let i = 0; i < own.length; i++) sum += weight[i] * (own[i] - centre) ** 2;
-    return Math.sqrt(sum / total(weight));
+    return Math.sqrt(sum);
   };
 }
 
@@ -38,14 +41,14 @@ function ordered(values: ArrayLike<number>): { readonly sorted: Float64Array; re
 }
 
 /** Rounding of sums of weights: what is half to within it is half. */
-const ROUNDING = 1e-12;
+const ROUNDING = 1e-10;
 
 /**
  * Takes values in rising order with their weights, and says the median as soon as it has seen it: the value at which the
- * weights reach half of `whole`, or the middle between it and the next where they are half exactly.
+ * weights reach half, or the middle between it and the next where they are half exactly.
  */
-function createMiddle(whole: number): (value: number, weight: number) => number | undefined {
-  const [short, half] = [0.5 * whole * (1 - ROUNDING), 0.5 * whole * (1 + ROUNDING)];
+function createMiddle(): (value: number, weight: number) => number | undefined {
+  const [short, half] = [0.5 - ROUNDING, 0.5 + ROUNDING];
   let sum = 0;
   let before: number | undefined;
   return (value, weight) => {
@@ -61,7 +64,7 @@ function createMiddle(whole: number): (value: number, weight: number) => number 
 export function medianOf(values: ArrayLike<number>): Statistic {
   const { sorted, place } = ordered(values);
   return (weight) => {
-    const middle = createMiddle(total(weight));
+    const middle = createMiddle();
     for (let k = 0; k < sorted.length; k++) {
       const found = middle(sorted[k], weight[place[k]]);
       if (found !== undefined) return found;
@@ -76,8 +79,13 @@ export function nmadOf(values: ArrayLike<number>): Statistic {
   const centreOf = medianOf(values);
   return (weight) => {
     const centre = centreOf(weight);
-    const middle = createMiddle(total(weight));
-    let right = sorted.findIndex((value) => value >= centre);
+    const middle = createMiddle();
+    let right = 0;
+    for (let end = sorted.length; right < end;) {
+      const half = (right + end) >> 1;
+      if (sorted[half] < centre) right = half + 1;
+      else end = half;
+    }
     let left = right - 1;
     while (left >= 0 || right < sorted.length) {
       const below = left >= 0 ? centre - sorted[left] : Infinity;
@@ -94,10 +102,9 @@ export function nmadOf(values: ArrayLike<number>): Statistic {
 export function ksOf(values: ArrayLike<number>): Statistic {
   const { sorted, place } = ordered(values);
   return (weight) => {
-    const unit = 1 / total(weight);
     let [distance, below] = [0, 0];
     for (let k = 0; k < sorted.length; k++) {
-      const own = weight[place[k]] * unit;
+      const own = weight[place[k]];
       if (own === 0) continue;
       distance = Math.max(distance, sorted[k] - below, below + own - sorted[k]);
       below += own;
@@ -126,14 +133,15 @@ export function bootstrap(
   });
   const times = new Float64Array(groups.size);
   const weight = new Float64Array(group.length);
+  const quick = quickRng(rng);
   const draw = (): void => {
     times.fill(0);
-    for (let i = 0; i < times.length; i++) times[rng.integer(times.length)]++;
+    for (let i = 0; i < times.length; i++) times[quick.integer(times.length)]++;
     for (let i = 0; i < weight.length; i++) weight[i] = times[group[i]] * (own === undefined ? 1 : own[i]);
   };
   return Array.from({ length: resamples }, () => {
     do draw();
-    while (total(weight) === 0);
+    while (!normalise(weight));
     return evaluate(weight);
   });
 }

@@ -32,3 +32,7 @@ export function logSlopeRate(c: Curve, v: number): number {
 
 /** x = v. */
 export const identityCurve: Curve = { shape: "linear", factor: 1, rate: 1, shift: 0, offset: 0 };
+
+export const isSameCurve = (a: Curve, b: Curve): boolean =>
+  a === b ||
+  (a.shape === b.shape && a.factor === b.factor && a.rate === b.rate && a.shift === b.shift && a.offset === b.offset);

@@ -1,5 +1,5 @@
 import type { Rng } from "../random.ts";
-import { identityCurve, logSlopeAt, logSlopeRate } from "./curve.ts";
+import { identityCurve, isSameCurve, logSlopeAt, logSlopeRate } from "./curve.ts";
 import type { Components, Curve, Distribution, Moments } from "./distribution.ts";
 import { curvedComponents, curvedMoments, hasRoom, truncatedMoments } from "./mixture-moments.ts";
 import {
@@ -230,7 +230,7 @@ class Mixture implements MixtureDistribution {
 
   mode(row: number, curve: Curve = identityCurve): number {
     const shared = this.#m.stride === 0 ? this.#shared : undefined;
-    if (shared?.mode?.[0] === curve) return shared.mode[1];
+    if (shared?.mode !== undefined && isSameCurve(shared.mode[0], curve)) return shared.mode[1];
     const mode = this.#findMode(row, curve);
     if (shared !== undefined) shared.mode = [curve, mode];
     return mode;

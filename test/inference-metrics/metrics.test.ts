@@ -10,7 +10,7 @@ import { quantile } from "../../src/report/statistics.ts";
 import type { MetricName, Predictions } from "../../src/inference/metrics.ts";
 import { createRng } from "../../src/random.ts";
 
-const alike = (n: number): Float64Array => new Float64Array(n).fill(1);
+const alike = (n: number): Float64Array => new Float64Array(n).fill(1 / n);
 
 function mixtures(rows: { w: number; m: number; s: number }[][]): MixtureDistribution {
   const componentCount = rows[0].length;
