@@ -93,6 +93,7 @@ export type { SimulationInput, SimulationOptions } from "./simulate/options.ts";
 export type { LabelTable } from "./simulate/joined.ts";
 export type { SpectraRequest, Tally } from "./simulate/spectra.ts";
 export type { BindOptions } from "./survey/bind-fields.ts";
+export { apertureSchema } from "./survey/layout.ts";
 export type { ApertureKind, Extinction } from "./survey/layout.ts";
 export { type ArrayColumn, concat, hide, instrumentOf, select } from "./survey/catalog.ts";
 export type { ArrayField, Band, CategoryField, Instrument, ScalarField } from "./survey/field.ts";
@@ -110,6 +111,8 @@ export {
   type Standardisation,
 } from "./tokens/standardise.ts";
 export type { TrainState } from "./train/checkpoint.ts";
+export type { Progress } from "./train/loop.ts";
+export type { LogLine } from "./train/run.ts";
 export { trainingSchema } from "./train/config.ts";
 export type { CheckpointConfig, NetworkCoder, TrainingConfig } from "./train/config.ts";
 export { baselines } from "./inference/baselines.ts";
@@ -117,11 +120,13 @@ export type { Baseline, BaselineContext, BaselineName, FittedBaseline } from "./
 export type { TrainingSet } from "./inference/baseline-labels.ts";
 export { metrics } from "./inference/metrics.ts";
 export type { Estimate, FieldScore, Metric, MetricName, Predictions, Residuals } from "./inference/metrics.ts";
+export type { ClassAnswers } from "./inference/class-scores.ts";
 export type { Statistic } from "./inference/weighted.ts";
 export type { HeadSpec } from "./model/heads.ts";
 export type { Axis } from "./report/axis.ts";
 export type { ColumnData, ColumnType } from "./io/table.ts";
 export type { Family, Part, Readout } from "./model/readouts.ts";
+export type { FluxScale, Templates } from "./model/templates.ts";
 export type { RecipeVerb } from "./recipe.ts";
 export type { BandLinesData, BandStatesData, ObservedBand, PhotometryData } from "./report/figure-bands.ts";
 export type { CalibrationData, PhotozData, PropertyData } from "./report/figure-accuracy.ts";

@@ -236,7 +236,7 @@ function likelihoodOfLabels(
 ): tf.Tensor {
   const members = vocabulary.groups.property.subarray(0, nProperty);
   const of = (x: tf.Tensor): tf.Tensor2D => pickColumns(x as tf.Tensor2D, members);
-  const given = tf.cast<tf.Tensor2D>(tf.equal(of(batch.state), 1), "float32");
+  const given = tf.cast(tf.equal<tf.Tensor2D>(of(batch.state), 1), "float32");
   const place = of(batch.value);
   const weight = tf.div<tf.Tensor2D>(given, tf.add(tf.square(of(batch.sigma)), PROPERTY_FLOOR ** 2)); // [B, nProperty]
   const asked = [tf.mul<tf.Tensor2D>(weight, tf.square(place)), tf.mul<tf.Tensor2D>(weight, place), weight, given];
@@ -265,7 +265,7 @@ function fit({ flux, error, given }: Seen, labels: tf.Tensor, floor: number, c: 
   const gain = tf.mul(tf.mul(overlap, amplitude), 0.5); // what chi2 / 2 goes down by
   const most = tf.mul(tf.max(gain, 1, true), 2);
   const chi2 = tf.relu(tf.sub(tf.sum(tf.mul(weight, tf.square(flux)), 1, true), most));
-  return { share: tf.softmax<tf.Tensor2D>(tf.add(gain, labels)), amplitude, chi2 };
+  return { share: tf.softmax(tf.add<tf.Tensor2D>(gain, labels)), amplitude, chi2 };
 }
 
 /** Of the likely templates: how many, how well the best fits, means and spreads of properties, shares of classes. [B, ..] */
