@@ -1,4 +1,5 @@
 import type { Compiled, Engine, NdArray } from "../engine/contract.ts";
+import { classesOf } from "../model/stems.ts";
 import { createRng } from "../random.ts";
 import { emptyArrays } from "../tokens/batch.ts";
 import type { Library } from "./library.ts";
@@ -33,10 +34,6 @@ function propertyColumns({ fields, columns, bandCount, store, mean, deviation }:
     return start;
   });
   const { width } = store;
-  const classesOf = (c: number): number => {
-    const field = fields[columns[c]];
-    return field.kind === "category" ? field.classes.length : 0;
-  };
   return {
     count,
     fill(rows, n, out) {
@@ -45,7 +42,7 @@ function propertyColumns({ fields, columns, bandCount, store, mean, deviation }:
         for (let c = bandCount; c < width; c++) {
           const at = i * count + starts[c];
           const x = rows[i * width + c];
-          const classes = classesOf(c);
+          const classes = classesOf({ fields }, columns[c]);
           if (Number.isNaN(x)) out[at + (classes > 0 ? classes : 2)] = 1;
           else if (classes > 0) out[at + x] = 1;
           else {
@@ -67,7 +64,7 @@ function propertyColumns({ fields, columns, bandCount, store, mean, deviation }:
       }
       for (const { place, index } of classes) {
         const start = at + starts[place];
-        out.fill(-EXCLUDED, start, start + classesOf(place) + 1);
+        out.fill(-EXCLUDED, start, start + classesOf({ fields }, columns[place]) + 1);
         out[start + index] = 0;
       }
     },

@@ -235,7 +235,7 @@ const category: Stem = {
 };
 
 /** Classes of the category in column `j`. */
-export function classesOf({ fields }: NetworkVocabulary, j: number): number {
+export function classesOf({ fields }: Pick<NetworkVocabulary, "fields">, j: number): number {
   const field = fields[j];
   return field.kind === "category" ? field.classes.length : 0;
 }

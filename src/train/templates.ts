@@ -1,8 +1,8 @@
 /** The clean galaxies that a network carries: how they are chosen, and their file. */
 import { UserError } from "../errors.ts";
+import { classesOf } from "../model/stems.ts";
 import type { Templates } from "../model/templates.ts";
-import type { Rng } from "../random.ts";
-import { shuffleInPlace } from "../random.ts";
+import { type Rng, shuffleInPlace } from "../random.ts";
 import { State } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { checkFinite, readSafetensors, writeSafetensors } from "./safetensors.ts";
@@ -14,10 +14,7 @@ type Description = Omit<Templates, "count">;
 /** Describes galaxies of a table by their place among its rows; undefined where a band is missing. */
 function descriptionOf(coder: FieldCoder, { store, rows }: PartRows, rng: Rng) {
   const { band, property, category } = coder.groups;
-  const classes = Array.from(category, (j) => {
-    const field = coder.fields[j];
-    return field.kind === "category" ? field.classes.length : 0;
-  });
+  const classes = Array.from(category, (j) => classesOf(coder, j));
   const all = new Uint8Array(coder.nField).fill(1);
   return (i: number): Description | undefined => {
     const { catalog, row } = store.at(rows[i], rng);
@@ -44,6 +41,7 @@ export function drawTemplates(
   count: number,
   rng: Rng,
 ): Templates | undefined {
+  if (count === 0) return undefined;
   const total = tables.reduce((sum, { rows }) => sum + rows.length, 0);
   const taken = tables.flatMap((table) => {
     const wanted = Math.round((count * table.rows.length) / total);

@@ -25,6 +25,18 @@ export const tinyModel: ModelConfig = modelSchema.parse({
   nComponent: 2,
 });
 
+/** Settings of a recipe that make its network about as small. */
+export const smallSettings: readonly string[] = [
+  "nLatent=2",
+  "dModel=8",
+  "nLayer=1",
+  "nHead=2",
+  "nHidden=8",
+  "bandRank=8",
+  "dQuery=8",
+  "nComponent=2",
+].map((size) => `model.${size}`);
+
 export interface RunSettings {
   readonly model?: ModelConfig;
   readonly optimiser?: Partial<OptimiserConfig>;

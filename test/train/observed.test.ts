@@ -24,7 +24,7 @@ import { loadCheckpoint } from "../../src/train/checkpoint.ts";
 import { exportCheckpoint } from "../../src/train/export.ts";
 import { readTrainingTable, type TrainingTable } from "../../src/train/tables.ts";
 import { mean } from "../simulate/observed.ts";
-import { onnx } from "../helpers/network.ts";
+import { onnx, smallSettings } from "../helpers/network.ts";
 import { scratch } from "../helpers/scratch.ts";
 
 /** Tables of galaxies without noise, as training reads them. */
@@ -61,8 +61,7 @@ const rowOf = ({ parts: { train } }: TrainingTable, row: number, stream: string)
   return { value: of("value"), error: of("error"), state: of("state") };
 };
 
-const sizes = ["nLatent=2", "dModel=8", "nLayer=1", "nHead=2", "nHidden=8", "bandRank=8", "dQuery=8", "nComponent=2"];
-const settings = [...sizes.map((size) => `model.${size}`), "training.steps=4", "training.batch=8"];
+const settings = [...smallSettings, "training.steps=4", "training.batch=8"];
 const recipeWith = (...more: string[]) => loadRecipe("quickstart", [...settings, ...more]);
 
 describe("what is trained on", () => {

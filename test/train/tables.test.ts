@@ -21,7 +21,7 @@ import { allRows, concat, select } from "../../src/survey/catalog.ts";
 import { readManifest, readPart } from "../../src/survey/prepared.ts";
 import { catalogTable } from "../../src/survey/table.ts";
 import { readTrainingTable, sampleRows } from "../../src/train/tables.ts";
-import { onnx } from "../helpers/network.ts";
+import { onnx, smallSettings } from "../helpers/network.ts";
 import { scratch } from "../helpers/scratch.ts";
 
 /** Tables and prepared folders as training and evaluation read them. */
@@ -32,9 +32,8 @@ const engine = await onnx;
 const survey = loadSurvey("minijpas");
 const table = join(root, "sims.parquet");
 const prepared = join(root, "prepared");
-const sizes = ["nLatent=2", "dModel=8", "nLayer=1", "nHead=2", "nHidden=8", "bandRank=8", "dQuery=8", "nComponent=2"];
 const recipe = loadRecipe("quickstart", [
-  ...sizes.map((size) => `model.${size}`),
+  ...smallSettings,
   "training.steps=12",
   "training.batch=16",
   "training.validateEvery=4",
