@@ -69,6 +69,25 @@ export function recallSize(vocabulary: NetworkVocabulary): number {
   return FLOORS.length * (2 + 2 * nProperty + nClass) + nodes + 2 * nBand;
 }
 
+/** How well what is given fits the templates. */
+export interface Fit {
+  /** Effective number of likely templates. */
+  readonly effective: number;
+  /** chi2 of the best one with an error of its own, per given flux; 0 where no flux is given. */
+  readonly chi2: number;
+}
+
+/** Reads the fit from a state [S] that `recall` is part of; undefined of a network that carries no templates. */
+export function fitOf(vocabulary: NetworkVocabulary, state: Float32Array): Fit | undefined {
+  const { templates } = vocabulary;
+  if (templates === undefined) return undefined;
+  const { nProperty, nClass } = sizesOf(templates);
+  const moments = 2 + 2 * nProperty + nClass;
+  const nodes = N_NODE * redshiftsOf(vocabulary, nProperty).length;
+  const at = state.length - recallSize(vocabulary) + moments + nodes;
+  return { effective: Math.exp(state[at] / 0.3), chi2: Math.max(0, Math.exp(2 * state[at + 1]) - 0.1) };
+}
+
 /** Part of the redshifts of all templates in those of the likely ones: where these have none, all are. */
 const UNSURE = 1e-4;
 /** A slice of the likely redshifts is no narrower than this, in deviations: about the distance of two nodes. */
