@@ -336,6 +336,21 @@ export const gradients: { readonly [K in DifferentiableKernel & TfjsName]: Gradi
   Any: flat("x"),
   ArgMax: flat("x"),
   ArgMin: flat("x"),
+  TopK: {
+    inputsToSave: ["x"],
+    outputsToSave: [false, true],
+    gradFunc: (dy, [x, places]) => ({
+      x: () => {
+        const [n, k] = [x.shape.at(-1)!, places.shape.at(-1)!];
+        const rows = x.size / n;
+        const starts = Float32Array.from({ length: rows }, (_, row) => row * n);
+        const flatPlaces = tf.add(tf.reshape(places, [rows, k]), tf.tensor2d(starts, [rows, 1]));
+        const ids = tf.cast(tf.reshape<tf.Rank.R1>(flatPlaces, [rows * k]), "int32");
+        const sums = tf.unsortedSegmentSum(tf.reshape((dy as Tensor[])[0], [rows * k]), ids, x.size);
+        return tf.reshape(sums, x.shape);
+      },
+    }),
+  },
   Softmax: {
     outputsToSave: [true],
     gradFunc: (dy, [y], attrs) => ({

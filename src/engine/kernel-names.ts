@@ -92,7 +92,19 @@ export type ShapeName = OfTfjs<
 >;
 
 export type ReduceName = OfTfjs<
-  "Sum" | "Mean" | "Max" | "Min" | "Prod" | "All" | "Any" | "ArgMax" | "ArgMin" | "Softmax" | "Cumsum" | "BatchMatMul"
+  | "Sum"
+  | "Mean"
+  | "Max"
+  | "Min"
+  | "Prod"
+  | "All"
+  | "Any"
+  | "ArgMax"
+  | "ArgMin"
+  | "TopK"
+  | "Softmax"
+  | "Cumsum"
+  | "BatchMatMul"
 >;
 
 /** Kernels that tfjs does not have. */

@@ -1,5 +1,5 @@
 import { cast, matmul, reduce } from "./emit.ts";
-import { axesOf, axisFromFront, type Kernel, type KernelTable } from "./kernel.ts";
+import { axesOf, axisFromFront, integer, type Kernel, type KernelTable } from "./kernel.ts";
 import type { ReduceName } from "./kernel-names.ts";
 import type { Value } from "./graph.ts";
 
@@ -29,6 +29,26 @@ const arg =
     return cast(g, g.node(op, [x], { type: "int64", shape }, { axis, keepdims: 0 }), "int32");
   };
 
+/** The largest along the last axis, in falling order, and where they are. */
+const topK: Kernel = ({ g, inputs, attrs }) => {
+  const x = inputs["x"];
+  const k = integer(attrs["k"]);
+  const shape = [...x.shape.slice(0, -1), k];
+  const [values, places] = g.nodeMany(
+    "TopK",
+    [x, g.integers([k])],
+    [
+      { type: x.type, shape },
+      { type: "int64", shape },
+    ],
+    {
+      axis: x.shape.length - 1,
+      sorted: Number(attrs["sorted"] !== false),
+    },
+  );
+  return [values, cast(g, places, "int32")];
+};
+
 const softmax: Kernel = ({ g, inputs, attrs }) => {
   const x = cast(g, inputs["logits"], "float32");
   const rank = x.shape.length;
@@ -52,6 +72,7 @@ export const reduceKernels: KernelTable<ReduceName> = {
   Any: logical("ReduceMax"),
   ArgMax: arg("ArgMax"),
   ArgMin: arg("ArgMin"),
+  TopK: topK,
   Softmax: softmax,
   Cumsum: cumsum,
   BatchMatMul: ({ g, inputs, attrs }) =>

@@ -176,12 +176,11 @@ const category: Head<SpecOf<"category">> = {
 };
 
 /**
- * A mixture that begins with Gaussians at `centre` of width `spread` [B, M, K]; fields without have zeros and ones, and
- * `isLed` [M] 0: they begin where the head's own bias is.
+ * A mixture that begins with Gaussians at `centre` of width `spread` and ln weights `logShare` [B, M, K]; fields without
+ * have zeros, ones and zeros, and `isLed` [M] 0: they begin where the head's own bias is.
  */
 export function mixtureHint(
-  centre: tf.Tensor,
-  spread: tf.Tensor,
+  { centre, spread, logShare }: Readonly<Record<"centre" | "spread" | "logShare", tf.Tensor>>,
   isLed: readonly number[],
   spec: SpecOf<"mixture">,
 ): Hint {
@@ -193,12 +192,11 @@ export function mixtureHint(
       .map((place) => led * place),
   ); // [M K]
   const start = tf.tensor3d(own, [1, isLed.length, k]);
-  const none = tf.zerosLike(centre);
   const logSigma = isLed.flatMap((led) => Array.from({ length: k }, () => -0.5 * led)); // the bias of ln(sigma)
   const ownWidth = tf.tensor3d(logSigma, [1, isLed.length, k]);
   return {
     factor: tf.concat([tf.onesLike(centre), spread, tf.onesLike(centre)], 2),
-    offset: tf.concat([none, tf.sub(centre, tf.mul(start, spread)), tf.sub(tf.log(spread), ownWidth)], 2),
+    offset: tf.concat([logShare, tf.sub(centre, tf.mul(start, spread)), tf.sub(tf.log(spread), ownWidth)], 2),
   };
 }
 

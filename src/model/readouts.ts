@@ -2,7 +2,8 @@ import { z } from "zod";
 import type { ScalarKind } from "../survey/field.ts";
 import type { Vocabulary } from "../survey/vocabulary.ts";
 import type { HeadSpec } from "./heads.ts";
-import type { FluxScale, Templates } from "./templates.ts";
+import type { Templates } from "./template-fit.ts";
+import type { FluxScale } from "./templates.ts";
 
 /** How answers of one kind of field are distributed: a recipe's `model.heads`. Categories have their own. */
 export const headChoiceSchema = z.discriminatedUnion("head", [

@@ -1,25 +1,21 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensors } from "../engine/contract.ts";
-import { product } from "../engine/ops.ts";
 import { categoryHint, type Hint, mixtureHint } from "./heads.ts";
 import type { NetworkVocabulary, Readout } from "./readouts.ts";
 import { classesOf, givenBands, givenClasses, pickColumns } from "./stems.ts";
-
-/**
- * Clean simulated galaxies that a network carries. Every question is fitted with all of them, as template fitting does
- * (Arnouts et al. 1999, MNRAS 310, 540; Brammer et al. 2008, ApJ 686, 1503): for any subset of bands, with their errors and
- * a free amplitude, the likelihood is two products with the templates, and what the likely ones are like is what the network
- * starts from. They are of the first bands, properties and classes of the vocabulary: those that came later are not theirs.
- */
-export interface Templates {
-  readonly count: number;
-  /** [count, nBand] Fluxes, each galaxy's of order 1. */
-  readonly flux: Float32Array;
-  /** [count, nProperty] Encoded values; NaN where unknown. */
-  readonly property: Float32Array;
-  /** [count, nClass] 1 at each category's class. */
-  readonly classes: Float32Array;
-}
+import {
+  askedOf,
+  type Candidates,
+  columnOf,
+  everyCandidate,
+  fit,
+  meansOf,
+  nearCandidates,
+  type Seen,
+  type Sizes,
+  sizesOf,
+  type Templates,
+} from "./template-fit.ts";
 
 /** What the network must know of the encoding to see fluxes again. */
 export interface FluxScale {
@@ -31,43 +27,39 @@ export interface FluxScale {
   readonly deviation: number;
 }
 
-/** Errors of the templates in units of the flux: large, to see a neighbourhood; small, to tell bright galaxies apart. */
-const FLOORS = [0.05, 0.015] as const;
-/** Error of a template's property in deviations: about the distance of templates. */
-const PROPERTY_FLOOR = 0.1;
-/** ln likelihood of a template that doesn't know what is given, or is of another class. */
-const UNLIKE = -8;
+/**
+ * Errors of the templates in units of the flux: large, to see a neighbourhood; small, to tell bright galaxies apart. Where
+ * galaxies are looked at one by one besides, the first need not be as large.
+ */
+const floorsOf = ({ neighbourhood }: Templates): readonly [number, number] =>
+  neighbourhood > 1 ? [0.03, 0.015] : [0.05, 0.015];
+/** Slices of equal probability of the redshifts of galaxies looked at one by one, and their least width in deviations. */
+const [N_SLICE, LEAST_SLICE] = [4, 0.003];
 /** Places on the axis of a redshift at which the likely templates are counted. */
 const N_NODE = 192;
 /** Shares at the nodes enter as ROOT sqrt(share + FAINT). */
 const [ROOT, FAINT] = [3, 1e-6];
 const RESIDUAL_FLOOR = 0.03;
 
-/** Bands, properties and classes of the templates: the first ones of the vocabulary. */
-interface Sizes {
-  readonly nBand: number;
-  readonly nProperty: number;
-  readonly nClass: number;
-}
-
-const sizesOf = ({ count, flux, property, classes }: Templates): Sizes => ({
-  nBand: flux.length / count,
-  nProperty: property.length / count,
-  nClass: classes.length / count,
-});
-
 /** Columns of the templates' redshifts among their properties. */
 const redshiftsOf = ({ fields, groups }: NetworkVocabulary, nProperty: number): number[] =>
   Array.from(groups.property.subarray(0, nProperty)).flatMap((j, p) => (fields[j].kind === "redshift" ? [p] : []));
 
-/** Numbers that `recall` returns. */
-export function recallSize(vocabulary: NetworkVocabulary): number {
-  const { templates } = vocabulary;
-  if (templates === undefined) return 0;
+/** Where the parts of what `recall` returns begin, in their order, and how many numbers it returns. */
+function partsOf(vocabulary: NetworkVocabulary, templates: Templates) {
   const { nBand, nProperty, nClass } = sizesOf(templates);
-  const nodes = N_NODE * redshiftsOf(vocabulary, nProperty).length;
-  return FLOORS.length * (2 + 2 * nProperty + nClass) + nodes + 2 * nBand;
+  const redshifts = redshiftsOf(vocabulary, nProperty).length;
+  const moments = 2 + 2 * nProperty + nClass;
+  const nodes = moments;
+  const near = nodes + N_NODE * redshifts;
+  const exact = near + (templates.neighbourhood > 1 && redshifts > 0 ? 1 + 2 * N_SLICE : 0);
+  const bands = exact + moments;
+  return { classes: 2 + 2 * nProperty, nodes, near, exact, bands, size: bands + 2 * nBand };
 }
+
+/** Numbers that `recall` returns. */
+export const recallSize = (vocabulary: NetworkVocabulary): number =>
+  vocabulary.templates === undefined ? 0 : partsOf(vocabulary, vocabulary.templates).size;
 
 /** How well what is given fits the templates. */
 export interface Fit {
@@ -81,35 +73,40 @@ export interface Fit {
 export function fitOf(vocabulary: NetworkVocabulary, state: Float32Array): Fit | undefined {
   const { templates } = vocabulary;
   if (templates === undefined) return undefined;
-  const { nProperty, nClass } = sizesOf(templates);
-  const moments = 2 + 2 * nProperty + nClass;
-  const nodes = N_NODE * redshiftsOf(vocabulary, nProperty).length;
-  const at = state.length - recallSize(vocabulary) + moments + nodes;
+  const { exact, size } = partsOf(vocabulary, templates);
+  const at = state.length - size + exact;
   return { effective: Math.exp(state[at] / 0.3), chi2: Math.max(0, Math.exp(2 * state[at + 1]) - 0.1) };
 }
 
 /** Part of the redshifts of all templates in those of the likely ones: where these have none, all are. */
 const UNSURE = 1e-4;
-/** A slice of the likely redshifts is no narrower than this, in deviations: about the distance of two nodes. */
+/** A slice of what is counted at nodes is no narrower than this, in deviations: about the distance of two nodes. */
 const LEAST_SPREAD = 0.02;
+/** Share of what is told twice that neither telling goes below. */
+const LEAST_PART = 1e-4;
+
+/** Means and spreads of slices of a distribution, [B, count] each. */
+interface Slices {
+  readonly centre: tf.Tensor;
+  readonly spread: tf.Tensor;
+}
 
 /**
- * Equal parts of what is likely, from its shares [B, N_NODE] at `nodes`: the means and spreads of `count` slices of equal
- * probability, [B, 1, count] each. Their mean is that of the shares.
+ * Equal parts of what is likely, from its shares [B, n] at places [B or 1, n] that rise: the means and spreads of `count`
+ * slices of equal probability. Their mean is that of the shares.
  */
-function slices(share: tf.Tensor, nodes: Float32Array, count: number): { centre: tf.Tensor; spread: tf.Tensor } {
-  const upper = tf.expandDims(tf.cumsum(share, 1), 1); // [B, 1, N_NODE]
+function slices(share: tf.Tensor, place: tf.Tensor, count: number, least: number): Slices {
+  const upper = tf.expandDims(tf.cumsum(share, 1), 1); // [B, 1, n]
   const lower = tf.sub(upper, tf.expandDims(share, 1));
   const from = Float32Array.from({ length: count }, (_, c) => c / count);
   const start = tf.tensor3d(from, [1, count, 1]);
-  const inside = tf.relu(tf.sub(tf.minimum(upper, tf.add(start, 1 / count)), tf.maximum(lower, start))); // [B, count, N_NODE]
+  const inside = tf.relu(tf.sub(tf.minimum(upper, tf.add(start, 1 / count)), tf.maximum(lower, start))); // [B, count, n]
   const total = tf.add(tf.sum(inside, 2), 1e-9); // [B, count]
-  const place = tf.tensor3d(nodes, [1, 1, N_NODE]);
-  const centre = tf.div(tf.sum(tf.mul(inside, place), 2), total); // [B, count]
-  const off = tf.square(tf.sub(place, tf.expandDims(centre, 2)));
+  const at = tf.expandDims(place, 1); // [B or 1, 1, n]
+  const centre = tf.div(tf.sum(tf.mul(inside, at), 2), total); // [B, count]
+  const off = tf.square(tf.sub(at, tf.expandDims(centre, 2)));
   const variance = tf.div(tf.sum(tf.mul(inside, off), 2), total);
-  const spread = tf.sqrt(tf.add(variance, LEAST_SPREAD ** 2));
-  return { centre: tf.expandDims(centre, 1), spread: tf.expandDims(spread, 1) };
+  return { centre, spread: tf.sqrt(tf.add(variance, least ** 2)) };
 }
 
 /**
@@ -126,25 +123,44 @@ export function hintOf(
   const { nProperty, nClass } = sizesOf(templates);
   const { groups, slot } = vocabulary;
   const [b, width] = state.shape;
-  const start = width - recallSize(vocabulary) + 2 + 2 * nProperty; // behind the moments of properties
-  const columns = (from: number, count: number): tf.Tensor2D => tf.slice(state, [0, start + from], [b, count]);
+  const parts = partsOf(vocabulary, templates);
+  const columns = (from: number, count: number): tf.Tensor2D =>
+    tf.slice(state, [0, width - parts.size + from], [b, count]);
   if (spec.head === "category") {
     const first = firstClass(vocabulary, members[0]);
-    return first + spec.classes <= nClass ? categoryHint(columns(first, spec.classes)) : undefined;
+    return first + spec.classes <= nClass ? categoryHint(columns(parts.classes + first, spec.classes)) : undefined;
   }
   const redshifts = redshiftsOf(vocabulary, nProperty);
   const places = Array.from(members, (j) => (groups.property.includes(j) ? redshifts.indexOf(slot[j]) : -1));
   if (spec.head !== "mixture" || places.every((r) => r < 0)) return undefined;
-  const parts = places.map((r) => {
-    if (r < 0) return { centre: tf.zeros([b, 1, spec.components]), spread: tf.ones([b, 1, spec.components]) };
-    const root = columns(nClass + r * N_NODE, N_NODE);
+  const k = spec.components;
+  const said = places.map((r): Slices & { logShare: tf.Tensor } => {
+    const equal = tf.zeros([b, k]);
+    if (r < 0) return { centre: equal, spread: tf.ones([b, k]), logShare: equal };
+    const root = columns(parts.nodes + r * N_NODE, N_NODE);
     const share = tf.add(tf.relu(tf.sub(tf.square(tf.div(root, ROOT)), FAINT)), UNSURE / N_NODE);
-    return slices(tf.div(share, tf.sum(share, 1, true)), nodesOf(templates, redshifts[r]), spec.components);
+    const nodes = tf.tensor2d(nodesOf(templates, redshifts[r]), [1, N_NODE]);
+    const counted = (count: number): Slices =>
+      slices(tf.div(share, tf.sum(share, 1, true)), nodes, count, LEAST_SPREAD);
+    // the galaxies looked at one by one are in the order of the first redshift
+    if (r > 0 || k <= N_SLICE || parts.exact === parts.near) return { ...counted(k), logShare: equal };
+    const rest = counted(k - N_SLICE);
+    const [part, centre, spread] = tf.split(columns(parts.near, 1 + 2 * N_SLICE), [1, N_SLICE, N_SLICE], 1);
+    const shareOf = (x: tf.Tensor, count: number): tf.Tensor =>
+      tf.tile(tf.log(tf.div(tf.clipByValue(x, LEAST_PART, 1), count)), [1, count]);
+    return {
+      centre: tf.concat([rest.centre, centre], 1),
+      spread: tf.concat([rest.spread, tf.exp(tf.div(tf.sub(spread, 1), SPREAD))], 1),
+      logShare: tf.concat([shareOf(tf.sub(1, part), k - N_SLICE), shareOf(part, N_SLICE)], 1),
+    };
   });
-  const stack = (of: (part: (typeof parts)[number]) => tf.Tensor): tf.Tensor => tf.concat(parts.map(of), 1); // [B, M, K]
+  const stack = (of: (part: (typeof said)[number]) => tf.Tensor): tf.Tensor => tf.stack(said.map(of), 1); // [B, M, K]
   return mixtureHint(
-    stack(({ centre }) => centre),
-    stack(({ spread }) => spread),
+    {
+      centre: stack(({ centre }) => centre),
+      spread: stack(({ spread }) => spread),
+      logShare: stack(({ logShare }) => logShare),
+    },
     places.map((r) => Number(r >= 0)),
     spec,
   );
@@ -156,12 +172,6 @@ function firstClass(vocabulary: NetworkVocabulary, j: number): number {
     .filter((other) => other < j)
     .reduce((sum, other) => sum + classesOf(vocabulary, other), 0);
 }
-
-/** Column `p` of the templates' properties. */
-const columnOf = ({ count, property }: Templates, p: number): Float32Array => {
-  const width = property.length / count;
-  return Float32Array.from({ length: count }, (_, k) => property[k * width + p]);
-};
 
 /** [N_NODE] Quantiles of a property of the templates. */
 function nodesOf(templates: Templates, p: number): Float32Array {
@@ -189,41 +199,12 @@ function hats(values: Float32Array, nodes: Float32Array): Float32Array {
   return shares;
 }
 
-/** A matrix of numbers that never change, transposed for the product: [B, n] times [count, n] is [B, count]. */
-const times = (x: tf.Tensor, y: tf.Tensor): tf.Tensor2D => product(x, y, { transposeB: true }) as tf.Tensor2D;
-
-/** Constants of the graph. */
-function constants(vocabulary: NetworkVocabulary, templates: Templates) {
-  const { count, flux, property, classes } = templates;
-  const { nBand, nProperty, nClass } = sizesOf(templates);
-  const matrix = (data: Float32Array, columns: number): tf.Tensor2D => tf.tensor2d(data, [count, columns]);
-  const fluxes = matrix(flux, nBand);
-  const told = property.map((x) => (Number.isNaN(x) ? 0 : x));
-  const value = matrix(told, nProperty);
-  const square = matrix(
-    told.map((x) => x * x),
-    nProperty,
-  );
-  const known = matrix(
-    property.map((x) => (Number.isNaN(x) ? 0 : 1)),
-    nProperty,
-  );
-  const hot = matrix(classes, nClass);
-  const nodes = redshiftsOf(vocabulary, nProperty).map((p) =>
-    matrix(hats(columnOf(templates, p), nodesOf(templates, p)), N_NODE),
-  );
-  return {
-    flux: fluxes,
-    fluxSquare: tf.square(fluxes),
-    value,
-    square,
-    known,
-    hot,
-    moments: tf.concat<tf.Tensor2D>([value, square, known, hot], 1), // [count, 3 nProperty + nClass]
-    nodes,
-  };
+/** Where on the axis of a redshift the galaxies of each neighbourhood are, [count / neighbourhood, N_NODE]. */
+function axisOf(templates: Templates, p: number): tf.Tensor2D {
+  const { count, neighbourhood } = templates;
+  const shares = hats(columnOf(templates, p), nodesOf(templates, p));
+  return tf.tensor2d(meansOf(shares, N_NODE, neighbourhood), [count / neighbourhood, N_NODE]);
 }
-type Constants = ReturnType<typeof constants>;
 
 /** Fluxes in units of the scale, from encoded values; and back. All [B, nBand] of the templates' bands. */
 function fluxCoder(vocabulary: NetworkVocabulary, nBand: number, scale: tf.Tensor) {
@@ -246,50 +227,24 @@ function fluxCoder(vocabulary: NetworkVocabulary, nBand: number, scale: tf.Tenso
   };
 }
 
-/** ln likelihood of what is given of properties and classes, [B, count]: one product with what the templates know. */
-function likelihoodOfLabels(
-  vocabulary: NetworkVocabulary,
-  { nProperty, nClass }: Sizes,
-  { value, square, known, hot }: Constants,
-  batch: Tensors,
-): tf.Tensor {
+/** What given properties and classes ask of each template; see `askedOf`. */
+function askedLabels(vocabulary: NetworkVocabulary, { nProperty, nClass }: Sizes, batch: Tensors): tf.Tensor2D {
   const members = vocabulary.groups.property.subarray(0, nProperty);
   const of = (x: tf.Tensor): tf.Tensor2D => pickColumns(x as tf.Tensor2D, members);
   const given = tf.cast(tf.equal<tf.Tensor2D>(of(batch.state), 1), "float32");
-  const place = of(batch.value);
-  const weight = tf.div<tf.Tensor2D>(given, tf.add(tf.square(of(batch.sigma)), PROPERTY_FLOOR ** 2)); // [B, nProperty]
-  const asked = [tf.mul<tf.Tensor2D>(weight, tf.square(place)), tf.mul<tf.Tensor2D>(weight, place), weight, given];
-  const told = [tf.mul<tf.Tensor2D>(known, -0.5), value, tf.mul<tf.Tensor2D>(square, -0.5)];
-  const unknown = tf.mul<tf.Tensor2D>(tf.sub(1, known), UNLIKE);
-  if (nClass === 0) return times(tf.concat(asked, 1), tf.concat([...told, unknown], 1));
-  const classes = tf.slice(givenClasses(vocabulary, batch), [0, 0], [place.shape[0], nClass]);
-  const other = tf.mul<tf.Tensor2D>(tf.sub(1, hot), UNLIKE);
-  return times(tf.concat([...asked, classes], 1), tf.concat([...told, unknown, other], 1));
+  const b = given.shape[0];
+  const classes =
+    nClass === 0 ? tf.zeros<tf.Rank.R2>([b, 0]) : tf.slice(givenClasses(vocabulary, batch), [0, 0], [b, nClass]);
+  return askedOf(of(batch.value), of(batch.sigma), given, classes);
 }
 
-/** What is given of the templates' bands: fluxes and errors in units of the scale, [B, nBand] each. */
-interface Seen {
-  readonly flux: tf.Tensor;
-  readonly error: tf.Tensor;
-  /** 1 where there is a flux. */
-  readonly given: tf.Tensor;
-}
-
-/** How well every template fits: its likelihood's share [B, count], its amplitude, and chi2 of the best one [B, 1]. */
-function fit({ flux, error, given }: Seen, labels: tf.Tensor, floor: number, c: Constants) {
-  const variance = tf.add(tf.add(tf.square(error), tf.square(tf.mul(flux, floor))), 1e-9);
-  const weight = tf.div(given, variance); // [B, nBand]
-  const overlap = tf.relu(times(tf.mul(weight, flux), c.flux)); // [B, count]
-  const amplitude = tf.div(overlap, tf.add(times(weight, c.fluxSquare), 1e-9));
-  const gain = tf.mul(tf.mul(overlap, amplitude), 0.5); // what chi2 / 2 goes down by
-  const most = tf.mul(tf.max(gain, 1, true), 2);
-  const chi2 = tf.relu(tf.sub(tf.sum(tf.mul(weight, tf.square(flux)), 1, true), most));
-  return { share: tf.softmax(tf.add<tf.Tensor2D>(gain, labels)), amplitude, chi2 };
-}
+/** ln of a spread becomes a number of order 1. */
+const SPREAD = 0.5;
 
 /** Of the likely templates: how many, how well the best fits, means and spreads of properties, shares of classes. [B, ..] */
-function momentsOf(share: tf.Tensor2D, chi2: tf.Tensor, count: tf.Tensor, { nProperty, nClass }: Sizes, c: Constants) {
-  const parts = tf.split(tf.matMul(share, c.moments), [nProperty, nProperty, nProperty, nClass], 1);
+function momentsOf({ share, chi2 }: ReturnType<typeof fit>, count: tf.Tensor, sizes: Sizes, of: Candidates) {
+  const { nProperty, nClass } = sizes;
+  const parts = tf.split(of.about.sum(share), [nProperty, nProperty, nProperty, nClass], 1);
   const [mean, square, known, classes] = parts;
   const sure = tf.add(known, 1e-6);
   const centre = tf.div(mean, sure);
@@ -298,15 +253,42 @@ function momentsOf(share: tf.Tensor2D, chi2: tf.Tensor, count: tf.Tensor, { nPro
     tf.mul(tf.log(tf.sum(tf.square(share), 1, true)), -0.3),
     tf.mul(tf.log(tf.add(tf.div(chi2, count), 0.1)), 0.5),
     centre,
-    tf.add(tf.mul(tf.log(spread), 0.5), 1),
+    tf.add(tf.mul(tf.log(spread), SPREAD), 1),
     classes,
   ];
+}
+
+/** The galaxies that are looked at one by one, and how they stand to the axis of the first redshift. */
+function lookCloser(
+  templates: Templates,
+  share: tf.Tensor2D,
+  redshifts: readonly number[],
+  axes: readonly tf.Tensor2D[],
+) {
+  const near = nearCandidates(templates, share, redshifts[0] ?? 0);
+  const [b, k] = near.share.shape;
+  const weight = tf.reshape(near.share, [b, 1, k]);
+  return {
+    near,
+    /** Shares at the nodes of the neighbourhoods that are looked at, [B, N_NODE] for each redshift. */
+    counted: axes.map((axis) => tf.squeeze(tf.matMul(weight, tf.gather(axis, near.neighbourhoods)), [1])),
+    /** How much of what is likely they are, and slices of where they are: [B, 1 + 2 N_SLICE]. */
+    tell({ share: own }: ReturnType<typeof fit>): tf.Tensor[] {
+      if (redshifts.length === 0) return [];
+      const placed = tf.mul(own, near.isPlaced);
+      const total = tf.sum(placed, 1, true); // stars have no redshift
+      const { centre, spread } = slices(tf.div(placed, tf.add(total, 1e-6)), near.place, N_SLICE, LEAST_SLICE);
+      const part = tf.mul(tf.sum(near.share, 1, true), tf.minimum(tf.mul(total, 10), 1));
+      return [part, centre, tf.add(tf.mul(tf.log(spread), SPREAD), 1)];
+    },
+  };
 }
 
 /**
  * What the templates say of what is given, [B, recallSize]: of those that are likely, where on the axis of redshift they
  * lie, the mean and spread of every property, the shares of classes, how many they are and how well the best one fits; and
- * the fluxes that they expect in every band, with the residuals of the given ones.
+ * the fluxes that they expect in every band, with the residuals of the given ones. For any subset of bands, with their
+ * errors and a free amplitude, and for given labels, the likelihood is products with the templates.
  */
 export function recall(
   vocabulary: NetworkVocabulary,
@@ -316,7 +298,9 @@ export function recall(
   hasCalibration: boolean,
 ): tf.Tensor2D {
   const sizes = sizesOf(templates);
-  const c = constants(vocabulary, templates);
+  const redshifts = redshiftsOf(vocabulary, sizes.nProperty);
+  const every = everyCandidate(templates);
+  const axes = redshifts.map((p) => axisOf(templates, p));
   const all = givenBands(vocabulary, params, batch, hasCalibration);
   const bands = (x: tf.Tensor2D): tf.Tensor2D => tf.slice(x, [0, 0], [x.shape[0], sizes.nBand]);
   const [value, sigma, state] = [bands(all.value), bands(all.sigma), bands(all.state)];
@@ -324,19 +308,27 @@ export function recall(
   const given = tf.cast(isFlux, "float32"); // [B, nBand]
   const [encoded, hasScale] = tf.split(batch.scale, 2, 1); // [B, 1] each
   const coder = fluxCoder(vocabulary, sizes.nBand, encoded);
-  const seen = { ...coder.decode(value, sigma), given };
-  const labels = likelihoodOfLabels(vocabulary, sizes, c, batch);
+  const seen: Seen = { ...coder.decode(value, sigma), given, asked: askedLabels(vocabulary, sizes, batch) };
   const count = tf.maximum(tf.sum(given, 1, true), 1); // [B, 1]
-  const [near, exact] = FLOORS.map((floor) => fit(seen, labels, floor, c));
-  const nodes = c.nodes.map((of) => tf.mul(tf.sqrt(tf.add(tf.matMul(near.share, of), FAINT)), ROOT)); // [B, N_NODE]
-  const expected = tf.matMul(tf.mul<tf.Tensor2D>(exact.share, exact.amplitude), c.flux); // [B, nBand]
+  const [wide, narrow] = floorsOf(templates);
+  const broad = fit(seen, wide, every);
+  const closer = templates.neighbourhood > 1 ? lookCloser(templates, broad.share, redshifts, axes) : undefined;
+  const of = closer?.near ?? every;
+  const exact = fit(seen, narrow, of);
+  const nodes = axes.map((axis, r) => {
+    const shares = tf.matMul(broad.share, axis);
+    const others = closer === undefined ? shares : tf.relu(tf.sub(shares, closer.counted[r]));
+    return tf.mul(tf.sqrt(tf.add(others, FAINT)), ROOT); // [B, N_NODE]
+  });
+  const expected = of.flux.sum(tf.mul(exact.share, exact.amplitude)); // [B, nBand]
   const guess = tf.mul(tf.clipByValue(coder.encode(expected), -12, 12), hasScale);
   const doubt = tf.sqrt(tf.add(tf.square(sigma), tf.square(tf.div(RESIDUAL_FLOOR, coder.spread))));
   const residual = tf.mul(tf.asinh(tf.div(tf.sub(value, guess), doubt)), given);
   const said = [
-    ...momentsOf(near.share, near.chi2, count, sizes, c),
+    ...momentsOf(broad, count, sizes, every),
     ...nodes,
-    ...momentsOf(exact.share, exact.chi2, count, sizes, c),
+    ...(closer?.tell(exact) ?? []),
+    ...momentsOf(exact, count, sizes, of),
   ];
   return tf.concat<tf.Tensor2D>([...said, guess, residual] as tf.Tensor2D[], 1);
 }

@@ -39,9 +39,12 @@ export const modelSchema = z
     nTemplate: z
       .int()
       .min(0)
-      .max(65536)
+      .max(2 ** 20)
       .default(0)
-      .describe("clean simulated galaxies that every question is fitted with; 0: none"),
+      .describe("clean simulated galaxies that the network carries and fits every question with; 0: none"),
+    neighbourhood: size(4096)
+      .default(1)
+      .describe("of this many alike the mean is fitted first, then each galaxy of the likeliest; 1: all are fitted"),
     heads: z
       .partialRecord(z.enum(scalarKinds), headChoiceSchema)
       .default({})

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { standingFolder, writeFolderAtomic } from "../io/atomic.ts";
 import { createLayout, type Layout, sizeOf } from "../model/parameters.ts";
-import type { Templates } from "../model/templates.ts";
+import type { Templates } from "../model/template-fit.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { checkTokenizerJson, writeTokenizerJson } from "../tokens/tokenizer.ts";
 import { readChecksums, withChecksums } from "./checksums.ts";
@@ -188,7 +188,8 @@ export function loadCheckpoint(path: string, { forTraining = false }: LoadOption
   const { fields } = config.survey;
   const version = (parsed as { formatVersion: number }).formatVersion;
   const file = config.model.nTemplate === 0 ? undefined : read(TEMPLATES);
-  const templates = file === undefined ? undefined : readTemplates(file, join(folder, TEMPLATES));
+  const templates =
+    file === undefined ? undefined : readTemplates(file, config.model.neighbourhood, join(folder, TEMPLATES));
   if (file !== undefined) check(TEMPLATES, file);
   const kept = templates === undefined ? {} : { templates };
   const layout = createLayout(parameterSpecs(config.model, coderOf(config, templates)));

@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
-import type { FluxScale, Templates } from "../model/templates.ts";
+import type { Templates } from "../model/template-fit.ts";
+import type { FluxScale } from "../model/templates.ts";
 import { modelSchema } from "../model/transformer.ts";
 import { type ObservationOptions, observationSchema } from "../simulate/observation.ts";
 import type { Field } from "../survey/field.ts";

@@ -8,7 +8,7 @@ import { medianDepth } from "../tokens/transform.ts";
 import type { NamedTensors } from "./safetensors.ts";
 
 /** Version of `config.json` that this code writes. */
-export const FORMAT_VERSION = 4;
+export const FORMAT_VERSION = 5;
 
 type Migration = (config: Record<string, unknown>) => Record<string, unknown>;
 
@@ -97,11 +97,18 @@ const withoutTemplates: Migration = ({ model, ...config }) => ({
   model: { nTemplate: 0, ...(model as object) },
 });
 
+/** Networks of version 4 fitted every galaxy that they carried: `model.neighbourhood`. */
+const withoutNeighbourhoods: Migration = ({ model, ...config }) => ({
+  ...config,
+  model: { neighbourhood: 1, ...(model as object) },
+});
+
 /** From version n to n + 1, by n. Old checkpoints pass through every step that is missing. */
 const migrations: Readonly<Record<number, Migration>> = {
   1: tablesWithRoles,
   2: surveyInside,
   3: withoutTemplates,
+  4: withoutNeighbourhoods,
 };
 
 /** The configuration as this version writes it, unchecked beyond that. @throws UserError for a file that isn't a checkpoint's, or a version this code doesn't know. */

@@ -1,14 +1,26 @@
 import { UserError } from "../errors.ts";
+import { fromHalf, toHalf } from "../io/half.ts";
 
-/** Named float32 tensors, as a safetensors file holds them (Hugging Face safetensors format, version 0.4). */
-export type NamedTensors = Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>;
+/**
+ * Named tensors of numbers, as a safetensors file holds them (Hugging Face safetensors format, version 0.4): in single
+ * precision, or in half of it.
+ */
+export type NamedTensors = Readonly<
+  Record<string, { readonly shape: readonly number[]; readonly data: Float32Array; readonly isHalf?: boolean }>
+>;
+
+const bytesOf = (data: Float32Array, isHalf: boolean): Uint8Array => {
+  const written = isHalf ? Uint16Array.from(data, toHalf) : data;
+  return new Uint8Array(written.buffer, written.byteOffset, written.byteLength);
+};
 
 export function writeSafetensors(tensors: NamedTensors, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   let at = 0;
   const header: Record<string, unknown> = { __metadata__: metadata };
-  for (const [name, { shape, data }] of Object.entries(tensors)) {
-    header[name] = { dtype: "F32", shape, data_offsets: [at, at + data.byteLength] };
-    at += data.byteLength;
+  for (const [name, { shape, data, isHalf = false }] of Object.entries(tensors)) {
+    const size = data.length * (isHalf ? 2 : 4);
+    header[name] = { dtype: isHalf ? "F16" : "F32", shape, data_offsets: [at, at + size] };
+    at += size;
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
   const head = new Uint8Array(Math.ceil(text.length / 8) * 8).fill(0x20); // padded with blanks: the data are aligned
@@ -17,9 +29,10 @@ export function writeSafetensors(tensors: NamedTensors, metadata: Readonly<Recor
   new DataView(bytes.buffer).setBigUint64(0, BigInt(head.length), true);
   bytes.set(head, 8);
   let offset = 8 + head.length;
-  for (const { data } of Object.values(tensors)) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
+  for (const { data, isHalf = false } of Object.values(tensors)) {
+    const written = bytesOf(data, isHalf);
+    bytes.set(written, offset);
+    offset += written.length;
   }
   return bytes;
 }
@@ -38,13 +51,13 @@ interface Entry {
 
 const isCounts = (x: unknown): boolean => Array.isArray(x) && x.every((n) => Number.isSafeInteger(n) && Number(n) >= 0);
 
-/** @throws UserError for a file that is cut short, damaged, or holds anything but float32. */
+/** @throws UserError for a file that is cut short, damaged, or holds anything but float32 and float16. */
 export function readSafetensors(
   bytes: Uint8Array,
   path: string,
 ): { tensors: NamedTensors; metadata: Record<string, string> } {
   const fail = (what: string): never => {
-    throw new UserError(`${path}: ${what}; expected a safetensors file of float32 tensors`);
+    throw new UserError(`${path}: ${what}; expected a safetensors file of float32 or float16 tensors`);
   };
   if (bytes.length < 8) fail(`only ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -67,13 +80,15 @@ export function readSafetensors(
     }
     if (typeof value !== "object" || value === null) return fail(`tensor ${name} is not described`);
     const { dtype, shape, data_offsets: range } = value as Entry;
-    const size = isCounts(shape) ? shape.reduce((a, b) => a * b, 4) : -1;
-    if (dtype !== "F32") fail(`tensor ${name} has type ${dtype}`);
+    const size = isCounts(shape) ? shape.reduce((a, b) => a * b, dtype === "F16" ? 2 : 4) : -1;
+    if (dtype !== "F32" && dtype !== "F16") fail(`tensor ${name} has type ${dtype}`);
     if (!isCounts(range) || range[1] - range[0] !== size) fail(`tensor ${name} has a size that doesn't fit its shape`);
     if (start + range[1] > bytes.length)
       fail(`tensor ${name} ends at byte ${start + range[1]}, file has ${bytes.length}`);
     const copy = Uint8Array.from(bytes.subarray(start + range[0], start + range[1])); // aligned, whatever `bytes` is
-    tensors[name] = { shape, data: new Float32Array(copy.buffer) };
+    const data =
+      dtype === "F16" ? Float32Array.from(new Uint16Array(copy.buffer), fromHalf) : new Float32Array(copy.buffer);
+    tensors[name] = { shape, data };
   }
   return { tensors, metadata };
 }

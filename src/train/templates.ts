@@ -1,15 +1,18 @@
 /** The clean galaxies that a network carries: how they are chosen, and their file. */
 import { UserError } from "../errors.ts";
+import { fromHalf, toHalf } from "../io/half.ts";
 import { classesOf } from "../model/stems.ts";
-import type { Templates } from "../model/templates.ts";
+import type { Templates } from "../model/template-fit.ts";
 import { type Rng, shuffleInPlace } from "../random.ts";
 import { State } from "../survey/field.ts";
+import type { ModelConfig } from "../model/transformer.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
+import { neighbourhoodOrder } from "./neighbourhoods.ts";
 import { checkFinite, readSafetensors, writeSafetensors } from "./safetensors.ts";
 import type { PartRows } from "./tables.ts";
 
 /** One galaxy: its fluxes, properties and classes. */
-type Description = Omit<Templates, "count">;
+type Description = Pick<Templates, "flux" | "property" | "classes">;
 
 /** Describes galaxies of a table by their place among its rows; undefined where a band is missing. */
 function descriptionOf(coder: FieldCoder, { store, rows }: PartRows, rng: Rng) {
@@ -34,11 +37,14 @@ function descriptionOf(coder: FieldCoder, { store, rows }: PartRows, rng: Rng) {
   };
 }
 
-/** A random choice of galaxies without noise, at most `count`; undefined where none has every band. */
+/**
+ * A random choice of galaxies without noise, at most `wanted.nTemplate`, in whole neighbourhoods; undefined where not enough
+ * for one have every band.
+ */
 export function drawTemplates(
   coder: FieldCoder,
   tables: readonly PartRows[],
-  count: number,
+  { nTemplate: count, neighbourhood }: Pick<ModelConfig, "nTemplate" | "neighbourhood">,
   rng: Rng,
 ): Templates | undefined {
   if (count === 0) return undefined;
@@ -55,35 +61,47 @@ export function drawTemplates(
     }
     return found;
   });
-  if (taken.length === 0) return undefined;
-  const stack = (of: (one: (typeof taken)[number]) => Float32Array): Float32Array => {
-    const size = of(taken[0]).length;
-    const all = new Float32Array(taken.length * size);
-    taken.forEach((one, k) => all.set(of(one), k * size));
-    return all;
-  };
+  const places = Int32Array.from(taken, (_, k) => k);
+  shuffleInPlace(places, rng); // what is left over is of all tables
+  const whole = Array.from(places.subarray(0, taken.length - (taken.length % neighbourhood)), (k) => taken[k]);
+  if (whole.length === 0) return undefined;
+  const nBand = coder.groups.band.length;
+  const fluxes = stacked(whole, ({ flux }) => flux);
+  const order = neighbourhood === 1 ? undefined : neighbourhoodOrder(fluxes, nBand, neighbourhood, rng);
+  const galaxies = order === undefined ? whole : Array.from(order, (k) => whole[k]);
   return {
-    count: taken.length,
-    flux: stack(({ flux }) => flux),
-    property: stack(({ property }) => property),
-    classes: stack(({ classes }) => classes),
+    count: galaxies.length,
+    neighbourhood,
+    flux: roundedToHalf(stacked(galaxies, ({ flux }) => flux)),
+    property: roundedToHalf(stacked(galaxies, ({ property }) => property)),
+    classes: stacked(galaxies, ({ classes }) => classes),
   };
 }
 
-/** A safetensors file: flux, property, classes, each [count, ..]; NaN where a property is unknown. */
-export function writeTemplates({ count, ...parts }: Templates): Uint8Array {
-  return writeSafetensors(
-    Object.fromEntries(
-      Object.entries(parts).map(([name, data]: [string, Float32Array]) => [
-        name,
-        { shape: [count, data.length / count], data },
-      ]),
-    ),
-  );
+/** Rows of galaxies, one behind the other. */
+function stacked(galaxies: readonly Description[], of: (one: Description) => Float32Array): Float32Array {
+  const size = of(galaxies[0]).length;
+  const all = new Float32Array(galaxies.length * size);
+  galaxies.forEach((one, k) => all.set(of(one), k * size));
+  return all;
 }
 
-/** @throws UserError for a file that is no such. */
-export function readTemplates(bytes: Uint8Array, path: string): Templates {
+const roundedToHalf = (data: Float32Array): Float32Array => data.map((x) => fromHalf(toHalf(x)));
+
+/**
+ * A safetensors file: flux, property, classes, each [count, ..]; NaN where a property is unknown. In half precision where
+ * nothing is lost by it.
+ */
+export function writeTemplates({ count, flux, property, classes }: Templates): Uint8Array {
+  const tensors = Object.entries({ flux, property, classes }).map(([name, data]) => {
+    const isHalf = data.every((x) => Number.isNaN(x) || fromHalf(toHalf(x)) === x);
+    return [name, { shape: [count, data.length / count], data, isHalf }] as const;
+  });
+  return writeSafetensors(Object.fromEntries(tensors));
+}
+
+/** @throws UserError for a file that is no such, or whose galaxies are not whole neighbourhoods. */
+export function readTemplates(bytes: Uint8Array, neighbourhood: number, path: string): Templates {
   const { tensors } = readSafetensors(bytes, path);
   const part = (name: string): { readonly shape: readonly number[]; readonly data: Float32Array } => {
     const tensor = tensors[name];
@@ -95,7 +113,10 @@ export function readTemplates(bytes: Uint8Array, path: string): Templates {
   if (property.shape[0] !== shape[0] || classes.shape[0] !== shape[0]) {
     throw new UserError(`${path}: expected as many properties and classes as there are fluxes, ${shape[0]}`);
   }
+  if (shape[0] === 0 || shape[0] % neighbourhood !== 0) {
+    throw new UserError(`${path}: ${shape[0]} galaxies; expected whole neighbourhoods of ${neighbourhood}`);
+  }
   checkFinite(flux, "flux", path);
   checkFinite(classes.data, "classes", path);
-  return { count: shape[0], flux, property: property.data, classes: classes.data };
+  return { count: shape[0], neighbourhood, flux, property: property.data, classes: classes.data };
 }

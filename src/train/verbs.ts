@@ -94,7 +94,7 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
   };
   const clean = tables.flatMap((table) => (table.clean === undefined ? [] : [table.clean]));
   const rng = createRng(`${recipe.training.seed}:templates`);
-  const templates = drawTemplates(coderOf(plain), clean, recipe.model.nTemplate, rng);
+  const templates = drawTemplates(coderOf(plain), clean, recipe.model, rng);
   const config = { ...plain, model: { ...plain.model, nTemplate: templates?.count ?? 0 } };
   const layout = createLayout(parameterSpecs(config.model, coderOf(config, templates)));
   const state = initialState(initialise(layout, createRng(`${recipe.training.seed}:init`)));

@@ -260,6 +260,14 @@ export const cases: { readonly [K in KernelName]: readonly Case[] } = {
   Any: [flat(shaped([3, 4], (x) => tf.any(asBool(x), 0, true), "booleans"))],
   ArgMax: [flat(shaped([3, 4], (x) => tf.argMax(x, -1))), flat(shaped([3, 4], (x) => tf.argMax(x)))],
   ArgMin: [flat(shaped([3, 4], (x) => tf.argMin(x, 1)))],
+  TopK: [
+    shaped([3, 7], (x) => {
+      const { values, indices } = tf.topk(x, 3);
+      return tf.mul(values, tf.add(tf.cast(indices, "float32"), 1));
+    }),
+    shaped([2, 3, 5], (x) => tf.topk(x, 5).values),
+    flat(shaped([4, 6], (x) => tf.topk(x, 2).indices)),
+  ],
   Softmax: [
     shaped([3, 4], (x) => tf.softmax(x)),
     many(

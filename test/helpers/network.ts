@@ -43,8 +43,9 @@ export interface RunSettings {
   readonly subsets?: Partial<SubsetConfig>;
   readonly training?: Partial<TrainingConfig>;
   readonly isCalibrated?: boolean;
-  /** How many of the galaxies it carries: of those that have every band. */
+  /** How many of the galaxies it carries, of those that have every band, and in neighbourhoods of how many. */
   readonly templates?: number;
+  readonly neighbourhood?: number;
 }
 
 /** An untrained network for a catalogue, standardised on all of its rows. */
@@ -64,9 +65,10 @@ export function startCheckpoint(catalog: Catalog, settings: RunSettings = {}): C
     freeze: [],
     data: [],
   };
-  const { templates: wanted = 0 } = settings;
+  const { templates: nTemplate = 0, neighbourhood = 1 } = settings;
+  const wanted = { nTemplate, neighbourhood };
   const templates = drawTemplates(coderOf(plain), [sourceOf(catalog)], wanted, createRng("templates"));
-  const config = { ...plain, model: { ...plain.model, nTemplate: templates?.count ?? 0 } };
+  const config = { ...plain, model: { ...plain.model, neighbourhood, nTemplate: templates?.count ?? 0 } };
   const layout = createLayout(parameterSpecs(config.model, coderOf(config, templates)));
   const state = initialState(initialise(layout, createRng(`${config.training.seed}:init`)));
   return { config, layout, state, ...(templates === undefined ? {} : { templates }) };

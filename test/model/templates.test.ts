@@ -11,7 +11,7 @@ import { type Field, State } from "../../src/survey/field.ts";
 import { emptyArrays } from "../../src/tokens/batch.ts";
 import { contextSignature, fillContext } from "../../src/tokens/hosts.ts";
 import { coderOf } from "../../src/train/config.ts";
-import { drawTemplates } from "../../src/train/templates.ts";
+import { drawTemplates, readTemplates, writeTemplates } from "../../src/train/templates.ts";
 import { onnx, plainJs, startCheckpoint, tinyModel } from "../helpers/network.ts";
 import { distance, sourceOf, toyBands, toyFields } from "../helpers/toy.ts";
 
@@ -58,7 +58,7 @@ const clean = world(K, "templates", 0);
 const seen = world(B, "seen", 0.03);
 const { config } = startCheckpoint(world(400, "more", 0.03));
 const plain = coderOf(config);
-const templates = drawTemplates(plain, [sourceOf(clean)], K, createRng("draw"))!;
+const templates = drawTemplates(plain, [sourceOf(clean)], { nTemplate: K, neighbourhood: 1 }, createRng("draw"))!;
 const coder = coderOf(config, templates);
 const model = { ...tinyModel, nTemplate: K };
 const layout = createLayout(parameterSpecs(model, coder));
@@ -85,27 +85,33 @@ const ask = async (arrays: Arrays): Promise<Float32Array> =>
 const size = recallSize(coder);
 
 /** Mean of the encoded redshift over the templates, weighted by their likelihood: bands of `isGiven`, a free amplitude. */
-function meanByHand(row: number, floor: number, isGiven: (j: number) => boolean, mass?: number): number {
+function meanByHand(
+  row: number,
+  floor: number,
+  isGiven: (j: number) => boolean,
+  mass?: number,
+  of = templates,
+): number {
   const [width, nBand] = [4, toyBands];
-  const ln = Array.from({ length: K }, (_, k) => {
+  const ln = Array.from({ length: of.count }, (_, k) => {
     let [overlap, norm] = [0, 0];
     for (let j = 0; j < nBand; j++) {
       if (!isGiven(j)) continue;
       const [f, e] = [seen.value[row * n + j], seen.error[row * n + j]];
       const weight = 1 / (e * e + (floor * f) ** 2);
-      overlap += weight * f * templates.flux[k * nBand + j];
-      norm += weight * templates.flux[k * nBand + j] ** 2;
+      overlap += weight * f * of.flux[k * nBand + j];
+      norm += weight * of.flux[k * nBand + j] ** 2;
     }
     const fit = norm === 0 ? 0 : (0.5 * Math.max(0, overlap) ** 2) / norm;
     if (mass === undefined) return fit;
-    const own = templates.property[k * width + 1];
+    const own = of.property[k * width + 1];
     if (Number.isNaN(own)) return fit - 8;
     return fit - (0.5 * (mass - own) ** 2) / 0.1 ** 2;
   });
   const most = Math.max(...ln);
   let [sum, total] = [0, 0];
   ln.forEach((x, k) => {
-    sum += Math.exp(x - most) * templates.property[k * width];
+    sum += Math.exp(x - most) * of.property[k * width];
     total += Math.exp(x - most);
   });
   return sum / total;
@@ -184,6 +190,72 @@ describe("what the templates say", () => {
     });
     const other = await (await (await plainJs).compile(fn, contextSignature(B, coder))).run(arrays);
     expect(distance(await ask(arrays), other.said.data as Float32Array)).toBeLessThan(1e-4);
+  });
+});
+
+describe("neighbourhoods", () => {
+  const size = 4;
+  const grouped = drawTemplates(
+    plain,
+    [sourceOf(world(402, "many", 0))],
+    { nTemplate: 402, neighbourhood: size },
+    createRng("draw"),
+  )!;
+  const wide = coderOf(config, grouped);
+  const many = { ...tinyModel, nTemplate: grouped.count, neighbourhood: size };
+  const params = initialise(createLayout(parameterSpecs(many, wide)), createRng("init"));
+  const width = recallSize(wide);
+  const run = async (arrays: Arrays): Promise<Float32Array> => {
+    const engine = await onnx;
+    const layout = createLayout(parameterSpecs(many, wide));
+    const fn = (x: Readonly<Record<string, tf.Tensor>>) => ({
+      said: recall(wide, grouped, unpack(tf.tensor1d(params), layout), x, false),
+    });
+    return (await (await engine.compile(fn, contextSignature(B, wide))).run(arrays)).said.data as Float32Array;
+  };
+
+  it("hold galaxies that are alike, each once", () => {
+    expect(grouped.count).toBe(400);
+    const own = Array.from({ length: grouped.count }, (_, k) => grouped.property[k * 4]);
+    expect(new Set(own).size).toBeGreaterThan(380); // no galaxy stands for another
+    const spread = (k: number): number => Math.max(...own.slice(k, k + size)) - Math.min(...own.slice(k, k + size));
+    const spreads = Array.from({ length: grouped.count / size }, (_, g) => spread(g * size)).sort((a, b) => a - b);
+    expect(spreads[50]).toBeLessThan(0.1); // of one number that goes from -1.7 to 1.7: a hundredth of the range is 0.034
+  });
+
+  it.each([
+    ["all bands", isBand],
+    ["three bands", isSome],
+  ])("are looked into, galaxy by galaxy, of %s", async (_what, isGiven) => {
+    const said = await run(contexts(isGiven));
+    const exact = 2 + 8 + 2 + 192 + 9;
+    for (let row = 0; row < B; row++) {
+      // the likelihood of all 400, one after the other: those that are not looked at have none of it
+      expect(said[row * width + exact + 2]).toBeCloseTo(meanByHand(row, 0.015, isGiven, undefined, grouped), 2);
+      const [part, ...slices] = said.subarray(row * width + exact - 9, row * width + exact);
+      expect(part).toBeGreaterThan(0.9);
+      const centres = slices.slice(0, 4);
+      expect(centres.toSorted((a, b) => a - b)).toEqual(centres);
+      expect(centres.reduce((sum, x) => sum + x / 4, 0)).toBeCloseTo(said[row * width + exact + 2], 2);
+    }
+  });
+
+  it("leave to the axis what they do not hold", async () => {
+    const said = await run(contexts((j) => j === 4)); // one band: its colour is free, all are as likely
+    for (let row = 0; row < B; row++) {
+      const nodes = said.subarray(row * width + 12, row * width + 12 + 192);
+      const rest = nodes.reduce((sum, x) => sum + (x / 3) ** 2 - 1e-6, 0);
+      expect(rest + said[row * width + 12 + 192]).toBeCloseTo(1, 2);
+      expect(rest).toBeGreaterThan(0.6);
+    }
+  });
+
+  it("keep their checkpoint's answers when written and read", () => {
+    const again = readTemplates(writeTemplates(grouped), size, "templates.safetensors");
+    expect(again).toEqual(grouped);
+    expect(() => readTemplates(writeTemplates(grouped), 3, "t.safetensors")).toThrow(
+      /400 galaxies; expected whole neighbourhoods of 3/,
+    );
   });
 });
 
