@@ -36,7 +36,7 @@ export const sizesOf = ({ count, flux, property, classes }: Templates): Sizes =>
 });
 
 /** Likely neighbourhoods whose galaxies are looked at one by one. */
-const NEAREST = 24;
+const NEAREST = 16;
 /** ln likelihood of a galaxy that doesn't know what is given, or is of another class. */
 const UNLIKE = -8;
 /** Error of a galaxy's property in deviations: about the distance of carried galaxies. */

@@ -1,5 +1,5 @@
 import { UserError } from "../errors.ts";
-import { fromHalf, toHalf } from "../io/half.ts";
+import { fromHalf, toHalf } from "./half.ts";
 
 /**
  * Named tensors of numbers, as a safetensors file holds them (Hugging Face safetensors format, version 0.4): in single

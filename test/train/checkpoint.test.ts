@@ -91,7 +91,7 @@ describe("safetensors", () => {
   ])("is refused in one line: %s", (_what, bytes) => {
     const read = (): unknown => readSafetensors(bytes, "some/model.safetensors");
     expect(read).toThrow(UserError);
-    expect(read).toThrow(/^some\/model\.safetensors: [^\n]*expected a safetensors file of float32 tensors$/);
+    expect(read).toThrow(/^some\/model\.safetensors: [^\n]*expected a safetensors file of float32 or float16 tensors$/);
   });
 });
 
@@ -285,7 +285,7 @@ describe("a checkpoint", () => {
     const table = { path: "a.fits", sha256: "00ff" };
     edit((config) => Object.assign(config, asOldConfig(config), { formatVersion: 1, data: { "a.fits": "00ff" } }));
     oldTensors(folder);
-    expect(loadCheckpoint(folder).config).toMatchObject({ formatVersion: 4, data: [{ ...table, role: "train" }] });
+    expect(loadCheckpoint(folder).config).toMatchObject({ formatVersion: 5, data: [{ ...table, role: "train" }] });
     edit((config) => Object.assign(config, { isCalibrated: true }));
     expect(loadCheckpoint(folder).config.data).toEqual([{ ...table, role: "unknown" }]);
     edit((config) => Object.assign(config, { formatVersion: 2, data: [{ ...table, role: "teacher" }] }));
