@@ -123,7 +123,7 @@ export const logNdtr = (x: Tensor): Tensor => logNdtrRule(x);
 /** What `fn` makes counts as a constant when something is differentiated. */
 export const detached = <T extends Tensor>(fn: () => T): T => {
   const rule = tf.customGrad((none) => ({ value: fn(), gradFunc: () => tf.zerosLike(none as Tensor) }));
-  return rule(tf.scalar(0)) as T;
+  return rule(tf.scalar(0));
 };
 
 /** log(softmax(x)) over the last axis. */

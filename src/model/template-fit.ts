@@ -85,7 +85,7 @@ interface Rows {
 
 const sameRows = (matrix: tf.Tensor2D): Rows => ({
   dot: (x) => product(x, matrix, { transposeB: true }) as tf.Tensor2D,
-  sum: (share) => tf.matMul(share as tf.Tensor2D, matrix),
+  sum: (share) => tf.matMul(share, matrix),
 });
 
 /** `cube` [B, K, columns]. */
@@ -160,7 +160,7 @@ export function nearCandidates(templates: Templates, share: tf.Tensor2D, p: numb
     about: ownRows(known),
     place: column(p),
     isPlaced: column(2 * nProperty + p),
-    neighbourhoods: places as tf.Tensor2D,
+    neighbourhoods: places,
     share: tf.topk<tf.Tensor2D>(share, k).values,
   };
 }
