@@ -27,3 +27,11 @@ export function fromHalf(half: number): number {
   if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN;
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
+
+/** Numbers of many halves. */
+export function fromHalves(halves: Uint16Array): Float32Array {
+  const table = Float32Array.from({ length: 65536 }, (_, half) => fromHalf(half));
+  const numbers = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) numbers[i] = table[halves[i]];
+  return numbers;
+}

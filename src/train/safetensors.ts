@@ -1,5 +1,5 @@
 import { UserError } from "../errors.ts";
-import { fromHalf, toHalf } from "./half.ts";
+import { fromHalves, toHalf } from "./half.ts";
 
 /**
  * Named tensors of numbers, as a safetensors file holds them (Hugging Face safetensors format, version 0.4): in single
@@ -86,8 +86,7 @@ export function readSafetensors(
     if (start + range[1] > bytes.length)
       fail(`tensor ${name} ends at byte ${start + range[1]}, file has ${bytes.length}`);
     const copy = Uint8Array.from(bytes.subarray(start + range[0], start + range[1])); // aligned, whatever `bytes` is
-    const data =
-      dtype === "F16" ? Float32Array.from(new Uint16Array(copy.buffer), fromHalf) : new Float32Array(copy.buffer);
+    const data = dtype === "F16" ? fromHalves(new Uint16Array(copy.buffer)) : new Float32Array(copy.buffer);
     tensors[name] = { shape, data };
   }
   return { tensors, metadata };
