@@ -19,6 +19,7 @@ const verbs: Readonly<Record<string, () => Promise<CommandModule>>> = {
   query: async () => (await import("./commands/query.ts")).queryCommand,
   repair: async () => (await import("./commands/repair.ts")).repairCommand,
   evaluate: async () => (await import("./commands/evaluate.ts")).evaluateCommand,
+  calibrate: async () => (await import("./commands/calibrate.ts")).calibrateCommand,
   export: async () => (await import("./commands/export.ts")).exportCommand,
   datasets: async () => (await import("./commands/datasets.ts")).datasetsCommand,
   info: async () => (await import("./commands/info.ts")).infoCommand,

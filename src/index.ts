@@ -31,14 +31,20 @@ export {
 } from "./inference/library-predictor.ts";
 export { drawJoint, type DrawOptions, sampleJoint } from "./inference/sampling.ts";
 export type { FieldAnswer } from "./inference/field-answer.ts";
-export { createPredictor, type Answers, type AskOptions, type Predictor } from "./inference/predict.ts";
+export {
+  createPredictor,
+  type Answers,
+  type AskOptions,
+  type Predictor,
+  type PredictorOptions,
+} from "./inference/predict.ts";
 export { query, type QueryRequest } from "./inference/query.ts";
 export { repair, type RepairRequest } from "./inference/repair.ts";
 export { summarise, type Summary } from "./inference/summary.ts";
 export { readAll } from "./io/columns.ts";
 export { openTable, writeTable } from "./io/formats.ts";
 export { type Bar, type Reporter, silent } from "./progress.ts";
-export type { Components, Curve, Distribution, Moments } from "./model/distribution.ts";
+export type { Components, Curve, Distribution, Moments, ScoreWarp } from "./model/distribution.ts";
 export { createWarp, reweighted, warped } from "./model/warped.ts";
 export { createRng, type Rng } from "./random.ts";
 export { loadRecipe, type Recipe } from "./recipe.ts";
@@ -54,6 +60,7 @@ export { draftSurvey, type DraftOptions, type SurveyDraft } from "./survey/draft
 export { surveyGrammar, surveyJsonSchema } from "./survey/grammar.ts";
 export { loadSurvey, type Survey } from "./survey/survey.ts";
 export { catalogFromValues } from "./survey/values.ts";
+export { calibrate, type CalibrateRequest, type CalibratedFields } from "./train/calibrate.ts";
 export { loadCheckpoint, type Checkpoint, type LoadOptions } from "./train/checkpoint.ts";
 export { exportCheckpoint, type ExportOptions } from "./train/export.ts";
 export { prepare, type PrepareRequest } from "./tokens/prepare.ts";
@@ -128,6 +135,8 @@ export type { ColumnData, ColumnType } from "./io/table.ts";
 export type { Family, Part, Readout } from "./model/readouts.ts";
 export type { Templates } from "./model/template-fit.ts";
 export type { Fit, FluxScale } from "./model/templates.ts";
+export type { Recalibration, FieldRecalibration, CovariateName } from "./model/recalibration.ts";
+export type { Recalibrator } from "./inference/recalibrator.ts";
 export type { RecipeVerb } from "./recipe.ts";
 export type { BandLinesData, BandStatesData, ObservedBand, PhotometryData } from "./report/figure-bands.ts";
 export type { CalibrationData, PhotozData, PropertyData } from "./report/figure-accuracy.ts";

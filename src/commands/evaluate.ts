@@ -17,6 +17,7 @@ import {
   libraryChoiceOf,
   libraryOptions,
   type ReadArguments,
+  recalibrationOption,
   readOptions,
   readOptionsOf,
   type SurveyArguments,
@@ -109,13 +110,14 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   rows: number;
   weights: boolean;
   anyAperture: boolean;
+  recalibration: boolean;
 }
 
 export const evaluateCommand = defineCommand<Arguments>({
   command: "evaluate <table>",
   describe: "score a network on held-out galaxies beside baselines; writes metrics.json and report.html",
   builder: (yargs) =>
-    apertureOption(libraryOptions(surveyOption(readOptions(engineOptions(yargs))), 0))
+    recalibrationOption(apertureOption(libraryOptions(surveyOption(readOptions(engineOptions(yargs))), 0)))
       .positional("table", { type: "string", describe: "table with truths, or a prepared folder" })
       .option("checkpoint", usualCheckpoint)
       .option("part", {
@@ -155,6 +157,7 @@ export const evaluateCommand = defineCommand<Arguments>({
       reading: readOptionsOf(args),
       ...surveyOptionOf(args),
       anyAperture: args.anyAperture,
+      isRecalibrated: args.recalibration,
       reporter: terminal,
       part: args.part,
       methods: args.methods,

@@ -18,6 +18,7 @@ import {
   libraryChoiceOf,
   libraryOptions,
   type ReadArguments,
+  recalibrationOption,
   readOptions,
   readOptionsOf,
   type SurveyArguments,
@@ -90,6 +91,7 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   qpForm: EnsembleForm | undefined;
   seed: string;
   anyAperture: boolean;
+  recalibration: boolean;
 }
 
 /** @throws UserError for a list without a name. */
@@ -134,7 +136,9 @@ export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
   describe: "ask for any fields of galaxies from any others",
   builder: (yargs) =>
-    densityOptions(apertureOption(libraryOptions(surveyOption(readOptions(engineOptions(yargs))), DISTANT)))
+    densityOptions(
+      recalibrationOption(apertureOption(libraryOptions(surveyOption(readOptions(engineOptions(yargs))), DISTANT))),
+    )
       .positional("table", {
         type: "string",
         describe: "table of galaxies: .parquet, .fits, .csv, .ecsv, .arrow, .vot, .h5; or a prepared folder",
@@ -198,6 +202,7 @@ export const queryCommand = defineCommand<Arguments>({
       libraryChoice: libraryChoiceOf(args),
       ...(args.library === undefined ? {} : { library: args.library }),
       anyAperture: args.anyAperture,
+      isRecalibrated: args.recalibration,
       ...(args.given === undefined ? {} : { given: args.given }),
       ...(table === undefined ? {} : { table }),
       ...(set === undefined ? {} : { values: set }),

@@ -228,6 +228,16 @@ export function apertureOption(yargs: Argv): Argv {
   });
 }
 
+/** Option of the commands that answer. */
+export function recalibrationOption(yargs: Argv): Argv {
+  return yargs.option("recalibration", {
+    type: "boolean",
+    default: true,
+    describe:
+      "answers go through the checkpoint's recalibration, where it has one; --no-recalibration: as the network says",
+  }) as Argv;
+}
+
 /** Options of every command that runs the network. */
 export interface EngineArguments {
   readonly backend: "onnx" | "cpu" | "tensorflow";

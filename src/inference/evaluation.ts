@@ -80,6 +80,8 @@ export interface EvaluateRequest {
   readonly mostRows?: number;
   /** Rows count by their `prior_weight` where the table has one: scores are those of the natural population. Default: true. */
   readonly isWeighted?: boolean;
+  /** Whether answers go through the checkpoint's recalibration, where it has one; default: true. */
+  readonly isRecalibrated?: boolean;
   /** Further sections for the report, put first. */
   readonly sections?: readonly ReportSection[];
   readonly reporter?: Reporter;
@@ -345,7 +347,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
     baselineTable === undefined ? undefined : whole(await sampleRows(baselineTable, "train", reader, MOST_TO_LEARN));
   const questions = chosenQuestions(request, survey, test.catalog);
   checkTruths(table, test.catalog, questions);
-  const predictor = createPredictor(request.engine, checkpoint);
+  const predictor = createPredictor(request.engine, checkpoint, request);
   let oracle: Oracle | undefined;
   try {
     oracle = await openOracle(request, survey, predictor.coder, aperture);

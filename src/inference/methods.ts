@@ -137,6 +137,8 @@ export interface MethodOptions extends LibraryChoice {
   readonly method?: MethodName;
   /** Clean simulated galaxies: a table or a prepared folder. */
   readonly library?: string;
+  /** See {@link PredictorOptions}. */
+  readonly isRecalibrated?: boolean;
   readonly reporter?: Reporter;
 }
 
@@ -179,14 +181,15 @@ export async function createAnswerer(options: MethodOptions): Promise<Answerer> 
   if (method !== "library" && asked !== undefined) {
     checkAperture(asked.aperture, checkpoint!.config.data, asked.table);
   }
-  if (method === "network") return networkAnswerer(createPredictor(engine, checkpoint!));
+  const network = (): Answerer => networkAnswerer(createPredictor(engine, checkpoint!, options));
+  if (method === "network") return network();
   const library = await openLibrary(path!, { survey, ...(reporter === undefined ? {} : { reporter }) });
   try {
     if (asked !== undefined) checkLibraryAperture(asked.aperture, library, asked.table);
     const coder =
       checkpoint === undefined ? createFieldCoder(survey.fields, library.standardisation) : coderOf(checkpoint.config);
     const own = libraryAnswerer(createLibraryPredictor(engine, library, coder, options));
-    const all = method === "library" ? own : bothAnswerer(networkAnswerer(createPredictor(engine, checkpoint!)), own);
+    const all = method === "library" ? own : bothAnswerer(network(), own);
     return {
       ...all,
       async dispose() {

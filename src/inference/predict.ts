@@ -9,6 +9,7 @@ import type { Checkpoint } from "../train/checkpoint.ts";
 import type { NetworkCoder } from "../train/config.ts";
 import { createFieldAnswer, type FieldAnswer } from "./field-answer.ts";
 import { createNetwork, type Network } from "./network.ts";
+import { createRecalibrator, type Recalibrator } from "./recalibrator.ts";
 
 /** Answers for a set of galaxies. */
 export interface Answers {
@@ -31,6 +32,8 @@ export interface AskOptions {
 export interface Predictor {
   readonly coder: NetworkCoder;
   readonly network: Network;
+  /** What recalibrates its marginals; undefined where nothing does. */
+  readonly recalibrator: Recalibrator | undefined;
   /**
    * All marginals p(field | given) in one pass: `isGiven` holds one flag per field, unobserved ones are ignored, and
    * what is wanted is never given.
@@ -77,19 +80,37 @@ export function questionOf(
   return { wanted, isGiven: flagsOf(parseFieldList(listed(given), fields, "given"), fields.length) };
 }
 
+export interface PredictorOptions {
+  /** Answers go through the checkpoint's recalibration where it has one. Default: true. */
+  readonly isRecalibrated?: boolean;
+}
+
 /** A checkpoint's network as something to ask; compiled as questions come. */
-export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predictor {
+export function createPredictor(
+  engine: Engine,
+  checkpoint: Checkpoint,
+  { isRecalibrated = true }: PredictorOptions = {},
+): Predictor {
   const network = createNetwork(engine, checkpoint);
   const { coder } = network;
+  const { recalibration } = checkpoint;
+  const recalibrator =
+    isRecalibrated && recalibration !== undefined ? createRecalibrator(coder, recalibration) : undefined;
   const predict: Predictor["predict"] = async (catalog, rows, isGiven, wanted) => {
-    const states = await network.encode(catalog, rows, withoutWanted(isGiven, wanted));
+    const given = withoutWanted(isGiven, wanted);
+    const states = await network.encode(catalog, rows, given);
     const raw = await network.read(states, wanted);
     const { rowCount, scales } = states;
-    return { rowCount, wanted, scales, encoded: raw.map((one) => readRaw(one.family, one.raw)) };
+    const plain = raw.map((one) => readRaw(one.family, one.raw));
+    const covariates = recalibrator?.covariates(catalog, rows, given, states);
+    const encoded =
+      covariates === undefined ? plain : plain.map((one, w) => recalibrator!.apply(wanted[w], one, covariates));
+    return { rowCount, wanted, scales, encoded };
   };
   return {
     coder,
     network,
+    recalibrator,
     predict,
     async ask(catalog, options) {
       const { fields } = coder;

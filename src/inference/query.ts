@@ -66,6 +66,8 @@ export interface QueryRequest {
   /** Clean simulated galaxies: a table or a prepared folder. */
   readonly library?: string;
   readonly libraryChoice?: LibraryChoice;
+  /** Whether the network's answers go through its recalibration, where it has one; default: true. */
+  readonly isRecalibrated?: boolean;
   /** Of the draws; default: "1". */
   readonly seed?: string;
   /** Sees the answers of every batch, one row per galaxy, and the galaxies asked about. */

@@ -1,8 +1,13 @@
+import type { Distribution } from "../model/distribution.ts";
+import { covariateNames } from "../model/recalibration.ts";
 import { createRng, type Rng } from "../random.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { MOST_CHAIN_GALAXIES, MOST_LANES, type States } from "./network.ts";
 import { withinLimits } from "./field-answer.ts";
 import { type AskOptions, type Predictor, questionOf, readRaw, withoutWanted } from "./predict.ts";
+
+/** Levels stay this far from 0 and 1. */
+const LEVEL_EDGE = 1e-9;
 
 /** Joint draws for some galaxies. */
 export interface JointSamples {
@@ -67,7 +72,9 @@ export async function sampleJoint(
   const n = wanted.length;
   const encoded = new Float32Array(rows.length * draws * n);
   const values = new Float64Array(rows.length * draws * n);
-  const states = await network.encode(catalog, rows, withoutWanted(isGiven, wanted));
+  const given = withoutWanted(isGiven, wanted);
+  const states = await network.encode(catalog, rows, given);
+  const moverOf = createMovers(predictor, predictor.recalibrator?.covariates(catalog, rows, given, states));
   const rngs = Array.from(rows, rngOf);
   for (const pieces of chainsOf(rows.length, draws)) {
     const own = statesOf(states, pieces);
@@ -84,6 +91,7 @@ export async function sampleJoint(
         const scaleOf = (lane: number): number => own.scales[galaxy[lane]];
         const distribution = withinLimits(coder, field, readRaw(family, answer), scaleOf);
         const [low, high] = coder.limits(field);
+        const move = moverOf(field, readRaw(family, raw), own.scales, pieces);
         const value = new Float32Array(lanes);
         let lane = 0;
         for (const { place, from, count } of pieces) {
@@ -91,8 +99,8 @@ export async function sampleJoint(
             const v = distribution.sample(lane, rngs[place]);
             const at = (place * draws + from + i) * n + t;
             value[lane] = v;
-            encoded[at] = v;
-            values[at] = Math.min(high, Math.max(low, coder.decode(field, v, scaleOf(lane))));
+            encoded[at] = move === undefined ? v : move(galaxy[lane], v);
+            values[at] = Math.min(high, Math.max(low, coder.decode(field, encoded[at], scaleOf(lane))));
           }
         }
         before = { field, value };
@@ -101,6 +109,32 @@ export async function sampleJoint(
     onRows(pieces[pieces.length - 1].place + 1);
   }
   return { encoded, values };
+}
+
+/** Moves a draw of one of a chain's galaxies. */
+type Mover = (galaxy: number, v: number) => number;
+
+/**
+ * What gives draws of a field the recalibrated marginal and leaves them their ranks, so that joint draws keep what the network
+ * knows of the fields together: v goes to the quantile of the recalibrated marginal at the plain one's cdf of v. The chain
+ * itself goes on from v. Undefined where the marginal stays as it is.
+ */
+function createMovers({ coder, recalibrator }: Predictor, covariates: Float64Array | undefined) {
+  return (field: number, plain: Distribution, scales: Float64Array, pieces: readonly Piece[]): Mover | undefined => {
+    if (recalibrator === undefined || covariates === undefined) return undefined;
+    const n = covariateNames.length;
+    const own = new Float64Array(pieces.length * n);
+    pieces.forEach(({ place }, g) => own.set(covariates.subarray(place * n, (place + 1) * n), g * n));
+    const moved = recalibrator.apply(field, plain, own);
+    if (moved === plain) return undefined;
+    const [from, to] = [plain, moved].map((one) => withinLimits(coder, field, one, (g) => scales[g]));
+    const [level, out] = [new Float64Array(1), new Float64Array(1)];
+    return (g, v) => {
+      level[0] = Math.min(1 - LEVEL_EDGE, Math.max(LEVEL_EDGE, from.cdf(g, v)));
+      to.quantiles(g, level, out);
+      return out[0];
+    };
+  };
 }
 
 export interface DrawOptions extends AskOptions {

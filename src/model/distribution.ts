@@ -32,7 +32,24 @@ export interface Distribution {
   components?(row: number, curve?: Curve): Components | undefined;
   /** Continuous ranked probability score of a truth; absent or undefined where there is no closed form. */
   crps?(row: number, truth: number): number | undefined;
+  /** The distributions recalibrated, as mixtures, histograms again; absent where that is not known how. */
+  recalibrated?(of: (row: number) => ScoreWarp): Distribution;
 }
+
+/**
+ * A recalibration in normal scores: where the cdf is Phi(x), the new one is Phi((x - shift) / width), and of the mass the
+ * part `tail` is moved into a Gaussian of TAIL_WIDTH deviations about the mean. A Gaussian is moved by `shift` deviations and is
+ * `width` times as wide; where a distribution has no mass it gets next to none.
+ */
+export interface ScoreWarp {
+  readonly shift: number;
+  /** Above 0. */
+  readonly width: number;
+  /** 0 .. 1 */
+  readonly tail: number;
+}
+
+export const TAIL_WIDTH = 3;
 
 /** Components of a mixture, [components] each. */
 export interface Components {

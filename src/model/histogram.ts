@@ -1,7 +1,7 @@
 import type { Rng } from "../random.ts";
 import { curveAt, identityCurve, logSlopeAt } from "./curve.ts";
-import type { Curve, Distribution, Moments } from "./distribution.ts";
-import { normalIntegral } from "./normal.ts";
+import { type Curve, type Distribution, type Moments, type ScoreWarp, TAIL_WIDTH } from "./distribution.ts";
+import { normalCdf, normalIntegral, normalQuantile } from "./normal.ts";
 import { placeOf } from "./numeric.ts";
 
 /** Densities that are constant between edges shared by all rows. */
@@ -124,6 +124,18 @@ class Histogram implements Distribution {
     return best;
   }
 
+  recalibrated(of: (row: number) => ScoreWarp): Distribution {
+    const bins = this.#bins;
+    const probability = new Float64Array(this.#probability.length);
+    for (let row = 0; row < this.rowCount; row++) {
+      const { mean, std } = this.moments(row);
+      const below = this.#below.subarray(row * (bins + 1), (row + 1) * (bins + 1));
+      const scores = this.#edges.map((edge) => (edge - mean) / std);
+      probability.set(warpBins(below, scores, of(row)), row * bins);
+    }
+    return new Histogram({ rowCount: this.rowCount, edges: this.#edges, probability });
+  }
+
   /** Onto the same bins; what leaves them at an end is counted in the bin there. */
   widen(error: (row: number) => number): Distribution {
     const bins = this.#bins;
@@ -136,6 +148,25 @@ class Histogram implements Distribution {
     }
     return new Histogram({ rowCount: this.rowCount, edges: this.#edges, probability: wide });
   }
+}
+
+/** Probabilities of the bins whose cdf at the edges [bins + 1] is warped; `scores`: the edges, in deviations from the mean. */
+function warpBins(below: Float64Array, scores: Float64Array, { shift, width, tail }: ScoreWarp): Float64Array {
+  const last = below.length - 1;
+  const wide = scores.map((score) => normalCdf(score / TAIL_WIDTH));
+  const warpedTo = (e: number): number => {
+    if (e === 0 || e === last) return e / last;
+    const core = below[e] <= 0 ? 0 : below[e] >= 1 ? 1 : normalCdf((normalQuantile(below[e]) - shift) / width);
+    return (1 - tail) * core + (tail * (wide[e] - wide[0])) / (wide[last] - wide[0]);
+  };
+  const out = new Float64Array(last);
+  let [total, from] = [0, 0];
+  for (let b = 0; b < last; b++) {
+    const to = warpedTo(b + 1);
+    total += out[b] = Math.max(0, to - from);
+    from = to;
+  }
+  return out.map((p) => p / total);
 }
 
 /** Probabilities of the bins after a Gaussian error: differences of the blurred cdf at the edges. */

@@ -1,6 +1,7 @@
 import type { Rng } from "../random.ts";
 import { identityCurve, isSameCurve, logSlopeAt, logSlopeRate } from "./curve.ts";
-import type { Components, Curve, Distribution, Moments } from "./distribution.ts";
+import type { Components, Curve, Distribution, Moments, ScoreWarp } from "./distribution.ts";
+import { warpMixtures } from "./mixture-warp.ts";
 import { curvedComponents, curvedMoments, hasRoom, truncatedMoments } from "./mixture-moments.ts";
 import {
   LOG_SQRT_2PI,
@@ -298,6 +299,10 @@ class Mixture implements MixtureDistribution {
       mean: repeat(mean),
       sigma: wide,
     });
+  }
+
+  recalibrated(of: (row: number) => ScoreWarp): MixtureDistribution {
+    return mixtureDistribution(warpMixtures(this.#m, (row, v) => this.cdf(row, v), of));
   }
 
   /** Exact (Grimit et al. 2006, QJRMS 132, 2925, eq. 5). */

@@ -70,6 +70,14 @@ export function roughNormalQuantile(p: number): number {
   return p < 0.5 ? -x : x;
 }
 
+/** Phi^-1(p) to about 1e-9, kept within +-8: the rough one and a step of Halley's method. */
+export function normalQuantile(p: number): number {
+  if (!(p > 1e-15 && p < 1 - 1e-15)) return p < 0.5 ? -8 : 8;
+  const x = roughNormalQuantile(p);
+  const newton = (normalCdf(x) - p) / normalDensity(x);
+  return x - newton / (1 + 0.5 * x * newton);
+}
+
 /** Beyond this many sigma the table's density is 0. */
 export const TABLE_EDGE = 9;
 /** Nodes of the table per sigma. */

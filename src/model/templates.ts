@@ -67,15 +67,21 @@ export interface Fit {
   readonly effective: number;
   /** chi2 of the best one with an error of its own, per given flux; 0 where no flux is given. */
   readonly chi2: number;
+  /** Share of the first class of the first category among the likely ones; NaN where there is none. */
+  readonly firstClass: number;
 }
 
 /** Reads the fit from a state [S] that `recall` is part of; undefined of a network that carries no templates. */
 export function fitOf(vocabulary: NetworkVocabulary, state: Float32Array): Fit | undefined {
   const { templates } = vocabulary;
   if (templates === undefined) return undefined;
-  const { exact, size } = partsOf(vocabulary, templates);
+  const { exact, size, classes } = partsOf(vocabulary, templates);
   const at = state.length - size + exact;
-  return { effective: Math.exp(state[at] / 0.3), chi2: Math.max(0, Math.exp(2 * state[at + 1]) - 0.1) };
+  return {
+    effective: Math.exp(state[at] / 0.3),
+    chi2: Math.max(0, Math.exp(2 * state[at + 1]) - 0.1),
+    firstClass: sizesOf(templates).nClass === 0 ? Number.NaN : state[at + classes],
+  };
 }
 
 /** Part of the redshifts of all templates in those of the likely ones: where these have none, all are. */

@@ -4,9 +4,10 @@ import { UserError } from "../errors.ts";
 import { standingFolder, writeFolderAtomic } from "../io/atomic.ts";
 import { createLayout, type Layout, sizeOf } from "../model/parameters.ts";
 import type { Templates } from "../model/template-fit.ts";
+import { type Recalibration, recalibrationSchema } from "../model/recalibration.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { checkTokenizerJson, writeTokenizerJson } from "../tokens/tokenizer.ts";
-import { readChecksums, withChecksums } from "./checksums.ts";
+import { readChecksums, withChecksums, withFile } from "./checksums.ts";
 import { type CheckpointConfig, coderOf, formatConfig, parseConfig } from "./config.ts";
 import { migrateConfig, migrateTensors } from "./migrations.ts";
 import { checkFinite, type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
@@ -29,6 +30,8 @@ export interface Checkpoint {
   readonly state: TrainState;
   /** Clean galaxies that the network carries. */
   readonly templates?: Templates;
+  /** How its answers are recalibrated; absent: not at all. */
+  readonly recalibration?: Recalibration;
 }
 
 function named(layout: Layout, vectors: Readonly<Record<string, Float32Array>>, path: string): NamedTensors {
@@ -68,13 +71,19 @@ const OPTIMISER = "optimizer.safetensors";
 const TOKENIZER = "tokenizer.json";
 const CONFIG = "config.json";
 const TEMPLATES = "templates.safetensors";
+const RECALIBRATION = "recalibration.json";
+
+/** The file of a recalibration. */
+export const recalibrationFile = (recalibration: Recalibration): Readonly<Record<string, string>> => ({
+  [RECALIBRATION]: `${JSON.stringify(recalibration)}\n`,
+});
 
 /** Vectors [P] by the file that they go to and the prefix of their tensors there. */
 type Weights = Readonly<Record<string, Readonly<Record<string, Float32Array>>>>;
 
 async function writeCheckpoint(
   folder: string,
-  { config, layout, templates }: Omit<Checkpoint, "state">,
+  { config, layout, templates, recalibration }: Omit<Checkpoint, "state">,
   weights: Weights,
   extra: Readonly<Record<string, string | Uint8Array>>,
 ): Promise<void> {
@@ -84,6 +93,7 @@ async function writeCheckpoint(
   const files = {
     ...Object.fromEntries(tensors),
     ...(templates === undefined ? {} : { [TEMPLATES]: writeTemplates(templates) }),
+    ...(recalibration === undefined ? {} : recalibrationFile(recalibration)),
     [TOKENIZER]: writeTokenizerJson(config.survey.fields),
     [CONFIG]: formatConfig(config),
     ...extra,
@@ -152,6 +162,29 @@ function expectedInstead(forTraining: boolean): string {
   return `; expected a folder with config.json, a run folder${named}`;
 }
 
+/** The recalibration of a checkpoint folder; undefined where it has none. @throws UserError for one that is damaged. */
+function readRecalibration(folder: string, check: ReturnType<typeof readChecksums>): Recalibration | undefined {
+  const path = join(folder, RECALIBRATION);
+  if (!existsSync(path)) return undefined;
+  const bytes = readFileSync(path);
+  check(RECALIBRATION, bytes);
+  try {
+    return recalibrationSchema.parse(JSON.parse(bytes.toString()));
+  } catch (error) {
+    throw new UserError(`${path}: no recalibration (${(error as Error).message.replaceAll(/\s+/g, " ")})`);
+  }
+}
+
+/**
+ * Puts a recalibration into a checkpoint folder, in place of the one that is there: all of the folder is written anew, or
+ * nothing. @throws UserError where it can't be written.
+ */
+export async function saveRecalibration(folder: string, recalibration: Recalibration): Promise<void> {
+  const names = readdirSync(folder).filter((name) => name !== RECALIBRATION);
+  const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name))] as const));
+  await writeFolderAtomic(folder, withFile(files, recalibrationFile(recalibration)));
+}
+
 export interface LoadOptions {
   /**
    * Read what training needs to go on: the weights as they were trained, and the optimiser's moments. Default: the averaged
@@ -191,7 +224,11 @@ export function loadCheckpoint(path: string, { forTraining = false }: LoadOption
   const templates =
     file === undefined ? undefined : readTemplates(file, config.model.neighbourhood, join(folder, TEMPLATES));
   if (file !== undefined) check(TEMPLATES, file);
-  const kept = templates === undefined ? {} : { templates };
+  const recalibration = readRecalibration(folder, check);
+  const kept = {
+    ...(templates === undefined ? {} : { templates }),
+    ...(recalibration === undefined ? {} : { recalibration }),
+  };
   const layout = createLayout(parameterSpecs(config.model, coderOf(config, templates)));
   const tokenizer = read(TOKENIZER);
   checkTokenizerJson(tokenizer.toString(), fields, join(folder, TOKENIZER));

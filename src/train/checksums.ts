@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { UserError } from "../errors.ts";
 
 const SUMS = "SHA256SUMS";
+/** Characters of a SHA-256. */
+const HASH_LENGTH = 64;
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 
@@ -16,6 +18,18 @@ export function withChecksums(files: Files): Files {
     .filter(([name]) => !/\.(md|jsonl)$/.test(name))
     .map(([name, content]) => `${hashOf(content)}  ${name}\n`);
   return { ...files, [SUMS]: lines.join("") };
+}
+
+/** The files of a folder with further ones, and with the checksums of those in the list where there is one. */
+export function withFile(files: Files, further: Files): Files {
+  const { [SUMS]: list, ...rest } = files;
+  if (list === undefined) return { ...rest, ...further };
+  const kept = list
+    .toString()
+    .split("\n")
+    .filter((line) => line !== "" && !Object.hasOwn(further, line.slice(HASH_LENGTH + 2)));
+  const added = Object.entries(further).map(([name, content]) => `${hashOf(content)}  ${name}`);
+  return { ...rest, ...further, [SUMS]: [...kept, ...added, ""].join("\n") };
 }
 
 /**

@@ -127,7 +127,7 @@ export function observing(clean: TrainingTable, survey: Survey, options: Observa
   return {
     ...clean,
     record: { ...clean.record, aperture: observedAperture(options), observation: options },
-    parts: { train, validation: observed(clean.parts.validation) },
+    parts: { train, validation: observed(clean.parts.validation), calibration: observed(clean.parts.calibration) },
     clean: clean.parts.train,
     standardise(reference) {
       const sample = observedSample(train, fields);

@@ -23,11 +23,14 @@ import { type ObservationWish, observedWish, observing } from "./observed.ts";
 /** Rows of one part of a table. */
 export type PartRows = Pick<RowSource, "store" | "rows" | "labelled">;
 
+/** Parts of a table that a run looks at; the last one only to recalibrate what was trained. */
+export type TrainingPart = Exclude<SplitName, "test">;
+
 /** One table of a training run, or a prepared folder, read and split. */
 export interface TrainingTable {
   /** As it stands in the checkpoint. */
   readonly record: TableRecord;
-  readonly parts: Readonly<Record<"train" | "validation", PartRows>>;
+  readonly parts: Readonly<Record<TrainingPart, PartRows>>;
   /** Training rows without noise, of a table that is observed anew. */
   readonly clean?: PartRows;
   /** Of its training rows; of a prepared folder as fitted when it was prepared. `reference`: how scales are formed. */
@@ -82,7 +85,7 @@ const asRole = (catalog: Catalog, role: TableRecord["role"]): Catalog =>
 async function openPart(
   { path: folder, role, own }: TableWish,
   manifest: Manifest,
-  part: "train" | "validation",
+  part: TrainingPart,
   { survey, memory = MEMORY }: TableOptions,
 ): Promise<PartRows & { readonly close: () => void }> {
   async function* shards(): AsyncGenerator<Catalog> {
@@ -168,14 +171,14 @@ async function readFile(wish: TableWish, { survey, reporter }: TableOptions): Pr
   const split = splitByParent(catalog.parentId);
   if (split.train.length === 0) throw new UserError(noRows(path, catalog, "train"));
   if (split.validation.length === 0 && role !== "source") reporter.say(noRows(path, catalog, "validation"));
-  const partOf = (part: "train" | "validation"): PartRows => ({
+  const partOf = (part: TrainingPart): PartRows => ({
     store: catalogStore(catalog),
     rows: split[part],
     labelled: labelledRows(catalog, split[part]),
   });
   return {
     record: await recordOf(wish, path, survey, counts.sources),
-    parts: { train: partOf("train"), validation: partOf("validation") },
+    parts: { train: partOf("train"), validation: partOf("validation"), calibration: partOf("calibration") },
     standardise: (reference) => fitStandardisation(catalog, split.train, reference),
     close: () => {},
   };
@@ -193,20 +196,20 @@ async function readPrepared(wish: TableWish, manifest: Manifest, options: TableO
   for (const line of (await outlineRows(path, reader)).lines) reporter.say(line);
   const train = await openPart(wish, manifest, "train", options);
   const validation = await openPart(wish, manifest, "validation", options);
+  const calibration = await openPart(wish, manifest, "calibration", options);
   reporter.say(`${path}: ${counted(train.rows.length, "prepared training row")}`);
   if (validation.rows.length === 0) reporter.say(`${path}: no prepared rows for validation`);
   const sample = own === undefined ? undefined : await samplePrepared(path, manifest, ["train"], reader, SAMPLE_ROWS);
   const labels = sourcesIn(manifest.sources.map((source) => source.labels));
   return {
     record: await recordOf(wish, manifestPath(path), survey, labels),
-    parts: { train, validation },
+    parts: { train, validation, calibration },
     standardise: (reference) =>
       sample === undefined
         ? preparedStandardisation(manifest, survey)
         : fitStandardisation(sample, allRows(sample), reference),
     close() {
-      train.close();
-      validation.close();
+      for (const part of [train, validation, calibration]) part.close();
     },
   };
 }

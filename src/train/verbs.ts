@@ -18,13 +18,15 @@ import { counted, duration, number } from "../text.ts";
 import { version } from "../version.ts";
 import { type AdaptConfig, adaptPhases, freezeRates } from "./adapt.ts";
 import { modelCard } from "./card.ts";
-import { type Checkpoint, initialState, loadCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, initialState, loadCheckpoint, recalibrationFile } from "./checkpoint.ts";
 import { type CheckpointConfig, coderOf, type TableRecord } from "./config.ts";
 import { exportNetwork } from "./export.ts";
 import { growCheckpoint, grownSurvey } from "./grow.ts";
 import type { TrainOptions } from "./loop.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
 import type { ObservationWish } from "./observed.ts";
+import { recalibrate, usualRecalibration } from "./recalibrate.ts";
+import { heldOutOf, sourcesOf } from "./row-sources.ts";
 import { claimRunFolder, isFinished, loadRun, runTraining } from "./run.ts";
 import { drawTemplates } from "./templates.ts";
 import { readTrainingTable, type TableWish, type TrainingTable, wishOf } from "./tables.ts";
@@ -101,11 +103,12 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
   return { config, layout, state, ...(templates === undefined ? {} : { templates }) };
 }
 
-/** The same network with another recipe's training and a fresh optimiser. */
+/** The same network with another recipe's training and a fresh optimiser; it will be recalibrated anew. */
 function restart(init: Checkpoint, recipe: TrainingRecipe, changes: Partial<CheckpointConfig>): Checkpoint {
   const { optimiser, subsets, training } = recipe;
+  const { recalibration: _old, ...kept } = init;
   return {
-    ...init,
+    ...kept,
     config: { ...init.config, optimiser, subsets, training, step: 0, ...changes },
     state: initialState(init.state.average.slice()),
   };
@@ -130,6 +133,8 @@ interface TrainRequest extends RunSetting {
   readonly start: Checkpoint;
   readonly sources: readonly RowSource[];
   readonly validation: readonly RowSource[];
+  /** What the trained network's answers are recalibrated by. */
+  readonly heldOut: readonly RowSource[];
   readonly phaseAt: TrainOptions["phaseAt"];
 }
 
@@ -140,6 +145,7 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
   const verb = `caleido ${verbOf(start.config)}`;
   const bar = reporter.bar("training", training.steps);
   let validation = "";
+  let recalibration: Checkpoint["recalibration"];
   try {
     const { state, isInterrupted } = await runTraining(
       {
@@ -152,10 +158,15 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         ...(signal === undefined ? {} : { signal }),
         finalFiles: async (state, loss) => {
           const onnx = await exportNetwork(engine, { ...start, state });
+          recalibration = await recalibrate(engine, { ...start, state }, request.heldOut, usualRecalibration);
           const card = {
             "README.md": modelCard({ ...start.config, step: state.step }, start.layout, { validation: loss }),
           };
-          return onnx === undefined ? card : { ...card, "model.onnx": onnx };
+          return {
+            ...card,
+            ...(onnx === undefined ? {} : { "model.onnx": onnx }),
+            ...(recalibration === undefined ? {} : recalibrationFile(recalibration)),
+          };
         },
         onProgress: ({ step, loss, validation: measured, galaxiesPerSecond, secondsLeft }) => {
           if (measured !== undefined) validation = ` | validation ${measured.toFixed(3)}`;
@@ -170,27 +181,11 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         `stopped at step ${state.step} of ${training.steps}; continue with ${verb} --resume ${folder}`,
       );
     }
-    return { ...start, config: { ...start.config, step: state.step }, state };
+    const trained = { ...start, config: { ...start.config, step: state.step }, state };
+    return recalibration === undefined ? trained : { ...trained, recalibration };
   } finally {
     bar.stop();
   }
-}
-
-/** Rows of one part of a run's tables, weighted by their roles: a pure function of the configuration and the tables. */
-function sourcesOf(
-  config: CheckpointConfig,
-  tables: readonly TrainingTable[],
-  part: "train" | "validation",
-): RowSource[] {
-  const { adapt, isCalibrated } = config;
-  const sources = tables.flatMap(({ record: { role }, parts }): RowSource[] => {
-    const of = { ...parts[part], weight: parts[part].rows.length, isCalibrated };
-    if (adapt === undefined) return [of];
-    const isTraining = part === "train";
-    if (role === "source") return isTraining ? [{ ...of, weight: adapt.replay, isCalibrated: false }] : [];
-    return [{ ...of, weight: isTraining ? (role === "labelled" ? adapt.labelled : adapt.unlabelled) : 1 }];
-  });
-  return adapt === undefined ? sources : sources.filter(({ rows, weight }) => rows.length > 0 && weight > 0);
 }
 
 /** What each step of a run trains and asks; undefined where all of them train everything. */
@@ -215,6 +210,7 @@ async function trainOn(
       start,
       sources: sourcesOf(config, tables, "train"),
       validation: sourcesOf(config, tables, "validation"),
+      heldOut: heldOutOf(config, tables),
       phaseAt: phasesOf(layout, config),
     });
   } finally {

@@ -1,0 +1,43 @@
+import { type CovariateName, covariateNames, type Covariates } from "../model/recalibration.ts";
+import { fitOf } from "../model/templates.ts";
+import { State } from "../survey/field.ts";
+import type { Evidence } from "../tokens/hosts.ts";
+import type { NetworkCoder } from "./config.ts";
+
+/** Added to chi2 per flux, so that its logarithm tells apart what is worth it. */
+const CHI2_FLOOR = 0.1;
+
+/** What is known of one galaxy's answers before they are given, into `to`; the spread is each answer's own. `state` [S]. */
+export function fillCovariates(
+  coder: NetworkCoder,
+  { catalog, row, isContext, scale }: Evidence,
+  state: Float32Array,
+  to: Covariates,
+): void {
+  const { nField, groups } = coder;
+  const isGiven = (j: number): boolean => isContext[j] === 1 && catalog.state[row * nField + j] !== State.notObserved;
+  let [fluxes, labels, signal] = [0, 0, 0];
+  for (const j of groups.band) {
+    if (!isGiven(j)) continue;
+    fluxes++;
+    const at = row * nField + j;
+    signal += Math.asinh(catalog.value[at] / catalog.error[at]);
+  }
+  for (const j of groups.property) if (isGiven(j)) labels++;
+  const fit = fitOf(coder, state);
+  const values: Record<CovariateName, number> = {
+    given: fluxes / Math.max(1, groups.band.length),
+    labels: labels / Math.max(1, groups.property.length),
+    signal: signal / Math.max(1, fluxes),
+    brightness: coder.encodeScale(scale),
+    misfit: fit === undefined ? Number.NaN : Math.log(fit.chi2 + CHI2_FLOOR),
+    likely: fit === undefined ? Number.NaN : Math.log(fit.effective),
+    firstClass: fit?.firstClass ?? Number.NaN,
+    spread: Number.NaN,
+  };
+  covariateNames.forEach((name, c) => (to[c] = values[name]));
+}
+
+export const SPREAD = covariateNames.indexOf("spread");
+/** ln of an answer's deviation in encoded space. */
+export const spreadOf = (std: number): number => Math.log(Math.max(std, 1e-6));

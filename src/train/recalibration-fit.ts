@@ -1,0 +1,114 @@
+/** The fit of a recalibration to answers whose truths are known. */
+import { covariateNames, createHats, type FieldRecalibration, lnWidthAt, tailAt } from "../model/recalibration.ts";
+import { minimise } from "./minimise.ts";
+
+/** Answers to one kind of field, [count] each but `covariates`. */
+export interface KnownAnswers {
+  readonly count: number;
+  /** [count, covariateNames] */
+  readonly covariates: Float64Array;
+  /** Phi^-1 of the cdf at the truth. */
+  readonly score: Float64Array;
+  /** ln of the density there that the tail has, over that of the answer. */
+  readonly logTail: Float64Array;
+  /** How much the truth says of the answer: 1, less where it has an error of its own. */
+  readonly weight: Float64Array;
+}
+
+/** Fewer truths say nothing worth a change. */
+const FEWEST = 100;
+/** Knots of a covariate, and the fewest truths for each. */
+const [MOST_KNOTS, ROWS_PER_KNOT] = [5, 150];
+/** Parts of the truths that lie below the outer knots. */
+const ENDS = [0.01, 0.99] as const;
+/** Truths that a coefficient has to be borne out by before it is half of what they say: of the constants, and of the rest. */
+const [EASY, RIDGE] = [2, 20];
+
+/** Increasing knots at quantiles of a covariate, two at least; undefined where it hardly changes. */
+function knotsOf(values: Float64Array, most: number): number[] | undefined {
+  if (values.some(Number.isNaN)) return undefined;
+  const sorted = values.slice().sort();
+  const at = (part: number): number => sorted[Math.round(part * (sorted.length - 1))];
+  const [low, high] = [at(ENDS[0]), at(ENDS[1])];
+  const least = 0.02 * (high - low);
+  const knots: number[] = [];
+  for (let i = 0; i < most; i++) {
+    const knot = at(ENDS[0] + ((ENDS[1] - ENDS[0]) * i) / (most - 1));
+    if (knots.length === 0 || knot > knots[knots.length - 1] + least) knots.push(knot);
+  }
+  return knots.length < 2 || !(high - low > 1e-3) ? undefined : knots;
+}
+
+/**
+ * Maximum likelihood of the truths under the recalibrated answers (a conditional transformation model: Hothorn, Kneib &
+ * Buehlmann 2014, J. R. Stat. Soc. B 76, 3), with a ridge towards no change. In units of the old density at the truth the new one is
+ * (1 - tail) phi((x - shift) / width) / (width phi(x)) + tail exp(logTail), x the score. Undefined where truths are few.
+ */
+export function fitRecalibration(known: KnownAnswers): FieldRecalibration | undefined {
+  const { count, score, logTail, weight } = known;
+  if (count < FEWEST) return undefined;
+  const n = covariateNames.length;
+  const most = Math.min(MOST_KNOTS, Math.max(2, Math.floor(count / ROWS_PER_KNOT)));
+  const covariates = covariateNames.flatMap((name, c) => {
+    const knots = knotsOf(
+      Float64Array.from({ length: count }, (_, i) => known.covariates[i * n + c]),
+      most,
+    );
+    return knots === undefined ? [] : [{ name, knots }];
+  });
+  const { size, active, place } = createHats(covariates);
+  const index = new Int32Array(count * active);
+  const share = new Float64Array(count * active);
+  for (let i = 0; i < count; i++) place(known.covariates.subarray(i * n, (i + 1) * n), index, share, i * active);
+  const slopes = new Float64Array(3);
+  const objective = (at: Float64Array, gradient: Float64Array): number => {
+    let loss = 0;
+    for (let p = 0; p < 3 * size; p++) {
+      const ridge = p % size === 0 ? EASY : RIDGE;
+      loss += 0.5 * ridge * at[p] * at[p];
+      gradient[p] = ridge * at[p];
+    }
+    for (let i = 0; i < count; i++) {
+      let [shift, lnWidth, logit] = [0, 0, 0];
+      for (let f = i * active; f < (i + 1) * active; f++) {
+        shift += share[f] * at[index[f]];
+        lnWidth += share[f] * at[size + index[f]];
+        logit += share[f] * at[2 * size + index[f]];
+      }
+      loss += weight[i] * negLogLik(score[i], logTail[i], [shift, lnWidth, logit], slopes);
+      for (let f = i * active; f < (i + 1) * active; f++) {
+        const part = weight[i] * share[f];
+        gradient[index[f]] += part * slopes[0];
+        gradient[size + index[f]] += part * slopes[1];
+        gradient[2 * size + index[f]] += part * slopes[2];
+      }
+    }
+    return loss;
+  };
+  const at = new Float64Array(3 * size);
+  minimise(objective, at);
+  const part = (k: number): number[] => Array.from(at.subarray(k * size, (k + 1) * size), (x) => Number(x.toFixed(6)));
+  return { answers: count, covariates, shift: part(0), lnWidth: part(1), logitTail: part(2) };
+}
+
+/** -ln of the new density at a truth in units of the old one, and its slopes by shift, ln width and logit of the tail. */
+function negLogLik(
+  score: number,
+  logTail: number,
+  [shift, lnWidth, logit]: readonly [number, number, number],
+  slopes: Float64Array,
+): number {
+  const lnKept = lnWidthAt(lnWidth);
+  const width = Math.exp(lnKept);
+  const tail = tailAt(logit);
+  const x = (score - shift) / width;
+  const core = Math.log1p(-tail) + 0.5 * (score * score - x * x) - lnKept;
+  const far = Math.log(tail) + logTail;
+  const top = Math.max(core, far);
+  const log = top + Math.log(Math.exp(core - top) + Math.exp(far - top));
+  const ofCore = Math.exp(core - log);
+  slopes[0] = (-ofCore * x) / width;
+  slopes[1] = lnKept === lnWidth ? -ofCore * (x * x - 1) : 0;
+  slopes[2] = tailAt(logit + 1e-9) === tail ? 0 : tail - (1 - ofCore);
+  return -log;
+}
