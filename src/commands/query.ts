@@ -88,6 +88,7 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   keep: string | undefined;
   qp: string | undefined;
   qpForm: EnsembleForm | undefined;
+  trust: boolean;
   seed: string;
   anyAperture: boolean;
 }
@@ -165,6 +166,12 @@ export const queryCommand = defineCommand<Arguments>({
         default: "network",
         describe: "who answers; both: the network, with the library's answers and their disagreement beside it",
       })
+      .option("trust", {
+        type: "boolean",
+        default: true,
+        describe:
+          "columns that say how far answers can be trusted (trust, trust_score, <FIELD>_trust: see docs/trust.md); --no-trust: none",
+      })
       .option("seed", { type: "string", default: "1", describe: "seed of the samples" })
       .example(
         "$0 query --set rSDSS=120+-3 gSDSS=80+-3 --want z,LOGM",
@@ -191,6 +198,7 @@ export const queryCommand = defineCommand<Arguments>({
       ...(args.checkpoint === undefined ? {} : { checkpoint: args.checkpoint }),
       want: args.want,
       samples: args.samples,
+      trust: args.trust,
       seed: args.seed,
       reading: readOptionsOf(args),
       ...surveyOptionOf(args),

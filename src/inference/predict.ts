@@ -1,14 +1,17 @@
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import type { Distribution } from "../model/distribution.ts";
-import { headOf } from "../model/heads.ts";
-import type { Family } from "../model/readouts.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import type { NetworkCoder } from "../train/config.ts";
 import { createFieldAnswer, type FieldAnswer } from "./field-answer.ts";
 import { createNetwork, type Network } from "./network.ts";
+import { readRaw } from "./raw.ts";
+import { type Asked, createJudge, type TrustEvidence } from "./trust.ts";
+import { createTrust, factsOfAnswer, type Trust } from "./trust-answers.ts";
+
+export { readRaw } from "./raw.ts";
 
 /** Answers for a set of galaxies. */
 export interface Answers {
@@ -21,11 +24,18 @@ export interface Answers {
   readonly encoded: readonly Distribution[];
 }
 
+/** Answers of a network, with the question they answer. */
+export interface NetworkAnswers extends Answers {
+  readonly asked: Asked;
+}
+
 /** What to ask: fields as lists of names, ranges and groups (`J0378..J0600,LOGM`, `bands`), or as names one by one. */
 export interface AskOptions {
   /** Default: all fields but the wanted. */
   readonly given?: string | readonly string[];
   readonly want: string | readonly string[];
+  /** Also how far each answer can be trusted, as `trust` and `trustScore`; default: true. */
+  readonly trust?: boolean;
 }
 
 export interface Predictor {
@@ -35,7 +45,14 @@ export interface Predictor {
    * All marginals p(field | given) in one pass: `isGiven` holds one flag per field, unobserved ones are ignored, and
    * what is wanted is never given.
    */
-  predict(catalog: Catalog, rows: ArrayLike<number>, isGiven: Uint8Array, wanted: readonly number[]): Promise<Answers>;
+  predict(
+    catalog: Catalog,
+    rows: ArrayLike<number>,
+    isGiven: Uint8Array,
+    wanted: readonly number[],
+  ): Promise<NetworkAnswers>;
+  /** What tells how far the answers to a question can be trusted, beside the answers themselves. */
+  judge(asked: Asked): Promise<TrustEvidence>;
   /**
    * Answers by field name, for every row of a catalogue: `const a = await predictor.ask(catalog, { given: "bands", want:
    * "z,LOGM" }); a.z.median[i]; a.z.cdf(i, 0.3)`.
@@ -43,12 +60,6 @@ export interface Predictor {
    */
   ask(catalog: Catalog, options: AskOptions): Promise<Readonly<Record<string, FieldAnswer>>>;
   dispose(): Promise<void>;
-}
-
-/** The distributions that a family's raw numbers [rowCount, width] stand for, in encoded space. */
-export function readRaw({ spec }: Family, raw: Float32Array): Distribution {
-  const head = headOf(spec);
-  return head.read(raw, raw.length / head.width(spec), spec);
 }
 
 /** [nField] `isGiven` without what is wanted: asking for what is there shows what the rest says of it. */
@@ -81,21 +92,28 @@ export function questionOf(
 export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predictor {
   const network = createNetwork(engine, checkpoint);
   const { coder } = network;
+  const judge = createJudge(network);
   const predict: Predictor["predict"] = async (catalog, rows, isGiven, wanted) => {
-    const states = await network.encode(catalog, rows, withoutWanted(isGiven, wanted));
+    const given = withoutWanted(isGiven, wanted);
+    const states = await network.encode(catalog, rows, given);
     const raw = await network.read(states, wanted);
     const { rowCount, scales } = states;
-    return { rowCount, wanted, scales, encoded: raw.map((one) => readRaw(one.family, one.raw)) };
+    const asked = { catalog, rows, isGiven: given, wanted, states };
+    return { rowCount, wanted, scales, encoded: raw.map((one) => readRaw(one.family, one.raw)), asked };
   };
   return {
     coder,
     network,
     predict,
+    judge,
     async ask(catalog, options) {
-      const { fields } = coder;
       const { wanted, isGiven } = questionOf(coder, catalog, options);
       const answers = await predict(catalog, allRows(catalog), isGiven, wanted);
-      return Object.fromEntries(wanted.map((j, w) => [fields[j].name, createFieldAnswer(coder, answers, w)]));
+      const evidence = options.trust === false ? undefined : await judge(answers.asked);
+      let known: Trust | undefined;
+      const trust = evidence && ((): Trust => (known ??= createTrust(list.map(factsOfAnswer), evidence)));
+      const list: FieldAnswer[] = wanted.map((_, w) => createFieldAnswer(coder, answers, w, trust));
+      return Object.fromEntries(list.map((answer) => [answer.field.name, answer]));
     },
     dispose: () => network.dispose(),
   };

@@ -66,6 +66,8 @@ export interface QueryRequest {
   /** Clean simulated galaxies: a table or a prepared folder. */
   readonly library?: string;
   readonly libraryChoice?: LibraryChoice;
+  /** The network also says how far its answers can be trusted: `trust`, `trust_score`, `<FIELD>_trust`; default: true. */
+  readonly trust?: boolean;
   /** Of the draws; default: "1". */
   readonly seed?: string;
   /** Sees the answers of every batch, one row per galaxy, and the galaxies asked about. */
