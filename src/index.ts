@@ -31,9 +31,17 @@ export {
 } from "./inference/library-predictor.ts";
 export { drawJoint, type DrawOptions, sampleJoint } from "./inference/sampling.ts";
 export type { FieldAnswer } from "./inference/field-answer.ts";
-export { createPredictor, type Answers, type AskOptions, type Predictor } from "./inference/predict.ts";
+export {
+  createPredictor,
+  type Answers,
+  type AskOptions,
+  type NetworkAnswers,
+  type Predictor,
+} from "./inference/predict.ts";
+export { type Asked, type TrustEvidence, type TrustWord, trustWords } from "./inference/trust.ts";
 export { query, type QueryRequest } from "./inference/query.ts";
 export { repair, type RepairRequest } from "./inference/repair.ts";
+export { type AnomalyScores, scoreAnomalies } from "./inference/anomaly.ts";
 export { summarise, type Summary } from "./inference/summary.ts";
 export { readAll } from "./io/columns.ts";
 export { openTable, writeTable } from "./io/formats.ts";

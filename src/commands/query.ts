@@ -51,14 +51,17 @@ function show(table: Table, catalog: Catalog, wanted: readonly number[]): void {
     const own = catalog.state[at] === State.measured ? `  [${number(catalog.value[at])}]` : "";
     return `${number(median)} (${number(low)} .. ${number(high)})${own}`;
   };
+  const isJudged = table.columns.some(({ name }) => name === "trust");
   printTable(
     [
       "object",
       ...wanted.map((j) => (fields[j].unit === "" ? fields[j].name : `${fields[j].name} [${fields[j].unit}]`)),
+      ...(isJudged ? ["trust"] : []),
     ],
     Array.from({ length: Math.min(SHOWN, table.rowCount) }, (_, i) => [
       String(ids[i]),
       ...wanted.map((j) => cell(j, i)),
+      ...(isJudged ? [String(column("trust")[i])] : []),
     ]),
   );
   if (wanted.some((j) => catalog.state[j] === State.measured)) {

@@ -50,17 +50,19 @@ type ScoreTerm = "odds" | "misfit" | "belonging";
  * The score's logistic rule: ln of the odds that a redshift is right to 0.03 (1 + z). Fitted to simulated galaxies, as they
  * are and spoilt, in six contexts, by `npm run bench trust`, which prints it anew.
  */
-const RULE: Readonly<Record<"offset" | ScoreTerm, number>> = { offset: 0, odds: 1, misfit: -0.5, belonging: 0.5 };
+const RULE: Readonly<Record<"offset" | ScoreTerm, number>> = { offset: 0, odds: 1.1, misfit: -0.16, belonging: 0.32 };
 /** Odds, misfits and probabilities are never surer than this. */
 const SUREST = 1e-3;
 /** Odds that stand in where no redshift is asked: those of a usual galaxy. */
 const USUAL_ODDS = 0.98;
 
-const logit = (p: number): number => Math.log((p + SUREST) / (1 - p + SUREST));
-
 /** What the rule weighs; `npm run bench trust` fits it to these. */
 export function scoreTerms(odds: number, misfit: number, belonging: number): Record<ScoreTerm, number> {
-  return { odds: logit(odds), misfit: Number.isNaN(misfit) ? 0 : Math.log(misfit + 0.1), belonging: logit(belonging) };
+  return {
+    odds: Math.log((odds + SUREST) / (1 - odds + SUREST)),
+    misfit: Number.isNaN(misfit) ? 0 : Math.log(misfit + 0.1),
+    belonging: Math.log(belonging + SUREST),
+  };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type Distribution } from "../model/distribution.ts";
-import { misfitOf } from "../model/templates.ts";
+import { misfitOf, WILDEST } from "../model/templates.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { type CategoryField, type Field, type FieldKind, State } from "../survey/field.ts";
 import { fieldDistribution } from "./field-answer.ts";
@@ -13,11 +13,13 @@ import { askFold, bandFolds } from "./surprise.ts";
 export const trustWords = ["in support", "prior-dominated", "poor fit", "other class", "outside"] as const;
 export type TrustWord = (typeof trustWords)[number];
 
-/** Below this many nats from what is known without any input an answer is the prior's: 0.1 is what a Gaussian has whose
- * interval is 30 % narrower, or half a sigma away. */
+/**
+ * Below this many nats from what is known without any input an answer is the prior's: a Gaussian has as many that is 30 %
+ * narrower, or whose mean is half a sigma away.
+ */
 export const PRIOR_NATS = 0.1;
-/** Mean square residual above which a fit is poor; 1 % of simulated galaxies have it (`npm run bench trust`). */
-const POOR_FIT = { templates: 12, halves: 12 } as const;
+/** Mean square residual, see `misfitOf`, above which a fit is poor: 1 % of simulated galaxies have it (`npm run bench trust`). */
+const POOR_FIT = { templates: 3.2, halves: 3.2 } as const;
 /** An answer is of another class where classes that have the field are less probable than this together. */
 export const LEAST_BELONGING = 0.5;
 /** A given class is another one where what else is given makes it less probable than this. */
@@ -83,11 +85,7 @@ const isKnown = ({ state, fields }: Catalog, row: number, j: number): boolean =>
   state[row * fields.length + j] === State.measured;
 
 /** [rows] 1 where a given label or the brightness is beyond what training saw. */
-async function outside(
-  network: Network,
-  priors: ReturnType<typeof createPriors>,
-  asked: Asked,
-): Promise<Uint8Array> {
+async function outside(network: Network, priors: ReturnType<typeof createPriors>, asked: Asked): Promise<Uint8Array> {
   const { catalog, rows, isGiven, states } = asked;
   const { coder } = network;
   const n = coder.nField;
@@ -131,7 +129,7 @@ async function halfMisfit(network: Network, { catalog, rows, isGiven }: Asked): 
   const stride = Math.max(1, half.hidden.length / HALF_BANDS);
   const hidden = half.hidden.filter((_, i) => Math.floor(i / stride) !== Math.floor((i - 1) / stride));
   await askFold(network, catalog, rows, { ...half, hidden }, ({ row, deviation }) => {
-    sum[row] += deviation * deviation;
+    sum[row] += Math.min(WILDEST, Math.abs(deviation)) ** 2;
     count[row]++;
   });
   return sum.map((total, row) => total / count[row]);

@@ -88,8 +88,8 @@ export function fitOf(vocabulary: NetworkVocabulary, state: Float32Array): Fit |
   return { effective: Math.exp(state[at] / 0.3), chi2: Math.max(0, Math.exp(2 * state[at + 1]) - 0.1) };
 }
 
-/** Residuals of a wild pixel count as this many sigma. */
-const WILDEST = 50;
+/** Residuals count as this many sigma at most: one rare line is not yet a poor fit. */
+export const WILDEST = 5;
 
 /**
  * Mean square of (observed - expected) / error over the given fluxes, from a state [S] that `recall` is part of: expected are

@@ -87,8 +87,14 @@ const compare = (title, answers) => ({
   rows: title,
   redshifts: answers.length,
   "wrong [%]": percent(answers.filter(({ isRight }) => !isRight).length / answers.length),
-  "area, odds": rounded(areaUnder(answers, ({ odds }) => odds), 4),
-  "area, trust": rounded(areaUnder(answers, ({ score }) => score), 4),
+  "area, odds": rounded(
+    areaUnder(answers, ({ odds }) => odds),
+    4,
+  ),
+  "area, trust": rounded(
+    areaUnder(answers, ({ score }) => score),
+    4,
+  ),
   "wrong of the best 90 %, odds [%]": percent(1 - purity(answers, ({ odds }) => odds)),
   "wrong, trust [%]": percent(1 - purity(answers, ({ score }) => score)),
 });
@@ -139,7 +145,7 @@ const wordsTable = (found) =>
     ...Object.fromEntries(
       trustWords.map((word) => [`${word} [%]`, percent(mean(answers.map((one) => Number(one.word === word))))]),
     ),
-    "trust_score": rounded(mean(answers.map(({ score }) => score)), 2),
+    trust_score: rounded(mean(answers.map(({ score }) => score)), 2),
   }));
 
 export const trustSection = async ({ threads }) => {
@@ -150,13 +156,19 @@ export const trustSection = async ({ threads }) => {
   try {
     const { survey } = checkpoint.config;
     const [fitted, found] = [[], []];
-    for (const [seed, into] of [["fit", fitted], ["test", found]]) {
+    for (const [seed, into] of [
+      ["fit", fitted],
+      ["test", found],
+    ]) {
       into.push(...(await askAll(predictor, await trustSets({ survey, folder, rows: ROWS, seed }))));
     }
     const all = (some) => some.flatMap(({ answers }) => answers);
     const home = found.filter(({ name }) => name === "home");
     const full = found.filter(({ context }) => context === found[0].context);
-    const misfits = Float64Array.from(all(fitted.filter(({ name }) => name === "home").slice(0, 1)), ({ misfit }) => misfit).sort();
+    const misfits = Float64Array.from(
+      all(fitted.filter(({ name }) => name === "home").slice(0, 1)),
+      ({ misfit }) => misfit,
+    ).sort();
     const rule = fitRule(all(fitted)).map((x) => rounded(x, 2));
     return [
       { title: "What is said of redshifts, and how many are wrong", rows: wordsTable(found) },
