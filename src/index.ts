@@ -35,11 +35,14 @@ export {
   createPredictor,
   type Answers,
   type AskOptions,
+  type NetworkAnswers,
   type Predictor,
   type PredictorOptions,
 } from "./inference/predict.ts";
+export { type Asked, type TrustEvidence, type TrustWord, trustWords } from "./inference/trust.ts";
 export { query, type QueryRequest } from "./inference/query.ts";
 export { repair, type RepairRequest } from "./inference/repair.ts";
+export { type AnomalyScores, scoreAnomalies } from "./inference/anomaly.ts";
 export { summarise, type Summary } from "./inference/summary.ts";
 export { readAll } from "./io/columns.ts";
 export { openTable, writeTable } from "./io/formats.ts";

@@ -52,14 +52,17 @@ function show(table: Table, catalog: Catalog, wanted: readonly number[]): void {
     const own = catalog.state[at] === State.measured ? `  [${number(catalog.value[at])}]` : "";
     return `${number(median)} (${number(low)} .. ${number(high)})${own}`;
   };
+  const isJudged = table.columns.some(({ name }) => name === "trust");
   printTable(
     [
       "object",
       ...wanted.map((j) => (fields[j].unit === "" ? fields[j].name : `${fields[j].name} [${fields[j].unit}]`)),
+      ...(isJudged ? ["trust"] : []),
     ],
     Array.from({ length: Math.min(SHOWN, table.rowCount) }, (_, i) => [
       String(ids[i]),
       ...wanted.map((j) => cell(j, i)),
+      ...(isJudged ? [String(column("trust")[i])] : []),
     ]),
   );
   if (wanted.some((j) => catalog.state[j] === State.measured)) {
@@ -89,6 +92,7 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   keep: string | undefined;
   qp: string | undefined;
   qpForm: EnsembleForm | undefined;
+  trust: boolean;
   seed: string;
   anyAperture: boolean;
   recalibration: boolean;
@@ -169,6 +173,12 @@ export const queryCommand = defineCommand<Arguments>({
         default: "network",
         describe: "who answers; both: the network, with the library's answers and their disagreement beside it",
       })
+      .option("trust", {
+        type: "boolean",
+        default: true,
+        describe:
+          "columns that say how far answers can be trusted (trust, trust_score, <FIELD>_trust: see docs/trust.md); --no-trust: none",
+      })
       .option("seed", { type: "string", default: "1", describe: "seed of the samples" })
       .example(
         "$0 query --set rSDSS=120+-3 gSDSS=80+-3 --want z,LOGM",
@@ -195,6 +205,7 @@ export const queryCommand = defineCommand<Arguments>({
       ...(args.checkpoint === undefined ? {} : { checkpoint: args.checkpoint }),
       want: args.want,
       samples: args.samples,
+      trust: args.trust,
       seed: args.seed,
       reading: readOptionsOf(args),
       ...surveyOptionOf(args),

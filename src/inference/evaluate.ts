@@ -10,7 +10,7 @@ import { type Distribution, selected } from "../model/distribution.ts";
 import { inFieldUnit, withinLimits } from "./field-answer.ts";
 import { scoreDistribution } from "./metrics-score.ts";
 import { type FieldScore, inProportion, type Predictions, scoreField } from "./metrics.ts";
-import type { Predictor } from "./predict.ts";
+import type { Answers, Predictor } from "./predict.ts";
 
 /** What is given and what is asked in one part of an evaluation. */
 export interface Question {
@@ -64,7 +64,10 @@ export function scoreCategories(catalog: Catalog, network: TruthAnswers): Readon
  * distribution before the comparison; rows without the truth are left out. What is wanted is never given.
  */
 export async function predictTruths(
-  predictor: Pick<Predictor, "predict"> & { readonly coder: FieldCoder },
+  predictor: {
+    readonly coder: FieldCoder;
+    predict(...asked: Parameters<Predictor["predict"]>): Promise<Answers>;
+  },
   catalog: Catalog,
   rows: Int32Array,
   question: Question,

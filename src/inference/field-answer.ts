@@ -6,6 +6,8 @@ import type { Rng } from "../random.ts";
 import type { Field } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import type { Answers } from "./predict.ts";
+import type { TrustWord } from "./trust.ts";
+import type { Trust } from "./trust-answers.ts";
 
 /**
  * What the network says of one field of some galaxies, in the field's unit. Columns are made when they are first read.
@@ -33,6 +35,10 @@ export interface FieldAnswer {
   probability(name: string): Float64Array;
   /** The distributions themselves. */
   readonly distribution: Distribution;
+  /** [rowCount] How far each answer can be trusted; undefined where that was not asked for. */
+  readonly trust: readonly TrustWord[] | undefined;
+  /** [rowCount] Probability that a redshift asked of the object is right to 0.03 (1 + z), 0 - 1. */
+  readonly trustScore: Float32Array | undefined;
 }
 
 /** Encoded distributions of field `j`, one scale per row, kept to what the field can be. */
@@ -75,8 +81,8 @@ export function fieldDistribution(coder: FieldCoder, { wanted, encoded, scales }
   );
 }
 
-/** The answer for the field at place `w`. */
-export function createFieldAnswer(coder: FieldCoder, answers: Answers, w: number): FieldAnswer {
+/** The answer for the field at place `w`; `trust` is asked when it is first read. */
+export function createFieldAnswer(coder: FieldCoder, answers: Answers, w: number, trust?: () => Trust): FieldAnswer {
   const field = coder.fields[answers.wanted[w]];
   const distribution = fieldDistribution(coder, answers, w);
   const { rowCount } = distribution;
@@ -109,6 +115,12 @@ export function createFieldAnswer(coder: FieldCoder, answers: Answers, w: number
     },
     get mode() {
       return column("mode", (row) => distribution.mode(row));
+    },
+    get trust() {
+      return trust?.().answers[w];
+    },
+    get trustScore() {
+      return trust?.().score;
     },
     quantile,
     cdf: (row, x) => distribution.cdf(row, x),

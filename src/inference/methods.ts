@@ -22,6 +22,8 @@ import {
 } from "./library-predictor.ts";
 import { type Answers, createPredictor, type Predictor } from "./predict.ts";
 import { sampleJoint } from "./sampling.ts";
+import type { TrustEvidence } from "./trust.ts";
+import { trustColumns } from "./trust-answers.ts";
 
 /** Who answers: the network, the library of simulated galaxies, or one beside the other. */
 export const methodNames = ["network", "library", "both"] as const;
@@ -52,15 +54,32 @@ export interface Answerer {
   dispose(): Promise<void>;
 }
 
-function networkAnswerer(predictor: Predictor): Answerer {
+interface JudgedAnswers extends Answers {
+  readonly evidence?: TrustEvidence;
+}
+
+function networkAnswerer(predictor: Predictor, isJudged: boolean): Answerer {
+  const { coder } = predictor;
   return {
-    coder: predictor.coder,
-    predict: ({ catalog, isGiven, wanted }) => predictor.predict(catalog, allRows(catalog), isGiven, wanted),
+    coder,
+    async predict({ catalog, isGiven, wanted }): Promise<JudgedAnswers> {
+      const { asked, ...answers } = await predictor.predict(catalog, allRows(catalog), isGiven, wanted);
+      return isJudged ? { ...answers, evidence: await predictor.judge(asked) } : answers;
+    },
     async draw({ catalog, isGiven, wanted }, _answers, draws, rngOf, onRows) {
       const rows = allRows(catalog);
       return (await sampleJoint(predictor, catalog, rows, isGiven, wanted, draws, rngOf, onRows)).values;
     },
-    columns: () => [],
+    columns(answers, summaries) {
+      const { evidence, wanted } = answers as JudgedAnswers;
+      return evidence === undefined
+        ? []
+        : trustColumns(
+            wanted.map((j) => coder.fields[j]),
+            evidence,
+            summaries,
+          );
+    },
     dispose: () => predictor.dispose(),
   };
 }
@@ -107,6 +126,7 @@ function bothAnswerer(network: Answerer, library: Answerer): Answerer {
       const numbers = answers.wanted.filter((j) => coder.fields[j].kind !== "category");
       const find = (columns: readonly Column[], name: string): Column => columns.find((one) => one.name === name)!;
       return [
+        ...network.columns(answers, summaries),
         ...beside.map((column) => ({ ...column, name: `library_${column.name}` })),
         ...numbers.map((j) => disagreement(coder, j, (name) => [find(summaries, name), find(beside, name)])),
         ...library.columns(other, beside),
@@ -139,6 +159,8 @@ export interface MethodOptions extends LibraryChoice {
   readonly library?: string;
   /** See {@link PredictorOptions}. */
   readonly isRecalibrated?: boolean;
+  /** The network also says how far its answers can be trusted; default: true. */
+  readonly trust?: boolean;
   readonly reporter?: Reporter;
 }
 
@@ -181,7 +203,7 @@ export async function createAnswerer(options: MethodOptions): Promise<Answerer> 
   if (method !== "library" && asked !== undefined) {
     checkAperture(asked.aperture, checkpoint!.config.data, asked.table);
   }
-  const network = (): Answerer => networkAnswerer(createPredictor(engine, checkpoint!, options));
+  const network = (): Answerer => networkAnswerer(createPredictor(engine, checkpoint!, options), options.trust !== false);
   if (method === "network") return network();
   const library = await openLibrary(path!, { survey, ...(reporter === undefined ? {} : { reporter }) });
   try {

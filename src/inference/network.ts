@@ -66,9 +66,9 @@ export interface Network {
   dispose(): Promise<void>;
 }
 
-/** Galaxies per run. */
+/** Galaxies per run: of many, of few. */
 const MOST_ROWS = 256;
-const SMALL_ROWS = 16;
+export const SMALL_ROWS = 16;
 /** Draws per run, and the galaxies that they may belong to. */
 const LANES = [
   { lanes: 64, galaxies: 64 },

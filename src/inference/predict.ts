@@ -1,8 +1,6 @@
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import type { Distribution } from "../model/distribution.ts";
-import { headOf } from "../model/heads.ts";
-import type { Family } from "../model/readouts.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
@@ -10,6 +8,11 @@ import type { NetworkCoder } from "../train/config.ts";
 import { createFieldAnswer, type FieldAnswer } from "./field-answer.ts";
 import { createNetwork, type Network } from "./network.ts";
 import { createRecalibrator, type Recalibrator } from "./recalibrator.ts";
+import { readRaw } from "./raw.ts";
+import { type Asked, createJudge, type TrustEvidence } from "./trust.ts";
+import { createTrust, factsOfAnswer, type Trust } from "./trust-answers.ts";
+
+export { readRaw } from "./raw.ts";
 
 /** Answers for a set of galaxies. */
 export interface Answers {
@@ -22,11 +25,18 @@ export interface Answers {
   readonly encoded: readonly Distribution[];
 }
 
+/** Answers of a network, with the question they answer. */
+export interface NetworkAnswers extends Answers {
+  readonly asked: Asked;
+}
+
 /** What to ask: fields as lists of names, ranges and groups (`J0378..J0600,LOGM`, `bands`), or as names one by one. */
 export interface AskOptions {
   /** Default: all fields but the wanted. */
   readonly given?: string | readonly string[];
   readonly want: string | readonly string[];
+  /** Also how far each answer can be trusted, as `trust` and `trustScore`; default: true. */
+  readonly trust?: boolean;
 }
 
 export interface Predictor {
@@ -38,7 +48,14 @@ export interface Predictor {
    * All marginals p(field | given) in one pass: `isGiven` holds one flag per field, unobserved ones are ignored, and
    * what is wanted is never given.
    */
-  predict(catalog: Catalog, rows: ArrayLike<number>, isGiven: Uint8Array, wanted: readonly number[]): Promise<Answers>;
+  predict(
+    catalog: Catalog,
+    rows: ArrayLike<number>,
+    isGiven: Uint8Array,
+    wanted: readonly number[],
+  ): Promise<NetworkAnswers>;
+  /** What tells how far the answers to a question can be trusted, beside the answers themselves. */
+  judge(asked: Asked): Promise<TrustEvidence>;
   /**
    * Answers by field name, for every row of a catalogue: `const a = await predictor.ask(catalog, { given: "bands", want:
    * "z,LOGM" }); a.z.median[i]; a.z.cdf(i, 0.3)`.
@@ -46,12 +63,6 @@ export interface Predictor {
    */
   ask(catalog: Catalog, options: AskOptions): Promise<Readonly<Record<string, FieldAnswer>>>;
   dispose(): Promise<void>;
-}
-
-/** The distributions that a family's raw numbers [rowCount, width] stand for, in encoded space. */
-export function readRaw({ spec }: Family, raw: Float32Array): Distribution {
-  const head = headOf(spec);
-  return head.read(raw, raw.length / head.width(spec), spec);
 }
 
 /** [nField] `isGiven` without what is wanted: asking for what is there shows what the rest says of it. */
@@ -96,6 +107,7 @@ export function createPredictor(
   const { recalibration } = checkpoint;
   const recalibrator =
     isRecalibrated && recalibration !== undefined ? createRecalibrator(coder, recalibration) : undefined;
+  const judge = createJudge(network);
   const predict: Predictor["predict"] = async (catalog, rows, isGiven, wanted) => {
     const given = withoutWanted(isGiven, wanted);
     const states = await network.encode(catalog, rows, given);
@@ -105,18 +117,23 @@ export function createPredictor(
     const covariates = recalibrator?.covariates(catalog, rows, given, states);
     const encoded =
       covariates === undefined ? plain : plain.map((one, w) => recalibrator!.apply(wanted[w], one, covariates));
-    return { rowCount, wanted, scales, encoded };
+    const asked = { catalog, rows, isGiven: given, wanted, states };
+    return { rowCount, wanted, scales, encoded, asked };
   };
   return {
     coder,
     network,
     recalibrator,
     predict,
+    judge,
     async ask(catalog, options) {
-      const { fields } = coder;
       const { wanted, isGiven } = questionOf(coder, catalog, options);
       const answers = await predict(catalog, allRows(catalog), isGiven, wanted);
-      return Object.fromEntries(wanted.map((j, w) => [fields[j].name, createFieldAnswer(coder, answers, w)]));
+      const evidence = options.trust === false ? undefined : await judge(answers.asked);
+      let known: Trust | undefined;
+      const trust = evidence && ((): Trust => (known ??= createTrust(list.map(factsOfAnswer), evidence)));
+      const list: FieldAnswer[] = wanted.map((_, w) => createFieldAnswer(coder, answers, w, trust));
+      return Object.fromEntries(list.map((answer) => [answer.field.name, answer]));
     },
     dispose: () => network.dispose(),
   };

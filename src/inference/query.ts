@@ -68,6 +68,8 @@ export interface QueryRequest {
   readonly libraryChoice?: LibraryChoice;
   /** Whether the network's answers go through its recalibration, where it has one; default: true. */
   readonly isRecalibrated?: boolean;
+  /** The network also says how far its answers can be trusted: `trust`, `trust_score`, `<FIELD>_trust`; default: true. */
+  readonly trust?: boolean;
   /** Of the draws; default: "1". */
   readonly seed?: string;
   /** Sees the answers of every batch, one row per galaxy, and the galaxies asked about. */

@@ -84,6 +84,26 @@ export function fitOf(vocabulary: NetworkVocabulary, state: Float32Array): Fit |
   };
 }
 
+/** Residuals count as this many sigma at most: one rare line is not yet a poor fit. */
+export const WILDEST = 5;
+
+/**
+ * Mean square of (observed - expected) / error over the given fluxes, from a state [S] that `recall` is part of: expected are
+ * the likely templates' fluxes, and 3 % of the flux counts as error, so that it is about 1 for faint and bright galaxies alike.
+ * NaN where no flux is given; undefined of a network that carries no templates.
+ */
+export function misfitOf({ templates }: NetworkVocabulary, state: Float32Array): number | undefined {
+  if (templates === undefined) return undefined;
+  let [sum, count] = [0, 0];
+  for (let at = state.length - sizesOf(templates).nBand; at < state.length; at++) {
+    if (state[at] === 0) continue; // not given
+    const residual = Math.min(WILDEST, Math.abs(Math.sinh(state[at])));
+    sum += residual * residual;
+    count++;
+  }
+  return sum / count;
+}
+
 /** Part of the redshifts of all templates in those of the likely ones: where these have none, all are. */
 const UNSURE = 1e-4;
 /** A slice of what is counted at nodes is no narrower than this, in deviations: about the distance of two nodes. */

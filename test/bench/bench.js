@@ -11,6 +11,7 @@ import { librarySection } from "./library.js";
 import { prepareSection } from "./prepare.js";
 import { querySection, shardsSection } from "./query.js";
 import { simulatorSection } from "./simulator.js";
+import { trustSection } from "./trust.js";
 
 /**
  * `npm run bench [section ...]`: measures what speed claims rest on, prints tables and writes runs/bench.json.
@@ -27,7 +28,7 @@ const sections = {
 };
 
 /** Sections that train for minutes or are about networks of one's own: only by name. */
-const longSections = { abroad: abroadSection, classes: classesSection, filters: filtersSection };
+const longSections = { abroad: abroadSection, classes: classesSection, filters: filtersSection, trust: trustSection };
 
 const print = ({ title, note, rows }) => {
   console.log(`\n${title}`);

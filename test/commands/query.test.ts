@@ -39,7 +39,8 @@ describe.concurrent("query", () => {
     expect(stdout).toMatch(/z .*HALPHA_EW \[Angstrom\]/);
     const answers = await readTable(join(folder, out));
     const names = [...summaries, "mode", "odds"].map((name) => `z_${name}`);
-    const expected = ["object_id", ...names, ...summaries.map((name) => `HALPHA_EW_${name}`)];
+    const trust = ["trust", "trust_score", "z_trust", "HALPHA_EW_trust"];
+    const expected = ["object_id", ...names, ...summaries.map((name) => `HALPHA_EW_${name}`), ...trust];
     expect(answers.schema.map(({ name }) => name)).toEqual(expected);
     // answers in CSV have nothing before their header line, so that any program opens them
     const told = extension === "csv" ? undefined : extension === "vot" ? "0.1nm" : "Angstrom";
