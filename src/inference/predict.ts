@@ -7,6 +7,7 @@ import { allRows, type Catalog } from "../survey/catalog.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import type { NetworkCoder } from "../train/config.ts";
+import { parseWish, type Wish } from "./derived.ts";
 import { createFieldAnswer, type FieldAnswer } from "./field-answer.ts";
 import { createNetwork, type Network } from "./network.ts";
 
@@ -65,7 +66,7 @@ export function questionOf(
   { fields }: NetworkCoder,
   catalog: Catalog,
   { given = "all", want }: AskOptions,
-): { wanted: number[]; isGiven: Uint8Array } {
+): { wish: Wish; isGiven: Uint8Array } {
   const foreign = fields.find(({ name }, j) => catalog.fields[j]?.name !== name);
   if (foreign !== undefined || catalog.fields.length !== fields.length) {
     throw new UserError(
@@ -73,8 +74,8 @@ export function questionOf(
         "expected a catalogue read with checkpoint.config.survey",
     );
   }
-  const wanted = parseFieldList(listed(want), fields, "want");
-  return { wanted, isGiven: flagsOf(parseFieldList(listed(given), fields, "given"), fields.length) };
+  const wish = parseWish(listed(want), fields, "want");
+  return { wish, isGiven: flagsOf(parseFieldList(listed(given), fields, "given"), fields.length) };
 }
 
 /** A checkpoint's network as something to ask; compiled as questions come. */
@@ -93,7 +94,13 @@ export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predict
     predict,
     async ask(catalog, options) {
       const { fields } = coder;
-      const { wanted, isGiven } = questionOf(coder, catalog, options);
+      const { wish, isGiven } = questionOf(coder, catalog, options);
+      const { wanted, derived } = wish;
+      if (derived.length > 0) {
+        throw new UserError(
+          `ask: ${derived[0].name} follows from several fields; expected drawJoint, which draws them together`,
+        );
+      }
       const answers = await predict(catalog, allRows(catalog), isGiven, wanted);
       return Object.fromEntries(wanted.map((j, w) => [fields[j].name, createFieldAnswer(coder, answers, w)]));
     },
