@@ -1,6 +1,8 @@
 import type { Argv } from "yargs";
 import { UserError } from "../errors.ts";
+import { derived, type Wish } from "../inference/derived.ts";
 import { type EnsembleForm, ensembleForms, type EnsembleOptions } from "../inference/ensemble.ts";
+import { USUAL_DRAWS } from "../inference/joint-columns.ts";
 import { type MethodName, methodNames } from "../inference/methods.ts";
 import { query, type QueryRequest } from "../inference/query.ts";
 import type { Table } from "../io/table.ts";
@@ -35,33 +37,34 @@ const DISTANT = 0.03;
 const SHOWN = 10;
 
 /** Prints the first answers: median, 16 - 84 % interval, or the likeliest class and its probability; and the table's own value where it has one. */
-function show(table: Table, catalog: Catalog, wanted: readonly number[]): void {
+function show(table: Table, catalog: Catalog, { wanted, derived }: Wish): void {
   const column = (name: string): ArrayLike<unknown> => table.columns.find((each) => each.name === name)!.data;
   const ids = column("object_id");
   const { fields } = catalog;
+  const isKnown = (j: number, i: number): boolean => catalog.state[i * fields.length + j] === State.measured;
+  const answer = ({ name, classes }: { name: string; classes?: readonly string[] }, i: number): string => {
+    if (classes !== undefined) {
+      const mode = String(column(`${name}_mode`)[i]);
+      return `${mode} (${number(Number(column(`${name}_p_${mode}`)[i]))})`;
+    }
+    const [median, low, high] = ["median", "q16", "q84"].map((each) => Number(column(`${name}_${each}`)[i]));
+    return `${number(median)} (${number(low)} .. ${number(high)})`;
+  };
   const cell = (j: number, i: number): string => {
     const field = fields[j];
-    if (field.kind === "category") {
-      const mode = String(column(`${field.name}_mode`)[i]);
-      const own = catalog.state[i * fields.length + j] === State.measured;
-      const known = own ? `  [${field.classes[catalog.value[i * fields.length + j]]}]` : "";
-      return `${mode} (${number(Number(column(`${field.name}_p_${mode}`)[i]))})${known}`;
-    }
-    const [median, low, high] = ["median", "q16", "q84"].map((each) => Number(column(`${fields[j].name}_${each}`)[i]));
-    const at = i * fields.length + j;
-    const own = catalog.state[at] === State.measured ? `  [${number(catalog.value[at])}]` : "";
-    return `${number(median)} (${number(low)} .. ${number(high)})${own}`;
+    if (!isKnown(j, i)) return answer(field, i);
+    const own = catalog.value[i * fields.length + j];
+    return `${answer(field, i)}  [${field.kind === "category" ? field.classes[own] : number(own)}]`;
   };
+  const heading = ({ name, unit }: { name: string; unit: string }): string =>
+    unit === "" ? name : `${name} [${unit}]`;
   const isJudged = table.columns.some(({ name }) => name === "trust");
   printTable(
-    [
-      "object",
-      ...wanted.map((j) => (fields[j].unit === "" ? fields[j].name : `${fields[j].name} [${fields[j].unit}]`)),
-      ...(isJudged ? ["trust"] : []),
-    ],
+    ["object", ...wanted.map((j) => heading(fields[j])), ...derived.map(heading), ...(isJudged ? ["trust"] : [])],
     Array.from({ length: Math.min(SHOWN, table.rowCount) }, (_, i) => [
       String(ids[i]),
       ...wanted.map((j) => cell(j, i)),
+      ...derived.map((quantity) => answer(quantity, i)),
       ...(isJudged ? [String(column("trust")[i])] : []),
     ]),
   );
@@ -86,6 +89,7 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   set: string[] | undefined;
   out: string | undefined;
   samples: number;
+  draws: number;
   pdf: boolean;
   pdfPoints: number;
   pdfGrid: string[] | undefined;
@@ -136,6 +140,10 @@ function densityOptions(yargs: Argv): Argv {
     }) as Argv;
 }
 
+const WANT =
+  "fields to answer, e.g. z,HALPHA_EW; and what follows from them, from joint samples: " +
+  `${Object.keys(derived).join(", ")}, formulae such as "log NII6584_EW/HALPHA_EW" or "N3 = NII6584_EW/HBETA_EW"`;
+
 export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
   describe: "ask for any fields of galaxies from any others",
@@ -156,7 +164,7 @@ export const queryCommand = defineCommand<Arguments>({
         describe:
           "fields to use: names, ranges (J0378..J0600), bands by pivot (..6000A), groups; default: all but the wanted",
       })
-      .option("want", { type: "string", demandOption: true, describe: "fields to answer, e.g. z,HALPHA_EW" })
+      .option("want", { type: "string", demandOption: true, describe: WANT })
       .option("set", {
         type: "string",
         array: true,
@@ -164,6 +172,11 @@ export const queryCommand = defineCommand<Arguments>({
       })
       .option("out", { type: "string", describe: "table to write: .parquet, .fits, .csv, .ecsv, .arrow, .vot" })
       .option("samples", { type: "number", default: 0, describe: "joint samples per galaxy, as <FIELD>_samples" })
+      .option("draws", {
+        type: "number",
+        default: USUAL_DRAWS,
+        describe: "joint samples per galaxy behind what follows from several fields",
+      })
       .option("keep", {
         type: "string",
         describe: "columns of the table to pass through, by name with commas, or all",
@@ -188,6 +201,10 @@ export const queryCommand = defineCommand<Arguments>({
         "$0 query cat.fits --checkpoint runs/a --given J0378..J0600 --want HALPHA_EW,z --out out.parquet",
         "EW and redshift from blue bands",
       )
+      .example(
+        '$0 query cat.fits --given bands --want "BPT,LOGSSFR,log OIII5007_EW/HBETA_EW"',
+        "what follows from fields",
+      )
       .example("$0 query mine.fits --survey mine.yaml --checkpoint runs/a --want z", "a table with columns of its own")
       .example(
         "$0 query cat.fits --method library --library clean.parquet --want z",
@@ -206,6 +223,7 @@ export const queryCommand = defineCommand<Arguments>({
       want: args.want,
       samples: args.samples,
       trust: args.trust,
+      draws: args.draws,
       seed: args.seed,
       reading: readOptionsOf(args),
       ...surveyOptionOf(args),

@@ -17,7 +17,7 @@ export function floatColumn(
   return { name, type: "float32", width, data, description, ...(unit === "" ? {} : { unit }) };
 }
 
-const meanings: Record<SummaryName, string> = {
+export const meanings: Record<SummaryName, string> = {
   mean: "mean of the posterior",
   median: "median of the posterior",
   std: "standard deviation of the posterior",
@@ -52,7 +52,8 @@ export function summaryColumns(coder: FieldCoder, answers: Answers): Column[] {
   });
 }
 
-function classColumns(
+/** Probability of each class, and the most probable one. */
+export function classColumns(
   field: Pick<Field, "name" | "description">,
   classes: readonly string[],
   distribution: Distribution,

@@ -41,7 +41,10 @@ export interface Answerer {
   readonly coder: FieldCoder;
   /** Answers for every row of the catalogue. */
   predict(question: Question): Promise<Answers>;
-  /** Joint draws [row, draw, field] in the fields' units, `rngOf` giving each row its stream. */
+  /**
+   * Joint draws [row, draw, field] in the fields' units of what the question wants, which may be more than `answers`, made
+   * with the same given, answer; `rngOf` gives each row its stream.
+   */
   draw(
     question: Question,
     answers: Answers,
@@ -88,7 +91,8 @@ function libraryAnswerer(predictor: LibraryPredictor): Answerer {
   return {
     coder: predictor.coder,
     predict: ({ catalog, isGiven, wanted }) => predictor.predict(catalog, allRows(catalog), isGiven, wanted),
-    draw: async (_question, answers, draws, rngOf) => predictor.draw(answers as LibraryAnswers, draws, rngOf),
+    draw: async ({ wanted }, answers, draws, rngOf) =>
+      predictor.draw({ ...(answers as LibraryAnswers), wanted }, draws, rngOf),
     columns: (answers) => qualityColumns(answers as LibraryAnswers),
     dispose: () => predictor.dispose(),
   };

@@ -5,6 +5,7 @@ import { allRows, type Catalog } from "../survey/catalog.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import type { NetworkCoder } from "../train/config.ts";
+import { parseWish, type Wish } from "./derived.ts";
 import { createFieldAnswer, type FieldAnswer } from "./field-answer.ts";
 import { createNetwork, type Network } from "./network.ts";
 import { createRecalibrator, type Recalibrator } from "./recalibrator.ts";
@@ -79,7 +80,7 @@ export function questionOf(
   { fields }: NetworkCoder,
   catalog: Catalog,
   { given = "all", want }: AskOptions,
-): { wanted: number[]; isGiven: Uint8Array } {
+): { wish: Wish; isGiven: Uint8Array } {
   const foreign = fields.find(({ name }, j) => catalog.fields[j]?.name !== name);
   if (foreign !== undefined || catalog.fields.length !== fields.length) {
     throw new UserError(
@@ -87,8 +88,8 @@ export function questionOf(
         "expected a catalogue read with checkpoint.config.survey",
     );
   }
-  const wanted = parseFieldList(listed(want), fields, "want");
-  return { wanted, isGiven: flagsOf(parseFieldList(listed(given), fields, "given"), fields.length) };
+  const wish = parseWish(listed(want), fields, "want");
+  return { wish, isGiven: flagsOf(parseFieldList(listed(given), fields, "given"), fields.length) };
 }
 
 export interface PredictorOptions {
@@ -127,7 +128,13 @@ export function createPredictor(
     predict,
     judge,
     async ask(catalog, options) {
-      const { wanted, isGiven } = questionOf(coder, catalog, options);
+      const { wish, isGiven } = questionOf(coder, catalog, options);
+      const { wanted, derived } = wish;
+      if (derived.length > 0) {
+        throw new UserError(
+          `ask: ${derived[0].name} follows from several fields; expected drawJoint, which draws them together`,
+        );
+      }
       const answers = await predict(catalog, allRows(catalog), isGiven, wanted);
       const evidence = options.trust === false ? undefined : await judge(answers.asked);
       let known: Trust | undefined;

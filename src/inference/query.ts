@@ -5,15 +5,16 @@ import { makeFolder } from "../io/atomic.ts";
 import { schemaOf } from "../io/columns.ts";
 import { checkWritable, writeTable } from "../io/formats.ts";
 import type { Column, Table } from "../io/table.ts";
-import type { Answers } from "../inference/predict.ts";
-import { explain, type PdfOptions, pdfColumns, summaryColumns } from "../inference/answers.ts";
+import { type Answers, withoutWanted } from "../inference/predict.ts";
+import { type PdfOptions, pdfColumns, summaryColumns } from "../inference/answers.ts";
+import { parseWish, type Wish } from "../inference/derived.ts";
 import { type EnsembleOptions, type EnsembleSink, planEnsemble, withEnsemble } from "../inference/ensemble.ts";
 import { fieldDistribution } from "../inference/field-answer.ts";
 import { createStack, gridColumns, parseGrids, type Stack } from "../inference/grid.ts";
+import { jointColumns, USUAL_DRAWS } from "../inference/joint-columns.ts";
 import type { LibraryChoice } from "../inference/library-predictor.ts";
 import { type Answerer, createAnswerer, type MethodName, vocabularyOf } from "../inference/methods.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
-import { createRng, type Rng } from "../random.ts";
 import { catalogFromValues } from "../survey/values.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
@@ -44,12 +45,14 @@ export interface QueryRequest {
   readonly values?: readonly string[];
   /** Fields to use, as {@link parseFieldList} reads them; default: all but the wanted. */
   readonly given?: string;
-  /** Fields to answer. */
+  /** Fields to answer, and what follows from fields: names of `derived`, formulae (`log NII6584_EW/HALPHA_EW`). */
   readonly want: string;
   /** Table to write. */
   readonly out?: string;
   /** Joint draws per galaxy; default: none. */
   readonly samples?: number;
+  /** Joint draws per galaxy behind what follows from several fields; default: 200, and never fewer than `samples`. */
+  readonly draws?: number;
   /** Densities on a grid of each row's own; default: none. */
   readonly pdf?: PdfOptions;
   /**
@@ -73,7 +76,7 @@ export interface QueryRequest {
   /** Of the draws; default: "1". */
   readonly seed?: string;
   /** Sees the answers of every batch, one row per galaxy, and the galaxies asked about. */
-  readonly onAnswers?: (answers: Table, galaxies: Catalog, wanted: readonly number[]) => void;
+  readonly onAnswers?: (answers: Table, galaxies: Catalog, wish: Wish) => void;
   readonly reporter?: Reporter;
 }
 
@@ -84,33 +87,13 @@ const BATCH_ROWS = 4096;
 interface Session {
   readonly predictor: Answerer;
   readonly isGiven: Uint8Array;
-  readonly wanted: readonly number[];
+  readonly wish: Wish;
   readonly samples: number;
+  readonly draws: number;
   readonly pdf: PdfOptions | undefined;
   /** By column of the field. */
   readonly stacks: ReadonlyMap<number, Stack>;
   readonly seed: string;
-}
-
-/** Joint draws as array columns `<FIELD>_samples`, one row per galaxy; `onRows` is told how many have theirs. */
-async function sampleColumns(
-  { predictor, isGiven, wanted, samples: draws, seed }: Session,
-  { catalog, answers }: Answered,
-  onRows: (done: number) => void,
-): Promise<Column[]> {
-  const data = wanted.map(() => new Float32Array(catalog.rowCount * draws));
-  const rngOf = (row: number): Rng => createRng(`${seed}:samples:${catalog.objectId[row]}`);
-  const values = await predictor.draw({ catalog, isGiven, wanted }, answers, draws, rngOf, onRows);
-  const n = wanted.length;
-  data.forEach((column, w) => {
-    for (let i = 0; i < column.length; i++) column[i] = values[i * n + w]!;
-  });
-  return wanted.map((j, w) => {
-    const { name, unit } = catalog.fields[j];
-    const description = explain(catalog.fields[j], "joint samples of the posterior");
-    const base = { name: `${name}_samples`, type: "float32", width: draws, data: data[w], description } as const;
-    return unit === "" ? base : { ...base, unit };
-  });
 }
 
 /** Ids as the table has them, so that answers can be joined to it. */
@@ -139,9 +122,9 @@ interface Answered extends Asked {
   readonly answers: Answers;
 }
 
-async function ask({ predictor, isGiven, wanted }: Session, asked: Asked): Promise<Answered> {
+async function ask({ predictor, isGiven, wish }: Session, asked: Asked): Promise<Answered> {
   const { catalog } = asked;
-  return { ...asked, answers: await predictor.predict({ catalog, isGiven, wanted }) };
+  return { ...asked, answers: await predictor.predict({ catalog, isGiven, wanted: wish.wanted }) };
 }
 
 /** Kept columns, under a name of their own where an answer has theirs. */
@@ -171,8 +154,8 @@ async function tabulate(session: Session, answered: Answered, onRows: (done: num
     ...predictor.columns(answers, summaries),
     ...onGrids.flat(),
     ...(pdf === undefined ? [] : pdfColumns(coder, answers, { ...pdf, except: [...stacks.keys()] })),
+    ...(await jointColumns(session, answered, onRows)),
   ];
-  if (session.samples > 0) columns.push(...(await sampleColumns(session, answered, onRows)));
   const id = idColumn(catalog);
   const all = [id, ...keptColumns(kept, [id, ...columns]), ...columns];
   return { rowCount: catalog.rowCount, columns: all, metadata: {} };
@@ -202,7 +185,7 @@ function checkWhole(option: string, value: number, least: number): void {
 }
 
 /** @throws UserError for a request that can't be answered, before anything is read. */
-function checkRequest({ table, values, out, samples = 0, pdf, pdfGrid, keep, ensemble }: QueryRequest): void {
+function checkRequest({ table, values, out, samples = 0, draws, pdf, pdfGrid, keep, ensemble }: QueryRequest): void {
   if ((table === undefined) === (values === undefined)) {
     throw new UserError("query: expected either a table or --set FIELD=value, not both or neither");
   }
@@ -212,6 +195,7 @@ function checkRequest({ table, values, out, samples = 0, pdf, pdfGrid, keep, ens
   }
   if (out !== undefined) checkWritable(out);
   checkWhole("--samples", samples, 0);
+  if (draws !== undefined) checkWhole("--draws", draws, 1);
   if (pdf !== undefined) checkWhole("--pdf-points", pdf.points, 2);
 }
 
@@ -246,7 +230,7 @@ async function* answerAll(
     const table = await tabulate(session, answered, (rows) => onRows(done + rows));
     sink(answered.answers, table);
     onRows((done += table.rowCount));
-    onAnswers?.(table, answered.catalog, session.wanted);
+    onAnswers?.(table, answered.catalog, session.wish);
     return table;
   }
   const batches = galaxies(request, reader);
@@ -316,21 +300,23 @@ async function writeStacks(request: QueryRequest, session: Session): Promise<voi
 /**
  * Answers a question about every galaxy of a table, or about one galaxy given by values, in bounded memory. Answers are
  * columns `<FIELD>_median`, `<FIELD>_q16`, ... in the survey's units, `<FIELD>_samples` and `<FIELD>_pdf` where asked for.
- * A wanted field is never given, whatever `given` says: asking for what is there shows what the rest says of it.
+ * A wanted field is never given, whatever `given` says: asking for what is there shows what the rest says of it. Nor is one
+ * that a derived quantity is of: that comes from joint draws.
  * Returns the number of galaxies.
  * @throws UserError for unknown fields, a table that can't be read or has fluxes of other light, a checkpoint that can't be loaded.
  */
-export async function query(wish: QueryRequest): Promise<number> {
-  checkRequest(wish);
-  const { table, out, given = "all", samples = 0, pdf, seed = "1", reporter = silent } = wish;
-  const vocabulary = await vocabularyOf(wish);
+export async function query(asking: QueryRequest): Promise<number> {
+  checkRequest(asking);
+  const { table, out, given = "all", samples = 0, draws = USUAL_DRAWS, pdf, seed = "1", reporter = silent } = asking;
+  const vocabulary = await vocabularyOf(asking);
   const { survey, path } = vocabulary;
-  const request = path === undefined ? wish : { ...wish, checkpoint: path };
+  const request = path === undefined ? asking : { ...asking, checkpoint: path };
   const { fields } = survey;
-  const wanted = parseFieldList(request.want, fields, "--want");
+  const wish = parseWish(request.want, fields, "--want");
+  const { wanted, together } = wish;
   const grids = parseGrids(request.pdfGrid ?? [], fields, wanted);
   const plan = request.ensemble && planEnsemble(request.ensemble, fields, wanted, grids);
-  const isGiven = flagsOf(parseFieldList(given, fields, "--given"), fields.length);
+  const isGiven = withoutWanted(flagsOf(parseFieldList(given, fields, "--given"), fields.length), together);
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const reader = { survey, own, options: request.reading };
   const outline = table === undefined ? undefined : await outlineRows(table, reader);
@@ -339,7 +325,7 @@ export async function query(wish: QueryRequest): Promise<number> {
   const asked = isSame ? { asked: { table: table!, aperture: outline.aperture } } : {};
   const total = outline === undefined ? 1 : outline.rowCount;
   for (const line of outline?.lines ?? []) reporter.say(line);
-  if (path !== wish.checkpoint) reporter.say(`${path}, the network that comes with Caleido, answers`);
+  if (path !== asking.checkpoint) reporter.say(`${path}, the network that comes with Caleido, answers`);
   const predictor = await createAnswerer({ ...request.libraryChoice, ...request, ...asked, vocabulary });
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
@@ -347,7 +333,7 @@ export async function query(wish: QueryRequest): Promise<number> {
   try {
     const onRows = (done: number): void => bar?.update(done, rateNote(done, total, seconds()));
     const stacks = new Map(grids.map((grid) => [grid.field, createStack(grid)]));
-    const session = { predictor, isGiven, wanted, samples, pdf, stacks, seed };
+    const session = { predictor, isGiven, wish, samples, draws, pdf, stacks, seed };
     const done = await withEnsemble(plan, predictor.coder, (sink) =>
       collect(request, session, answerAll(request, session, reader, onRows, sink)),
     );

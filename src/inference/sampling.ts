@@ -3,6 +3,7 @@ import { covariateNames } from "../model/recalibration.ts";
 import { createRng, type Rng } from "../random.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { MOST_CHAIN_GALAXIES, MOST_LANES, type States } from "./network.ts";
+import { deriveFrom } from "./derived.ts";
 import { withinLimits } from "./field-answer.ts";
 import { type AskOptions, type Predictor, questionOf, readRaw, withoutWanted } from "./predict.ts";
 
@@ -145,9 +146,9 @@ export interface DrawOptions extends AskOptions {
 }
 
 /**
- * Joint draws by field name, [rowCount * draws] in the fields' units, a galaxy's draws side by side:
- * `const s = await drawJoint(predictor, catalog, { given: "bands", want: "NII6584_EW,HALPHA_EW", draws: 200 });
- * s.NII6584_EW[i * 200 + d] / s.HALPHA_EW[i * 200 + d]` is draw d of galaxy i's ratio.
+ * Joint draws by field name, [rowCount * draws] in the fields' units, a galaxy's draws side by side, and of what follows from
+ * them: `const s = await drawJoint(predictor, catalog, { given: "bands", want: "z,BPT,N2 = log NII6584_EW/HALPHA_EW",
+ * draws: 200 }); s.N2[i * 200 + d]` is draw d of galaxy i's ratio, `s.BPT[i * 200 + d]` the index of its class.
  * @throws UserError for unknown fields, a catalogue of other fields.
  */
 export async function drawJoint(
@@ -156,14 +157,15 @@ export async function drawJoint(
   options: DrawOptions,
 ): Promise<Readonly<Record<string, Float64Array>>> {
   const { draws, seed = "1" } = options;
-  const { wanted, isGiven } = questionOf(predictor.coder, catalog, options);
+  const { wish, isGiven } = questionOf(predictor.coder, catalog, options);
+  const { together, wanted, derived } = wish;
   const rngOf = (row: number): Rng => createRng(`${seed}:samples:${catalog.objectId[row]}`);
-  const { values } = await sampleJoint(predictor, catalog, allRows(catalog), isGiven, wanted, draws, rngOf);
-  const n = wanted.length;
-  return Object.fromEntries(
-    wanted.map((j, w) => [
-      predictor.coder.fields[j].name,
-      Float64Array.from({ length: catalog.rowCount * draws }, (_, i) => values[i * n + w]),
-    ]),
-  );
+  const { values } = await sampleJoint(predictor, catalog, allRows(catalog), isGiven, together, draws, rngOf);
+  const n = together.length;
+  const column = (w: number): Float64Array =>
+    Float64Array.from({ length: catalog.rowCount * draws }, (_, i) => values[i * n + w]);
+  return Object.fromEntries([
+    ...wanted.map((j, w) => [predictor.coder.fields[j].name, column(w)] as const),
+    ...derived.map((quantity) => [quantity.name, deriveFrom(quantity, together, values)] as const),
+  ]);
 }
