@@ -105,6 +105,8 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   part: SplitName | "all";
   baselines: string | undefined;
   methods: BaselineName[];
+  baselineFields: string | undefined;
+  tune: boolean;
   out: string;
   seed: string;
   rows: number;
@@ -135,7 +137,19 @@ export const evaluateCommand = defineCommand<Arguments>({
         choices: Object.keys(baselines),
         array: true,
         default: ["trainZ", "ridge"],
-        describe: "baselines",
+        describe: `baselines: ${Object.entries(baselines)
+          .map(([name, { title }]) => (name === "trainZ" ? title : `${name}, ${title}`))
+          .join("; ")}`,
+      })
+      .option("baseline-fields", {
+        type: "string",
+        describe: "fields that baselines answer, e.g. z,LOGM; default: all that are asked",
+      })
+      .option("tune", {
+        type: "boolean",
+        default: false,
+        describe:
+          "held-out training parents choose the sizes and rates of trees and networks, too: several times slower",
       })
       .option("out", {
         type: "string",
@@ -161,6 +175,8 @@ export const evaluateCommand = defineCommand<Arguments>({
       reporter: terminal,
       part: args.part,
       methods: args.methods,
+      isTuned: args.tune,
+      ...(args.baselineFields === undefined ? {} : { baselineFields: args.baselineFields }),
       out: args.out,
       run: checkpointPath(args.checkpoint),
       seed: args.seed,

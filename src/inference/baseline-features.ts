@@ -57,6 +57,13 @@ export function featureMatrix(coder: FieldCoder, catalog: Catalog, rows: Int32Ar
   return { x, width, values: isValue.flatMap((one, column) => (one ? [column] : [])) };
 }
 
+/** Rows of `features`, in that order. */
+export function featureRows({ x, width, values }: Features, rows: Int32Array): Features {
+  const picked = new Float32Array(rows.length * width);
+  rows.forEach((row, i) => picked.set(x.subarray(row * width, (row + 1) * width), i * width));
+  return { x: picked, width, values };
+}
+
 /** The columns of `features` that `columns` name, in that order. */
 function pickFeatures({ x, width, values }: Features, columns: readonly number[]): Features {
   const own = columns.length;

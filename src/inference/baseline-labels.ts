@@ -7,8 +7,10 @@ export interface TrainingSet {
   readonly featureCount: number;
   /** Columns of `x` that hold values; the others say how well these are known. All columns when absent. */
   readonly values?: readonly number[];
-  /** [n] Label, finite; the answers are in its unit. */
+  /** [n] Label, finite; the answers are in its unit. Of several [n, targetCount], NaN where one is not known. */
   readonly y: Float32Array;
+  /** 1 when absent; only for baselines with `targets`. */
+  readonly targetCount?: number;
   /** [n] Parent galaxy: held-out parts are drawn by parent. Every row is its own parent when absent. */
   readonly parent?: ArrayLike<string | number>;
 }

@@ -1,6 +1,7 @@
+import type { Distribution } from "../model/distribution.ts";
 import type { ReportTable } from "../report/html.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { type Field, State } from "../survey/field.ts";
+import { type CategoryField, type Field, State } from "../survey/field.ts";
 import { magnitudeAB } from "../survey/units.ts";
 
 /** What is answered of a category beside the truth: n rows, K classes. */
@@ -11,6 +12,15 @@ export interface ClassAnswers {
   readonly truth: ArrayLike<number>;
   /** [n, K] */
   readonly probability: Float64Array;
+}
+
+/** Answers about a category beside the truth. */
+export function classAnswers({ classes }: CategoryField, answer: Distribution, truth: Float64Array): ClassAnswers {
+  const count = classes.length;
+  const probability = Float64Array.from({ length: truth.length * count }, (_, i) =>
+    Math.exp(answer.logDensity(Math.floor(i / count), i % count)),
+  );
+  return { classes, truth, probability };
 }
 
 /** How well one class is told from the others; NaN where none is there, or none was taken for it. */
@@ -179,4 +189,19 @@ export function classTables(scores: Readonly<Record<string, ClassScores>>): Repo
     };
     return [whole, bins];
   });
+}
+
+/** One table per category that baselines answered: the network and they, one below the other. */
+export function comparedClasses(
+  network: Readonly<Record<string, ClassScores>>,
+  others: Readonly<Record<string, Readonly<Record<string, ClassScores>>>>,
+): ReportTable[] {
+  return Object.entries(others).map(([field, byMethod]) => ({
+    title: `${field}: methods`,
+    columns: [{ label: "method" }, { label: "accuracy" }, { label: "mean F1" }, { label: "-ln p", unit: "nats" }],
+    rows: Object.entries({ caleido: network[field], ...byMethod }).map(([method, { accuracy, macroF1, negLogLik }]) => [
+      method,
+      ...[accuracy, macroF1, negLogLik].map((value) => value.toFixed(3)),
+    ]),
+  }));
 }

@@ -1,15 +1,12 @@
-import type { Engine } from "../engine/contract.ts";
 import { createRng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { type CategoryField, State } from "../survey/field.ts";
+import { State } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
-import { featureMatrix, varyingFeatures } from "./baseline-features.ts";
-import { type BaselineName, baselines } from "./baselines.ts";
-import { type ClassAnswers, type ClassScores, redMagnitudes, scoreClasses } from "./class-scores.ts";
-import { type Distribution, selected } from "../model/distribution.ts";
+import { type ClassAnswers, classAnswers, type ClassScores, redMagnitudes, scoreClasses } from "./class-scores.ts";
+import { selected } from "../model/distribution.ts";
 import { inFieldUnit, withinLimits } from "./field-answer.ts";
 import { scoreDistribution } from "./metrics-score.ts";
-import { type FieldScore, inProportion, type Predictions, scoreField } from "./metrics.ts";
+import { type FieldScore, type Predictions, scoreField } from "./metrics.ts";
 import type { Answers, Predictor } from "./predict.ts";
 
 /** What is given and what is asked in one part of an evaluation. */
@@ -30,31 +27,37 @@ export type TruthAnswers = Map<
 /** Scores by field name, then by method (`caleido`, `trainZ`, `ridge`, ...). */
 export type QuestionScores = Readonly<Record<string, Readonly<Record<string, FieldScore>>>>;
 
-/** Rows where field `j` is measured: what can be scored. */
-function rowsWith(catalog: Catalog, rows: Int32Array, j: number): Int32Array {
-  return rows.filter((row) => catalog.state[row * catalog.fields.length + j] === State.measured);
-}
-
 /** [number of rows] Weights of rows; undefined where all count alike. */
 export function weightsOf({ weight }: Catalog, rows: Int32Array): Float32Array | undefined {
   return weight && Float32Array.from(rows, (row) => weight[row]);
 }
 
-function classAnswers({ classes }: CategoryField, answer: Distribution, truth: Float64Array): ClassAnswers {
-  const count = classes.length;
-  const probability = Float64Array.from({ length: truth.length * count }, (_, i) =>
-    Math.exp(answer.logDensity(Math.floor(i / count), i % count)),
-  );
-  return { classes, truth, probability };
+/** What is known of rows that classes are scored by. */
+function scoredBy(catalog: Catalog, rows: Int32Array): Parameters<typeof scoreClasses>[1] {
+  const weight = weightsOf(catalog, rows);
+  return { ...redMagnitudes(catalog, rows), ...(weight === undefined ? {} : { weight }) };
 }
 
 /** Scores of categories, by field name. */
 export function scoreCategories(catalog: Catalog, network: TruthAnswers): Readonly<Record<string, ClassScores>> {
-  const scores = [...network].flatMap(([name, { rows, classes }]) => {
-    if (classes === undefined) return [];
-    const weight = weightsOf(catalog, rows);
-    const known = { ...redMagnitudes(catalog, rows), ...(weight === undefined ? {} : { weight }) };
-    return [[name, scoreClasses(classes, known)] as const];
+  const scores = [...network].flatMap(([name, { rows, classes }]) =>
+    classes === undefined ? [] : [[name, scoreClasses(classes, scoredBy(catalog, rows))] as const],
+  );
+  return Object.fromEntries(scores);
+}
+
+/** Baselines' scores of categories by field, then by method; they answered the network's rows. */
+export function scoreBaselineClasses(
+  catalog: Catalog,
+  network: TruthAnswers,
+  answers: ReadonlyMap<string, ReadonlyMap<string, ClassAnswers>> = new Map(),
+): Readonly<Record<string, Readonly<Record<string, ClassScores>>>> {
+  const scores = [...answers].map(([name, byMethod]) => {
+    const known = scoredBy(catalog, network.get(name)!.rows);
+    return [
+      name,
+      Object.fromEntries([...byMethod].map(([method, own]) => [method, scoreClasses(own, known)])),
+    ] as const;
   });
   return Object.fromEntries(scores);
 }
@@ -93,65 +96,12 @@ export async function predictTruths(
   return result;
 }
 
-export interface BaselineOptions {
-  readonly names: readonly BaselineName[];
-  readonly engine: Engine;
-  readonly seed: string;
-  readonly onProgress?: (message: string) => void;
-}
-
-/** Baselines fitted on training rows and scored on test rows with the same inputs as the network. */
-export async function predictBaselines(
-  coder: FieldCoder,
-  train: { catalog: Catalog; rows: Int32Array },
-  test: { catalog: Catalog; rows: Int32Array },
-  question: Question,
-  options: BaselineOptions,
-): Promise<Map<string, Map<string, Predictions>>> {
-  const n = coder.fields.length;
-  const result = new Map<string, Map<string, Predictions>>();
-  for (const j of question.wanted) {
-    const { band, kind } = coder.fields[j];
-    if (band !== undefined || kind === "category") continue; // a band's scale depends on what is given: baselines answer numbers only
-    const isGiven = question.isGiven.slice();
-    for (const asked of question.wanted) isGiven[asked] = 0; // as for the network
-    const known = rowsWith(train.catalog, train.rows, j);
-    const { weight } = train.catalog;
-    const trainRows = weight === undefined ? known : inProportion(known, weight, 1);
-    const testRows = rowsWith(test.catalog, test.rows, j);
-    if (trainRows.length < 100 || testRows.length === 0) continue;
-    const { train: features, other: unseen } = varyingFeatures(
-      featureMatrix(coder, train.catalog, trainRows, isGiven),
-      featureMatrix(coder, test.catalog, testRows, isGiven),
-    );
-    const y = Float32Array.from(trainRows, (row) => coder.encode(j, train.catalog.value[row * n + j], 0));
-    const parent = Array.from(trainRows, (row) => train.catalog.parentId[row]);
-    const truth = Float64Array.from(testRows, (row) => test.catalog.value[row * n + j]);
-    const field = coder.fields[j].name;
-    const byMethod = new Map<string, Predictions>();
-    for (const name of options.names) {
-      options.onProgress?.(`${name}: ${field} from ${question.title}`);
-      const context = { rng: createRng(`${options.seed}:${name}:${field}`), engine: options.engine };
-      const fitted = await baselines[name].fit({ ...features, featureCount: features.width, y, parent }, context);
-      byMethod.set(
-        name,
-        scoreDistribution(
-          inFieldUnit(coder, j, await fitted.predict(unseen.x), () => 0),
-          truth,
-        ),
-      );
-    }
-    result.set(field, byMethod);
-  }
-  return result;
-}
-
 /** All methods' scores for one question, with bootstrap intervals by parent; categories have scores of their own. */
 export function scoreQuestion(
   coder: FieldCoder,
   catalog: Catalog,
   network: TruthAnswers,
-  others: Map<string, Map<string, Predictions>>,
+  others: ReadonlyMap<string, ReadonlyMap<string, Predictions>>,
   seed: string,
 ): QuestionScores {
   const scores: Record<string, Record<string, FieldScore>> = {};

@@ -1,16 +1,20 @@
+import { join } from "node:path";
+import type { Evaluation } from "./evaluation.ts";
 import { type QuestionScores, weightsOf } from "./evaluate.ts";
 import { type MetricName, metrics, pitsOf, type Predictions } from "./metrics.ts";
 import { percentLevels } from "./metrics-score.ts";
 import { fieldDistribution } from "./field-answer.ts";
 import type { Predictor } from "./predict.ts";
 import { summarise } from "./summary.ts";
+import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { type Axis, fieldAxis } from "../report/axis.ts";
 import { figures } from "../report/figures.ts";
-import type { ReportSection, ReportTable } from "../report/html.ts";
+import { type ReportSection, type ReportTable, renderReport } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import type { Field } from "../survey/field.ts";
 import { State } from "../survey/field.ts";
+import type { Checkpoint } from "../train/checkpoint.ts";
 import type { LogLine } from "../train/run.ts";
 
 /** Metrics of the printed and HTML tables, for redshifts and for everything else. */
@@ -159,4 +163,28 @@ export function lossSection(log: readonly LogLine[]): ReportSection[] {
     learningRate: curve(log, (line) => line.rate),
   });
   return [{ heading: "Training", figures: [figure] }];
+}
+
+/** Writes `metrics.json` and `report.html`. */
+export async function writeEvaluation(
+  out: string,
+  evaluation: Evaluation,
+  checkpoint: Checkpoint,
+  title: string,
+  sections: readonly ReportSection[],
+): Promise<void> {
+  makeFolder(out);
+  await writeFileAtomic(join(out, "metrics.json"), `${JSON.stringify(evaluation, null, 2)}\n`);
+  const report = renderReport({
+    title: `Caleido on ${title}`,
+    facts: [
+      ["checkpoint", evaluation.checkpoint],
+      ["parameters", evaluation.parameters.toLocaleString("en-US")],
+      ["training steps", String(checkpoint.config.step)],
+      ["table", `${evaluation.table} (${evaluation.part}, ${evaluation.rows} galaxies)`],
+      ["Caleido", checkpoint.config.caleidoVersion],
+    ],
+    sections,
+  });
+  await writeFileAtomic(join(out, "report.html"), report);
 }

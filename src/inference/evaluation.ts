@@ -1,13 +1,13 @@
-import { join } from "node:path";
-import { type ClassScores, classTables } from "./class-scores.ts";
+import { type ClassScores, classTables, comparedClasses } from "./class-scores.ts";
 import { contextQuestions } from "./contexts.ts";
 import type { Engine } from "../engine/contract.ts";
+import { type BaselineAnswers, predictBaselines } from "./baseline-answers.ts";
 import type { BaselineName } from "./baselines.ts";
 import {
-  predictBaselines,
   predictTruths,
   type Question,
   type QuestionScores,
+  scoreBaselineClasses,
   scoreCategories,
   scoreQuestion,
   type TruthAnswers,
@@ -19,17 +19,18 @@ import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } fr
 import { createPredictor, type Predictor } from "./predict.ts";
 import { questionsOf } from "./questions.ts";
 import { UserError } from "../errors.ts";
-import { checkFolder, makeFolder, writeFileAtomic } from "../io/atomic.ts";
+import { checkFolder } from "../io/atomic.ts";
 import { type Reporter, silent } from "../progress.ts";
-import { type ReportSection, renderReport } from "../report/html.ts";
+import type { ReportSection } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { apertureOf, checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { State } from "../survey/field.ts";
+import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { SplitName } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
-import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
+import { loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import { USUAL_CHECKPOINT } from "../train/shipped.ts";
 import { sampleRows } from "../train/tables.ts";
@@ -41,6 +42,7 @@ import {
   pdfFigure,
   scoreTables,
   sedFigure,
+  writeEvaluation,
 } from "./evaluation-report.ts";
 export interface EvaluateRequest {
   readonly engine: Engine;
@@ -68,8 +70,12 @@ export interface EvaluateRequest {
   readonly libraryChoice?: LibraryChoice;
   /** `survey`: what its file says; `contexts`: the headline from partial sets of bands. Default: `survey`. */
   readonly questions?: QuestionSet;
-  /** Properties that baselines answer; default: the survey's headline. */
+  /** Properties told first; default: the survey's headline. */
   readonly headline?: readonly string[];
+  /** Fields that baselines answer, as {@link parseFieldList} reads them; default: all that are asked. */
+  readonly baselineFields?: string;
+  /** Held-out parents choose the baselines' sizes and rates, too, which takes several times as long; default: false. */
+  readonly isTuned?: boolean;
   /** Folder for `metrics.json` and `report.html`. */
   readonly out: string;
   /** Run folder whose log is shown. */
@@ -107,6 +113,8 @@ export interface QuestionResult {
   readonly scores: QuestionScores;
   /** Of categories, by field. */
   readonly classes: Readonly<Record<string, ClassScores>>;
+  /** Of categories, by field, then by baseline. */
+  readonly baselineClasses?: Readonly<Record<string, Readonly<Record<string, ClassScores>>>>;
   /** By field: how far the network is from the library's answers; with a library only. */
   readonly gaps?: Readonly<Record<string, FieldGap>>;
   /** Effective number of the library's galaxies: the median, and the share of answers that are sparse. */
@@ -174,6 +182,8 @@ interface Session {
   readonly test: { readonly catalog: Catalog; readonly rows: Int32Array };
   /** What baselines learn from. */
   readonly learn: { readonly catalog: Catalog; readonly rows: Int32Array } | undefined;
+  /** [nField] Flags of the fields that baselines answer. */
+  readonly rivalry: Uint8Array;
   /** One more piece of work begins. */
   readonly step: (note: string) => void;
 }
@@ -183,6 +193,7 @@ interface Asked {
   readonly network: TruthAnswers;
   readonly scores: QuestionScores;
   readonly exact: OracleAnswers | undefined;
+  readonly others: BaselineAnswers | undefined;
 }
 
 /** Network, library and, for the main question, baselines on one question. */
@@ -193,38 +204,33 @@ async function ask(session: Session, question: Question, isMain: boolean): Promi
   const network = await predictTruths(predictor, test.catalog, test.rows, question);
   if (oracle !== undefined) session.step(`given ${question.title}: library`);
   const exact = await oracle?.answer(test.catalog, test.rows, question);
-  const wanted = question.wanted.filter((j) => request.headline.includes(coder.fields[j].name));
   const others =
     isMain && learn !== undefined
-      ? await predictBaselines(
-          coder,
-          learn,
-          test,
-          { ...question, wanted },
-          {
-            names: request.methods,
-            engine: request.engine,
-            seed: request.seed,
-            onProgress: session.step,
-          },
-        )
-      : new Map<string, Map<string, Predictions>>();
+      ? await predictBaselines(coder, learn, test, question, {
+          names: request.methods,
+          fields: question.wanted.filter((j) => session.rivalry[j] === 1),
+          engine: request.engine,
+          seed: request.seed,
+          isTuned: request.isTuned ?? false,
+          onProgress: session.step,
+        })
+      : undefined;
   session.step(`given ${question.title}: scores`);
   const beside = new Map(
     [...network.keys()].map((name) => {
       const own = exact?.answers.get(name);
       const first: [string, Predictions][] = own === undefined ? [] : [["library", own.predictions]];
-      return [name, new Map([...first, ...(others.get(name) ?? [])])];
+      return [name, new Map([...first, ...(others?.numbers.get(name) ?? [])])];
     }),
   );
-  return { network, exact, scores: scoreQuestion(coder, test.catalog, network, beside, request.seed) };
+  return { network, exact, others, scores: scoreQuestion(coder, test.catalog, network, beside, request.seed) };
 }
 
 /** The report's section on one question. */
 async function describeAnswers(
   { request, predictor, test }: Session,
   question: Question,
-  { network, scores }: Asked,
+  { network, scores, others }: Asked,
   isMain: boolean,
 ): Promise<ReportSection> {
   const { coder } = predictor;
@@ -234,7 +240,9 @@ async function describeAnswers(
   const sed = (galaxies: number): Promise<Figure> =>
     sedFigure(predictor, question.catalog ?? test.catalog, thin(test.rows, galaxies), question.isGiven);
   if (question.wanted.some((j) => coder.fields[j].band !== undefined)) return { heading, figures: [await sed(4)] };
-  const tables = [...scoreTables(scores, coder.fields), ...classTables(scoreCategories(test.catalog, network))];
+  const classes = scoreCategories(test.catalog, network);
+  const rivals = comparedClasses(classes, scoreBaselineClasses(test.catalog, network, others?.classes));
+  const tables = [...scoreTables(scores, coder.fields), ...classTables(classes), ...rivals];
   const calibration = calibrationFigure(names.slice(0, 6), network, test.catalog);
   if (!isMain) return { heading, tables, figures: [calibration, await sed(3)] };
   const hasBaselines = Object.values(scores).some((methods) => Object.keys(methods).length > 1);
@@ -266,9 +274,8 @@ function weighting(test: Session["test"]): string {
 
 /** Pieces of work in a question: the network's answers, the library's, its scores, its figures; for the main one, every baseline. */
 function countPieces(questions: readonly Question[], session: Omit<Session, "step">): number {
-  const { request, predictor, oracle, learn } = session;
-  const names = questions[0]?.wanted.map((j) => predictor.coder.fields[j].name) ?? [];
-  const fitted = learn === undefined ? 0 : names.filter((name) => request.headline.includes(name)).length;
+  const { request, oracle, learn, rivalry } = session;
+  const fitted = learn === undefined ? 0 : (questions[0]?.wanted ?? []).filter((j) => rivalry[j] === 1).length;
   return (oracle === undefined ? 3 : 4) * questions.length + fitted * request.methods.length;
 }
 
@@ -299,12 +306,13 @@ async function askAll(
     for (const [i, question] of questions.entries()) {
       const answers = await ask(session, question, i === 0);
       const given = fields.filter((_, j) => question.isGiven[j] === 1).map((field) => field.name);
-      const { network, scores, exact } = answers;
+      const { network, scores, exact, others } = answers;
       const { catalog } = shared.test;
       results[question.title] = {
         given,
         scores,
         classes: scoreCategories(catalog, network),
+        ...(others === undefined ? {} : { baselineClasses: scoreBaselineClasses(catalog, network, others.classes) }),
         ...(exact === undefined
           ? {}
           : {
@@ -335,6 +343,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const request: Settings = { ...DEFAULTS, headline, ...given };
   const { table, part, baselineTable, reading, survey: own, reporter = silent } = request;
   checkFolder(request.out);
+  const rivals = parseFieldList(request.baselineFields ?? "all", survey.fields, "--baseline-fields");
   const reader = { survey, own: own === undefined ? undefined : loadSurvey(own), options: reading };
   const aperture = await apertureOf(table, reader.own ?? survey, reading);
   if (request.anyAperture !== true) checkAperture(aperture, checkpoint.config.data, table);
@@ -351,7 +360,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   let oracle: Oracle | undefined;
   try {
     oracle = await openOracle(request, survey, predictor.coder, aperture);
-    const session = { request, predictor, oracle, test, learn };
+    const session = { request, predictor, oracle, test, learn, rivalry: flagsOf(rivals, survey.fields.length) };
     const { results, sections } = await askAll(questions, session);
     const evaluation: Evaluation = {
       table: request.table,
@@ -370,27 +379,4 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
     await oracle?.close();
     await predictor.dispose();
   }
-}
-
-async function writeEvaluation(
-  out: string,
-  evaluation: Evaluation,
-  checkpoint: Checkpoint,
-  title: string,
-  sections: readonly ReportSection[],
-): Promise<void> {
-  makeFolder(out);
-  await writeFileAtomic(join(out, "metrics.json"), `${JSON.stringify(evaluation, null, 2)}\n`);
-  const report = renderReport({
-    title: `Caleido on ${title}`,
-    facts: [
-      ["checkpoint", evaluation.checkpoint],
-      ["parameters", evaluation.parameters.toLocaleString("en-US")],
-      ["training steps", String(checkpoint.config.step)],
-      ["table", `${evaluation.table} (${evaluation.part}, ${evaluation.rows} galaxies)`],
-      ["Caleido", checkpoint.config.caleidoVersion],
-    ],
-    sections,
-  });
-  await writeFileAtomic(join(out, "report.html"), report);
 }

@@ -99,7 +99,8 @@ describe("beyond a straight line", () => {
 });
 
 describe("awkward input", () => {
-  test.each(Object.keys(baselines) as BaselineName[])(
+  const likeNetwork: readonly string[] = ["gaussian", "fiveTargets"]; // its code, and the time that it takes
+  test.each((Object.keys(baselines) as BaselineName[]).filter((name) => !likeNetwork.includes(name)))(
     "%s: constant features and labels, more features than rows",
     async (name) => {
       const rng = createRng(name);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { featureMatrix, varyingFeatures } from "../../src/inference/baseline-features.ts";
 import { baselines } from "../../src/inference/baselines.ts";
-import { predictBaselines } from "../../src/inference/evaluate.ts";
+import { predictBaselines } from "../../src/inference/baseline-answers.ts";
 import { scoreDistribution } from "../../src/inference/metrics-score.ts";
 import { createRng } from "../../src/random.ts";
 import { allRows, type Catalog } from "../../src/survey/catalog.ts";
@@ -120,12 +120,12 @@ describe("rivals", () => {
   it("know how good their inputs are", async () => {
     const seen = shownTwice(3000, "seen");
     const held = shownTwice(HELD, "held");
-    const scores = await predictBaselines(
+    const { numbers: scores } = await predictBaselines(
       coderFor(seen),
       { catalog: seen, rows: allRows(seen) },
       { catalog: held, rows: allRows(held) },
       { title: "hidden from shown", isGiven: Uint8Array.of(1, 0), wanted: [1] },
-      { names: ["knn", "network"], engine: await onnx, seed: "rivals" },
+      { names: ["knn", "network"], fields: [1], engine: await onnx, seed: "rivals", isTuned: false },
     );
     const lossOf = (name: string): number => sum(scores.get("hidden")!.get(name)!.negLogLik) / HELD;
     /** Density of what is hidden, its look and the error that it has. */
@@ -168,6 +168,7 @@ describe("rivals", () => {
     ["ridge", 0.42, 0.5],
     ["knn", 0.1, 0.1],
     ["trees", 0.12, 0.12],
+    ["quantileTrees", 0.12, 0.12],
     ["network", 0.1, 0.35],
   ] as const)(
     "%s is hardly worse off for errors that say nothing, and where a rare flag is set",
