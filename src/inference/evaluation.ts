@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type ClassScores, classTables } from "./class-scores.ts";
 import { contextQuestions } from "./contexts.ts";
+import { calibrationOf, coverageTables, type FieldCalibration } from "./coverage.ts";
 import type { Engine } from "../engine/contract.ts";
 import type { BaselineName } from "./baselines.ts";
 import {
@@ -14,7 +15,7 @@ import {
   weightsOf,
 } from "./evaluate.ts";
 import type { LibraryChoice } from "./library-predictor.ts";
-import { coverageCurve, effectiveCount, type Predictions, pitHistogram, pitsOf } from "./metrics.ts";
+import { effectiveCount, type Predictions } from "./metrics.ts";
 import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } from "./oracle.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
 import { questionsOf } from "./questions.ts";
@@ -111,12 +112,9 @@ export interface QuestionResult {
   readonly gaps?: Readonly<Record<string, FieldGap>>;
   /** Effective number of the library's galaxies: the median, and the share of answers that are sparse. */
   readonly library?: OracleAnswers["library"];
-  /** By field: PIT histogram (counts in 20 bins), and the share of truths inside central intervals of `levels`. */
-  readonly calibration: Readonly<Record<string, { pit: number[]; coverage: number[] }>>;
+  /** By field: PIT histogram, coverage of intervals, and coverage by magnitude. */
+  readonly calibration: Readonly<Record<string, FieldCalibration>>;
 }
-
-/** Nominal levels of the coverage curves in metrics.json. */
-const COVERAGE_LEVELS = Float64Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
 
 /** The questions of a request. */
 function chosenQuestions(request: Settings, survey: Survey, catalog: Catalog): Question[] {
@@ -234,7 +232,11 @@ async function describeAnswers(
   const sed = (galaxies: number): Promise<Figure> =>
     sedFigure(predictor, question.catalog ?? test.catalog, thin(test.rows, galaxies), question.isGiven);
   if (question.wanted.some((j) => coder.fields[j].band !== undefined)) return { heading, figures: [await sed(4)] };
-  const tables = [...scoreTables(scores, coder.fields), ...classTables(scoreCategories(test.catalog, network))];
+  const tables = [
+    ...scoreTables(scores, coder.fields),
+    ...coverageTables(calibrationOf(network, test.catalog), names),
+    ...classTables(scoreCategories(test.catalog, network)),
+  ];
   const calibration = calibrationFigure(names.slice(0, 6), network, test.catalog);
   if (!isMain) return { heading, tables, figures: [calibration, await sed(3)] };
   const hasBaselines = Object.values(scores).some((methods) => Object.keys(methods).length > 1);
@@ -270,16 +272,6 @@ function countPieces(questions: readonly Question[], session: Omit<Session, "ste
   const names = questions[0]?.wanted.map((j) => predictor.coder.fields[j].name) ?? [];
   const fitted = learn === undefined ? 0 : names.filter((name) => request.headline.includes(name)).length;
   return (oracle === undefined ? 3 : 4) * questions.length + fitted * request.methods.length;
-}
-
-function calibrationOf(network: TruthAnswers, catalog: Catalog): QuestionResult["calibration"] {
-  return Object.fromEntries(
-    [...network].flatMap(([field, { rows, predictions, classes }]) => {
-      if (classes !== undefined) return [];
-      const pit = pitsOf(predictions, weightsOf(catalog, rows));
-      return [[field, { pit: [...pitHistogram(pit)], coverage: [...coverageCurve(pit, COVERAGE_LEVELS)] }]];
-    }),
-  );
 }
 
 /** Asks every question in turn: results for `metrics.json`, and the report's sections. */
