@@ -47,7 +47,15 @@ function createPiles(coder: NetworkCoder) {
     of(j: number): Pile {
       const { name, band } = coder.fields[j];
       const [map, key] = band === undefined ? [piles.properties, name] : [piles.bands, band.group];
-      const pile = map.get(key) ?? { covariates: [], score: [], logTail: [], low: [], high: [], inside: [], weight: [] };
+      const pile = map.get(key) ?? {
+        covariates: [],
+        score: [],
+        logTail: [],
+        low: [],
+        high: [],
+        inside: [],
+        weight: [],
+      };
       map.set(key, pile);
       return pile;
     },

@@ -117,8 +117,7 @@ function negLogLik(
   const mass = Math.max((1 - tail) * between + tail * inside[i], 1e-12);
   const [atLow, atHigh] = [normalDensity(from), normalDensity(to)];
   slopes[0] = (-ofCore * x + ((1 - tail) * (atLow - atHigh)) / mass) / width;
-  slopes[1] =
-    lnKept === lnWidth ? -ofCore * (x * x - 1) + ((1 - tail) * (atLow * from - atHigh * to)) / mass : 0;
+  slopes[1] = lnKept === lnWidth ? -ofCore * (x * x - 1) + ((1 - tail) * (atLow * from - atHigh * to)) / mass : 0;
   const ofTail = tail - (1 - ofCore) + (tail * (1 - tail) * (inside[i] - between)) / mass;
   slopes[2] = tailAt(logit + 1e-9) === tail ? 0 : ofTail;
   return Math.log(mass) - log;
