@@ -26,7 +26,7 @@ const SHIFTED = 10;
 const SHIFT = 0.1;
 
 /** What can happen to fluxes between a telescope and a table. */
-export function spoilt(home) {
+function spoilt(home) {
   const bands = bandsOf(home.fields);
   const optical = bands.filter(({ group }) => group !== "uv");
   const pick = (rng) => optical[rng.integer(optical.length)];

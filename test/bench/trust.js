@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createEngine, createPredictor, loadCheckpoint, select, State } from "../../dist/index.js";
 import { contextQuestions } from "../../dist/inference/contexts.js";
-import { createTrust, factsOfAnswer, scoreTerms } from "../../dist/inference/trust-answers.js";
+import { createTrust, factsOfAnswer } from "../../dist/inference/trust-answers.js";
 import { createFieldAnswer } from "../../dist/inference/field-answer.js";
 import { trustWords } from "../../dist/inference/trust.js";
 import { allRows } from "../../dist/survey/catalog.js";
@@ -21,6 +21,13 @@ const COMPLETE = 0.9;
 const rounded = (x, digits) => Number(x.toFixed(digits));
 const percent = (share) => rounded(100 * share, 1);
 const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
+
+/** What the rule of `src/inference/trust-answers.ts` weighs. */
+const termsOf = (odds, misfit, belonging) => [
+  Math.log((odds + 1e-3) / (1 - odds + 1e-3)),
+  Number.isNaN(misfit) ? 0 : Math.log(misfit + 0.1),
+  Math.log(belonging + 1e-3),
+];
 
 /** Redshifts of a set in one context, with what is said of them and whether they are right. */
 async function answersTo(predictor, catalog, isGiven) {
@@ -41,7 +48,7 @@ async function answersTo(predictor, catalog, isGiven) {
       score: trust.score[row],
       odds,
       misfit: evidence.misfit[row],
-      terms: Object.values(scoreTerms(odds, evidence.misfit[row], evidence.belonging[0][row])),
+      terms: termsOf(odds, evidence.misfit[row], evidence.belonging[0][row]),
     };
   });
 }
