@@ -41,7 +41,7 @@ export async function look(request: LookRequest): Promise<number> {
   const { network, strange = {} } = request;
   // networks take longer to load than tables to look at
   const asked = network && { ...(await import("../train/checkpoint.ts")), ...(await import("./strange.ts")) };
-  const checkpoint = asked?.loadCheckpoint(network.checkpoint);
+  const checkpoint = network && asked?.loadCheckpoint(network.checkpoint);
   const named = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const survey = named ?? checkpoint?.config.survey ?? loadSurvey(USUAL_SURVEY);
   checkPlace(out);
