@@ -63,7 +63,8 @@ export async function scoreAnomalies(
       if (own > most) [most, worst[row]] = [own, j];
     });
     if (count === 0) return 0;
-    return Math.max(total / Math.sqrt(variance[row]), Math.sqrt(2 * Math.max(0, most - Math.log(count))));
+    const nats = most - Math.log(count);
+    return Math.max(total / Math.sqrt(variance[row]), Math.sign(nats) * Math.sqrt(2 * Math.abs(nats)));
   });
   return { rowCount, bands, excess, deviation, score, worst };
 }

@@ -28,6 +28,8 @@ const MOST_OBJECTS = 8;
 const MARKED = 3;
 /** Deviations are drawn up to here [sigma]. */
 const FARTHEST = 12;
+/** The axis of fluxes is for those with this S/N at least. */
+const RELIABLE = 8;
 const [WIDTH, FLUX_HEIGHT, SIGMA_HEIGHT] = [680, 190, 110];
 
 const isMarked = ({ deviation }: HiddenBand): boolean => Math.abs(deviation) > MARKED;
@@ -70,7 +72,13 @@ export function drawStrange({ fluxUnit, objects }: StrangeData): Figure {
 
 function fluxPanel(title: string, bands: readonly HiddenBand[], x: AxisScale, unit: string): string {
   const at = (band: HiddenBand): number => x.forward(band.wavelength);
-  const ends = bands.flatMap(({ flux, quantiles }) => [flux, quantiles[1], quantiles[3]]);
+  // the axis is for what is seen well: a shallow band's noise may run out of the panel, its deviation stands below
+  const reliable = bands.filter(({ flux, fluxError }) => Math.abs(flux) > RELIABLE * fluxError);
+  const ends = (reliable.length > 0 ? reliable : bands).flatMap(({ flux, quantiles }) => [
+    flux,
+    quantiles[1],
+    quantiles[3],
+  ]);
   const y = fitAxis({ label: "flux", unit }, [], ends);
   const between = (low: 0 | 1, high: 3 | 4, fillOpacity: number): Plot.Markish =>
     Plot.areaY(bands, {

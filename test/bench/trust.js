@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createEngine, createPredictor, loadCheckpoint, select, State } from "../../dist/index.js";
+import { scoreAnomalies } from "../../dist/inference/anomaly.js";
 import { contextQuestions } from "../../dist/inference/contexts.js";
 import { createTrust, factsOfAnswer } from "../../dist/inference/trust-answers.js";
 import { createFieldAnswer } from "../../dist/inference/field-answer.js";
@@ -155,6 +156,37 @@ const wordsTable = (found) =>
     trust_score: rounded(mean(answers.map(({ score }) => score)), 2),
   }));
 
+/** Objects of each set that are scored for strangeness: every one takes six questions. */
+const MOST_SCORED = 150;
+
+/** How often an object of each set is stranger than one of home. */
+async function strangeTable(predictor, sets) {
+  const scores = {};
+  for (const [name, catalog] of Object.entries(sets)) {
+    if (name.includes("called") || name.startsWith("units")) continue;
+    const rows = allRows(catalog).slice(0, MOST_SCORED);
+    scores[name] = [...(await scoreAnomalies(predictor, catalog, rows)).score];
+  }
+  const home = scores.home.toSorted((a, b) => a - b);
+  const level = (share) => home[Math.floor(share * home.length)];
+  return Object.entries(scores).map(([set, own]) => {
+    const both = [
+      ...own.map((score) => ({ score, isRight: true })),
+      ...home.map((score) => ({ score, isRight: false })),
+    ];
+    return {
+      set,
+      objects: own.length,
+      "median [sigma]": rounded(own.toSorted((a, b) => a - b)[own.length >> 1], 1),
+      "above 95 % of home [%]": percent(mean(own.map((score) => Number(score > level(0.95))))),
+      "area, set above home": rounded(
+        areaUnder(both, ({ score }) => score),
+        3,
+      ),
+    };
+  });
+}
+
 export const trustSection = async ({ threads }) => {
   const checkpoint = loadCheckpoint(process.env.CALEIDO_BENCH_CHECKPOINT ?? "caleido-jpas");
   const folder = mkdtempSync(join(tmpdir(), "caleido-trust-"));
@@ -163,11 +195,13 @@ export const trustSection = async ({ threads }) => {
   try {
     const { survey } = checkpoint.config;
     const [fitted, found] = [[], []];
+    let sets;
     for (const [seed, into] of [
       ["fit", fitted],
       ["test", found],
     ]) {
-      into.push(...(await askAll(predictor, await trustSets({ survey, folder, rows: ROWS, seed }))));
+      sets = await trustSets({ survey, folder, rows: ROWS, seed });
+      into.push(...(await askAll(predictor, sets)));
     }
     const all = (some) => some.flatMap(({ answers }) => answers);
     const home = found.filter(({ name }) => name === "home");
@@ -191,6 +225,7 @@ export const trustSection = async ({ threads }) => {
           `rule fitted to ${all(fitted).length} others: offset ${rule[0]}, odds ${rule[1]}, misfit ${rule[2]}, belonging ${rule[3]}; ` +
           `misfit that 1 % of home exceed: ${rounded(misfits[Math.floor(0.99 * misfits.length)], 1)}`,
       },
+      { title: "Strangeness, -log p of each band given the others", rows: await strangeTable(predictor, sets) },
     ];
   } finally {
     await predictor.dispose();
