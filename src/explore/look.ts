@@ -54,7 +54,7 @@ export async function look(request: LookRequest): Promise<number> {
   const first =
     checkpoint &&
     (await asked!.strangeSection({
-      engine: network!.engine,
+      engine: network.engine,
       ...strange,
       most: strange.most ?? MOST_STRANGE,
       checkpoint,
