@@ -3,6 +3,7 @@ import { drawBandLines, drawBandStates, drawPhotometry } from "./figure-bands.ts
 import { drawCorner, drawPdfs, drawStack } from "./figure-posterior.ts";
 import { drawHistogram, drawScatter } from "./figure-sample.ts";
 import { drawSeds } from "./figure-spectrum.ts";
+import { drawStrange } from "./figure-strange.ts";
 import { drawAdaptation, drawComparison, drawLoss } from "./figure-training.ts";
 import type { FigureKind } from "./svg.ts";
 
@@ -14,6 +15,7 @@ export const figures = {
   property: { title: "Predicted against true", draw: drawProperty },
   calibration: { title: "Calibration", draw: drawCalibration },
   seds: { title: "Spectral energy distributions", draw: drawSeds },
+  strange: { title: "Objects unlike the others", draw: drawStrange },
   loss: { title: "Training", draw: drawLoss },
   comparison: { title: "Methods compared", draw: drawComparison },
   corner: { title: "Joint samples", draw: drawCorner },
