@@ -17,6 +17,7 @@ import type { LibraryChoice } from "./library-predictor.ts";
 import { coverageCurve, effectiveCount, type Predictions, pitHistogram, pitsOf } from "./metrics.ts";
 import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } from "./oracle.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
+import { underPrior } from "./prior-swap.ts";
 import { questionsOf } from "./questions.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder, makeFolder, writeFileAtomic } from "../io/atomic.ts";
@@ -80,6 +81,8 @@ export interface EvaluateRequest {
   readonly mostRows?: number;
   /** Rows count by their `prior_weight` where the table has one: scores are those of the natural population. Default: true. */
   readonly isWeighted?: boolean;
+  /** Instead of the training set's distribution of a field, as in a query. */
+  readonly prior?: string;
   /** Further sections for the report, put first. */
   readonly sections?: readonly ReportSection[];
   readonly reporter?: Reporter;
@@ -345,7 +348,8 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
     baselineTable === undefined ? undefined : whole(await sampleRows(baselineTable, "train", reader, MOST_TO_LEARN));
   const questions = chosenQuestions(request, survey, test.catalog);
   checkTruths(table, test.catalog, questions);
-  const predictor = createPredictor(request.engine, checkpoint);
+  const network = createPredictor(request.engine, checkpoint);
+  const predictor = await underPrior(network, request.prior, reader, reporter.say);
   let oracle: Oracle | undefined;
   try {
     oracle = await openOracle(request, survey, predictor.coder, aperture);

@@ -11,7 +11,8 @@ import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
 import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { coderOf } from "../train/config.ts";
 import { USUAL_CHECKPOINT } from "../train/shipped.ts";
-import { explain, summaryColumns } from "./answers.ts";
+import { counted } from "../text.ts";
+import { explain, floatColumn, summaryColumns } from "./answers.ts";
 import { checkLibraryAperture, librarySurvey, openLibrary } from "./library.ts";
 import {
   createLibraryPredictor,
@@ -21,6 +22,8 @@ import {
   qualityColumns,
 } from "./library-predictor.ts";
 import { type Answers, createPredictor, type Predictor } from "./predict.ts";
+import type { Prior } from "./prior.ts";
+import { type PriorAnswers, type PriorPredictor, priorShares, withPrior } from "./prior-swap.ts";
 import { sampleJoint } from "./sampling.ts";
 
 /** Who answers: the network, the library of simulated galaxies, or one beside the other. */
@@ -52,6 +55,8 @@ export interface Answerer {
   ): Promise<Float64Array>;
   /** What the method says beside `summaries`, the columns of its answers. */
   columns(answers: Answers, summaries: readonly Column[]): Column[];
+  /** What there is to say when everything is answered, in lines for a person. */
+  notes?(): readonly string[];
   dispose(): Promise<void>;
 }
 
@@ -65,6 +70,27 @@ function networkAnswerer(predictor: Predictor): Answerer {
     },
     columns: () => [],
     dispose: () => predictor.dispose(),
+  };
+}
+
+/** The network under another prior, with how much of its own answer for the prior's field is left. */
+function swappedAnswerer(predictor: PriorPredictor): Answerer {
+  const { name } = predictor.coder.fields[predictor.prior.field];
+  let ruledOut = 0;
+  return {
+    ...networkAnswerer(predictor),
+    columns(answers) {
+      const share = priorShares(answers as PriorAnswers);
+      ruledOut += share.filter((part) => part === 0).length;
+      const description =
+        `part of the network's own answer for ${name} that the answer under the new prior rests on: (mean r)^2 / mean r^2 ` +
+        "of the ratio r of the priors; 0: the new prior has nothing there, and the answer is the network's own";
+      return [floatColumn(`${name}_prior_share`, share, 1, "", description)];
+    },
+    notes: () =>
+      ruledOut === 0
+        ? []
+        : [`${counted(ruledOut, "galaxy is", "galaxies are")} where the prior has nothing: answered as without it`],
   };
 }
 
@@ -139,6 +165,8 @@ export interface MethodOptions extends LibraryChoice {
   readonly asked?: { readonly table: string; readonly aperture: ApertureKind | undefined };
   /** Default: `network`. */
   readonly method?: MethodName;
+  /** Instead of that of the network's training set. */
+  readonly prior?: Prior | undefined;
   /** Clean simulated galaxies: a table or a prepared folder. */
   readonly library?: string;
   readonly reporter?: Reporter;
@@ -178,12 +206,21 @@ export async function vocabularyOf(request: VocabularyRequest): Promise<MethodVo
  * @throws UserError for a library that can't be used, and for fluxes of other light than those that answer.
  */
 export async function createAnswerer(options: MethodOptions): Promise<Answerer> {
-  const { engine, vocabulary, asked, method = "network", library: path, reporter } = options;
+  const { engine, vocabulary, asked, method = "network", library: path, reporter, prior } = options;
   const { survey, checkpoint } = vocabulary;
+  if (prior !== undefined && method !== "network") {
+    throw new UserError(`--prior ${prior.text}: of the network's answers; expected no --method ${method}`);
+  }
   if (method !== "library" && asked !== undefined) {
     checkAperture(asked.aperture, checkpoint!.config.data, asked.table);
   }
-  if (method === "network") return networkAnswerer(createPredictor(engine, checkpoint!));
+  if (method === "network") {
+    const predictor = createPredictor(engine, checkpoint!);
+    if (prior === undefined) return networkAnswerer(predictor);
+    const swapped = await withPrior(predictor, prior);
+    for (const line of swapped.lines) reporter?.say(line);
+    return swappedAnswerer(swapped);
+  }
   const library = await openLibrary(path!, { survey, ...(reporter === undefined ? {} : { reporter }) });
   try {
     if (asked !== undefined) checkLibraryAperture(asked.aperture, library, asked.table);

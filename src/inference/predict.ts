@@ -3,6 +3,7 @@ import { UserError } from "../errors.ts";
 import type { Distribution } from "../model/distribution.ts";
 import { headOf } from "../model/heads.ts";
 import type { Family } from "../model/readouts.ts";
+import type { Reweighted } from "../model/warped.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
@@ -29,9 +30,19 @@ export interface AskOptions {
   readonly want: string | readonly string[];
 }
 
+/** What a network's answers for one field become under another prior. */
+export interface AppliedPrior {
+  /** Column of the field. */
+  readonly field: number;
+  /** Encoded answers of the network, reweighted. */
+  readonly apply: (encoded: Distribution) => Reweighted;
+}
+
 export interface Predictor {
   readonly coder: NetworkCoder;
   readonly network: Network;
+  /** Another prior than the training set's: its field is never given. */
+  readonly prior?: AppliedPrior;
   /**
    * All marginals p(field | given) in one pass: `isGiven` holds one flag per field, unobserved ones are ignored, and
    * what is wanted is never given.
@@ -78,6 +89,21 @@ export function questionOf(
   return { wish, isGiven: flagsOf(parseFieldList(listed(given), fields, "given"), fields.length) };
 }
 
+/** `ask` of a predictor whose answers `predict` gives. */
+export function asking(coder: NetworkCoder, predict: Predictor["predict"]): Predictor["ask"] {
+  return async (catalog, options) => {
+    const { wish, isGiven } = questionOf(coder, catalog, options);
+    const { wanted, derived } = wish;
+    if (derived.length > 0) {
+      throw new UserError(
+        `ask: ${derived[0].name} follows from several fields; expected drawJoint, which draws them together`,
+      );
+    }
+    const answers = await predict(catalog, allRows(catalog), isGiven, wanted);
+    return Object.fromEntries(wanted.map((j, w) => [coder.fields[j].name, createFieldAnswer(coder, answers, w)]));
+  };
+}
+
 /** A checkpoint's network as something to ask; compiled as questions come. */
 export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predictor {
   const network = createNetwork(engine, checkpoint);
@@ -92,18 +118,7 @@ export function createPredictor(engine: Engine, checkpoint: Checkpoint): Predict
     coder,
     network,
     predict,
-    async ask(catalog, options) {
-      const { fields } = coder;
-      const { wish, isGiven } = questionOf(coder, catalog, options);
-      const { wanted, derived } = wish;
-      if (derived.length > 0) {
-        throw new UserError(
-          `ask: ${derived[0].name} follows from several fields; expected drawJoint, which draws them together`,
-        );
-      }
-      const answers = await predict(catalog, allRows(catalog), isGiven, wanted);
-      return Object.fromEntries(wanted.map((j, w) => [fields[j].name, createFieldAnswer(coder, answers, w)]));
-    },
+    ask: asking(coder, predict),
     dispose: () => network.dispose(),
   };
 }
