@@ -29,6 +29,7 @@ export {
   type LibraryChoice,
   type LibraryPredictor,
 } from "./inference/library-predictor.ts";
+export { type Consistency, orderConsistency } from "./inference/consistency.ts";
 export { derived, type Derived, type Wish } from "./inference/derived.ts";
 export { drawJoint, type DrawOptions, sampleJoint } from "./inference/sampling.ts";
 export type { FieldAnswer } from "./inference/field-answer.ts";
