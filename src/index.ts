@@ -29,18 +29,22 @@ export {
   type LibraryChoice,
   type LibraryPredictor,
 } from "./inference/library-predictor.ts";
+export { type Consistency, orderConsistency } from "./inference/consistency.ts";
 export { derived, type Derived, type Wish } from "./inference/derived.ts";
 export { drawJoint, type DrawOptions, sampleJoint } from "./inference/sampling.ts";
 export type { FieldAnswer } from "./inference/field-answer.ts";
 export {
   createPredictor,
   type Answers,
+  type AppliedPrior,
   type AskOptions,
   type NetworkAnswers,
   type Predictor,
   type PredictorOptions,
 } from "./inference/predict.ts";
 export { type Asked, type TrustEvidence, type TrustWord, trustWords } from "./inference/trust.ts";
+export { type Prior, readPrior } from "./inference/prior.ts";
+export { type PriorAnswers, type PriorPredictor, withPrior } from "./inference/prior-swap.ts";
 export { query, type QueryRequest } from "./inference/query.ts";
 export { repair, type RepairRequest } from "./inference/repair.ts";
 export { type AnomalyScores, scoreAnomalies } from "./inference/anomaly.ts";
@@ -59,6 +63,7 @@ export { simulate, type SimulateRequest } from "./simulate/simulate.ts";
 export { simulateFromSpectra } from "./simulate/spectra.ts";
 export type { Catalog } from "./survey/catalog.ts";
 export { State, type Field } from "./survey/field.ts";
+export type { Reader } from "./survey/reading.ts";
 export { readCatalog, readWholeCatalog, toCatalog } from "./survey/read.ts";
 export { draftSurvey, type DraftOptions, type SurveyDraft } from "./survey/draft.ts";
 export { surveyGrammar, surveyJsonSchema } from "./survey/grammar.ts";

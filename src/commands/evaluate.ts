@@ -16,6 +16,7 @@ import {
   type LibraryArguments,
   libraryChoiceOf,
   libraryOptions,
+  priorOption,
   type ReadArguments,
   recalibrationOption,
   readOptions,
@@ -111,6 +112,7 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   seed: string;
   rows: number;
   weights: boolean;
+  prior: string | undefined;
   anyAperture: boolean;
   recalibration: boolean;
 }
@@ -157,6 +159,7 @@ export const evaluateCommand = defineCommand<Arguments>({
         describe: "folder for metrics.json and report.html",
       })
       .option("seed", { type: "string", default: "1", describe: "seed of bootstrap and baselines" })
+      .option("prior", priorOption)
       .option("rows", { type: "number", default: 5000, describe: "most galaxies scored" })
       .option("weights", {
         type: "boolean",
@@ -182,6 +185,7 @@ export const evaluateCommand = defineCommand<Arguments>({
       seed: args.seed,
       mostRows: args.rows,
       isWeighted: args.weights,
+      ...(args.prior === undefined ? {} : { prior: args.prior }),
       questions: args.questions,
       libraryChoice: libraryChoiceOf(args),
       ...(args.library === undefined ? {} : { library: args.library }),

@@ -13,6 +13,7 @@ import { USUAL_CHECKPOINT } from "../train/shipped.ts";
 import {
   apertureOption,
   defineCommand,
+  priorOption,
   type EngineArguments,
   engineOf,
   engineOptions,
@@ -88,6 +89,7 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   want: string;
   set: string[] | undefined;
   out: string | undefined;
+  prior: string | undefined;
   samples: number;
   draws: number;
   pdf: boolean;
@@ -171,6 +173,7 @@ export const queryCommand = defineCommand<Arguments>({
         describe: "values of one galaxy instead of a table: FIELD=value or FIELD=value+-error",
       })
       .option("out", { type: "string", describe: "table to write: .parquet, .fits, .csv, .ecsv, .arrow, .vot" })
+      .option("prior", priorOption)
       .option("samples", { type: "number", default: 0, describe: "joint samples per galaxy, as <FIELD>_samples" })
       .option("draws", {
         type: "number",
@@ -221,6 +224,7 @@ export const queryCommand = defineCommand<Arguments>({
       engine: await engineOf(args),
       ...(args.checkpoint === undefined ? {} : { checkpoint: args.checkpoint }),
       want: args.want,
+      ...(args.prior === undefined ? {} : { prior: args.prior }),
       samples: args.samples,
       trust: args.trust,
       draws: args.draws,

@@ -265,3 +265,11 @@ export async function engineOf({ backend, device, threads }: EngineArguments): P
   const { createEngine } = await import("../engine/engine.ts");
   return createEngine({ backend, device, ...(threads === undefined ? {} : { threads }) });
 }
+
+/** `--prior`. */
+export const priorOption = {
+  type: "string",
+  describe:
+    "distribution of the redshift (FIELD=... of another field) in place of the training set's: flat; a table of the field and " +
+    "its density n, or of counts n in bins <FIELD>_low, <FIELD>_high; or a table of galaxies, by prior_weight where it has that",
+} as const;

@@ -18,6 +18,7 @@ import type { LibraryChoice } from "./library-predictor.ts";
 import { effectiveCount, type Predictions } from "./metrics.ts";
 import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } from "./oracle.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
+import { underPrior } from "./prior-swap.ts";
 import { questionsOf } from "./questions.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
@@ -89,6 +90,8 @@ export interface EvaluateRequest {
   readonly isWeighted?: boolean;
   /** Whether answers go through the checkpoint's recalibration, where it has one; default: true. */
   readonly isRecalibrated?: boolean;
+  /** Instead of the training set's distribution of a field, as in a query. */
+  readonly prior?: string;
   /** Further sections for the report, put first. */
   readonly sections?: readonly ReportSection[];
   readonly reporter?: Reporter;
@@ -345,7 +348,8 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
     baselineTable === undefined ? undefined : whole(await sampleRows(baselineTable, "train", reader, MOST_TO_LEARN));
   const questions = chosenQuestions(request, survey, test.catalog);
   checkTruths(table, test.catalog, questions);
-  const predictor = createPredictor(request.engine, checkpoint, request);
+  const network = createPredictor(request.engine, checkpoint, request);
+  const predictor = await underPrior(network, request.prior, reader, reporter.say);
   let oracle: Oracle | undefined;
   try {
     oracle = await openOracle(request, survey, predictor.coder, aperture);

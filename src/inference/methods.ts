@@ -11,7 +11,8 @@ import { createFieldCoder, type FieldCoder } from "../tokens/standardise.ts";
 import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { coderOf } from "../train/config.ts";
 import { USUAL_CHECKPOINT } from "../train/shipped.ts";
-import { explain, summaryColumns } from "./answers.ts";
+import { counted } from "../text.ts";
+import { explain, floatColumn, summaryColumns } from "./answers.ts";
 import { checkLibraryAperture, librarySurvey, openLibrary } from "./library.ts";
 import {
   createLibraryPredictor,
@@ -21,6 +22,8 @@ import {
   qualityColumns,
 } from "./library-predictor.ts";
 import { type Answers, createPredictor, type Predictor } from "./predict.ts";
+import type { Prior } from "./prior.ts";
+import { type PriorAnswers, type PriorPredictor, priorShares, withPrior } from "./prior-swap.ts";
 import { sampleJoint } from "./sampling.ts";
 import type { TrustEvidence } from "./trust.ts";
 import { trustColumns } from "./trust-answers.ts";
@@ -54,6 +57,8 @@ export interface Answerer {
   ): Promise<Float64Array>;
   /** What the method says beside `summaries`, the columns of its answers. */
   columns(answers: Answers, summaries: readonly Column[]): Column[];
+  /** What there is to say when everything is answered, in lines for a person. */
+  notes?(): readonly string[];
   dispose(): Promise<void>;
 }
 
@@ -84,6 +89,29 @@ function networkAnswerer(predictor: Predictor, isJudged: boolean): Answerer {
           );
     },
     dispose: () => predictor.dispose(),
+  };
+}
+
+/** The network under another prior, with how much of its own answer for the prior's field is left. */
+function swappedAnswerer(predictor: PriorPredictor, isJudged: boolean): Answerer {
+  const { name } = predictor.coder.fields[predictor.prior.field];
+  const network = networkAnswerer(predictor, isJudged);
+  let ruledOut = 0;
+  return {
+    ...network,
+    columns(answers, summaries) {
+      const share = priorShares(answers as PriorAnswers);
+      ruledOut += share.filter((part) => part === 0).length;
+      const description =
+        `part of the network's own answer for ${name} that the answer under the new prior rests on: (mean r)^2 / mean r^2 ` +
+        "of the ratio r of the priors; 0: the new prior has nothing there, and the answer is the network's own";
+      const own = floatColumn(`${name}_prior_share`, share, 1, "", description);
+      return [...network.columns(answers, summaries), own];
+    },
+    notes: () =>
+      ruledOut === 0
+        ? []
+        : [`${counted(ruledOut, "galaxy is", "galaxies are")} where the prior has nothing: answered as without it`],
   };
 }
 
@@ -159,6 +187,8 @@ export interface MethodOptions extends LibraryChoice {
   readonly asked?: { readonly table: string; readonly aperture: ApertureKind | undefined };
   /** Default: `network`. */
   readonly method?: MethodName;
+  /** Instead of that of the network's training set. */
+  readonly prior?: Prior | undefined;
   /** Clean simulated galaxies: a table or a prepared folder. */
   readonly library?: string;
   /** See {@link PredictorOptions}. */
@@ -202,20 +232,30 @@ export async function vocabularyOf(request: VocabularyRequest): Promise<MethodVo
  * @throws UserError for a library that can't be used, and for fluxes of other light than those that answer.
  */
 export async function createAnswerer(options: MethodOptions): Promise<Answerer> {
-  const { engine, vocabulary, asked, method = "network", library: path, reporter } = options;
+  const { engine, vocabulary, asked, method = "network", library: path, reporter, prior } = options;
   const { survey, checkpoint } = vocabulary;
+  if (prior !== undefined && method !== "network") {
+    throw new UserError(`--prior ${prior.text}: of the network's answers; expected no --method ${method}`);
+  }
   if (method !== "library" && asked !== undefined) {
     checkAperture(asked.aperture, checkpoint!.config.data, asked.table);
   }
-  const network = (): Answerer => networkAnswerer(createPredictor(engine, checkpoint!, options), options.trust !== false);
-  if (method === "network") return network();
+  const isJudged = options.trust !== false;
+  const network = (): Predictor => createPredictor(engine, checkpoint!, options);
+  if (method === "network") {
+    const predictor = network();
+    if (prior === undefined) return networkAnswerer(predictor, isJudged);
+    const swapped = await withPrior(predictor, prior);
+    for (const line of swapped.lines) reporter?.say(line);
+    return swappedAnswerer(swapped, isJudged);
+  }
   const library = await openLibrary(path!, { survey, ...(reporter === undefined ? {} : { reporter }) });
   try {
     if (asked !== undefined) checkLibraryAperture(asked.aperture, library, asked.table);
     const coder =
       checkpoint === undefined ? createFieldCoder(survey.fields, library.standardisation) : coderOf(checkpoint.config);
     const own = libraryAnswerer(createLibraryPredictor(engine, library, coder, options));
-    const all = method === "library" ? own : bothAnswerer(network(), own);
+    const all = method === "library" ? own : bothAnswerer(networkAnswerer(network(), isJudged), own);
     return {
       ...all,
       async dispose() {

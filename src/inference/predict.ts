@@ -1,6 +1,7 @@
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import type { Distribution } from "../model/distribution.ts";
+import type { Reweighted } from "../model/warped.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
@@ -40,11 +41,21 @@ export interface AskOptions {
   readonly trust?: boolean;
 }
 
+/** What a network's answers for one field become under another prior. */
+export interface AppliedPrior {
+  /** Column of the field. */
+  readonly field: number;
+  /** Encoded answers of the network, reweighted. */
+  readonly apply: (encoded: Distribution) => Reweighted;
+}
+
 export interface Predictor {
   readonly coder: NetworkCoder;
   readonly network: Network;
   /** What recalibrates its marginals; undefined where nothing does. */
   readonly recalibrator: Recalibrator | undefined;
+  /** Another prior than the training set's: its field is never given. */
+  readonly prior?: AppliedPrior;
   /**
    * All marginals p(field | given) in one pass: `isGiven` holds one flag per field, unobserved ones are ignored, and
    * what is wanted is never given.
@@ -97,6 +108,28 @@ export interface PredictorOptions {
   readonly isRecalibrated?: boolean;
 }
 
+/** `ask` of a predictor whose answers `predict` gives. */
+export function asking(
+  { coder, judge }: Pick<Predictor, "coder" | "judge">,
+  predict: Predictor["predict"],
+): Predictor["ask"] {
+  return async (catalog, options) => {
+    const { wish, isGiven } = questionOf(coder, catalog, options);
+    const { wanted, derived } = wish;
+    if (derived.length > 0) {
+      throw new UserError(
+        `ask: ${derived[0].name} follows from several fields; expected drawJoint, which draws them together`,
+      );
+    }
+    const answers = await predict(catalog, allRows(catalog), isGiven, wanted);
+    const evidence = options.trust === false ? undefined : await judge(answers.asked);
+    let known: Trust | undefined;
+    const trust = evidence && ((): Trust => (known ??= createTrust(list.map(factsOfAnswer), evidence)));
+    const list: FieldAnswer[] = wanted.map((_, w) => createFieldAnswer(coder, answers, w, trust));
+    return Object.fromEntries(list.map((answer) => [answer.field.name, answer]));
+  };
+}
+
 /** A checkpoint's network as something to ask; compiled as questions come. */
 export function createPredictor(
   engine: Engine,
@@ -127,21 +160,7 @@ export function createPredictor(
     recalibrator,
     predict,
     judge,
-    async ask(catalog, options) {
-      const { wish, isGiven } = questionOf(coder, catalog, options);
-      const { wanted, derived } = wish;
-      if (derived.length > 0) {
-        throw new UserError(
-          `ask: ${derived[0].name} follows from several fields; expected drawJoint, which draws them together`,
-        );
-      }
-      const answers = await predict(catalog, allRows(catalog), isGiven, wanted);
-      const evidence = options.trust === false ? undefined : await judge(answers.asked);
-      let known: Trust | undefined;
-      const trust = evidence && ((): Trust => (known ??= createTrust(list.map(factsOfAnswer), evidence)));
-      const list: FieldAnswer[] = wanted.map((_, w) => createFieldAnswer(coder, answers, w, trust));
-      return Object.fromEntries(list.map((answer) => [answer.field.name, answer]));
-    },
+    ask: asking({ coder, judge }, predict),
     dispose: () => network.dispose(),
   };
 }

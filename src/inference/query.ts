@@ -14,6 +14,7 @@ import { createStack, gridColumns, parseGrids, type Stack } from "../inference/g
 import { jointColumns, USUAL_DRAWS } from "../inference/joint-columns.ts";
 import type { LibraryChoice } from "../inference/library-predictor.ts";
 import { type Answerer, createAnswerer, type MethodName, vocabularyOf } from "../inference/methods.ts";
+import { readPrior } from "../inference/prior.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
 import { catalogFromValues } from "../survey/values.ts";
 import type { Catalog } from "../survey/catalog.ts";
@@ -49,6 +50,11 @@ export interface QueryRequest {
   readonly want: string;
   /** Table to write. */
   readonly out?: string;
+  /**
+   * Instead of the training set's distribution of a field, by default the redshift: `flat`, a table of its density, a table
+   * of galaxies; `FIELD=...` for another. See `readPrior`.
+   */
+  readonly prior?: string;
   /** Joint draws per galaxy; default: none. */
   readonly samples?: number;
   /** Joint draws per galaxy behind what follows from several fields; default: 200, and never fewer than `samples`. */
@@ -249,14 +255,19 @@ async function* answerAll(
 
 /** What the files of answers say of themselves. */
 function metadataOf(
-  { checkpoint, library, given = "all" }: QueryRequest,
+  { checkpoint, library, given = "all", prior }: QueryRequest,
   { stacks, predictor }: Session,
 ): Table["metadata"] {
   const grids = Array.from(
     stacks,
     ([j, { grid }]) => [`${predictor.coder.fields[j].name}_pdf_grid`, grid.text] as const,
   );
-  const who = { ...(checkpoint === undefined ? {} : { checkpoint }), ...(library === undefined ? {} : { library }) };
+  const under = prior === undefined ? {} : { prior };
+  const who = {
+    ...under,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(library === undefined ? {} : { library }),
+  };
   return { creator: "caleido query", given, ...who, ...Object.fromEntries(grids) };
 }
 
@@ -319,6 +330,12 @@ export async function query(asking: QueryRequest): Promise<number> {
   const isGiven = withoutWanted(flagsOf(parseFieldList(given, fields, "--given"), fields.length), together);
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const reader = { survey, own, options: request.reading };
+  const prior = request.prior === undefined ? undefined : await readPrior(request.prior, { survey, own });
+  if (prior !== undefined && plan?.form === "mixture" && plan.field === prior.field) {
+    throw new UserError(
+      `--qp: no mixture under another prior; expected --pdf-grid ${fields[plan.field].name}=min:max:step`,
+    );
+  }
   const outline = table === undefined ? undefined : await outlineRows(table, reader);
   if (request.method === "library" && outline !== undefined) checkGiven(table!, outline, survey, isGiven);
   const isSame = outline !== undefined && request.anyAperture !== true;
@@ -326,7 +343,7 @@ export async function query(asking: QueryRequest): Promise<number> {
   const total = outline === undefined ? 1 : outline.rowCount;
   for (const line of outline?.lines ?? []) reporter.say(line);
   if (path !== asking.checkpoint) reporter.say(`${path}, the network that comes with Caleido, answers`);
-  const predictor = await createAnswerer({ ...request.libraryChoice, ...request, ...asked, vocabulary });
+  const predictor = await createAnswerer({ ...request.libraryChoice, ...request, ...asked, vocabulary, prior });
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
   const bar = table === undefined ? undefined : reporter.bar("querying", total);
@@ -341,6 +358,7 @@ export async function query(asking: QueryRequest): Promise<number> {
     const places = [out, plan?.path].filter((one) => one !== undefined);
     const place = places.length === 0 ? "" : ` -> ${places.join(", ")}`;
     reporter.say(`${counted(done, "galaxy", "galaxies")} in ${seconds().toFixed(1)} s${place}`);
+    for (const line of predictor.notes?.() ?? []) reporter.say(line);
     await writeStacks(request, session);
     return done;
   } finally {

@@ -69,37 +69,44 @@ export async function sampleJoint(
   rngOf: (row: number) => Rng,
   onRows: (done: number) => void = () => {},
 ): Promise<JointSamples> {
-  const { network, coder } = predictor;
+  const { network, coder, prior } = predictor;
   const n = wanted.length;
+  // another prior's field comes first: the rest given its draws is what it was
+  const order = prior === undefined ? wanted : [prior.field, ...wanted.filter((j) => j !== prior.field)];
   const encoded = new Float32Array(rows.length * draws * n);
   const values = new Float64Array(rows.length * draws * n);
-  const given = withoutWanted(isGiven, wanted);
+  const given = withoutWanted(isGiven, order);
   const states = await network.encode(catalog, rows, given);
   const moverOf = createMovers(predictor, predictor.recalibrator?.covariates(catalog, rows, given, states));
   const rngs = Array.from(rows, rngOf);
   for (const pieces of chainsOf(rows.length, draws)) {
     const own = statesOf(states, pieces);
-    const marginals = await network.read(own, wanted);
+    const marginals = await network.read(own, order);
     const galaxy = Int32Array.from(pieces.flatMap(({ count }, i) => Array.from({ length: count }, () => i)));
-    await network.chain(own, galaxy, n, async ({ ask, lanes }) => {
+    await network.chain(own, galaxy, order.length, async ({ ask, lanes }) => {
       let before: { field: number; value: Float32Array } | undefined;
-      for (const [t, field] of wanted.entries()) {
+      for (const [t, field] of order.entries()) {
         const { family, raw } = marginals[t];
         const width = raw.length / own.rowCount;
         const marginal = new Float32Array(lanes * width);
         galaxy.forEach((g, lane) => marginal.set(raw.subarray(g * width, (g + 1) * width), lane * width));
         const answer = await ask({ field, marginal, ...(before === undefined ? {} : { before }) });
         const scaleOf = (lane: number): number => own.scales[galaxy[lane]];
-        const distribution = withinLimits(coder, field, readRaw(family, answer), scaleOf);
+        const isSwapped = prior !== undefined && t === 0;
+        const distribution = isSwapped
+          ? withinLimits(coder, field, prior.apply(readRaw(family, raw)), () => 0)
+          : withinLimits(coder, field, readRaw(family, answer), scaleOf);
         const [low, high] = coder.limits(field);
         const move = moverOf(field, readRaw(family, raw), own.scales, pieces);
         const value = new Float32Array(lanes);
+        const w = wanted.indexOf(field);
         let lane = 0;
-        for (const { place, from, count } of pieces) {
+        for (const [piece, { place, from, count }] of pieces.entries()) {
           for (let i = 0; i < count; i++, lane++) {
-            const v = distribution.sample(lane, rngs[place]);
-            const at = (place * draws + from + i) * n + t;
+            const v = distribution.sample(isSwapped ? piece : lane, rngs[place]);
             value[lane] = v;
+            if (w < 0) continue;
+            const at = (place * draws + from + i) * n + w;
             encoded[at] = move === undefined ? v : move(galaxy[lane], v);
             values[at] = Math.min(high, Math.max(low, coder.decode(field, encoded[at], scaleOf(lane))));
           }

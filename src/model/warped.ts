@@ -102,6 +102,8 @@ export function warped(base: Distribution, warp: Warp): Distribution {
 export interface Reweighted extends Distribution {
   /** (mean r)^2 / mean r^2 under the base: the part of it that the new distribution rests on. */
   effectiveFraction(row: number): number;
+  /** Mean of the ratio under the base. */
+  meanRatio(row: number): number;
 }
 
 /**
@@ -118,6 +120,7 @@ interface RowWarp {
   /** ln of the density relative to the base, where it is known better than from the warp. */
   readonly logRatio?: (v: number) => number;
   readonly effectiveFraction?: number;
+  readonly meanRatio?: number;
 }
 
 function tilt(base: Distribution, row: number, ratio: (row: number, v: number) => number): RowWarp {
@@ -145,6 +148,7 @@ function tilt(base: Distribution, row: number, ratio: (row: number, v: number) =
     ),
     logRatio: (v) => Math.log(ratio(row, v) / norm),
     effectiveFraction: (norm * norm) / squares,
+    meanRatio: norm,
   };
 }
 
@@ -231,5 +235,9 @@ class Warped implements Distribution {
 class ReweightedRows extends Warped implements Reweighted {
   effectiveFraction(row: number): number {
     return this.row(row).effectiveFraction ?? 1;
+  }
+
+  meanRatio(row: number): number {
+    return this.row(row).meanRatio ?? 1;
   }
 }

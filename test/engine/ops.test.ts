@@ -118,7 +118,15 @@ describe.each(executors)("log-sum-exp, %s", (_, options) => {
 
 describe.each(executors)("what is detached, %s", (_name, options) => {
   it("is there, and is a constant to the derivative", async () => {
-    const { value, slope } = await evaluate(options, (x) => tf.mul(x, ops.detached(() => tf.square(x))), [[1, -2, 3]]);
+    const { value, slope } = await evaluate(
+      options,
+      (x) =>
+        tf.mul(
+          x,
+          ops.detached(() => tf.square(x)),
+        ),
+      [[1, -2, 3]],
+    );
     expect(value).toEqual([1, -8, 27]);
     expect(slope).toEqual([1, 4, 9]); // 3 x^2 were it not
   });
