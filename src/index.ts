@@ -120,6 +120,7 @@ export type { CheckpointConfig, NetworkCoder, TrainingConfig } from "./train/con
 export { baselines } from "./inference/baselines.ts";
 export type { Baseline, BaselineContext, BaselineName, FittedBaseline } from "./inference/baselines.ts";
 export type { TrainingSet } from "./inference/baseline-labels.ts";
+export type { BinnedBy, Details, OddsCut, ScoreBin } from "./inference/metric-bins.ts";
 export { metrics } from "./inference/metrics.ts";
 export type { Estimate, FieldScore, Metric, MetricName, Predictions, Residuals } from "./inference/metrics.ts";
 export type { ClassAnswers } from "./inference/class-scores.ts";

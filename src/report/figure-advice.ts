@@ -33,41 +33,23 @@ export interface AdviceData {
 const SHOWN = 36;
 const ROW = 16;
 
-/** What each further observation would tell: expected information as bars, and the expected width of the 68 % interval. */
-export function drawAdvice({ wanted, unit, widthNow, rows, bars: all }: AdviceData): Figure {
-  const bars = all.slice(0, SHOWN);
-  const groups = [...new Set(bars.map(({ group }) => group))];
-  const color = ({ group }: { group: string }): string => seriesColors[groups.indexOf(group) % seriesColors.length];
-  const isKnown = bars.some(({ realised }) => realised !== undefined);
-  const legend = drawLegend(
-    [
-      ...groups.map((label) => ({ label, color: color({ group: label }), mark: "area" as const })),
-      ...(isKnown ? [{ label: "what it told where it was there", color: theme.ink, mark: "dot" as const }] : []),
-    ],
-    620,
-  );
-  const left = Math.min(240, 30 + Math.max(40, ...bars.map(({ name }) => textWidth(name))));
-  const height = 66 + ROW * bars.length;
-  const hasWidth = Number.isFinite(widthNow);
-  const y: AxisScale = {
-    label: "",
-    forward: (v) => v,
-    domain: [bars.length - 0.4, -0.6],
-    ticks: bars.map((_, i) => i),
-    format: (i) => bars[i].name,
-  };
-  const ends = bars.flatMap(({ gain, gainError, realised }) => [
-    gain - gainError,
-    gain + gainError,
-    realised?.gain ?? 0,
-  ]);
-  const gains = sparseTicks(fitAxis({ label: "expected information", unit: "nats" }, [], [0, ...ends]), 6);
+/** What the panels share: candidates from top to bottom. */
+interface Rows {
+  readonly bars: readonly AdviceBar[];
+  readonly y: AxisScale;
+  readonly height: number;
+  readonly color: (bar: { readonly group: string }) => string;
+}
+
+/** Information as bars; dots are what it was where it was there. */
+function gainPanel({ bars, y, height, color }: Rows, width: number, left: number): string {
   const at = bars.map((bar, i) => ({ ...bar, y: i, low: bar.gain - bar.gainError, high: bar.gain + bar.gainError }));
   const known = at.flatMap(({ realised, y: place }) => (realised === undefined ? [] : [{ ...realised, y: place }]));
-  const first = drawPanel({
-    width: hasWidth ? 420 : 680,
+  const ends = [...at.flatMap(({ low, high }) => [low, high]), ...known.map(({ gain }) => gain)];
+  return drawPanel({
+    width,
     height,
-    x: gains,
+    x: sparseTicks(fitAxis({ label: "expected information", unit: "nats" }, [], [0, ...ends]), 6),
     y,
     margin: { left, right: 12 },
     marks: [
@@ -84,34 +66,61 @@ export function drawAdvice({ wanted, unit, widthNow, rows, bars: all }: AdviceDa
       Plot.dot(known, { x: "gain", y: "y", fill: theme.ink, r: 2.6 }),
     ],
   });
-  const widths = bars.flatMap(({ width, widthError }) => [width - widthError, width + widthError]);
-  const x = hasWidth
-    ? sparseTicks(fitAxis({ label: "expected 68 % width", unit }, [], [0, widthNow, ...widths]), 4)
-    : gains;
-  const second = drawPanel({
+}
+
+/** Expected widths, and a line at the one that is. */
+function widthPanel({ bars, y, height, color }: Rows, widthNow: number, unit: string): string {
+  const at = bars.map((bar, i) => ({
+    ...bar,
+    y: i,
+    low: bar.width - bar.widthError,
+    high: bar.width + bar.widthError,
+  }));
+  const ends = at.flatMap(({ low, high }) => [low, high]);
+  return drawPanel({
     width: 260,
     height,
-    x,
+    x: sparseTicks(fitAxis({ label: "expected 68 % width", unit }, [], [0, widthNow, ...ends]), 4),
     y,
     margin: { left: 10, right: 14 },
     hide: "y",
     marks: [
       Plot.ruleX([widthNow], { stroke: theme.faint, strokeDasharray: "4 3" }),
-      Plot.ruleY(at, {
-        y: "y",
-        x1: (b) => b.width - b.widthError,
-        x2: (b) => b.width + b.widthError,
-        stroke: color,
-        strokeWidth: 2,
-      }),
+      Plot.ruleY(at, { y: "y", x1: "low", x2: "high", stroke: color, strokeWidth: 2 }),
       Plot.dot(at, { x: "width", y: "y", fill: color, r: 3.2 }),
     ],
   });
+}
+
+/** What each further observation would tell: expected information as bars, and the expected width of the 68 % interval. */
+export function drawAdvice({ wanted, unit, widthNow, rows, bars: all }: AdviceData): Figure {
+  const bars = all.slice(0, SHOWN);
+  const groups = [...new Set(bars.map(({ group }) => group))];
+  const color: Rows["color"] = ({ group }) => seriesColors[groups.indexOf(group) % seriesColors.length];
+  const isKnown = bars.some(({ realised }) => realised !== undefined);
+  const legend = drawLegend(
+    [
+      ...groups.map((label) => ({ label, color: color({ group: label }), mark: "area" as const })),
+      ...(isKnown ? [{ label: "what it told where it was there", color: theme.ink, mark: "dot" as const }] : []),
+    ],
+    440,
+  );
+  const left = Math.min(240, 30 + Math.max(40, ...bars.map(({ name }) => textWidth(name))));
+  const height = 66 + ROW * bars.length;
+  const hasWidth = Number.isFinite(widthNow);
+  const y: AxisScale = {
+    label: "",
+    forward: (v) => v,
+    domain: [bars.length - 0.4, -0.6],
+    ticks: bars.map((_, i) => i),
+    format: (i) => bars[i].name,
+  };
+  const shared = { bars, y, height, color };
   const top = legend.height + 6;
   const svg = composeSvg(680, top + height, [
     { x: left, y: 4, svg: legend.svg },
-    { x: 0, y: top, svg: first },
-    ...(hasWidth ? [{ x: 420, y: top, svg: second }] : []),
+    { x: 0, y: top, svg: gainPanel(shared, hasWidth ? 420 : 680, left) },
+    ...(hasWidth ? [{ x: 420, y: top, svg: widthPanel(shared, widthNow, unit) }] : []),
   ]);
   const more = all.length > bars.length ? ` The ${bars.length} most telling of ${all.length} are shown.` : "";
   const beside = hasWidth
