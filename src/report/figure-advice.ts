@@ -45,7 +45,10 @@ interface Rows {
 function gainPanel({ bars, y, height, color }: Rows, width: number, left: number): string {
   const at = bars.map((bar, i) => ({ ...bar, y: i, low: bar.gain - bar.gainError, high: bar.gain + bar.gainError }));
   const known = at.flatMap(({ realised, y: place }) => (realised === undefined ? [] : [{ ...realised, y: place }]));
-  const ends = [...at.flatMap(({ low, high }) => [low, high]), ...known.map(({ gain }) => gain)];
+  const ends = [
+    ...at.flatMap(({ low, high }) => [low, high]),
+    ...known.flatMap(({ gain, error }) => [gain - error, gain + error]),
+  ];
   return drawPanel({
     width,
     height,
