@@ -146,6 +146,25 @@ const WANT =
   "fields to answer, e.g. z,HALPHA_EW; and what follows from them, from joint samples: " +
   `${Object.keys(derived).join(", ")}, formulae such as "log NII6584_EW/HALPHA_EW" or "N3 = NII6584_EW/HBETA_EW"`;
 
+/** Questions, and what they are. */
+const EXAMPLES: readonly [string, string][] = [
+  ["$0 query --set rSDSS=120+-3 gSDSS=80+-3 --want z,LOGM", "one galaxy, two bands, the network that comes along"],
+  [
+    "$0 query cat.fits --checkpoint runs/a --given J0378..J0600 --want HALPHA_EW,z --out out.parquet",
+    "EW and redshift from blue bands",
+  ],
+  ['$0 query cat.fits --given bands --want "BPT,LOGSSFR,log OIII5007_EW/HBETA_EW"', "what follows from fields"],
+  ["$0 query mine.fits --survey mine.yaml --checkpoint runs/a --want z", "a table with columns of its own"],
+  [
+    "$0 query cat.fits --method library --library clean.parquet --want z",
+    "simulated galaxies weighted by their likelihood",
+  ],
+  [
+    "$0 query --checkpoint runs/a --set LOGM=10.5 OIII5007_EW=20 --want J0800..J0910",
+    "a red spectrum from two properties",
+  ],
+];
+
 export const queryCommand = defineCommand<Arguments>({
   command: "query [table]",
   describe: "ask for any fields of galaxies from any others",
@@ -196,27 +215,7 @@ export const queryCommand = defineCommand<Arguments>({
           "columns that say how far answers can be trusted (trust, trust_score, <FIELD>_trust: see docs/trust.md); --no-trust: none",
       })
       .option("seed", { type: "string", default: "1", describe: "seed of the samples" })
-      .example(
-        "$0 query --set rSDSS=120+-3 gSDSS=80+-3 --want z,LOGM",
-        "one galaxy, two bands, the network that comes along",
-      )
-      .example(
-        "$0 query cat.fits --checkpoint runs/a --given J0378..J0600 --want HALPHA_EW,z --out out.parquet",
-        "EW and redshift from blue bands",
-      )
-      .example(
-        '$0 query cat.fits --given bands --want "BPT,LOGSSFR,log OIII5007_EW/HBETA_EW"',
-        "what follows from fields",
-      )
-      .example("$0 query mine.fits --survey mine.yaml --checkpoint runs/a --want z", "a table with columns of its own")
-      .example(
-        "$0 query cat.fits --method library --library clean.parquet --want z",
-        "simulated galaxies weighted by their likelihood",
-      )
-      .example(
-        "$0 query --checkpoint runs/a --set LOGM=10.5 OIII5007_EW=20 --want J0800..J0910",
-        "a red spectrum from two properties",
-      ),
+      .example(EXAMPLES),
   handler: async (args) => {
     const { table, set } = args;
     if (args.qpForm !== undefined && args.qp === undefined) throw new UserError("--qp-form: expected --qp, the file");

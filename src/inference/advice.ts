@@ -4,8 +4,9 @@ import { createRng, type Rng, shuffleInPlace } from "../random.ts";
 import { allRows, type Catalog, copyRow, emptyCatalog } from "../survey/catalog.ts";
 import { type Field, State } from "../survey/field.ts";
 import { depthError } from "../survey/information.ts";
+import type { NetworkCoder } from "../train/config.ts";
 import { fieldDistribution } from "./field-answer.ts";
-import { type Answers, type Predictor, withoutWanted } from "./predict.ts";
+import { type Answers, type Respondent, withoutWanted } from "./predict.ts";
 
 /** Something that could be observed: one field, or several together. */
 export interface Candidate {
@@ -131,7 +132,7 @@ function observe(many: Catalog, at: number, j: number, value: number, told: numb
   many.state[place] = State.measured;
 }
 
-type Asked = Pick<Predictor, "coder" | "predict">;
+type Asked = Respondent<NetworkCoder>;
 
 /** One galaxy with every candidate observed, `draws` times each: candidate after candidate. */
 async function observedCopies(

@@ -7,7 +7,7 @@ import { selected } from "../model/distribution.ts";
 import { inFieldUnit, withinLimits } from "./field-answer.ts";
 import { scoreDistribution } from "./metrics-score.ts";
 import { type FieldScore, type Predictions, scoreField } from "./metrics.ts";
-import type { Answers, Predictor } from "./predict.ts";
+import type { Respondent } from "./predict.ts";
 
 /** What is given and what is asked in one part of an evaluation. */
 export interface Question {
@@ -67,10 +67,7 @@ export function scoreBaselineClasses(
  * distribution before the comparison; rows without the truth are left out. What is wanted is never given.
  */
 export async function predictTruths(
-  predictor: {
-    readonly coder: FieldCoder;
-    predict(...asked: Parameters<Predictor["predict"]>): Promise<Answers>;
-  },
+  predictor: Respondent,
   catalog: Catalog,
   rows: Int32Array,
   question: Question,

@@ -5,6 +5,7 @@ import type { Reweighted } from "../model/warped.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
+import type { FieldCoder } from "../tokens/standardise.ts";
 import type { NetworkCoder } from "../train/config.ts";
 import { parseWish, type Wish } from "./derived.ts";
 import { createFieldAnswer, type FieldAnswer } from "./field-answer.ts";
@@ -106,6 +107,12 @@ export function questionOf(
 export interface PredictorOptions {
   /** Answers go through the checkpoint's recalibration where it has one. Default: true. */
   readonly isRecalibrated?: boolean;
+}
+
+/** What gives answers: a network, or what stands in its place. */
+export interface Respondent<Coder extends FieldCoder = FieldCoder> {
+  readonly coder: Coder;
+  predict(...asked: Parameters<Predictor["predict"]>): Promise<Answers>;
 }
 
 /** `ask` of a predictor whose answers `predict` gives. */

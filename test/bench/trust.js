@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createEngine, createPredictor, loadCheckpoint, select, State } from "../../dist/index.js";
+import { createEngine, createPredictor, loadCheckpoint, State } from "../../dist/index.js";
 import { scoreAnomalies } from "../../dist/inference/anomaly.js";
 import { contextQuestions } from "../../dist/inference/contexts.js";
 import { createTrust, factsOfAnswer } from "../../dist/inference/trust-answers.js";
