@@ -112,7 +112,7 @@ export interface PredictorOptions {
 /** What gives answers: a network, or what stands in its place. */
 export interface Respondent<Coder extends FieldCoder = FieldCoder> {
   readonly coder: Coder;
-  predict(...asked: Parameters<Predictor["predict"]>): Promise<Answers>;
+  readonly predict: (...asked: Parameters<Predictor["predict"]>) => Promise<Answers>;
 }
 
 /** `ask` of a predictor whose answers `predict` gives. */
