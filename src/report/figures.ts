@@ -1,9 +1,12 @@
 import { drawCalibration, drawPhotoz, drawProperty } from "./figure-accuracy.ts";
 import { drawBandLines, drawBandStates, drawPhotometry } from "./figure-bands.ts";
+import { drawCoverage } from "./figure-coverage.ts";
 import { drawCorner, drawPdfs, drawStack } from "./figure-posterior.ts";
 import { drawHistogram, drawScatter } from "./figure-sample.ts";
+import { drawSelection } from "./figure-selection.ts";
 import { drawSeds } from "./figure-spectrum.ts";
-import { drawAdaptation, drawComparison, drawLoss } from "./figure-training.ts";
+import { drawAdaptation, drawComparison, drawGaps, drawLoss } from "./figure-training.ts";
+import { drawTrend } from "./figure-trend.ts";
 import type { FigureKind } from "./svg.ts";
 
 /** Every figure: arrays in, SVG and caption out. Adding one is one function and one row. */
@@ -16,6 +19,10 @@ export const figures = {
   seds: { title: "Spectral energy distributions", draw: drawSeds },
   loss: { title: "Training", draw: drawLoss },
   comparison: { title: "Methods compared", draw: drawComparison },
+  gaps: { title: "Distance from the exact answer", draw: drawGaps },
+  trend: { title: "Scores by magnitude", draw: drawTrend },
+  coverage: { title: "Coverage by field", draw: drawCoverage },
+  selection: { title: "Right answers told from wrong ones", draw: drawSelection },
   corner: { title: "Joint samples", draw: drawCorner },
   adaptation: { title: "Adaptation", draw: drawAdaptation },
   histogram: { title: "Distribution", draw: drawHistogram },

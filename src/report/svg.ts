@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { Resvg } from "@resvg/resvg-js";
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import type { AxisScale } from "./axis.ts";
+import { type AxisScale, roomyTicks } from "./axis.ts";
 
 /** One look for every figure. Colours: Okabe & Ito (2008), told apart with any colour vision and in grey. */
 export const theme = {
@@ -66,7 +66,7 @@ export interface PanelOptions {
 
 /** Coordinates of the marks are those of `x.forward` and `y.forward`; use {@link points} to make them. */
 export function drawPanel(options: PanelOptions): string {
-  const { width, height, x, y, title } = options;
+  const { width, height, y, title } = options;
   const hidesX = options.hide === "x" || options.hide === "both";
   const hidesY = options.hide === "y" || options.hide === "both";
   const margin = {
@@ -76,6 +76,7 @@ export function drawPanel(options: PanelOptions): string {
     bottom: hidesX ? 10 : 42,
     ...options.margin,
   };
+  const x = roomyTicks(options.x, width - margin.left - margin.right, textWidth);
   const axis = (scale: AxisScale, isHidden: boolean) => ({
     type: "linear" as const,
     domain: [...scale.domain],
