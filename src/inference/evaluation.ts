@@ -1,5 +1,6 @@
 import { type ClassScores, classTables, comparedClasses } from "./class-scores.ts";
 import { contextQuestions } from "./contexts.ts";
+import { calibrationOf, type FieldCalibration } from "./coverage.ts";
 import type { Engine } from "../engine/contract.ts";
 import { type BaselineAnswers, predictBaselines } from "./baseline-answers.ts";
 import type { BaselineName } from "./baselines.ts";
@@ -14,7 +15,7 @@ import {
   weightsOf,
 } from "./evaluate.ts";
 import type { LibraryChoice } from "./library-predictor.ts";
-import { coverageCurve, effectiveCount, type Predictions, pitHistogram, pitsOf } from "./metrics.ts";
+import { effectiveCount, type Predictions } from "./metrics.ts";
 import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } from "./oracle.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
 import { questionsOf } from "./questions.ts";
@@ -119,12 +120,9 @@ export interface QuestionResult {
   readonly gaps?: Readonly<Record<string, FieldGap>>;
   /** Effective number of the library's galaxies: the median, and the share of answers that are sparse. */
   readonly library?: OracleAnswers["library"];
-  /** By field: PIT histogram (counts in 20 bins), and the share of truths inside central intervals of `levels`. */
-  readonly calibration: Readonly<Record<string, { pit: number[]; coverage: number[] }>>;
+  /** By field: PIT histogram, coverage of intervals, and coverage by magnitude. */
+  readonly calibration: Readonly<Record<string, FieldCalibration>>;
 }
-
-/** Nominal levels of the coverage curves in metrics.json. */
-const COVERAGE_LEVELS = Float64Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
 
 /** The questions of a request. */
 function chosenQuestions(request: Settings, survey: Survey, catalog: Catalog): Question[] {
@@ -277,16 +275,6 @@ function countPieces(questions: readonly Question[], session: Omit<Session, "ste
   const { request, oracle, learn, rivalry } = session;
   const fitted = learn === undefined ? 0 : (questions[0]?.wanted ?? []).filter((j) => rivalry[j] === 1).length;
   return (oracle === undefined ? 3 : 4) * questions.length + fitted * request.methods.length;
-}
-
-function calibrationOf(network: TruthAnswers, catalog: Catalog): QuestionResult["calibration"] {
-  return Object.fromEntries(
-    [...network].flatMap(([field, { rows, predictions, classes }]) => {
-      if (classes !== undefined) return [];
-      const pit = pitsOf(predictions, weightsOf(catalog, rows));
-      return [[field, { pit: [...pitHistogram(pit)], coverage: [...coverageCurve(pit, COVERAGE_LEVELS)] }]];
-    }),
-  );
 }
 
 /** Asks every question in turn: results for `metrics.json`, and the report's sections. */

@@ -2,7 +2,7 @@ import type { Arrays, Compiled, Engine } from "../engine/contract.ts";
 import { type Distribution, TAIL_WIDTH } from "../model/distribution.ts";
 import { headOf } from "../model/heads.ts";
 import { marginals } from "../model/marginals.ts";
-import { LOG_SQRT_2PI, normalQuantile } from "../model/normal.ts";
+import { LOG_SQRT_2PI, normalBetween, normalQuantile } from "../model/normal.ts";
 import { constantsOf } from "../model/parameters.ts";
 import type { Readout } from "../model/readouts.ts";
 import { covariateNames, type FieldRecalibration, type Recalibration } from "../model/recalibration.ts";
@@ -18,7 +18,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { coderOf, type NetworkCoder } from "./config.ts";
 import { fillCovariates, SPREAD, spreadOf } from "./covariates.ts";
 import { distortedStore } from "./distort.ts";
-import { fitRecalibration } from "./recalibration-fit.ts";
+import { fitRecalibration, type KnownAnswers } from "./recalibration-fit.ts";
 
 export interface RecalibrationOptions {
   /** Most questions asked; a galaxy is asked about no more than MOST_TIMES times. */
@@ -33,11 +33,12 @@ export const usualRecalibration: RecalibrationOptions = { questions: 8000, disto
 
 /** Galaxies per run of the network. */
 const BATCH = 128;
+const NO_LIMITS = [-Infinity, Infinity] as const;
 /** Questions about one galaxy: others say more. */
 const MOST_TIMES = 2;
 
 /** Answers to one kind of field, with their truths: see `KnownAnswers`. */
-type Pile = Record<"covariates" | "score" | "logTail" | "weight", number[]>;
+type Pile = Record<Exclude<keyof KnownAnswers, "count">, number[]>;
 
 /** Answers by field: properties by name, bands by group. */
 function createPiles(coder: NetworkCoder) {
@@ -46,21 +47,25 @@ function createPiles(coder: NetworkCoder) {
     of(j: number): Pile {
       const { name, band } = coder.fields[j];
       const [map, key] = band === undefined ? [piles.properties, name] : [piles.bands, band.group];
-      const pile = map.get(key) ?? { covariates: [], score: [], logTail: [], weight: [] };
+      const pile = map.get(key) ?? {
+        covariates: [],
+        score: [],
+        logTail: [],
+        low: [],
+        high: [],
+        inside: [],
+        weight: [],
+      };
       map.set(key, pile);
       return pile;
     },
     fit(): Pick<Recalibration, "properties" | "bands"> {
       const fitted = (map: ReadonlyMap<string, Pile>): Record<string, FieldRecalibration> =>
         Object.fromEntries(
-          [...map].flatMap(([key, { covariates, score, logTail, weight }]) => {
-            const own = fitRecalibration({
-              count: score.length,
-              covariates: Float64Array.from(covariates),
-              score: Float64Array.from(score),
-              logTail: Float64Array.from(logTail),
-              weight: Float64Array.from(weight),
-            });
+          [...map].flatMap(([key, pile]) => {
+            const columns = Object.entries(pile).map(([name, values]) => [name, Float64Array.from(values)] as const);
+            const known = Object.fromEntries(columns) as Record<keyof Pile, Float64Array>;
+            const own = fitRecalibration({ ...known, count: pile.score.length });
             return own === undefined ? [] : [[key, own] as const];
           }),
         );
@@ -109,11 +114,14 @@ function addAnswers(
       const at = row * coder.nField + j;
       const x = catalog.value[at];
       errors[b * n + place] = coder.encodeError(j, x, catalog.error[at], scale);
-      return [{ j, at: b * n + place, v: coder.encode(j, x, scale), covariates }];
+      const [low, high] = coder.limits(j);
+      // noise may carry a value across its limits
+      const limits = x < low || x > high ? NO_LIMITS : [low, high].map((end) => coder.encode(j, end, scale));
+      return [{ j, at: b * n + place, v: coder.encode(j, x, scale), limits, covariates }];
     }),
   );
   const seen = distribution.widen((at) => errors[at]);
-  for (const { j, at, v, covariates } of known) {
+  for (const { j, at, v, limits, covariates } of known) {
     const { std } = distribution.moments(at);
     const whole = seen.moments(at);
     const far = (v - whole.mean) / (TAIL_WIDTH * whole.std);
@@ -124,6 +132,11 @@ function addAnswers(
     pile.covariates.push(...covariates.with(SPREAD, spreadOf(std)));
     pile.score.push(normalQuantile(seen.cdf(at, v)));
     pile.logTail.push(logTail);
+    const [low, high] = limits;
+    pile.low.push(normalQuantile(seen.cdf(at, low)));
+    pile.high.push(normalQuantile(seen.cdf(at, high)));
+    const [from, to] = limits.map((end) => (end - whole.mean) / (TAIL_WIDTH * whole.std));
+    pile.inside.push(normalBetween(from, to));
     pile.weight.push((std / whole.std) ** 2);
   }
 }

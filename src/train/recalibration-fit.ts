@@ -1,5 +1,6 @@
 /** The fit of a recalibration to answers whose truths are known. */
 import { covariateNames, createHats, type FieldRecalibration, lnWidthAt, tailAt } from "../model/recalibration.ts";
+import { normalBetween, normalDensity } from "../model/normal.ts";
 import { minimise } from "./minimise.ts";
 
 /** Answers to one kind of field, [count] each but `covariates`. */
@@ -11,6 +12,10 @@ export interface KnownAnswers {
   readonly score: Float64Array;
   /** ln of the density there that the tail has, over that of the answer. */
   readonly logTail: Float64Array;
+  /** Scores of the field's limits, which cut the answer once it is recalibrated, and what of the tail is between them. */
+  readonly low: Float64Array;
+  readonly high: Float64Array;
+  readonly inside: Float64Array;
   /** How much the truth says of the answer: 1, less where it has an error of its own. */
   readonly weight: Float64Array;
 }
@@ -42,10 +47,11 @@ function knotsOf(values: Float64Array, most: number): number[] | undefined {
 /**
  * Maximum likelihood of the truths under the recalibrated answers (a conditional transformation model: Hothorn, Kneib &
  * Buehlmann 2014, J. R. Stat. Soc. B 76, 3), with a ridge towards no change. In units of the old density at the truth the new one is
- * (1 - tail) phi((x - shift) / width) / (width phi(x)) + tail exp(logTail), x the score. Undefined where truths are few.
+ * (1 - tail) phi((x - shift) / width) / (width phi(x)) + tail exp(logTail), x the score, over its mass between the limits.
+ * Undefined where truths are few.
  */
 export function fitRecalibration(known: KnownAnswers): FieldRecalibration | undefined {
-  const { count, score, logTail, weight } = known;
+  const { count, weight } = known;
   if (count < FEWEST) return undefined;
   const n = covariateNames.length;
   const most = Math.min(MOST_KNOTS, Math.max(2, Math.floor(count / ROWS_PER_KNOT)));
@@ -75,7 +81,7 @@ export function fitRecalibration(known: KnownAnswers): FieldRecalibration | unde
         lnWidth += share[f] * at[size + index[f]];
         logit += share[f] * at[2 * size + index[f]];
       }
-      loss += weight[i] * negLogLik(score[i], logTail[i], [shift, lnWidth, logit], slopes);
+      loss += weight[i] * negLogLik(known, i, [shift, lnWidth, logit], slopes);
       for (let f = i * active; f < (i + 1) * active; f++) {
         const part = weight[i] * share[f];
         gradient[index[f]] += part * slopes[0];
@@ -91,24 +97,28 @@ export function fitRecalibration(known: KnownAnswers): FieldRecalibration | unde
   return { answers: count, covariates, shift: part(0), lnWidth: part(1), logitTail: part(2) };
 }
 
-/** -ln of the new density at a truth in units of the old one, and its slopes by shift, ln width and logit of the tail. */
+/** -ln of the new density at truth `i` in units of the old one, and its slopes by shift, ln width and logit of the tail. */
 function negLogLik(
-  score: number,
-  logTail: number,
+  { score, logTail, low, high, inside }: KnownAnswers,
+  i: number,
   [shift, lnWidth, logit]: readonly [number, number, number],
   slopes: Float64Array,
 ): number {
   const lnKept = lnWidthAt(lnWidth);
   const width = Math.exp(lnKept);
   const tail = tailAt(logit);
-  const x = (score - shift) / width;
-  const core = Math.log1p(-tail) + 0.5 * (score * score - x * x) - lnKept;
-  const far = Math.log(tail) + logTail;
+  const [x, from, to] = [(score[i] - shift) / width, (low[i] - shift) / width, (high[i] - shift) / width];
+  const core = Math.log1p(-tail) + 0.5 * (score[i] * score[i] - x * x) - lnKept;
+  const far = Math.log(tail) + logTail[i];
   const top = Math.max(core, far);
   const log = top + Math.log(Math.exp(core - top) + Math.exp(far - top));
   const ofCore = Math.exp(core - log);
-  slopes[0] = (-ofCore * x) / width;
-  slopes[1] = lnKept === lnWidth ? -ofCore * (x * x - 1) : 0;
-  slopes[2] = tailAt(logit + 1e-9) === tail ? 0 : tail - (1 - ofCore);
-  return -log;
+  const between = normalBetween(from, to);
+  const mass = Math.max((1 - tail) * between + tail * inside[i], 1e-12);
+  const [atLow, atHigh] = [normalDensity(from), normalDensity(to)];
+  slopes[0] = (-ofCore * x + ((1 - tail) * (atLow - atHigh)) / mass) / width;
+  slopes[1] = lnKept === lnWidth ? -ofCore * (x * x - 1) + ((1 - tail) * (atLow * from - atHigh * to)) / mass : 0;
+  const ofTail = tail - (1 - ofCore) + (tail * (1 - tail) * (inside[i] - between)) / mass;
+  slopes[2] = tailAt(logit + 1e-9) === tail ? 0 : ofTail;
+  return Math.log(mass) - log;
 }

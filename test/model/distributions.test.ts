@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { curveAt } from "../../src/model/curve.ts";
 import { type Distribution, perRow, selected } from "../../src/model/distribution.ts";
 import { mixtureDistribution } from "../../src/model/mixture.ts";
-import { logNormalBetween, normalCdf } from "../../src/model/normal.ts";
+import { logNormalBetween, normalCdf, normalQuantile } from "../../src/model/normal.ts";
 import { truncated } from "../../src/model/truncated.ts";
 import { inUnits } from "../../src/model/units.ts";
 import { createWarp, reweighted, warped } from "../../src/model/warped.ts";
@@ -115,6 +115,20 @@ const cases: Record<string, Case> = {
     curve: redshift,
     tolerance: 2e-5,
   },
+  "recalibrated mixture": {
+    distribution: mixture.recalibrated!((row) => ({ shift: 0.2 - row, width: 1.4 - 0.7 * row, tail: 0.05 })),
+    range: [-20, 20],
+    curve: redshift,
+    error: 0.3,
+  },
+  "recalibrated histogram": {
+    distribution: histogram.recalibrated!(() => ({ shift: -0.3, width: 1.3, tail: 0.1 })),
+    range: [-3, 3.5],
+    jumps: [...edges],
+    curve: width,
+    error: 0.3,
+    isFolded: true,
+  },
   reweighted: { distribution: tilted, range: [-9, 9], curve: redshift, error: 0.3, tolerance: 2e-3 },
   "warped, then reweighted, truncated and in units": {
     distribution: truncated(
@@ -171,6 +185,53 @@ describe("against closed forms", () => {
   });
   it("a warp turns N(0, 1) into N(0, s)", () => {
     for (const s of [0.7, 1.5]) same(warped(gaussian(0, 1), stretch(s)), gaussian(0, s), 3, -2, 2);
+  });
+  it("a recalibrated N(m, s) is moved and widened, with a tail of three deviations", () => {
+    const [m, s] = [0.4, 0.5];
+    for (const warp of [
+      { shift: 0.3, width: 1.6, tail: 0.1 },
+      { shift: -0.5, width: 0.6, tail: 0 },
+    ]) {
+      const core = gaussian(m + warp.shift * s, warp.width * s);
+      const tail = gaussian(m, 3 * s);
+      const own = gaussian(m, s).recalibrated!(() => warp);
+      for (let v = -1; v <= 2; v += 0.25) {
+        expect(own.cdf(0, v)).toBeCloseTo((1 - warp.tail) * core.cdf(0, v) + warp.tail * tail.cdf(0, v), 6);
+      }
+    }
+  });
+  it("a recalibrated mixture has the warped cdf to 0.03, where its parts overlap as where they don't", () => {
+    for (const [shift, width] of [
+      [0, 1.3],
+      [0, 0.8],
+      [0.2, 1.1],
+    ]) {
+      const own = mixture.recalibrated!(() => ({ shift, width, tail: 0 }));
+      const out = new Float64Array(1);
+      for (const row of [0, 1]) {
+        for (let x = -2.5; x <= 2.5; x += 0.25) {
+          mixture.quantiles(row, [normalCdf(x)], out);
+          expect(Math.abs(own.cdf(row, out[0]) - normalCdf((x - shift) / width))).toBeLessThan(0.03);
+        }
+      }
+    }
+  });
+  it("nothing is recalibrated by no shift, a width of one and no tail", () => {
+    const nothing = { shift: 0, width: 1, tail: 0 };
+    same(
+      mixture.recalibrated!(() => nothing),
+      mixture,
+      9,
+    );
+    same(
+      histogram.recalibrated!(() => nothing),
+      histogram,
+      6,
+    );
+  });
+  it("the quantile of the normal distribution undoes its cdf", () => {
+    for (let x = -6; x <= 6; x += 0.1) expect(normalQuantile(normalCdf(x))).toBeCloseTo(x, x < 5 ? 7 : 4);
+    expect([0, 1].map(normalQuantile)).toEqual([-8, 8]);
   });
   it("its inverse undoes it, and its derivative is its slope", () => {
     const warp = stretch(1.5);
