@@ -17,6 +17,7 @@ const verbs: Readonly<Record<string, () => Promise<CommandModule>>> = {
   finetune: async () => (await import("./commands/train.ts")).finetuneCommand,
   adapt: async () => (await import("./commands/train.ts")).adaptCommand,
   query: async () => (await import("./commands/query.ts")).queryCommand,
+  advise: async () => (await import("./commands/advise.ts")).adviseCommand,
   repair: async () => (await import("./commands/repair.ts")).repairCommand,
   evaluate: async () => (await import("./commands/evaluate.ts")).evaluateCommand,
   calibrate: async () => (await import("./commands/calibrate.ts")).calibrateCommand,

@@ -1,6 +1,6 @@
 /**
  * The library: what scripts and notebooks import. Each verb of the command line is a function: `simulate`, `prepare`,
- * `pretrain`, `finetune`, `adapt`, `resume`, `query`, `repair`, `evaluate`, `look`. All take one request, whose optional `reporter`
+ * `pretrain`, `finetune`, `adapt`, `resume`, `query`, `advise`, `repair`, `evaluate`, `look`. All take one request, whose optional `reporter`
  * is told how far they are; the training verbs also take an AbortSignal.
  */
 export { createEngine } from "./engine/engine.ts";
@@ -21,6 +21,8 @@ export { UserError } from "./errors.ts";
 export { look, type LookRequest } from "./explore/look.ts";
 export type { BesideTable } from "./explore/page.ts";
 export { simulateWithPage, type SimulationPage } from "./explore/simulation.ts";
+export type { Advice, Realised } from "./inference/advice.ts";
+export { advise, type AdviseRequest } from "./inference/advise.ts";
 export { evaluate, type EvaluateRequest, type Evaluation } from "./inference/evaluation.ts";
 export { createLibrary, type Library, type LibraryOptions, openLibrary } from "./inference/library.ts";
 export {
@@ -130,6 +132,7 @@ export type { CheckpointConfig, NetworkCoder, TrainingConfig } from "./train/con
 export { baselines } from "./inference/baselines.ts";
 export type { Baseline, BaselineContext, BaselineName, FittedBaseline } from "./inference/baselines.ts";
 export type { TrainingSet } from "./inference/baseline-labels.ts";
+export type { BinnedBy, Details, OddsCut, ScoreBin } from "./inference/metric-bins.ts";
 export { metrics } from "./inference/metrics.ts";
 export type { Estimate, FieldScore, Metric, MetricName, Predictions, Residuals } from "./inference/metrics.ts";
 export type { ClassAnswers } from "./inference/class-scores.ts";
@@ -143,6 +146,7 @@ export type { Fit, FluxScale } from "./model/templates.ts";
 export type { Recalibration, FieldRecalibration, CovariateName } from "./model/recalibration.ts";
 export type { Recalibrator } from "./inference/recalibrator.ts";
 export type { RecipeVerb } from "./recipe.ts";
+export type { AdviceBar, AdviceData } from "./report/figure-advice.ts";
 export type { BandLinesData, BandStatesData, ObservedBand, PhotometryData } from "./report/figure-bands.ts";
 export type { CalibrationData, PhotozData, PropertyData } from "./report/figure-accuracy.ts";
 export type { CornerData, PdfData, PdfExample, StackData } from "./report/figure-posterior.ts";

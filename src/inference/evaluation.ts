@@ -15,6 +15,7 @@ import {
   weightsOf,
 } from "./evaluate.ts";
 import type { LibraryChoice } from "./library-predictor.ts";
+import { detailsOf, type Details } from "./metric-bins.ts";
 import { effectiveCount, type Predictions } from "./metrics.ts";
 import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } from "./oracle.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
@@ -109,7 +110,7 @@ export interface Evaluation {
   readonly questions: Readonly<Record<string, QuestionResult>>;
 }
 
-export interface QuestionResult {
+export interface QuestionResult extends Partial<Details> {
   readonly given: readonly string[];
   readonly scores: QuestionScores;
   /** Of categories, by field. */
@@ -308,6 +309,7 @@ async function askAll(
               library: exact.library,
             }),
         calibration: calibrationOf(network, catalog),
+        ...(i === 0 ? detailsOf(question, catalog, network, shared.request.seed) : {}),
       };
       session.step(`given ${question.title}: figures`);
       sections.push(await describeAnswers(session, question, answers, i === 0));

@@ -37,6 +37,10 @@ export type Residuals = Float64Array;
 /** One row of the table of metrics. */
 export interface Metric {
   readonly title: string;
+  /** In terms of truth y, median m, cdf F, density p and residual e of each row; see `docs/metrics.md`. */
+  readonly formula: string;
+  /** Who defines it, or where it is used as it is here. */
+  readonly source: string;
   /** `field` = the field's own unit (dz / (1 + z) for redshifts). */
   readonly unit: "field" | "nats" | "fraction" | "";
   /** What a good answer looks like: the smaller, the larger, or closest to this number. */
@@ -60,6 +64,8 @@ const beyond =
 
 const covered = (level: number): Metric => ({
   title: `${100 * level} % coverage`,
+  formula: `mean[ |F(y) - 1/2| <= ${level / 2} ]`,
+  source: "Gneiting, Balabdaoui & Raftery 2007, JRSS B 69, 243",
   unit: "fraction",
   better: level,
   of: ({ pit }) => shareOf(pit, (value) => Math.abs(value - 0.5) <= 0.5 * level),
@@ -67,10 +73,26 @@ const covered = (level: number): Metric => ({
 
 /** Every metric. Intervals are equal-tailed. Adding one is one row. */
 export const metrics = {
-  bias: { title: "median error", unit: "field", better: 0, of: (_p, residual) => medianOf(residual) },
-  sigmaNmad: { title: "sigma_NMAD", unit: "field", better: "low", of: (_p, residual) => nmadOf(residual) },
+  bias: {
+    title: "median error",
+    formula: "median(e)",
+    source: "Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503",
+    unit: "field",
+    better: 0,
+    of: (_p, residual) => medianOf(residual),
+  },
+  sigmaNmad: {
+    title: "sigma_NMAD",
+    formula: "1.4826 median|e - median(e)|",
+    source: "Hoaglin, Mosteller & Tukey 1983; Brammer, van Dokkum & Coppi 2008, eq. 5",
+    unit: "field",
+    better: "low",
+    of: (_p, residual) => nmadOf(residual),
+  },
   rmse: {
     title: "RMS error",
+    formula: "sqrt(mean(e^2))",
+    source: "elementary",
     unit: "field",
     better: "low",
     of: (_p, residual) => {
@@ -78,11 +100,37 @@ export const metrics = {
       return (weight) => Math.sqrt(square(weight));
     },
   },
-  outlier03: { title: "outliers |dz| > 0.03", unit: "fraction", better: "low", kind: "redshift", of: beyond(0.03) },
-  outlier05: { title: "outliers |dz| > 0.05", unit: "fraction", better: "low", kind: "redshift", of: beyond(0.05) },
-  outlier15: { title: "outliers |dz| > 0.15", unit: "fraction", better: "low", kind: "redshift", of: beyond(0.15) },
+  outlier03: {
+    title: "outliers |dz| > 0.03",
+    formula: "mean[ |e| > 0.03 ]",
+    source: "Hildebrandt et al. 2010, A&A 523, A31",
+    unit: "fraction",
+    better: "low",
+    kind: "redshift",
+    of: beyond(0.03),
+  },
+  outlier05: {
+    title: "outliers |dz| > 0.05",
+    formula: "mean[ |e| > 0.05 ]",
+    source: "Hildebrandt et al. 2010, A&A 523, A31",
+    unit: "fraction",
+    better: "low",
+    kind: "redshift",
+    of: beyond(0.05),
+  },
+  outlier15: {
+    title: "outliers |dz| > 0.15",
+    formula: "mean[ |e| > 0.15 ]",
+    source: "Hildebrandt et al. 2010, A&A 523, A31",
+    unit: "fraction",
+    better: "low",
+    kind: "redshift",
+    of: beyond(0.15),
+  },
   within003: {
     title: "|dz| < 0.003",
+    formula: "mean[ |e| < 0.003 ]",
+    source: "the wish of J-PAS: Benitez et al. 2014, arXiv:1403.5237",
     unit: "fraction",
     better: "high",
     kind: "redshift",
@@ -90,21 +138,46 @@ export const metrics = {
   },
   odds: {
     title: "mean odds",
+    formula: "mean( F(z_p + w) - F(z_p - w) ), w = 0.03 (1 + z_p), z_p the mode",
+    source: "Benitez 2000, ApJ 536, 571; w as Hernan-Caballero et al. 2021, A&A 654, A101",
     unit: "fraction",
     better: "high",
     kind: "redshift",
     needs: "odds",
     of: (p) => meanOf(p.odds!),
   },
-  negLogLik: { title: "negative log-likelihood", unit: "nats", better: "low", of: (p) => meanOf(p.negLogLik) },
-  crps: { title: "CRPS", unit: "field", better: "low", of: (p) => meanOf(p.crps) },
+  negLogLik: {
+    title: "negative log-likelihood",
+    formula: "mean( -ln p(y) )",
+    source: "Good 1952, JRSS B 14, 107",
+    unit: "nats",
+    better: "low",
+    of: (p) => meanOf(p.negLogLik),
+  },
+  crps: {
+    title: "CRPS",
+    formula: "mean( integral (F(x) - [x >= y])^2 dx )",
+    source: "Gneiting & Raftery 2007, JASA 102, 359, eq. 20",
+    unit: "field",
+    better: "low",
+    of: (p) => meanOf(p.crps),
+  },
   coverage50: covered(0.5),
   coverage68: covered(0.68),
   coverage90: covered(0.9),
   coverage95: covered(0.95),
-  pitKs: { title: "KS distance of the PIT from uniform", unit: "", better: "low", of: (p) => ksOf(p.pit) },
+  pitKs: {
+    title: "KS distance of the PIT from uniform",
+    formula: "max_u | mean[ F(y) <= u ] - u |",
+    source: "Dawid 1984, JRSS A 147, 278; Kolmogorov 1933",
+    unit: "",
+    better: "low",
+    of: (p) => ksOf(p.pit),
+  },
   zScoreDeviation: {
     title: "standard deviation of (truth - median) / half the 68 % interval",
+    formula: "std( 2 (y - m) / (q84 - q16) )",
+    source: "the pull of particle physics: Demortier & Lyons 2002, CDF note 5776",
     unit: "",
     better: 1,
     needs: "halfWidth68",
@@ -113,6 +186,8 @@ export const metrics = {
   },
   width: {
     title: "median width of the 68 % interval",
+    formula: "median(q84 - q16)",
+    source: "sharpness: Gneiting, Balabdaoui & Raftery 2007",
     unit: "field",
     better: "low",
     needs: "width",

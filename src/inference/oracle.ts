@@ -34,7 +34,7 @@ const SIGNALS = [0, 3, 10, 30, Infinity];
 const LEAST_ROWS = 20;
 
 /** Median S/N of the bands that are given and have a flux; of all bands where none is given. NaN without any. */
-function signals(question: Question, catalog: Catalog, rows: ArrayLike<number>): Float64Array {
+export function signals(question: Question, catalog: Catalog, rows: ArrayLike<number>): Float64Array {
   const { fields, value, error, state } = question.catalog ?? catalog;
   const n = fields.length;
   const bands = fields.flatMap(({ band }, j) => (band === undefined ? [] : [j]));

@@ -2,6 +2,7 @@ import { writeFileAtomic } from "../io/atomic.ts";
 import { schemaOf } from "../io/columns.ts";
 import { writeTable } from "../io/formats.ts";
 import type { Column, Table } from "../io/table.ts";
+import { stemOf } from "../io/table-name.ts";
 import { figures } from "../report/figures.ts";
 import { renderPng } from "../report/svg.ts";
 import { fieldAxis } from "../report/axis.ts";
@@ -35,9 +36,6 @@ function stackTable({ grid, sum, squares, rowCount }: Stack, field: Field, metad
     },
   };
 }
-
-/** `out.parquet` -> `out`; `out.csv.gz` -> `out`. */
-const stemOf = (path: string): string => path.replace(/\.gz$/i, "").replace(/\.[^./\\]+$/, "");
 
 /**
  * Writes the stacked distribution beside an output, `<stem>-stacked-<FIELD>.ecsv`, and its figure (.png). Returns the

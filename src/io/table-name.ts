@@ -12,3 +12,6 @@ export function splitTableName(path: string): TableName {
   if (found === null || existsSync(path)) return { file: path };
   return { file: found[1], table: found[2].trim() };
 }
+
+/** `out.parquet` -> `out`; `out.csv.gz` -> `out`. */
+export const stemOf = (path: string): string => path.replace(/\.gz$/i, "").replace(/\.[^./\\]+$/, "");

@@ -1,4 +1,5 @@
 import { drawCalibration, drawPhotoz, drawProperty } from "./figure-accuracy.ts";
+import { drawAdvice } from "./figure-advice.ts";
 import { drawBandLines, drawBandStates, drawPhotometry } from "./figure-bands.ts";
 import { drawCoverage } from "./figure-coverage.ts";
 import { drawCorner, drawPdfs, drawStack } from "./figure-posterior.ts";
@@ -29,5 +30,6 @@ export const figures = {
   scatter: { title: "Two quantities", draw: drawScatter },
   bandLines: { title: "By band", draw: drawBandLines },
   bandStates: { title: "What is known in each band", draw: drawBandStates },
+  advice: { title: "What further observations would tell", draw: drawAdvice },
   photometry: { title: "Observed photometry", draw: drawPhotometry },
 } satisfies Record<string, FigureKind<never>>;

@@ -22,6 +22,13 @@ export function largestError({ band, unit, range }: Field): number {
   return (ERRORS_OF_DEPTH * faintest) / DEPTH_SIGMA;
 }
 
+/** 1 sigma error of a band in its tile or layer of middling depth, in the field's unit; 0 of what is no band. */
+export function depthError({ unit, band }: Field): number {
+  const conversion = band === undefined ? undefined : convertUnit("ABmag", unit, band);
+  if (band === undefined || conversion === undefined) return 0;
+  return convertValue(conversion, band.depth.toSorted((a, b) => a - b)[band.depth.length >> 1]) / DEPTH_SIGMA;
+}
+
 /**
  * Whether a value, in the field's unit, is the same as none; `largest` is the field's `largestError`. A flux beyond 3 of
  * its errors is a detection, however bright; an upper limit says nothing where every such flux is below it.

@@ -68,7 +68,7 @@ describe("the verbs as functions", () => {
     expect(lines.at(-1)).toMatch(/^200 galaxies in [\d.]+ s$/);
   });
 
-  test("evaluate asks the survey's questions, scores its headline, and its bar moves to the end", async () => {
+  test("evaluate asks the survey's questions, scores its headline beside a baseline, and its bar moves to the end", async () => {
     const { reporter, bars } = listener();
     const table = join(folder, "cat.parquet");
     const common = { engine, checkpoint: shared.run, table, part: "all", mostRows: 60, reporter } as const;
@@ -77,13 +77,14 @@ describe("the verbs as functions", () => {
       out: join(folder, "scores"),
       baselineTable: shared.simulations,
       methods: ["trainZ"],
+      baselineFields: "z,LOGM,HALPHA_EW",
     });
     expect(Object.keys(questions)).toEqual(["all bands", "blue bands", "broad bands", "mass and [OIII]"]);
     const { scores } = questions["all bands"];
     const withBaseline = Object.entries(scores).filter(([, methods]) => "trainZ" in methods);
     expect(withBaseline.map(([field]) => field)).toEqual(["z", "LOGM", "HALPHA_EW"]);
     expect(questions["mass and [OIII]"].given).toEqual(["LOGM", "OIII5007_EW"]);
-    // three pieces for each question, and a baseline for each property of the headline
+    // three pieces for each question, and a baseline for each of three fields
     expect(bars.map(({ total }) => total)).toEqual([15]);
     expect(rising(bars[0].done)).toBe(true);
     expect(bars[0].done).toEqual(Array.from({ length: 16 }, (_, i) => i));

@@ -170,6 +170,21 @@ export function createExamples(n: number): Examples {
         { label: "missing", fraction: bands.map((_, i) => 0.05 + 0.2 * ((i * 7) % 3)) },
       ],
     },
+    advice: {
+      wanted: "z",
+      unit: "",
+      widthNow: 0.08,
+      rows: 20,
+      bars: Array.from(bands, (w, i) => ({
+        name: `J${Math.round(w / 10)}`,
+        group: i % 7 === 3 ? "broad" : "narrow",
+        gain: 1 / (1 + i / 4),
+        gainError: 0.03,
+        width: 0.08 * (1 - 0.6 / (1 + i / 4)),
+        widthError: 0.002,
+        ...(i % 2 === 0 ? { realised: { gain: 1 / (1 + i / 4) + 0.05 * rng.normal(), error: 0.05 } } : {}),
+      })),
+    },
     photometry: {
       fluxUnit: "1e-19 erg/s/cm2/A",
       objects: [18, 20, 22].map((mag) => ({

@@ -96,6 +96,7 @@ describe("awkward data", () => {
     scatter: { samples: [], xAxis: { label: "x" }, yAxis: { label: "y" } },
     bandLines: { wavelength: [], axis: { label: "S/N", scale: "log" }, series: [] },
     bandStates: { bands: [], states: [{ label: "measured", fraction: [] }] },
+    advice: { wanted: "z", unit: "", widthNow: 0.1, rows: 0, bars: [] },
     photometry: { fluxUnit: "Jy", objects: [{ title: "nothing", bands: [] }] },
   };
   test.each(names)("%s without data is an empty frame", (name) => {

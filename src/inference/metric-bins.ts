@@ -1,0 +1,137 @@
+/** Scores in bins of what galaxies are like, and what a cut in odds keeps. */
+import { createRng, type Rng } from "../random.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { type FieldKind, State } from "../survey/field.ts";
+import { redMagnitudes } from "./class-scores.ts";
+import { type Question, type TruthAnswers, weightsOf } from "./evaluate.ts";
+import { type FieldScore, type Predictions, scoreField } from "./metrics.ts";
+import { signals } from "./oracle.ts";
+
+/** Ends of the bins: AB magnitude near r, median S/N of the given bands, true redshift, number of given values. */
+const EDGES = {
+  magnitude: [17, 19, 20, 21, 22, 22.5, 23.5],
+  signal: [0, 3, 5, 10, 20, Infinity],
+  redshift: [0, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5],
+  given: [0, 5, 15, 30, Infinity],
+} as const;
+export type BinnedBy = keyof typeof EDGES;
+
+/** Scores of the rows from `from` up to `to`. */
+export interface ScoreBin {
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+  readonly score: FieldScore;
+}
+
+/** Fewer rows than this have no score worth telling. */
+const LEAST_ROWS = 30;
+const RESAMPLES = 200;
+
+/** Scores by `values` [n] of the rows, from 30 rows a bin on; values that are no number are in none. */
+export function scoreBins(
+  p: Predictions,
+  kind: FieldKind,
+  values: ArrayLike<number>,
+  edges: readonly number[],
+  rng: Rng,
+): ScoreBin[] {
+  return edges.slice(1).flatMap((to, b): ScoreBin[] => {
+    const from = edges[b];
+    const rows = Int32Array.from(p.truth, (_, i) => i).filter((i) => values[i] >= from && values[i] < to);
+    if (rows.length < LEAST_ROWS) return [];
+    const score = scoreField(p, kind, { rng, resamples: RESAMPLES, rows });
+    return [{ from, to: Math.min(to, Number.MAX_VALUE), rows: rows.length, score }];
+  });
+}
+
+/** What the rows of a field's predictions are binned by. */
+function binnedBy(
+  question: Question,
+  catalog: Catalog,
+  rows: Int32Array,
+): Partial<Record<BinnedBy, ArrayLike<number>>> {
+  const { fields, state } = question.catalog ?? catalog;
+  const n = fields.length;
+  const given = fields.flatMap((_, j) => (question.isGiven[j] === 1 && !question.wanted.includes(j) ? [j] : []));
+  const z = fields.findIndex(({ kind }) => kind === "redshift");
+  const magnitude = redMagnitudes(catalog, rows)?.magnitude;
+  const redshift = Float64Array.from(rows, (row) =>
+    catalog.state[row * n + z] === State.measured ? catalog.value[row * n + z] : Number.NaN,
+  );
+  return {
+    ...(magnitude === undefined ? {} : { magnitude }),
+    ...(fields.some(({ band }) => band !== undefined) ? { signal: signals(question, catalog, rows) } : {}),
+    ...(z < 0 ? {} : { redshift }),
+    given: Int32Array.from(rows, (row) => given.filter((j) => state[row * n + j] !== State.notObserved).length),
+  };
+}
+
+/** One field's scores in all bins that have enough rows. */
+function binScores(
+  p: Predictions,
+  kind: FieldKind,
+  by: Partial<Record<BinnedBy, ArrayLike<number>>>,
+  rng: Rng,
+): Partial<Record<BinnedBy, ScoreBin[]>> {
+  const entries = (Object.keys(by) as BinnedBy[]).map((name) => [
+    name,
+    scoreBins(p, kind, by[name]!, EDGES[name], rng),
+  ]);
+  return Object.fromEntries(entries) as Partial<Record<BinnedBy, ScoreBin[]>>;
+}
+
+/** What is left of a sample that is cut at some odds. */
+export interface OddsCut {
+  /** Odds of the worst that is kept. */
+  readonly odds: number;
+  /** Share of all that is kept, and share of it with |dz| / (1 + z) below the limit. */
+  readonly completeness: number;
+  readonly purity: number;
+}
+
+/**
+ * Purity against completeness of samples that are cut in odds, at completeness 0.1, 0.2 ... 1 (as in Hernan-Caballero et al.
+ * 2021, A&A 654, A101). Rows of equal odds are kept or cut together; rows count by their weights.
+ */
+export function oddsCuts({ truth, point, odds, weight }: Predictions, limit = 0.03): OddsCut[] {
+  if (odds === undefined) return [];
+  const order = Array.from(truth, (_, i) => i).sort((a, b) => odds[b] - odds[a]);
+  const each = (i: number): number => weight?.[i] ?? 1;
+  const total = order.reduce((sum, i) => sum + each(i), 0);
+  const cuts: OddsCut[] = [];
+  let [kept, pure] = [0, 0];
+  order.forEach((i, place) => {
+    kept += each(i);
+    if (Math.abs(point[i] - truth[i]) / (1 + truth[i]) < limit) pure += each(i);
+    if (place + 1 < order.length && odds[order[place + 1]] === odds[i]) return;
+    const completeness = kept / total;
+    if (completeness < (cuts.length + 1) / 10 - 1e-9) return;
+    while (completeness >= (cuts.length + 1) / 10 - 1e-9)
+      cuts.push({ odds: odds[i], completeness, purity: pure / kept });
+  });
+  return cuts;
+}
+
+/** More of a question's scores, of the network. */
+export interface Details {
+  /** By field: scores by magnitude, S/N, redshift and number of given values. */
+  readonly bins: Readonly<Record<string, Partial<Record<BinnedBy, readonly ScoreBin[]>>>>;
+  /** By redshift: what cuts in odds keep. */
+  readonly oddsCuts: Readonly<Record<string, readonly OddsCut[]>>;
+}
+
+export function detailsOf(question: Question, catalog: Catalog, network: TruthAnswers, seed: string): Details {
+  const bins: Record<string, Details["bins"][string]> = {};
+  const cuts: Record<string, readonly OddsCut[]> = {};
+  for (const [name, { rows, predictions, classes }] of network) {
+    const field = catalog.fields.find((one) => one.name === name);
+    if (field === undefined || classes !== undefined) continue;
+    const weight = weightsOf(catalog, rows);
+    const parent = Array.from(rows, (row) => catalog.parentId[row]);
+    const whole = { ...predictions, parent, ...(weight === undefined ? {} : { weight }) };
+    bins[name] = binScores(whole, field.kind, binnedBy(question, catalog, rows), createRng(`${seed}:bins:${name}`));
+    if (field.kind === "redshift") cuts[name] = oddsCuts(whole);
+  }
+  return { bins, oddsCuts: cuts };
+}
