@@ -152,6 +152,7 @@ export type { CalibrationData, PhotozData, PropertyData } from "./report/figure-
 export type { CornerData, PdfData, PdfExample, StackData } from "./report/figure-posterior.ts";
 export type { Curve as SampleCurve, HistogramData, HistogramSeries, ScatterData } from "./report/figure-sample.ts";
 export type { SedBand, SedData } from "./report/figure-spectrum.ts";
+export type { HiddenBand, StrangeData } from "./report/figure-strange.ts";
 export type {
   AdaptationData,
   ComparisonData,

@@ -1,10 +1,18 @@
 import { basename } from "node:path";
 import type { Argv } from "yargs";
 import { UserError } from "../errors.ts";
-import { look } from "../explore/look.ts";
+import { look, type LookRequest } from "../explore/look.ts";
 import type { BesideTable } from "../explore/page.ts";
 import { counted } from "../text.ts";
-import { defineCommand, type ReadArguments, readOptions, readOptionsOf } from "./shared.ts";
+import {
+  defineCommand,
+  type EngineArguments,
+  engineOf,
+  engineOptions,
+  type ReadArguments,
+  readOptions,
+  readOptionsOf,
+} from "./shared.ts";
 import { say, terminal } from "./terminal.ts";
 
 /** Options of every report on a table. */
@@ -61,10 +69,31 @@ export function reportPath(table: string): string {
   return `${table.replace(/(\.gz)?$/, "").replace(/\.[^./]+$/, "")}.html`;
 }
 
-interface Arguments extends ReportArguments {
+interface Arguments extends ReportArguments, EngineArguments {
   readonly table: string;
-  readonly survey: string;
+  readonly survey: string | undefined;
+  readonly checkpoint: string | undefined;
+  readonly strangest: number | undefined;
+  readonly scores: string | undefined;
   readonly out: string | undefined;
+}
+
+const STRANGE = "What a network finds strange:";
+
+/** @throws UserError for options of a network that is not named, and for a number that is none. */
+function strangeOf({ checkpoint, strangest, scores }: Arguments): LookRequest["strange"] {
+  if (checkpoint === undefined && (strangest ?? scores) !== undefined) {
+    throw new UserError(
+      `--${strangest === undefined ? "scores" : "strangest"}: expected --checkpoint, a network that judges`,
+    );
+  }
+  if (strangest !== undefined && !(Number.isInteger(strangest) && strangest > 0)) {
+    throw new UserError(`--strangest ${strangest}: expected a whole number, at least 1`);
+  }
+  return {
+    ...(strangest === undefined ? {} : { most: strangest }),
+    ...(scores === undefined ? {} : { scores }),
+  };
 }
 
 export const lookCommand = defineCommand<Arguments>({
@@ -72,13 +101,24 @@ export const lookCommand = defineCommand<Arguments>({
   describe: "look at a table: what is known, n(z), depth, colours, lines and properties, as a page of figures",
   builder: (yargs) =>
     reportOptions(
-      yargs
+      engineOptions(yargs)
+        .group(["backend", "device", "threads"], STRANGE)
         .positional("table", { type: "string", describe: "table in any known layout, or a prepared folder" })
         .option("survey", {
           type: "string",
-          default: "minijpas",
           group: READ,
-          describe: "survey file: a name of `caleido datasets`, or a path",
+          describe: "survey file: a name of `caleido datasets`, or a path (default: the network's, else minijpas)",
+        })
+        .option("checkpoint", {
+          group: STRANGE,
+          type: "string",
+          describe: "checkpoint, run folder or name of a network: its strangest objects are shown first",
+        })
+        .option("strangest", { group: STRANGE, type: "number", describe: "how many of them (default: 8)" })
+        .option("scores", {
+          group: STRANGE,
+          type: "string",
+          describe: "table to write of all objects: how strange they are, and every band",
         })
         .option("out", {
           group: SHOWN,
@@ -88,20 +128,24 @@ export const lookCommand = defineCommand<Arguments>({
       SHOWN,
     )
       .example("$0 look observed.fits", "missing bands, S/N and depth of a catalogue")
+      .example("$0 look observed.fits --checkpoint caleido-jpas", "and the objects that its network finds strange")
       .example("$0 look sims.parquet --beside observed.fits", "simulations beside observations"),
   handler: async (args) => {
-    const { table, survey, figures } = args;
+    const { table, survey = "minijpas", figures, checkpoint } = args;
+    const strange = strangeOf(args);
     // not <table>.html, which the simulation may have written
     const out = args.out ?? reportPath(basename(table)).replace(/html$/, "look.html");
-    const request = {
+    const count = await look({
       table,
-      survey,
+      ...(args.survey === undefined ? {} : { survey }),
       reading: readOptionsOf(args),
-      beside: besideTables(args),
+      beside: besideTables({ ...args, survey }),
       out,
       reporter: terminal,
-    };
-    const count = await look(figures === undefined ? request : { ...request, figures });
+      ...(figures === undefined ? {} : { figures }),
+      ...(checkpoint === undefined ? {} : { network: { checkpoint, engine: await engineOf(args) } }),
+      ...(strange === undefined ? {} : { strange }),
+    });
     say(`${out}: ${counted(count, "figure")}`);
   },
 });

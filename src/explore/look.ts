@@ -1,5 +1,7 @@
 import { basename, dirname } from "node:path";
+import type { Engine } from "../engine/contract.ts";
 import { checkFolder, checkPlace, makeFolder } from "../io/atomic.ts";
+import { checkWritable } from "../io/formats.ts";
 import { type Reporter, silent } from "../progress.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { formatReport } from "../survey/report.ts";
@@ -9,8 +11,8 @@ import { type BesideTable, readBeside, readSample, writePage } from "./page.ts";
 export interface LookRequest {
   /** Table in any layout that the survey knows, or a prepared folder. */
   readonly table: string;
-  /** Survey that reads it: a name in `datasets/`, or a path. */
-  readonly survey: string;
+  /** Survey that reads it: a name in `datasets/`, or a path; default: the checkpoint's, else `minijpas`. */
+  readonly survey?: string;
   /** How the table is to be read. */
   readonly reading?: BindOptions;
   /** Tables of other galaxies to show beside. */
@@ -19,23 +21,47 @@ export interface LookRequest {
   readonly out: string;
   /** Folder that also gets every figure as PNG. */
   readonly figures?: string;
+  /** A network that looks for the strangest objects: a checkpoint or run folder, or a name in `checkpoints/`, and its engine. */
+  readonly network?: { readonly checkpoint: string; readonly engine: Engine };
+  /** With a network: objects to show, default 8, and a table of scores to write. */
+  readonly strange?: { readonly most?: number; readonly scores?: string };
   readonly reporter?: Reporter;
 }
 
+const USUAL_SURVEY = "minijpas";
+const MOST_STRANGE = 8;
+
 /**
  * Writes a page of figures of what is in a table: states, n(z), S/N, depth, colours, lines and properties, beside other
- * tables where there are any. Returns the number of figures.
- * @throws UserError for a table that can't be read.
+ * tables where there are any; with a network also its strangest objects. Returns the number of figures.
+ * @throws UserError for a table that can't be read, a checkpoint that can't be loaded.
  */
 export async function look(request: LookRequest): Promise<number> {
   const { table, out, figures, reading: options = {}, beside = [], reporter = silent } = request;
-  const survey = loadSurvey(request.survey);
+  const { network, strange = {} } = request;
+  // networks take longer to load than tables to look at
+  const asked = network && { ...(await import("../train/checkpoint.ts")), ...(await import("./strange.ts")) };
+  const checkpoint = network && asked?.loadCheckpoint(network.checkpoint);
+  const named = request.survey === undefined ? undefined : loadSurvey(request.survey);
+  const survey = named ?? checkpoint?.config.survey ?? loadSurvey(USUAL_SURVEY);
   checkPlace(out);
+  if (strange.scores !== undefined) checkWritable(strange.scores);
   if (figures !== undefined) checkFolder(figures);
   const label = basename(table);
   const { sample, reading, lines } = await readSample(table, survey, label, options);
   for (const line of [...lines, ...formatReport(reading)]) reporter.say(line);
   const others = await readBeside(beside, label, survey);
+  const first =
+    checkpoint &&
+    (await asked!.strangeSection({
+      engine: network!.engine,
+      ...strange,
+      most: strange.most ?? MOST_STRANGE,
+      checkpoint,
+      table,
+      reader: { survey: checkpoint.config.survey, own: named, options },
+      reporter,
+    }));
   makeFolder(dirname(out));
   const empty = reading.emptyRows.toLocaleString("en-US");
   const facts = [
@@ -43,6 +69,6 @@ export async function look(request: LookRequest): Promise<number> {
     ["layout", reading.layout],
     ...(reading.emptyRows > 0 ? [["rows empty in the table", empty] as const] : []),
   ] as const;
-  const shown = { title: `A look at ${label}`, facts, sample, others, reading, out };
+  const shown = { title: `A look at ${label}`, facts, sample, others, reading, out, ...(first && { first }) };
   return writePage(figures === undefined ? shown : { ...shown, figures });
 }

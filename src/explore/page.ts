@@ -35,6 +35,8 @@ export interface PageRequest {
   /** How the galaxies were chosen, in words and as a magnitude limit. */
   readonly selection?: string;
   readonly limit?: Limit;
+  /** What a network found, before all else. */
+  readonly first?: Section;
   /** HTML file to write, and folder for PNGs. */
   readonly out: string;
   readonly figures?: string;
@@ -93,13 +95,15 @@ function named(name: string, figures: readonly Figure[]): Named[] {
   return figures.map((figure, i) => [i === 0 ? name : `${name}-${i + 1}`, figure]);
 }
 
-interface Section extends ReportSection {
+/** A part of the page, its figures by name. */
+export interface Section extends ReportSection {
   readonly drawn: readonly Named[];
 }
 
-function sectionsOf({ sample, others, reading, selection = "", limit }: PageRequest): Section[] {
+function sectionsOf({ sample, others, reading, selection = "", limit, first }: PageRequest): Section[] {
   const tables = [...contentTables(sample, reading), ...others.flatMap((other) => comparisonTable(sample, other))];
   const all: Section[] = [
+    ...(first === undefined ? [] : [first]),
     { heading: "What is in the table", tables, drawn: named("states", statesFigure(sample)) },
     {
       heading: "Redshift and mass",

@@ -16,8 +16,10 @@ export interface AnomalyScores {
   readonly excess: Float32Array;
   /** [rowCount, band] Observed less expected, in sigma of both; NaN where there is none. */
   readonly deviation: Float32Array;
-  /** [rowCount] Sum of the excess over the root of the sum of its variance: about 0 at home, see {@link scoreAnomalies}. */
+  /** [rowCount] How strange the object is, in sigma: see {@link scoreAnomalies}. */
   readonly score: Float32Array;
+  /** [rowCount] Column of its strangest band; -1 where it has no flux. */
+  readonly worst: Int32Array;
 }
 
 const byWavelength = (fields: readonly Field[]): number[] =>
@@ -26,9 +28,10 @@ const byWavelength = (fields: readonly Field[]): number[] =>
     .sort((a, b) => fields[a].band!.pivot - fields[b].band!.pivot);
 
 /**
- * Scores `rows` of a catalogue by their fluxes alone. What an answer expects of -log p, its own entropy, is taken off, so that a faint
- * object is not strange for being uncertain. The score would have a mean of 0 and a deviation of 1 if bands were independent;
- * those of a fold are not quite, and lines are rarer than a Gaussian has them: at home its deviation is about 2.
+ * Scores `rows` of a catalogue by their fluxes alone. What an answer expects of -log p, its own entropy, is taken off, so that a
+ * faint object is not strange for being uncertain. The score is the larger of two, both in sigma: the sum of the bands' excess
+ * over the root of its variance, and the strangest band's nats, less ln(number of bands) for having looked at all of them, as
+ * the deviation that a Gaussian has there. Simulated galaxies have a median of 0.2; 5 % exceed 3.5, 1 % 5 (`npm run bench trust`).
  */
 export async function scoreAnomalies(
   { coder, network }: Predictor,
@@ -50,8 +53,20 @@ export async function scoreAnomalies(
       variance[flux.row] += flux.variance;
     });
   }
-  const score = Float32Array.from(sum, (total, row) => (variance[row] > 0 ? total / Math.sqrt(variance[row]) : 0));
-  return { rowCount, bands, excess, deviation, score };
+  const worst = new Int32Array(rowCount).fill(-1);
+  const score = Float32Array.from(sum, (total, row) => {
+    let [most, count] = [-Infinity, 0];
+    bands.forEach((j, b) => {
+      const own = excess[row * bands.length + b];
+      if (Number.isNaN(own)) return;
+      count++;
+      if (own > most) [most, worst[row]] = [own, j];
+    });
+    if (count === 0) return 0;
+    const nats = most - Math.log(count);
+    return Math.max(total / Math.sqrt(variance[row]), Math.sign(nats) * Math.sqrt(2 * Math.abs(nats)));
+  });
+  return { rowCount, bands, excess, deviation, score, worst };
 }
 
 /** Levels of {@link expectedFluxes}. */

@@ -81,7 +81,7 @@ export interface HiddenFlux extends Surprise {
   readonly row: number;
   readonly field: number;
   /** Quantiles of what was expected, without the error of what was observed, in the field's unit: see `levels`. */
-  expected(levels: ArrayLike<number>): Float64Array;
+  expected(this: void, levels: ArrayLike<number>): Float64Array;
 }
 
 /** Encoded values beyond this say that something is wrong, and no more. */

@@ -56,8 +56,8 @@ const SUREST = 1e-3;
 /** Odds that stand in where no redshift is asked: those of a usual galaxy. */
 const USUAL_ODDS = 0.98;
 
-/** What the rule weighs; `npm run bench trust` fits it to these. */
-export function scoreTerms(odds: number, misfit: number, belonging: number): Record<ScoreTerm, number> {
+/** What the rule weighs. */
+function scoreTerms(odds: number, misfit: number, belonging: number): Record<ScoreTerm, number> {
   return {
     odds: Math.log((odds + SUREST) / (1 - odds + SUREST)),
     misfit: Number.isNaN(misfit) ? 0 : Math.log(misfit + 0.1),

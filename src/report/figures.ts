@@ -8,6 +8,7 @@ import { drawSelection } from "./figure-selection.ts";
 import { drawSeds } from "./figure-spectrum.ts";
 import { drawAdaptation, drawComparison, drawGaps, drawLoss } from "./figure-training.ts";
 import { drawTrend } from "./figure-trend.ts";
+import { drawStrange } from "./figure-strange.ts";
 import type { FigureKind } from "./svg.ts";
 
 /** Every figure: arrays in, SVG and caption out. Adding one is one function and one row. */
@@ -18,6 +19,7 @@ export const figures = {
   property: { title: "Predicted against true", draw: drawProperty },
   calibration: { title: "Calibration", draw: drawCalibration },
   seds: { title: "Spectral energy distributions", draw: drawSeds },
+  strange: { title: "Objects unlike the others", draw: drawStrange },
   loss: { title: "Training", draw: drawLoss },
   comparison: { title: "Methods compared", draw: drawComparison },
   gaps: { title: "Distance from the exact answer", draw: drawGaps },

@@ -33,7 +33,11 @@ const rooms: Readonly<Record<string, Room>> = {
     ],
   },
   inference: { uses: ["train", "model", "tokens", "survey", "engine", "io", "report"] },
-  explore: { uses: ["simulate", "survey", "io", "report"] },
+  explore: {
+    // a network looks for the strange among what is shown
+    uses: ["simulate", "survey", "io", "report", "inference/anomaly.ts", "inference/predict.ts", "train/checkpoint.ts"],
+    usesTypesOf: ["engine/contract.ts"],
+  },
   commands: {
     uses: [
       "io",

@@ -25,8 +25,24 @@ const APART = 1500;
 const SHIFTED = 10;
 const SHIFT = 0.1;
 
+/** Each galaxy with half of the red light of the next one on top, in its colours. */
+function blended(home) {
+  const bands = bandsOf(home.fields);
+  const n = home.fields.length;
+  const red = bands.find(({ group, pivot }) => group === "broad" && pivot > 6000).j;
+  const isThere = (at) => home.state[at] === State.measured;
+  return changed(home, (copy, at) => {
+    const other = (at + n) % (home.rowCount * n);
+    const share = (0.5 * home.value[at + red]) / home.value[other + red];
+    if (!isThere(at + red) || !isThere(other + red) || !(share > 0)) return;
+    for (const { j } of bands) {
+      if (isThere(at + j) && isThere(other + j)) copy.value[at + j] += share * home.value[other + j];
+    }
+  });
+}
+
 /** What can happen to fluxes between a telescope and a table. */
-export function spoilt(home) {
+function spoilt(home) {
   const bands = bandsOf(home.fields);
   const optical = bands.filter(({ group }) => group !== "uv");
   const pick = (rng) => optical[rng.integer(optical.length)];
@@ -49,6 +65,7 @@ export function spoilt(home) {
     "ten zero-points off by 0.1 mag rms": changed(home, (copy, at) => {
       for (const [j, factor] of offsets) scale(copy, at + j, factor);
     }),
+    "blended with a neighbour, half as bright": blended(home),
     "units x 1000": all(1000),
     "units / 1000": all(1e-3),
   };

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createEngine, createPredictor, loadCheckpoint, select, State } from "../../dist/index.js";
+import { scoreAnomalies } from "../../dist/inference/anomaly.js";
 import { contextQuestions } from "../../dist/inference/contexts.js";
-import { createTrust, factsOfAnswer, scoreTerms } from "../../dist/inference/trust-answers.js";
+import { createTrust, factsOfAnswer } from "../../dist/inference/trust-answers.js";
 import { createFieldAnswer } from "../../dist/inference/field-answer.js";
 import { trustWords } from "../../dist/inference/trust.js";
 import { allRows } from "../../dist/survey/catalog.js";
@@ -21,6 +22,13 @@ const COMPLETE = 0.9;
 const rounded = (x, digits) => Number(x.toFixed(digits));
 const percent = (share) => rounded(100 * share, 1);
 const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
+
+/** What the rule of `src/inference/trust-answers.ts` weighs. */
+const termsOf = (odds, misfit, belonging) => [
+  Math.log((odds + 1e-3) / (1 - odds + 1e-3)),
+  Number.isNaN(misfit) ? 0 : Math.log(misfit + 0.1),
+  Math.log(belonging + 1e-3),
+];
 
 /** Redshifts of a set in one context, with what is said of them and whether they are right. */
 async function answersTo(predictor, catalog, isGiven) {
@@ -41,7 +49,7 @@ async function answersTo(predictor, catalog, isGiven) {
       score: trust.score[row],
       odds,
       misfit: evidence.misfit[row],
-      terms: Object.values(scoreTerms(odds, evidence.misfit[row], evidence.belonging[0][row])),
+      terms: termsOf(odds, evidence.misfit[row], evidence.belonging[0][row]),
     };
   });
 }
@@ -148,6 +156,37 @@ const wordsTable = (found) =>
     trust_score: rounded(mean(answers.map(({ score }) => score)), 2),
   }));
 
+/** Objects of each set that are scored for strangeness: every one takes six questions. */
+const MOST_SCORED = 150;
+
+/** How often an object of each set is stranger than one of home. */
+async function strangeTable(predictor, sets) {
+  const scores = {};
+  for (const [name, catalog] of Object.entries(sets)) {
+    if (name.includes("called") || name.startsWith("units")) continue;
+    const rows = allRows(catalog).slice(0, MOST_SCORED);
+    scores[name] = [...(await scoreAnomalies(predictor, catalog, rows)).score];
+  }
+  const home = scores.home.toSorted((a, b) => a - b);
+  const level = (share) => home[Math.floor(share * home.length)];
+  return Object.entries(scores).map(([set, own]) => {
+    const both = [
+      ...own.map((score) => ({ score, isRight: true })),
+      ...home.map((score) => ({ score, isRight: false })),
+    ];
+    return {
+      set,
+      objects: own.length,
+      "median [sigma]": rounded(own.toSorted((a, b) => a - b)[own.length >> 1], 1),
+      "above 95 % of home [%]": percent(mean(own.map((score) => Number(score > level(0.95))))),
+      "area, set above home": rounded(
+        areaUnder(both, ({ score }) => score),
+        3,
+      ),
+    };
+  });
+}
+
 export const trustSection = async ({ threads }) => {
   const checkpoint = loadCheckpoint(process.env.CALEIDO_BENCH_CHECKPOINT ?? "caleido-jpas");
   const folder = mkdtempSync(join(tmpdir(), "caleido-trust-"));
@@ -156,11 +195,13 @@ export const trustSection = async ({ threads }) => {
   try {
     const { survey } = checkpoint.config;
     const [fitted, found] = [[], []];
+    let sets;
     for (const [seed, into] of [
       ["fit", fitted],
       ["test", found],
     ]) {
-      into.push(...(await askAll(predictor, await trustSets({ survey, folder, rows: ROWS, seed }))));
+      sets = await trustSets({ survey, folder, rows: ROWS, seed });
+      into.push(...(await askAll(predictor, sets)));
     }
     const all = (some) => some.flatMap(({ answers }) => answers);
     const home = found.filter(({ name }) => name === "home");
@@ -184,6 +225,7 @@ export const trustSection = async ({ threads }) => {
           `rule fitted to ${all(fitted).length} others: offset ${rule[0]}, odds ${rule[1]}, misfit ${rule[2]}, belonging ${rule[3]}; ` +
           `misfit that 1 % of home exceed: ${rounded(misfits[Math.floor(0.99 * misfits.length)], 1)}`,
       },
+      { title: "Strangeness, -log p of each band given the others", rows: await strangeTable(predictor, sets) },
     ];
   } finally {
     await predictor.dispose();

@@ -191,11 +191,11 @@ describe("surprise", () => {
   it("folds hide every band once, and never one beside another", () => {
     const some = [0, 1, 2, 3, 4, 5];
     const folds = bandFolds(fields, some, 3);
-    expect(folds.flatMap(({ hidden }) => hidden).sort()).toEqual(some);
+    expect(folds.flatMap(({ hidden }) => hidden).sort((a, b) => a - b)).toEqual(some);
     const byWavelength = some.toSorted((a, b) => fields[a].band!.pivot - fields[b].band!.pivot);
     for (const { hidden, seen } of folds) {
-      expect([...hidden, ...seen].sort()).toEqual(some);
-      const places = hidden.map((j) => byWavelength.indexOf(j)).sort();
+      expect([...hidden, ...seen].sort((a, b) => a - b)).toEqual(some);
+      const places = hidden.map((j) => byWavelength.indexOf(j)).sort((a, b) => a - b);
       expect(places[1] - places[0]).toBe(3);
     }
   });

@@ -62,6 +62,23 @@ export function createExamples(n: number): Examples {
         }),
       })),
     },
+    strange: {
+      fluxUnit: "1e-19 erg/s/cm2/A",
+      objects: ["a: one band twice too bright", "b: as expected"].map((title, k) => ({
+        title,
+        bands: Array.from(bands, (wavelength, i) => {
+          const observed = flux(wavelength) * (k === 0 && i === 20 ? 2 : 1) + 5 * rng.normal();
+          const middle = flux(wavelength);
+          return {
+            wavelength,
+            flux: observed,
+            fluxError: 5,
+            quantiles: [middle - 8, middle - 5, middle, middle + 5, middle + 8] as const,
+            deviation: (observed - middle) / 7,
+          };
+        }),
+      })),
+    },
     loss: {
       train: { step: steps, value: steps.map((s) => -0.8 + 3 * Math.exp(-s / 500) + 0.12 * rng.normal()) },
       validation: {

@@ -88,6 +88,7 @@ describe("awkward data", () => {
     property: { truth: [], predicted: [], axis: { label: "log M*", unit: "dex" } },
     calibration: { series: [] },
     seds: { fluxUnit: "Jy", objects: [] },
+    strange: { fluxUnit: "Jy", objects: [{ title: "nothing", bands: [] }] },
     loss: { train: none, validation: none, learningRate: none },
     comparison: { panels: [] },
     corner: { fields: [], samples: [] },
