@@ -131,7 +131,9 @@ function observe(many: Catalog, at: number, j: number, value: number, told: numb
   many.state[place] = State.measured;
 }
 
-type Asked = Pick<Predictor, "coder" | "predict">;
+interface Asked extends Pick<Predictor, "coder"> {
+  predict(...asked: Parameters<Predictor["predict"]>): Promise<Answers>;
+}
 
 /** One galaxy with every candidate observed, `draws` times each: candidate after candidate. */
 async function observedCopies(

@@ -8,7 +8,7 @@ import { type FieldScore, type Predictions, scoreField } from "./metrics.ts";
 import { signals } from "./oracle.ts";
 
 /** Ends of the bins: AB magnitude near r, median S/N of the given bands, true redshift, number of given values. */
-const EDGES = {
+export const EDGES = {
   magnitude: [17, 19, 20, 21, 22, 22.5, 23.5],
   signal: [0, 3, 5, 10, 20, Infinity],
   redshift: [0, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5],

@@ -1,5 +1,5 @@
 import { composeSvg, drawLegend, escapeText, textWidth, theme } from "./svg.ts";
-import type { Figure, Piece } from "./svg.ts";
+import type { Figure, LegendEntry, Piece } from "./svg.ts";
 
 /** Colours of a coverage by its distance from nominal: three steps too low (intervals too narrow), even, three too high. */
 export const DISTANCES = ["#e8853f", "#f3b78a", "#fadfcb", "#f1f3f4", "#d3e5f2", "#9cc6e3", "#5ea3d0"] as const;
@@ -28,20 +28,21 @@ export interface CoverageData {
   readonly across: string;
 }
 
+/** Names of fields are in capitals, which are wider than letters are. */
+const CAPITALS = 1.2;
 const [CELL, LINE, GAP] = [54, 24, 22]; // px
 
 /** Coverage of central intervals, a matrix per level, coloured by how far it is from nominal. */
 export function drawCoverage({ levels, columns, rows, least, across }: CoverageData): Figure {
-  const left = 12 + Math.min(180, Math.max(40, ...rows.map(({ label }) => textWidth(label))));
+  const left = 12 + Math.min(180, Math.max(40, ...rows.map(({ label }) => CAPITALS * textWidth(label))));
   const heads = columns.map((name) => wrapped(name, CELL - 4));
   const top = 34 + 13 * Math.max(1, ...heads.map((lines) => lines.length));
   const wide = CELL * Math.max(1, columns.length);
-  const width = Math.max(420, left + levels.length * (wide + GAP));
-  const entries = [
-    { label: "10, 5, 2 points too low (too narrow)", color: DISTANCES[0], mark: "block" as const },
-    { label: "within 2 points", color: DISTANCES[3], mark: "block" as const },
-    { label: "2, 5, 10 too high", color: DISTANCES[6], mark: "block" as const },
-    { label: `fewer than ${least} truths`, color: theme.faint, mark: "ring" as const },
+  const width = Math.ceil(Math.max(420, left + levels.length * (wide + GAP)));
+  const words = ["> 10 points too low", "5–10", "2–5", "within 2", "2–5", "5–10", "> 10 too high"];
+  const entries: LegendEntry[] = [
+    ...words.map((label, i) => ({ label, color: DISTANCES[i], mark: "block" as const })),
+    { label: `(  ) fewer than ${least} truths`, color: theme.grid, mark: "frame" },
   ];
   const legend = drawLegend(entries, width - 12);
   const matrices = levels.map((level, k): Piece => {

@@ -218,12 +218,12 @@ function comparisonPanel(
     high: x.forward(row.high),
   }));
   const color = (row: { y: number }) => (isFirstOwn && row.y === 0 ? theme.orange : theme.blue);
-  const sign = target === undefined ? (panel.better === "low" ? "←" : "→") : "|";
+  const sign = target === undefined ? (panel.better === "low" ? "  ←" : "  →") : isFirstOwn ? "  |" : "";
   return drawPanel({
     ...size,
     x,
     y,
-    title: `${panel.title}  ${sign}`,
+    title: `${panel.title}${sign}`,
     ...(hasNames ? {} : { hide: "y" as const }),
     marks: [
       ...(target === undefined ? [] : [Plot.ruleX([target], { stroke: theme.faint, strokeDasharray: "4 3" })]),

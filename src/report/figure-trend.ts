@@ -30,7 +30,11 @@ const [WIDTH, HEIGHT] = [340, 220];
 export function drawTrend({ axis, at, counts, panels }: TrendData): Figure {
   const labels = [...new Set(panels.flatMap(({ series }) => series.map(({ label }) => label)))];
   const step = at.length > 1 ? at[1] - at[0] : 1;
-  const x = fitAxis(axis, [], Array.from(at).flatMap((middle) => [middle - 0.4 * step, middle + 0.4 * step]));
+  const x = fitAxis(
+    axis,
+    [],
+    Array.from(at).flatMap((middle) => [middle - 0.4 * step, middle + 0.4 * step]),
+  );
   const legend = drawLegend(
     labels.map((label, i) => ({ label, color: seriesColors[i % seriesColors.length], mark: "line" })),
     2 * WIDTH - theme.gutter,

@@ -91,7 +91,10 @@ export function renderReport({ title, facts, sections }: Report): string {
 function renderFigure({ svg, width, caption }: Figure, number: number): string {
   const own = svg
     .replace(/(\bid="|url\(#)/g, `$1f${number}-`)
-    .replace("<svg", `<svg role="img" aria-label="Figure ${number}" style="min-width:${Math.round(LEAST_SCALE * width)}px"`);
+    .replace(
+      "<svg",
+      `<svg role="img" aria-label="Figure ${number}" style="min-width:${Math.round(LEAST_SCALE * width)}px"`,
+    );
   return `<figure id="f${number}" style="width:${width}px"><div class="wide">${own}</div><figcaption><b>Figure ${number}.</b> ${escapeText(caption)}</figcaption></figure>`;
 }
 

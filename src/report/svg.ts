@@ -159,7 +159,7 @@ export function composeSvg(width: number, height: number, pieces: readonly Piece
 export interface LegendEntry {
   readonly label: string;
   readonly color: string;
-  readonly mark: "line" | "dash" | "dot" | "ring" | "down" | "area" | "block";
+  readonly mark: "line" | "dash" | "dot" | "ring" | "down" | "area" | "block" | "frame";
 }
 
 /** A row of legend entries, `width` px wide, wrapped where needed; with its height. */
@@ -177,6 +177,7 @@ export function drawLegend(entries: readonly LegendEntry[], width: number): { sv
       ring: `<circle cx="${at + 10}" cy="${y + 8}" r="4" fill="none" stroke="${color}" stroke-width="1.5"/>`,
       down: `<path d="M${at + 5},${y + 4}h10l-5,8z" fill="${color}"/>`,
       block: `<rect x="${at}" y="${y + 3}" width="20" height="10" fill="${color}"/>`,
+      frame: `<rect x="${at + 0.5}" y="${y + 3.5}" width="19" height="9" fill="none" stroke="${color}"/>`,
       area: `<rect x="${at}" y="${y + 3}" width="20" height="10" fill="${color}" fill-opacity="0.35"/>`,
     };
     return `${symbols[mark]}<text x="${at + 25}" y="${y + 12}" fill="${theme.ink}">${escapeText(label)}</text>`;
