@@ -132,7 +132,7 @@ function observe(many: Catalog, at: number, j: number, value: number, told: numb
 }
 
 interface Asked extends Pick<Predictor, "coder"> {
-  predict(...asked: Parameters<Predictor["predict"]>): Promise<Answers>;
+  predict(this: void, ...asked: Parameters<Predictor["predict"]>): Promise<Answers>;
 }
 
 /** One galaxy with every candidate observed, `draws` times each: candidate after candidate. */

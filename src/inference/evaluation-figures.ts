@@ -1,7 +1,7 @@
 /** Figures of an evaluation's main question, and of all its questions side by side. */
 import { createRng } from "../random.ts";
 import { fieldAxis } from "../report/axis.ts";
-import type { CoverageCell } from "../report/figure-coverage.ts";
+import type { CoverageShare } from "../report/figure-coverage.ts";
 import type { TrendData } from "../report/figure-trend.ts";
 import { figures } from "../report/figures.ts";
 import type { ReportSection } from "../report/html.ts";
@@ -25,7 +25,7 @@ const LEVEL_METRICS = ["coverage68", "coverage90"] as const satisfies readonly M
 /** Coverage of so many truths is known to 5 points. */
 const LEAST_TRUTHS = 100;
 
-const cellOf = (score: FieldScore, rows: number): CoverageCell => ({
+const cellOf = (score: FieldScore, rows: number): CoverageShare => ({
   rows,
   coverage: LEVEL_METRICS.map((name) => score[name]?.value ?? Number.NaN),
 });

@@ -145,7 +145,7 @@ export async function openOracle(
   const predictor = createLibraryPredictor(engine, library, coder, libraryChoice);
   return {
     has: library.has,
-    predict: predictor.predict,
+    predict: (...asked) => predictor.predict(...asked),
     async answer(catalog, rows, question) {
       let own: LibraryAnswers | undefined;
       const keeping = {

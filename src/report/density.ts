@@ -27,7 +27,7 @@ export function densityMarks(
     }
     return group;
   };
-  const note = `${at.length.toLocaleString("en-US")} points, counted in cells; darker cells hold more (logarithmic).`;
+  const note = `${at.length.toLocaleString("en-US")} points, counted in cells; the stronger its colour, the more a cell holds (logarithmic).`;
   return { marks: [cells], note };
 }
 

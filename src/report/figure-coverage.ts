@@ -6,7 +6,7 @@ export const DISTANCES = ["#e8853f", "#f3b78a", "#fadfcb", "#f1f3f4", "#d3e5f2",
 /** Ends of the steps [percentage points]. */
 const STEPS = [2, 5, 10];
 
-export interface CoverageCell {
+export interface CoverageShare {
   /** How many truths it is a share of. */
   readonly rows: number;
   /** [level] Share of the truths inside the central interval of each level. */
@@ -20,7 +20,7 @@ export interface CoverageData {
   readonly rows: readonly {
     readonly label: string;
     /** [column] Undefined where nothing was asked or known. */
-    readonly cells: readonly (CoverageCell | undefined)[];
+    readonly cells: readonly (CoverageShare | undefined)[];
   }[];
   /** Cells of fewer truths are told, but not judged. */
   readonly least: number;
@@ -81,7 +81,7 @@ export function distanceColor(coverage: number, level: number): string {
 }
 
 function cellMarks(
-  cell: CoverageCell | undefined,
+  cell: CoverageShare | undefined,
   level: number,
   k: number,
   least: number,

@@ -68,7 +68,7 @@ export function drawPdfs({ axis, examples, beside }: PdfData): Figure {
   });
   const total = legend.height + 10 + Math.max(1, Math.ceil(shown.length / 3)) * height;
   const caption =
-    `Predicted probability densities of ${shown.length} ${shown.length === 1 ? "galaxy" : "galaxies"}, each scaled to its peak${beside === undefined ? "" : `, and ${beside}`}. ` +
+    `Predicted probability densities of ${shown.length} ${shown.length === 1 ? "galaxy" : "galaxies"}, each scaled to its peak${beside === undefined ? "" : `; ${beside} beside them, to its own`}. ` +
     `The truth should often lie where the density is high, and sometimes in the tails. The axes show where the probability is, and differ.` +
     (examples.length > shown.length ? ` The first ${shown.length} of ${examples.length}.` : "");
   return {

@@ -178,7 +178,8 @@ export function createExamples(n: number): Examples {
     adaptation: {
       variants: ["zero-shot", "target labels only", "adapted"],
       metrics: [
-        { title: "redshift σ_NMAD", values: [0.031, 0.042, 0.019] },
+        { title: "redshift σ_NMAD", values: [0.0058, 0.0042, 0.019] },
+        { title: "redshift CRPS", values: [0.00581, 0.00416, 0.0191] },
         { title: "log M* NMAD [dex]", values: [0.18, 0.2, 0.12] },
         { title: "EW(Hα) CRPS [Å]", values: [9.1, 8.4, 6.2] },
       ],
