@@ -156,7 +156,9 @@ async function cornerFigures(
     const at = row * coder.nField + j;
     return catalog.state[at] === State.measured ? catalog.value[at] : Number.NaN;
   });
-  return [figures.corner.draw({ fields: shown.map((j) => fieldAxis(coder.fields[j])), samples: values, truth })];
+  // names, not descriptions: there is no room
+  const axes = shown.map((j) => ({ ...fieldAxis(coder.fields[j]), label: coder.fields[j].name }));
+  return [figures.corner.draw({ fields: axes, samples: values, truth })];
 }
 
 /** What everybody said of one question. */

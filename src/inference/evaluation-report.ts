@@ -38,7 +38,8 @@ export function scoreTables(scores: QuestionScores, fields: readonly Field[]): R
     const names = field.kind === "redshift" ? shownMetrics.redshift : shownMetrics.other;
     const unitOf = (name: MetricName): string => {
       const { unit } = metrics[name];
-      return unit === "field" ? (field.kind === "redshift" ? "(1+z)" : field.unit) : unit;
+      if (unit === "field") return field.kind === "redshift" ? "(1+z)" : field.unit;
+      return unit === "fraction" ? "" : unit;
     };
     return [
       {

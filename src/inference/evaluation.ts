@@ -27,7 +27,7 @@ import type { Figure } from "../report/svg.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { apertureOf, checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import { State } from "../survey/field.ts";
+import { type Field, State } from "../survey/field.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { SplitName } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
@@ -242,7 +242,9 @@ async function describeAnswers(
   const { network, scores, others } = asked;
   const heading = `Given ${question.title}`;
   const properties = coder.fields.filter(({ band }) => band === undefined);
-  const names = properties.filter(({ kind }) => kind !== "category").map((field) => field.name);
+  const answered = properties.filter(({ name, kind }) => kind !== "category" && network.has(name));
+  const isFirst = ({ name }: Field): number => Number(request.headline.includes(name));
+  const names = answered.toSorted((a, b) => isFirst(b) - isFirst(a)).map((field) => field.name);
   const sed = (galaxies: number): Promise<Figure> =>
     sedFigure(predictor, question.catalog ?? test.catalog, thin(test.rows, galaxies), question.isGiven);
   if (question.wanted.some((j) => coder.fields[j].band !== undefined)) return { heading, figures: [await sed(4)] };

@@ -199,11 +199,9 @@ function comparisonPanel(
   const values = rows.flatMap((row) => [row.value, row.low, row.high]);
   const lowest = Math.min(...values.filter((v) => v > 0));
   const isWide = target === undefined && values.every((v) => v > 0) && Math.max(...values) / lowest > 8;
-  const x = fitAxis(
-    { label: "", scale: isWide ? "log" : "linear" },
-    [],
-    target === undefined ? values : [...values, target],
-  );
+  const ends = target === undefined ? values : [...values, target];
+  // labels at the ends would run into those of the panel beside
+  const x = sparseTicks(fitAxis({ label: "", scale: isWide ? "log" : "linear" }, [], ends), 9, 0.05);
   const y: AxisScale = {
     label: "",
     forward: (v) => v,
