@@ -52,7 +52,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 caption { text-align: left; font-weight: bold; padding-bottom: .35rem; }
 th, td { padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--grid); text-align: left; vertical-align: baseline; white-space: nowrap; }
 thead th { border-bottom: 1.5px solid var(--faint); } .number { text-align: right; } .unit, .range { color: var(--soft); font-weight: normal; }
-tbody td:first-child { position: sticky; left: 0; background: var(--paper); } .range { display: block; font-size: .85em; }
+tbody td:first-child { position: sticky; left: 0; background: var(--paper); background-clip: padding-box; } .range { display: block; font-size: .85em; }
 .figures { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: flex-start; } .figures svg { display: block; max-width: 100%; height: auto; }
 figure { margin: 1.4rem 0 1.8rem; max-width: 100%; break-inside: avoid; } figcaption { font-size: .85rem; color: var(--soft); max-width: 46rem; margin-top: .4rem; }
 @media (max-width: 40rem) { body { padding: 1rem .9rem 3rem; } h1 { font-size: 1.35rem; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; } }
