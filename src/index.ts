@@ -154,6 +154,9 @@ export type { RecipeVerb } from "./recipe.ts";
 export type { AdviceBar, AdviceData } from "./report/figure-advice.ts";
 export type { BandLinesData, BandStatesData, ObservedBand, PhotometryData } from "./report/figure-bands.ts";
 export type { CalibrationData, PhotozData, PropertyData } from "./report/figure-accuracy.ts";
+export type { CoverageData, CoverageShare } from "./report/figure-coverage.ts";
+export type { SelectionCurve, SelectionData } from "./report/figure-selection.ts";
+export type { TrendData, TrendPoint } from "./report/figure-trend.ts";
 export type { CornerData, PdfData, PdfExample, StackData } from "./report/figure-posterior.ts";
 export type { Curve as SampleCurve, HistogramData, HistogramSeries, ScatterData } from "./report/figure-sample.ts";
 export type { SedBand, SedData } from "./report/figure-spectrum.ts";
@@ -163,6 +166,7 @@ export type {
   ComparisonData,
   ComparisonPanel,
   Curve as LossCurve,
+  GapData,
   LossData,
 } from "./report/figure-training.ts";
 export type { Cell } from "./report/html.ts";

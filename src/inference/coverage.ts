@@ -1,4 +1,3 @@
-import type { ReportTable } from "../report/html.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { redMagnitudes } from "./class-scores.ts";
 import { type TruthAnswers, weightsOf } from "./evaluate.ts";
@@ -16,6 +15,8 @@ export interface CoverageCell {
 
 /** How one field's intervals hold what they promise. */
 export interface FieldCalibration {
+  /** Truths that it is known from. */
+  readonly rows: number;
   /** Counts of PIT values in 20 bins. */
   readonly pit: readonly number[];
   /** Share of truths inside central intervals of 5, 10 ... 95 %. */
@@ -53,6 +54,7 @@ export function calibrationOf(network: TruthAnswers, catalog: Catalog): Readonly
       const pit = pitsOf(predictions, weight);
       const magnitude = redMagnitudes(catalog, rows)?.magnitude ?? new Float64Array();
       const own = {
+        rows: rows.length,
         pit: [...pitHistogram(pit)],
         coverage: [...coverageCurve(pit, COVERAGE_LEVELS)],
         byMagnitude: cellsOf(predictions.pit, magnitude, weight),
@@ -60,30 +62,4 @@ export function calibrationOf(network: TruthAnswers, catalog: Catalog): Readonly
       return [[field, own]];
     }),
   );
-}
-
-/** Coverage of some fields by magnitude, as a table: "68 / 90 %" in each cell; none where no bin has rows enough. */
-export function coverageTables(
-  calibration: Readonly<Record<string, FieldCalibration>>,
-  names: readonly string[],
-): ReportTable[] {
-  const shown = names.filter((name) => (calibration[name]?.byMagnitude.length ?? 0) > 0);
-  const bins = [...new Set(shown.flatMap((name) => calibration[name].byMagnitude.map(({ from }) => from)))].sort(
-    (a, b) => a - b,
-  );
-  if (bins.length === 0) return [];
-  const percent = (share: number): string => (100 * share).toFixed(1);
-  return [
-    {
-      title: "Truths inside central 68 and 90 % intervals [%], by magnitude",
-      columns: [{ label: "field" }, ...bins.map((from) => ({ label: `${from} - ${from + 1}`, unit: "mag" }))],
-      rows: shown.map((name) => [
-        name,
-        ...bins.map((bin) => {
-          const cell = calibration[name].byMagnitude.find(({ from }) => from === bin);
-          return cell === undefined ? "" : `${percent(cell.coverage68)} / ${percent(cell.coverage90)} (${cell.rows})`;
-        }),
-      ]),
-    },
-  ];
 }

@@ -4,6 +4,7 @@ import { type QuestionScores, weightsOf } from "./evaluate.ts";
 import { type MetricName, metrics, pitsOf, type Predictions } from "./metrics.ts";
 import { percentLevels } from "./metrics-score.ts";
 import { fieldDistribution } from "./field-answer.ts";
+import type { Oracle } from "./oracle.ts";
 import type { Predictor } from "./predict.ts";
 import { summarise } from "./summary.ts";
 import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
@@ -37,7 +38,8 @@ export function scoreTables(scores: QuestionScores, fields: readonly Field[]): R
     const names = field.kind === "redshift" ? shownMetrics.redshift : shownMetrics.other;
     const unitOf = (name: MetricName): string => {
       const { unit } = metrics[name];
-      return unit === "field" ? (field.kind === "redshift" ? "(1+z)" : field.unit) : unit;
+      if (unit === "field") return field.kind === "redshift" ? "(1+z)" : field.unit;
+      return unit === "fraction" ? "" : unit;
     };
     return [
       {
@@ -86,18 +88,21 @@ export function calibrationFigure(
   return figures.calibration.draw({ series });
 }
 
-/** p(field) of a few galaxies with the truth. */
+/** p(field) of a few galaxies with the truth, and what the library says of them where there is one that knows the field. */
 export async function pdfFigure(
   predictor: Predictor,
   catalog: Catalog,
   rows: Int32Array,
   isGiven: Uint8Array,
   j: number,
+  oracle?: Pick<Oracle, "has" | "predict">,
 ): Promise<Figure> {
   const { coder } = predictor;
   const field = coder.fields[j];
   const answers = await predictor.predict(catalog, rows, isGiven, [j]);
   const distribution = fieldDistribution(coder, answers, 0);
+  const exact = oracle?.has[j] === 1 ? await oracle.predict(catalog, rows, isGiven, [j]) : undefined;
+  const library = exact && fieldDistribution(coder, exact, 0);
   const quantiles = new Float64Array(percentLevels.length);
   const examples = Array.from(rows, (row, i) => {
     const scale = answers.scales[i];
@@ -111,11 +116,13 @@ export async function pdfFigure(
       title: `galaxy ${catalog.objectId[row]}`,
       grid: values,
       density: values.map((x) => Math.exp(distribution.logDensity(i, x))),
+      ...(library === undefined ? {} : { beside: values.map((x) => Math.exp(library.logDensity(i, x))) }),
       median: quantiles[49],
       truth: catalog.value[row * coder.nField + j],
     };
   });
-  return figures.pdfs.draw({ axis: axisOfTruth(field), examples });
+  const beside = library === undefined ? {} : { beside: "the library's" };
+  return figures.pdfs.draw({ axis: axisOfTruth(field), examples, ...beside });
 }
 
 /** Given and predicted bands of a few galaxies. */

@@ -1,6 +1,6 @@
 import { type ClassScores, classTables, comparedClasses } from "./class-scores.ts";
 import { contextQuestions } from "./contexts.ts";
-import { calibrationOf, coverageTables, type FieldCalibration } from "./coverage.ts";
+import { calibrationOf, type FieldCalibration } from "./coverage.ts";
 import type { Engine } from "../engine/contract.ts";
 import { type BaselineAnswers, predictBaselines } from "./baseline-answers.ts";
 import type { BaselineName } from "./baselines.ts";
@@ -11,15 +11,14 @@ import {
   scoreBaselineClasses,
   scoreCategories,
   scoreQuestion,
-  type TruthAnswers,
   weightsOf,
 } from "./evaluate.ts";
 import type { LibraryChoice } from "./library-predictor.ts";
 import { detailsOf, type Details } from "./metric-bins.ts";
 import { effectiveCount, type Predictions } from "./metrics.ts";
 import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } from "./oracle.ts";
-import { createPredictor, type Predictor } from "./predict.ts";
 import { underPrior } from "./prior-swap.ts";
+import { createPredictor, type NetworkAnswers, type Predictor } from "./predict.ts";
 import { questionsOf } from "./questions.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
@@ -29,7 +28,7 @@ import type { Figure } from "../report/svg.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { apertureOf, checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import { State } from "../survey/field.ts";
+import { type Field, State } from "../survey/field.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { SplitName } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
@@ -47,6 +46,8 @@ import {
   sedFigure,
   writeEvaluation,
 } from "./evaluation-report.ts";
+import { contextSection, mainFigures, type Told } from "./evaluation-figures.ts";
+
 export interface EvaluateRequest {
   readonly engine: Engine;
   /** Checkpoint or run folder, or a name in `checkpoints/`; default: the network that comes with the package. */
@@ -191,8 +192,7 @@ interface Session {
 }
 
 /** What was asked, and what everybody said. */
-interface Asked {
-  readonly network: TruthAnswers;
+interface Asked extends Told {
   readonly scores: QuestionScores;
   readonly exact: OracleAnswers | undefined;
   readonly others: BaselineAnswers | undefined;
@@ -203,7 +203,12 @@ async function ask(session: Session, question: Question, isMain: boolean): Promi
   const { request, predictor, oracle, test, learn } = session;
   const { coder } = predictor;
   session.step(`given ${question.title}`);
-  const network = await predictTruths(predictor, test.catalog, test.rows, question);
+  let answers: NetworkAnswers | undefined;
+  const keeping = {
+    coder,
+    predict: async (...asked: Parameters<Predictor["predict"]>) => (answers = await predictor.predict(...asked)),
+  };
+  const network = await predictTruths(keeping, test.catalog, test.rows, question);
   if (oracle !== undefined) session.step(`given ${question.title}: library`);
   const exact = await oracle?.answer(test.catalog, test.rows, question);
   const others =
@@ -225,41 +230,45 @@ async function ask(session: Session, question: Question, isMain: boolean): Promi
       return [name, new Map([...first, ...(others?.numbers.get(name) ?? [])])];
     }),
   );
-  return { network, exact, others, scores: scoreQuestion(coder, test.catalog, network, beside, request.seed) };
+  const scores = scoreQuestion(coder, test.catalog, network, beside, request.seed);
+  return { network, exact, others, beside, scores, answers: answers! };
 }
 
 /** The report's section on one question. */
 async function describeAnswers(
-  { request, predictor, test }: Session,
+  { request, predictor, oracle, test }: Session,
   question: Question,
-  { network, scores, others }: Asked,
-  isMain: boolean,
+  asked: Asked,
+  details: Details | undefined,
 ): Promise<ReportSection> {
   const { coder } = predictor;
+  const { network, scores, others } = asked;
   const heading = `Given ${question.title}`;
   const properties = coder.fields.filter(({ band }) => band === undefined);
-  const names = properties.filter(({ kind }) => kind !== "category").map((field) => field.name);
+  const answered = properties.filter(({ name, kind }) => kind !== "category" && network.has(name));
+  const isFirst = ({ name }: Field): number => Number(request.headline.includes(name));
+  const names = answered.toSorted((a, b) => isFirst(b) - isFirst(a)).map((field) => field.name);
   const sed = (galaxies: number): Promise<Figure> =>
     sedFigure(predictor, question.catalog ?? test.catalog, thin(test.rows, galaxies), question.isGiven);
   if (question.wanted.some((j) => coder.fields[j].band !== undefined)) return { heading, figures: [await sed(4)] };
   const classes = scoreCategories(test.catalog, network);
   const rivals = comparedClasses(classes, scoreBaselineClasses(test.catalog, network, others?.classes));
-  const coverage = coverageTables(calibrationOf(network, test.catalog), names);
-  const tables = [...scoreTables(scores, coder.fields), ...coverage, ...classTables(classes), ...rivals];
+  const tables = [...scoreTables(scores, coder.fields), ...classTables(classes), ...rivals];
   const calibration = calibrationFigure(names.slice(0, 6), network, test.catalog);
-  if (!isMain) return { heading, tables, figures: [calibration, await sed(3)] };
+  if (details === undefined) return { heading, tables, figures: [calibration, await sed(3)] };
   const hasBaselines = Object.values(scores).some((methods) => Object.keys(methods).length > 1);
   const comparisons = hasBaselines
     ? [comparisonFigure(scores, request.headline, "sigmaNmad"), comparisonFigure(scores, request.headline, "crps")]
     : [];
   const first = question.wanted.find((j) => coder.fields[j].name === request.headline[0]) ?? question.wanted[0];
-  const pdfs = await pdfFigure(predictor, test.catalog, thin(test.rows, 9), question.isGiven, first);
+  const pdfs = await pdfFigure(predictor, test.catalog, thin(test.rows, 9), question.isGiven, first, oracle);
+  const rest = await mainFigures(predictor, question, asked, details, request);
   const whole = `${test.rows.length} held-out galaxies (part "${request.part}" of ${request.table}).`;
   return {
     heading,
     text: [`${whole} Intervals are 95 % bootstrap intervals by parent galaxy.${weighting(test)}`],
     tables,
-    figures: [...comparisons, ...accuracyFigures(properties, network), calibration, pdfs],
+    figures: [...comparisons, ...accuracyFigures(properties, network), calibration, pdfs, ...rest],
   };
 }
 
@@ -301,6 +310,7 @@ async function askAll(
       const given = fields.filter((_, j) => question.isGiven[j] === 1).map((field) => field.name);
       const { network, scores, exact, others } = answers;
       const { catalog } = shared.test;
+      const details = i === 0 ? detailsOf(question, catalog, network, shared.request.seed) : undefined;
       results[question.title] = {
         given,
         scores,
@@ -313,11 +323,12 @@ async function askAll(
               library: exact.library,
             }),
         calibration: calibrationOf(network, catalog),
-        ...(i === 0 ? detailsOf(question, catalog, network, shared.request.seed) : {}),
+        ...details,
       };
       session.step(`given ${question.title}: figures`);
-      sections.push(await describeAnswers(session, question, answers, i === 0));
+      sections.push(await describeAnswers(session, question, answers, details));
     }
+    sections.unshift(...contextSection(results, fields));
     bar.update(total, "");
   } finally {
     bar.stop();

@@ -204,6 +204,8 @@ export interface ScoreOptions {
   readonly resamples?: number;
   /** Rows to score; all when absent. */
   readonly rows?: Int32Array;
+  /** Metrics wanted; all when absent. */
+  readonly names?: readonly MetricName[];
 }
 
 /** Draws that the ends of an interval are read from: they scatter by 6 % of the estimate's error. */
@@ -223,6 +225,7 @@ export function scoreField(all: Predictions, kind: FieldKind, options: ScoreOpti
   const names = (Object.keys(metrics) as MetricName[]).filter((name) => {
     const metric: Metric = metrics[name];
     return (
+      (options.names?.includes(name) ?? true) &&
       (metric.kind === undefined || metric.kind === kind) &&
       (metric.needs === undefined || p[metric.needs] !== undefined)
     );

@@ -10,7 +10,12 @@ import type { Survey } from "../survey/survey.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { predictTruths, type Question, type TruthAnswers, weightsOf } from "./evaluate.ts";
 import { checkLibraryAperture, openLibrary } from "./library.ts";
-import { createLibraryPredictor, type LibraryAnswers, type LibraryChoice } from "./library-predictor.ts";
+import {
+  createLibraryPredictor,
+  type LibraryAnswers,
+  type LibraryChoice,
+  type LibraryPredictor,
+} from "./library-predictor.ts";
 import { type Estimate, intervalOf, type Predictions, RESAMPLES } from "./metrics.ts";
 import { bootstrap, meanOf, normalise } from "./weighted.ts";
 
@@ -113,6 +118,9 @@ export interface OracleAnswers {
 
 /** A library's answers to the questions of an evaluation. */
 export interface Oracle {
+  /** [nField] 1 where it can answer. */
+  readonly has: Uint8Array;
+  readonly predict: LibraryPredictor["predict"];
   answer(catalog: Catalog, rows: Int32Array, question: Question): Promise<OracleAnswers>;
   close(): Promise<void>;
 }
@@ -141,6 +149,8 @@ export async function openOracle(
   if (anyAperture !== true) checkLibraryAperture(aperture, library, table);
   const predictor = createLibraryPredictor(engine, library, coder, libraryChoice);
   return {
+    has: library.has,
+    predict: (...asked) => predictor.predict(...asked),
     async answer(catalog, rows, question) {
       let own: LibraryAnswers | undefined;
       const keeping = {

@@ -98,6 +98,21 @@ export function sparseTicks(scale: AxisScale, most: number, edge = 0): AxisScale
   return { ...scale, ticks: inner.filter((_, i) => (i - zero) % every === 0) };
 }
 
+/** Least room between labels [px]. */
+const BETWEEN = 5;
+
+/** As many of the ticks, evenly chosen, as have room for labels of `widthOf` px along `length` px. */
+export function roomyTicks(scale: AxisScale, length: number, widthOf: (text: string) => number): AxisScale {
+  const [low, high] = scale.domain;
+  const at = (tick: number): number => (length * (tick - low)) / (high - low);
+  const widths = scale.ticks.map((tick) => widthOf(scale.format(tick)));
+  const isTight = scale.ticks.some(
+    (tick, i) => i > 0 && Math.abs(at(tick) - at(scale.ticks[i - 1])) < (widths[i] + widths[i - 1]) / 2 + BETWEEN,
+  );
+  if (!isTight || scale.ticks.length < 3) return scale;
+  return roomyTicks(sparseTicks(scale, Math.ceil(scale.ticks.length / 2)), length, widthOf);
+}
+
 /** `label [unit]`, the unit in print form. */
 export function axisLabel(axis: Axis): string {
   return axis.unit === undefined || axis.unit === "" ? axis.label : `${axis.label} [${printUnit(axis.unit)}]`;

@@ -4,7 +4,8 @@ import { theme } from "./svg.ts";
 /** Up to here every point is a dot unless the figure says otherwise; beyond, points are counted in cells, so that a figure's size doesn't grow with n. */
 const MOST_DOTS = 1500;
 const CELL = 4; // px
-const SHADES = ["#c9dcee", "#a6c8e4", "#7fb0d8", "#5996c8", "#387bb4", "#1f5f9c", "#10447f", "#082b5c"];
+/** Few to many. */
+export const SHADES = ["#c9dcee", "#a6c8e4", "#7fb0d8", "#5996c8", "#387bb4", "#1f5f9c", "#10447f", "#082b5c"];
 
 /** A scatter plot of any number of points in forward coordinates, and the words that tell how it was drawn. */
 export function densityMarks(
@@ -26,7 +27,7 @@ export function densityMarks(
     }
     return group;
   };
-  const note = `${at.length.toLocaleString("en-US")} points, counted in cells; darker cells hold more (logarithmic).`;
+  const note = `${at.length.toLocaleString("en-US")} points, counted in cells; the stronger its colour, the more a cell holds (logarithmic).`;
   return { marks: [cells], note };
 }
 

@@ -12,6 +12,8 @@ export interface PdfExample {
   readonly grid: ArrayLike<number>;
   readonly density: ArrayLike<number>;
   readonly median: number;
+  /** The density of {@link PdfData.beside} on the same grid. */
+  readonly beside?: ArrayLike<number>;
   /** Absent for objects whose truth nobody knows. */
   readonly truth?: number;
 }
@@ -19,12 +21,14 @@ export interface PdfExample {
 export interface PdfData {
   readonly axis: Axis;
   readonly examples: readonly PdfExample[];
+  /** Who gave the second densities: the library. */
+  readonly beside?: string;
 }
 
 const MOST_EXAMPLES = 12;
 
 /** Predictive densities of single galaxies, three to a row, with truth and median. */
-export function drawPdfs({ axis, examples }: PdfData): Figure {
+export function drawPdfs({ axis, examples, beside }: PdfData): Figure {
   const shown = examples.slice(0, MOST_EXAMPLES);
   const [width, height] = [226, 168];
   const pieces: Piece[] = [];
@@ -32,6 +36,7 @@ export function drawPdfs({ axis, examples }: PdfData): Figure {
     [
       { label: "predicted density", color: theme.blue, mark: "area" },
       { label: "median", color: theme.blue, mark: "dash" },
+      ...(beside === undefined ? [] : [{ label: beside, color: theme.green, mark: "line" as const }]),
       { label: "truth", color: theme.orange, mark: "line" },
     ],
     640,
@@ -39,13 +44,12 @@ export function drawPdfs({ axis, examples }: PdfData): Figure {
   shown.forEach((example, i) => {
     const y = fitAxis({ label: "density", domain: [0, 1.12] }, []);
     const x = zoom(axis, example);
-    const most = Array.from(example.density).reduce((a, b) => Math.max(a, b), 0) || 1;
-    const curve = points(
-      x,
-      y,
-      example.grid,
-      Array.from(example.density, (value) => value / most),
-    ).filter(([at]) => at >= x.domain[0] && at <= x.domain[1]);
+    const curveOf = (density: ArrayLike<number>): [number, number][] => {
+      const most = Array.from(density).reduce((a, b) => Math.max(a, b), 0) || 1;
+      const scaled = Array.from(density, (value) => value / most);
+      return points(x, y, example.grid, scaled).filter(([at]) => at >= x.domain[0] && at <= x.domain[1]);
+    };
+    const curve = curveOf(example.density);
     const line = (value: number | undefined, stroke: string, dash: string) =>
       value === undefined || !Number.isFinite(x.forward(value))
         ? []
@@ -53,6 +57,9 @@ export function drawPdfs({ axis, examples }: PdfData): Figure {
     const marks = [
       Plot.areaY(curve, { x: "0", y1: 0, y2: "1", fill: theme.blue, fillOpacity: 0.25, clip: true }),
       Plot.line(curve, { stroke: theme.blue, strokeWidth: 1.5, clip: true }),
+      ...(example.beside === undefined
+        ? []
+        : [Plot.line(curveOf(example.beside), { stroke: theme.green, strokeWidth: 1.5, clip: true })]),
       ...line(example.median, theme.blue, "4 3"),
       ...line(example.truth, theme.orange, "none"),
     ];
@@ -61,7 +68,7 @@ export function drawPdfs({ axis, examples }: PdfData): Figure {
   });
   const total = legend.height + 10 + Math.max(1, Math.ceil(shown.length / 3)) * height;
   const caption =
-    `Predicted probability densities of ${shown.length} ${shown.length === 1 ? "galaxy" : "galaxies"}, each scaled to its peak. ` +
+    `Predicted probability densities of ${shown.length} ${shown.length === 1 ? "galaxy" : "galaxies"}, each scaled to its peak${beside === undefined ? "" : `; ${beside} beside them, to its own`}. ` +
     `The truth should often lie where the density is high, and sometimes in the tails. The axes show where the probability is, and differ.` +
     (examples.length > shown.length ? ` The first ${shown.length} of ${examples.length}.` : "");
   return {
@@ -115,9 +122,11 @@ export function drawStack({ axis, at, sum, error, rowCount }: StackData): Figure
 }
 
 /** The part of the axis where the density is above 0.2 % of its peak, truth and median included. */
-function zoom(axis: Axis, { grid, density, median, truth }: PdfExample): AxisScale {
-  const most = Array.from(density).reduce((a, b) => Math.max(a, b), 0);
-  const seen = Array.from(grid).filter((_, i) => density[i] > 0.002 * most);
+function zoom(axis: Axis, { grid, density, beside = [], median, truth }: PdfExample): AxisScale {
+  const seen = [density, beside].flatMap((own) => {
+    const most = Array.from(own).reduce((a, b) => Math.max(a, b), 0);
+    return Array.from(grid).filter((_, i) => own[i] > 0.002 * most);
+  });
   const ends = [...seen, median, ...(truth === undefined ? [] : [truth])].filter(Number.isFinite);
   const scale = fitAxis(axis, [], [Math.min(...ends), Math.max(...ends)]);
   const inner = scale.domain[1] - scale.domain[0];

@@ -44,7 +44,7 @@ export function drawSeds({ fluxUnit, objects }: SedData): Figure {
   }));
   const total = legend.height + 10 + Math.max(1, shown.length) * height;
   const caption =
-    "Flux against wavelength. Black points were given to the model, orange ones were hidden from it; the blue line and bands are its prediction for the hidden bands. " +
+    "Flux against wavelength. Plain points were given to the model, orange ones were hidden from it; the blue line and bands are its prediction for the hidden bands. " +
     "About two thirds of the orange points should lie in the dark band, apart from their own error bars (1σ)." +
     (objects.length > shown.length ? ` The first ${shown.length} of ${objects.length}.` : "");
   return {

@@ -4,7 +4,7 @@ import type { AxisScale } from "./axis.ts";
 import { short } from "./figure-accuracy.ts";
 import { wavelengthAxis } from "./figure-spectrum.ts";
 import { composeSvg, drawLegend, drawPanel, points, seriesColors, textWidth, theme } from "./svg.ts";
-import type { Figure, Piece } from "./svg.ts";
+import type { Figure, PanelOptions, Piece } from "./svg.ts";
 
 export interface Curve {
   readonly step: ArrayLike<number>;
@@ -135,8 +135,41 @@ export interface ComparisonData {
   readonly panels: readonly ComparisonPanel[];
 }
 
+export interface GapData {
+  /** A panel per field: by context, how much higher the network's mean score is than the library's [%]. */
+  readonly panels: readonly {
+    readonly title: string;
+    readonly rows: readonly {
+      readonly context: string;
+      readonly value: number;
+      readonly low: number;
+      readonly high: number;
+    }[];
+  }[];
+}
+
+/** How far a network is from the exact answer, by what is given. */
+export function drawGaps({ panels }: GapData): Figure {
+  const drawn = panels.map(({ title, rows }): ComparisonPanel => ({
+    title,
+    better: 0,
+    rows: rows.map(({ context, ...ends }) => ({ method: context, ...ends })),
+  }));
+  const caption =
+    "How much higher the network's CRPS is than that of the library, clean simulated galaxies weighted by their likelihood, with 95 % bootstrap intervals: " +
+    "0 (dashed) is the exact answer. Below it the library is too sparse to be exact.";
+  return { ...drawPanels(drawn, false), caption };
+}
+
 /** Methods side by side: one dot with its confidence interval per method and metric. */
 export function drawComparison({ panels }: ComparisonData): Figure {
+  const caption =
+    "Each method's score with its 95 % bootstrap interval (galaxies resampled with all their noise draws). ← lower is better, → higher is better, | closest to the dashed line is best.";
+  return { ...drawPanels(panels, true), caption };
+}
+
+/** Panels of dots with intervals, two in a row; the first method stands out, or none. */
+function drawPanels(panels: readonly ComparisonPanel[], isFirstOwn: boolean): Omit<Figure, "caption"> {
   const methods = [...new Set(panels.flatMap((panel) => panel.rows.map((row) => row.method)))];
   const left = Math.min(220, 14 + Math.max(40, ...methods.map(textWidth)));
   const width = 680;
@@ -146,35 +179,29 @@ export function drawComparison({ panels }: ComparisonData): Figure {
   const pieces = panels.map((panel, i): Piece => {
     const isFirst = i % perRow === 0;
     const margin = { left: isFirst ? left : 10, right: 16, top: 24, bottom: 34 };
-    const svg = comparisonPanel(panel, methods, isFirst ? cell + left - 10 : cell, height, margin, isFirst);
+    const size = { width: isFirst ? cell + left - 10 : cell, height, margin };
+    const svg = comparisonPanel(panel, methods, size, isFirst, isFirstOwn);
     return { x: isFirst ? 0 : left + (i % perRow) * cell - 10, y: Math.floor(i / perRow) * height, svg };
   });
   const total = Math.max(1, Math.ceil(panels.length / perRow)) * height + 4;
-  const caption =
-    "Each method's score with its 95 % bootstrap interval (galaxies resampled with all their noise draws). ← lower is better, → higher is better, | closest to the dashed line is best.";
-  return { svg: composeSvg(width, total, pieces), width, height: total, caption };
+  return { svg: composeSvg(width, total, pieces), width, height: total };
 }
-
-type Margin = { readonly left: number; readonly right: number; readonly top: number; readonly bottom: number };
 
 function comparisonPanel(
   panel: ComparisonPanel,
   methods: readonly string[],
-  width: number,
-  height: number,
-  margin: Margin,
+  size: Pick<PanelOptions, "width" | "height" | "margin">,
   hasNames: boolean,
+  isFirstOwn: boolean,
 ): string {
   const target = typeof panel.better === "number" ? panel.better : undefined;
   const rows = panel.rows.filter((row) => Number.isFinite(row.value));
   const values = rows.flatMap((row) => [row.value, row.low, row.high]);
   const lowest = Math.min(...values.filter((v) => v > 0));
   const isWide = target === undefined && values.every((v) => v > 0) && Math.max(...values) / lowest > 8;
-  const x = fitAxis(
-    { label: "", scale: isWide ? "log" : "linear" },
-    [],
-    target === undefined ? values : [...values, target],
-  );
+  const ends = target === undefined ? values : [...values, target];
+  // labels at the ends would run into those of the panel beside
+  const x = sparseTicks(fitAxis({ label: "", scale: isWide ? "log" : "linear" }, [], ends), 9, 0.05);
   const y: AxisScale = {
     label: "",
     forward: (v) => v,
@@ -188,15 +215,13 @@ function comparisonPanel(
     low: x.forward(row.low),
     high: x.forward(row.high),
   }));
-  const color = (row: { y: number }) => (row.y === 0 ? theme.orange : theme.blue);
-  const sign = target === undefined ? (panel.better === "low" ? "←" : "→") : "|";
+  const color = (row: { y: number }) => (isFirstOwn && row.y === 0 ? theme.orange : theme.blue);
+  const sign = target === undefined ? (panel.better === "low" ? "  ←" : "  →") : isFirstOwn ? "  |" : "";
   return drawPanel({
-    width,
-    height,
+    ...size,
     x,
     y,
-    margin,
-    title: `${panel.title}  ${sign}`,
+    title: `${panel.title}${sign}`,
     ...(hasNames ? {} : { hide: "y" as const }),
     marks: [
       ...(target === undefined ? [] : [Plot.ruleX([target], { stroke: theme.faint, strokeDasharray: "4 3" })]),
@@ -225,7 +250,9 @@ export function drawAdaptation({ variants, metrics, zeroPoints }: AdaptationData
   const entries = variants.map((label, i) => ({ label, color: colorOf(i), mark: "area" as const }));
   const legend = drawLegend([...entries], 600);
   const top = legend.height + 4;
-  const width = 680 / Math.max(1, Math.min(4, metrics.length));
+  // four panels in a row would leave the bars' numbers no room
+  const perRow = metrics.length === 4 ? 2 : Math.max(1, Math.min(3, metrics.length));
+  const width = 680 / perRow;
   const pieces: Piece[] = [{ x: theme.gutter, y: 3, svg: legend.svg }];
   metrics.forEach(({ title, values }, i) => {
     const y = fitAxis({ label: "" }, [], [0, 1.12 * Math.max(0, ...values.filter(Number.isFinite))]);
@@ -262,9 +289,9 @@ export function drawAdaptation({ variants, metrics, zeroPoints }: AdaptationData
       title,
       margin: { left: 46, right: 8, bottom: 10 },
     });
-    pieces.push({ x: (i % 4) * width, y: top + Math.floor(i / 4) * 190, svg });
+    pieces.push({ x: (i % perRow) * width, y: top + Math.floor(i / perRow) * 190, svg });
   });
-  const barHeight = top + Math.ceil(metrics.length / 4) * 190;
+  const barHeight = top + Math.ceil(metrics.length / perRow) * 190;
   const hasBands = zeroPoints !== undefined && zeroPoints.wavelength.length > 0;
   if (hasBands) pieces.push(...zeroPointPieces(zeroPoints, barHeight + 4));
   const height = barHeight + (hasBands ? 280 : 4);
@@ -311,13 +338,15 @@ function zeroPointPieces(
   const legend = drawLegend(
     [
       { label: "put in", color: seriesColors[1], mark: "dot" },
-      { label: "recovered (±1σ)", color: seriesColors[0], mark: "dot" },
+      { label: error === undefined ? "recovered" : "recovered (±1σ)", color: seriesColors[0], mark: "dot" },
     ],
     600,
   );
   const marks = [
     Plot.ruleY([0], { stroke: theme.faint }),
-    Plot.ruleX(rows, { x: "x", y1: "low", y2: "high", stroke: seriesColors[0], strokeOpacity: 0.7 }),
+    ...(error === undefined
+      ? []
+      : [Plot.ruleX(rows, { x: "x", y1: "low", y2: "high", stroke: seriesColors[0], strokeOpacity: 0.7 })]),
     Plot.dot(rows, { x: "x", y: "recovered", fill: seriesColors[0], r: 2.6 }),
     Plot.dot(rows, { x: "x", y: "truth", stroke: seriesColors[1], fill: theme.paper, r: 3, strokeWidth: 1.4 }),
   ];

@@ -1,11 +1,14 @@
 import { drawCalibration, drawPhotoz, drawProperty } from "./figure-accuracy.ts";
 import { drawAdvice } from "./figure-advice.ts";
 import { drawBandLines, drawBandStates, drawPhotometry } from "./figure-bands.ts";
+import { drawCoverage } from "./figure-coverage.ts";
 import { drawCorner, drawPdfs, drawStack } from "./figure-posterior.ts";
 import { drawHistogram, drawScatter } from "./figure-sample.ts";
+import { drawSelection } from "./figure-selection.ts";
 import { drawSeds } from "./figure-spectrum.ts";
+import { drawAdaptation, drawComparison, drawGaps, drawLoss } from "./figure-training.ts";
+import { drawTrend } from "./figure-trend.ts";
 import { drawStrange } from "./figure-strange.ts";
-import { drawAdaptation, drawComparison, drawLoss } from "./figure-training.ts";
 import type { FigureKind } from "./svg.ts";
 
 /** Every figure: arrays in, SVG and caption out. Adding one is one function and one row. */
@@ -19,6 +22,10 @@ export const figures = {
   strange: { title: "Objects unlike the others", draw: drawStrange },
   loss: { title: "Training", draw: drawLoss },
   comparison: { title: "Methods compared", draw: drawComparison },
+  gaps: { title: "Distance from the exact answer", draw: drawGaps },
+  trend: { title: "Scores by magnitude", draw: drawTrend },
+  coverage: { title: "Coverage by field", draw: drawCoverage },
+  selection: { title: "Right answers told from wrong ones", draw: drawSelection },
   corner: { title: "Joint samples", draw: drawCorner },
   adaptation: { title: "Adaptation", draw: drawAdaptation },
   histogram: { title: "Distribution", draw: drawHistogram },

@@ -1,4 +1,5 @@
 import { printUnit } from "./axis.ts";
+import { darkRules, darkTheme } from "./dark.ts";
 import { escapeText, theme } from "./svg.ts";
 import type { Figure } from "./svg.ts";
 
@@ -36,22 +37,30 @@ export interface Report {
   readonly sections: readonly ReportSection[];
 }
 
+/** Figures shrink to this much of their size, then scroll inside themselves: smaller letters can't be read. */
+const LEAST_SCALE = 0.8;
+
 const STYLE = `
-:root { color-scheme: light; }
-body { margin: 0 auto; max-width: 60rem; padding: 2rem 1.5rem 4rem; background: ${theme.paper}; color: ${theme.ink};
-  font: 16px/1.55 "DejaVu Sans", Verdana, sans-serif; }
-h1 { font-size: 1.7rem; margin: 0 0 .8rem; } h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; padding-top: .8rem; border-top: 1px solid ${theme.grid}; }
-a { color: ${theme.blue}; text-decoration: none; } a:hover { text-decoration: underline; }
-nav ol { margin: .3rem 0; padding-left: 1.4rem; columns: 2; } dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; font-size: .88rem; }
-dt { color: #5f5f5f; } dd { margin: 0; overflow-wrap: anywhere; }
+:root { color-scheme: light dark; --paper: ${theme.paper}; --ink: ${theme.ink}; --grid: ${theme.grid}; --faint: ${theme.faint}; --link: ${theme.blue}; --soft: #5a5a5a; }
+body { margin: 0 auto; max-width: 61rem; padding: 2rem 1.5rem 4rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.55 "DejaVu Sans", Verdana, sans-serif; overflow-wrap: break-word; }
+h1 { font-size: 1.7rem; margin: 0 0 .8rem; } h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; padding-top: .8rem; border-top: 1px solid var(--grid); }
+a { color: var(--link); text-decoration: none; } a:hover { text-decoration: underline; }
+nav ol { margin: .3rem 0; padding-left: 1.4rem; columns: 2 16rem; } dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; font-size: .88rem; }
+dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0 1.4rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: bold; padding-bottom: .35rem; }
-th, td { padding: .28rem .8rem .28rem 0; border-bottom: 1px solid ${theme.grid}; text-align: left; vertical-align: baseline; white-space: nowrap; }
-thead th { border-bottom: 1.5px solid ${theme.faint}; } .number { text-align: right; } .unit, .range { color: #5f5f5f; font-weight: normal; }
-.range { display: block; font-size: .85em; }
-figure { margin: 1.4rem 0 1.8rem; break-inside: avoid; } figure svg { display: block; max-width: 100%; height: auto; }
-figcaption { font-size: .85rem; color: #444; max-width: 46rem; margin-top: .4rem; }
+th, td { padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--grid); text-align: left; vertical-align: baseline; white-space: nowrap; }
+thead th { border-bottom: 1.5px solid var(--faint); } .number { text-align: right; } .unit, .range { color: var(--soft); font-weight: normal; }
+tbody td:first-child { position: sticky; left: 0; background: var(--paper); background-clip: padding-box; } .range { display: block; font-size: .85em; }
+.figures { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: flex-start; } .figures svg { display: block; max-width: 100%; height: auto; }
+figure { margin: 1.4rem 0 1.8rem; max-width: 100%; break-inside: avoid; } figcaption { font-size: .85rem; color: var(--soft); max-width: 46rem; margin-top: .4rem; }
+@media (max-width: 40rem) { body { padding: 1rem .9rem 3rem; } h1 { font-size: 1.35rem; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 10.5pt; } nav { display: none; } h2 { break-after: avoid; } tr { break-inside: avoid; } }
+@media screen and (prefers-color-scheme: dark) {
+:root { --paper: ${darkTheme.paper}; --ink: ${darkTheme.ink}; --grid: ${darkTheme.grid}; --faint: ${darkTheme.faint}; --link: ${darkTheme.blue}; --soft: #a8afb6; }
+${darkRules()}
+}
 `;
 
 /** One self-contained HTML page: inline style and SVG, no script, nothing fetched. All words are escaped. */
@@ -61,7 +70,8 @@ export function renderReport({ title, facts, sections }: Report): string {
     const paragraphs = (section.text ?? []).map((text) => `<p>${escapeText(text)}</p>`);
     const tables = (section.tables ?? []).map(renderTable);
     const figures = (section.figures ?? []).map((figure) => renderFigure(figure, ++figureCount));
-    return `<section id="s${i + 1}"><h2>${escapeText(section.heading)}</h2>${[...paragraphs, ...tables, ...figures].join("\n")}</section>`;
+    const drawn = figures.length === 0 ? [] : [`<div class="figures">${figures.join("\n")}</div>`];
+    return `<section id="s${i + 1}"><h2>${escapeText(section.heading)}</h2>${[...paragraphs, ...tables, ...drawn].join("\n")}</section>`;
   });
   const contents = sections.map(({ heading }, i) => `<li><a href="#s${i + 1}">${escapeText(heading)}</a></li>`);
   const list = (facts ?? []).map(([name, value]) => `<dt>${escapeText(name)}</dt><dd>${escapeText(value)}</dd>`);
@@ -78,11 +88,14 @@ export function renderReport({ title, facts, sections }: Report): string {
 }
 
 /** Ids (clip paths) are made unique to the figure: the same ones may come from another process or twice. */
-function renderFigure({ svg, caption }: Figure, number: number): string {
+function renderFigure({ svg, width, caption }: Figure, number: number): string {
   const own = svg
     .replace(/(\bid="|url\(#)/g, `$1f${number}-`)
-    .replace("<svg", `<svg role="img" aria-label="Figure ${number}"`);
-  return `<figure id="f${number}">${own}<figcaption><b>Figure ${number}.</b> ${escapeText(caption)}</figcaption></figure>`;
+    .replace(
+      "<svg",
+      `<svg role="img" aria-label="Figure ${number}" style="min-width:${Math.round(LEAST_SCALE * width)}px"`,
+    );
+  return `<figure id="f${number}" style="width:${width}px"><div class="wide">${own}</div><figcaption><b>Figure ${number}.</b> ${escapeText(caption)}</figcaption></figure>`;
 }
 
 function renderTable({ title, columns, rows }: ReportTable): string {

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { Resvg } from "@resvg/resvg-js";
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import type { AxisScale } from "./axis.ts";
+import { type AxisScale, roomyTicks } from "./axis.ts";
 
 /** One look for every figure. Colours: Okabe & Ito (2008), told apart with any colour vision and in grey. */
 export const theme = {
@@ -66,7 +66,7 @@ export interface PanelOptions {
 
 /** Coordinates of the marks are those of `x.forward` and `y.forward`; use {@link points} to make them. */
 export function drawPanel(options: PanelOptions): string {
-  const { width, height, x, y, title } = options;
+  const { width, height, y, title } = options;
   const hidesX = options.hide === "x" || options.hide === "both";
   const hidesY = options.hide === "y" || options.hide === "both";
   const margin = {
@@ -76,6 +76,7 @@ export function drawPanel(options: PanelOptions): string {
     bottom: hidesX ? 10 : 42,
     ...options.margin,
   };
+  const x = roomyTicks(options.x, width - margin.left - margin.right, textWidth);
   const axis = (scale: AxisScale, isHidden: boolean) => ({
     type: "linear" as const,
     domain: [...scale.domain],
@@ -158,7 +159,7 @@ export function composeSvg(width: number, height: number, pieces: readonly Piece
 export interface LegendEntry {
   readonly label: string;
   readonly color: string;
-  readonly mark: "line" | "dash" | "dot" | "ring" | "down" | "area" | "block";
+  readonly mark: "line" | "dash" | "dot" | "ring" | "down" | "area" | "block" | "frame";
 }
 
 /** A row of legend entries, `width` px wide, wrapped where needed; with its height. */
@@ -176,6 +177,7 @@ export function drawLegend(entries: readonly LegendEntry[], width: number): { sv
       ring: `<circle cx="${at + 10}" cy="${y + 8}" r="4" fill="none" stroke="${color}" stroke-width="1.5"/>`,
       down: `<path d="M${at + 5},${y + 4}h10l-5,8z" fill="${color}"/>`,
       block: `<rect x="${at}" y="${y + 3}" width="20" height="10" fill="${color}"/>`,
+      frame: `<rect x="${at + 0.5}" y="${y + 3.5}" width="19" height="9" fill="none" stroke="${color}"/>`,
       area: `<rect x="${at}" y="${y + 3}" width="20" height="10" fill="${color}" fill-opacity="0.35"/>`,
     };
     return `${symbols[mark]}<text x="${at + 25}" y="${y + 12}" fill="${theme.ink}">${escapeText(label)}</text>`;

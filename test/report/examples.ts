@@ -21,9 +21,11 @@ export function createExamples(n: number): Examples {
   return {
     pdfs: {
       axis: { label: "redshift" },
+      beside: "the library's",
       examples: Array.from({ length: 6 }, (_, i) => {
         const [mean, sigma] = [0.1 + 0.12 * i, 0.004 + 0.008 * i];
         return {
+          beside: grid.map((x) => bump(x, mean + 0.3 * sigma, 0.8 * sigma)),
           title: `AEGIS001-${1200 + i}, i = ${(18 + i / 2).toFixed(1)}`,
           grid,
           density: grid.map((x) => bump(x, mean, sigma) + (i % 2) * 0.4 * bump(x, mean + 0.25, 0.02)),
@@ -104,6 +106,65 @@ export function createExamples(n: number): Examples {
         ),
       })),
     },
+    gaps: {
+      panels: ["z", "LOGM", "HALPHA_EW"].map((name, k) => ({
+        title: `${name}: CRPS above the library's [%]`,
+        rows: ["all 60 bands", "every second narrow band", "red 27", "broad only"].map((context, i) => {
+          const value = 30 - 12 * k + 9 * ((i * 2) % 3) - 8;
+          return { context, value, low: value - 6, high: value + 7 };
+        }),
+      })),
+    },
+    trend: {
+      axis: { label: "rSDSS magnitude", unit: "AB" },
+      at: [18, 19.5, 20.5, 21.5, 22.25],
+      counts: [62, 240, 803, 910, 1200],
+      panels: ["sigma_NMAD", "outliers", "CRPS", "68 % coverage"].map((label, k) => ({
+        axis: { label: `z: ${label}`, scale: k < 3 ? ("log" as const) : ("linear" as const) },
+        ...(k === 3 ? { reference: 0.68 } : {}),
+        series: ["caleido", "library", "ridge"].map((method, m) => ({
+          label: method,
+          points: [0, 1, 2, 3, 4].map((i) => {
+            const value = k === 3 ? 0.66 + 0.01 * m + 0.004 * i : 0.002 * 2 ** i * (1 + 2 * m);
+            return i === 0 && m === 2 ? undefined : { value, low: 0.93 * value, high: 1.08 * value };
+          }),
+        })),
+      })),
+    },
+    coverage: {
+      levels: [0.68, 0.9],
+      columns: ["all 60 bands", "every second narrow band", "30 random bands", "blue 27", "red 27", "broad only"],
+      rows: ["z", "LOGM", "LOGZ", "HALPHA_EW"].map((label, r) => ({
+        label,
+        cells: [0, 1, 2, 3, 4, 5].map((c) =>
+          r === 2 && c === 5
+            ? undefined
+            : {
+                rows: c === 4 ? 60 : 800,
+                coverage: [0.68 + 0.03 * (((r + 3 * c) % 9) - 4), 0.9 + 0.012 * (((r + 2 * c) % 9) - 4)],
+              },
+        ),
+      })),
+      least: 100,
+      across: "what is given",
+    },
+    selection: {
+      right: "|Δz| ≤ 0.03 (1 + z)",
+      rows: 2500,
+      share: 0.8,
+      curves: ["trust score", "odds"].map((label, k) => {
+        const t = Array.from({ length: 101 }, (_, i) => i / 100);
+        const rightKept = t.map((x) => x ** (0.2 + 0.1 * k));
+        return {
+          label,
+          wrongKept: t,
+          rightKept,
+          purity: t.map((x, i) => (i === 0 ? 1 : (0.8 * rightKept[i]) / (0.8 * rightKept[i] + 0.2 * x))),
+          area: 1 / (1.2 + 0.1 * k),
+          purity90: 0.95 - 0.02 * k,
+        };
+      }),
+    },
     corner: {
       fields: [
         { label: "redshift" },
@@ -117,7 +178,8 @@ export function createExamples(n: number): Examples {
     adaptation: {
       variants: ["zero-shot", "target labels only", "adapted"],
       metrics: [
-        { title: "redshift σ_NMAD", values: [0.031, 0.042, 0.019] },
+        { title: "redshift σ_NMAD", values: [0.0058, 0.0042, 0.019] },
+        { title: "redshift CRPS", values: [0.00581, 0.00416, 0.0191] },
         { title: "log M* NMAD [dex]", values: [0.18, 0.2, 0.12] },
         { title: "EW(Hα) CRPS [Å]", values: [9.1, 8.4, 6.2] },
       ],
