@@ -178,12 +178,12 @@ export interface Seen {
 /** `Seen.asked` from given properties: values, errors, and which are given [B, nProperty] each; given classes [B, nClass]. */
 export function askedOf(place: tf.Tensor2D, error: tf.Tensor2D, given: tf.Tensor2D, classes: tf.Tensor2D): tf.Tensor2D {
   const weight = tf.div<tf.Tensor2D>(given, tf.add(tf.square(error), PROPERTY_FLOOR ** 2)); // [B, nProperty]
-  const offset = tf.mul(tf.mul(weight, tf.square(place)), -0.5);
+  const offset = tf.mul<tf.Tensor2D>(tf.mul(weight, tf.square(place)), -0.5);
   return tf.concat<tf.Tensor2D>(
     [
-      tf.mul(weight, place),
-      tf.mul(weight, -0.5),
-      tf.sub(offset, tf.mul(given, UNLIKE)), // of what is known; who does not know is UNLIKE
+      tf.mul<tf.Tensor2D>(weight, place),
+      tf.mul<tf.Tensor2D>(weight, -0.5),
+      tf.sub<tf.Tensor2D>(offset, tf.mul(given, UNLIKE)), // of what is known; who does not know is UNLIKE
       ...(classes.shape[1] === 0 ? [] : [tf.mul<tf.Tensor2D>(classes, -UNLIKE)]),
     ],
     1,
