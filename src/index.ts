@@ -170,6 +170,7 @@ export type {
   LossData,
 } from "./report/figure-training.ts";
 export type { Cell } from "./report/html.ts";
+export { covariateNames, fieldRecalibrationSchema, recalibrationSchema } from "./model/recalibration.ts";
 export { observationSchema } from "./simulate/observation.ts";
 export { simulationOptions } from "./simulate/options.ts";
 export type { Reason } from "./survey/report.ts";

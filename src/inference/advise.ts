@@ -120,7 +120,7 @@ async function galaxiesOf(request: AdviseRequest, { config }: Checkpoint): Promi
 
 /**
  * What each unobserved band, line or set of fields is expected to tell of the wanted fields, beyond what is given: information
- * in nats and the width of the 68 % interval, see {@link adviceOf}; beside it what it told where the table has it. A row per
+ * in nats and the width of the 68 % interval, see `adviceOf`; beside it what it told where the table has it. A row per
  * wanted field and candidate, the most telling first.
  * @throws UserError for unknown fields, candidates that are given already, a table or a checkpoint that can't be read.
  */

@@ -7,14 +7,15 @@ import { type Question, type TruthAnswers, weightsOf } from "./evaluate.ts";
 import { type FieldScore, type MetricName, type Predictions, scoreField } from "./metrics.ts";
 import { signals } from "./oracle.ts";
 
+export type BinnedBy = "magnitude" | "signal" | "redshift" | "given";
+
 /** Ends of the bins: AB magnitude near r, median S/N of the given bands, true redshift, number of given values. */
 export const EDGES = {
   magnitude: [17, 19, 20, 21, 22, 22.5, 23.5],
   signal: [0, 3, 5, 10, 20, Infinity],
   redshift: [0, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5],
   given: [0, 5, 15, 30, Infinity],
-} as const;
-export type BinnedBy = keyof typeof EDGES;
+} as const satisfies Record<BinnedBy, readonly number[]>;
 
 /** Scores of the rows from `from` up to `to`. */
 export interface ScoreBin {

@@ -25,7 +25,7 @@ export type Covariates = Float64Array;
 
 const coefficients = z.array(z.number());
 
-const fieldSchema = z.object({
+export const fieldRecalibrationSchema = z.object({
   /** Truths that it was fitted on. */
   answers: z.int().min(0),
   covariates: z.array(z.object({ name: z.enum(covariateNames), knots: z.array(z.number()).min(2) })),
@@ -35,13 +35,13 @@ const fieldSchema = z.object({
 });
 
 /** The recalibration of one kind of answer: [1 + knots] coefficients of each of three functions. */
-export type FieldRecalibration = z.output<typeof fieldSchema>;
+export type FieldRecalibration = z.output<typeof fieldRecalibrationSchema>;
 
 /** `recalibration.json`: of each property by its name, of bands by their group. */
 export const recalibrationSchema = z.object({
   caleidoVersion: z.string(),
-  properties: z.record(z.string(), fieldSchema),
-  bands: z.record(z.string(), fieldSchema),
+  properties: z.record(z.string(), fieldRecalibrationSchema),
+  bands: z.record(z.string(), fieldRecalibrationSchema),
 });
 export type Recalibration = z.output<typeof recalibrationSchema>;
 
