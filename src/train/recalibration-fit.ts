@@ -23,11 +23,11 @@ export interface KnownAnswers {
 /** Fewer truths say nothing worth a change. */
 const FEWEST = 100;
 /** Knots of a covariate, and the fewest truths for each. */
-const [MOST_KNOTS, ROWS_PER_KNOT] = [5, 150];
+const [MOST_KNOTS, ROWS_PER_KNOT] = [5, 500];
 /** Parts of the truths that lie below the outer knots. */
 const ENDS = [0.01, 0.99] as const;
 /** Truths that a coefficient has to be borne out by before it is half of what they say: of the constants, and of the rest. */
-const [EASY, RIDGE] = [2, 20];
+const [EASY, RIDGE] = [2, 60];
 
 /** Increasing knots at quantiles of a covariate, two at least; undefined where it hardly changes. */
 function knotsOf(values: Float64Array, most: number): number[] | undefined {
