@@ -18,7 +18,10 @@ export type TrustWord = (typeof trustWords)[number];
  * narrower, or whose mean is half a sigma away.
  */
 export const PRIOR_NATS = 0.1;
-/** Mean square residual, see `misfitOf`, above which a fit is poor: 1 % of simulated galaxies have it (`npm run bench trust`). */
+/**
+ * Mean square residual, see `misfitOf`, above which a fit is poor: about 1 % of simulated galaxies have it (`npm run bench
+ * trust`). Of networks that carry no galaxies, whose halves predict each other, that was not measured.
+ */
 const POOR_FIT = { templates: 3.2, halves: 3.2 } as const;
 /** An answer is of another class where classes that have the field are less probable than this together. */
 export const LEAST_BELONGING = 0.5;
