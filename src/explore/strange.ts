@@ -167,7 +167,7 @@ async function sectionOf(predictor: Predictor, { catalog, all }: Found): Promise
     panels: [{ axis: { label: "strangeness [σ]" }, series: [{ label: "objects", values: all }] }],
     caption:
       `How strange ${counted(all.length, "object")} are: half exceed ${level(0.5)}, 5 % ${level(0.95)}, 1 % ${level(0.99)}. ` +
-      "Of simulated galaxies half exceed 0.2, 5 % 3.5 and 1 % 5.",
+      "Of simulated galaxies, asked of the network that comes along, half exceed 0.2, 5 % 3.5 and 1 % 5.",
   });
   const objects = hidden.map((own, row) => {
     return { title: `${objectId[row]}: ${score[row].toFixed(1)}σ`, bands: own };
