@@ -17,6 +17,8 @@ const verbs = [
   "pretrain",
   "finetune",
   "adapt",
+  "advise",
+  "calibrate",
   "query",
   "repair",
   "evaluate",
