@@ -121,6 +121,7 @@ describe("methods of a query", () => {
     const own = await createAnswerer({
       engine,
       vocabulary: { survey: checkpoint.config.survey, checkpoint, path: "toy" },
+      trust: false,
     });
     const answers = await own.predict(question);
     expect(own.columns(answers, [])).toEqual([]);
