@@ -153,8 +153,10 @@ async function belongings(
   network: Network,
   { catalog, rows, isGiven, wanted, states }: Asked,
 ): Promise<Float64Array[]> {
-  const { fields } = network.coder;
-  const found = classField(fields);
+  const { fields, templates } = network.coder;
+  // tables that name no classes teach none
+  const hasClasses = templates === undefined || templates.classes.some((share) => share > 0);
+  const found = hasClasses ? classField(fields) : undefined;
   const isJudged = wanted.some((j) => Object.values(lacking).some((kinds) => kinds.includes(fields[j].kind)));
   if (found === undefined || !isJudged) return wanted.map(() => new Float64Array(rows.length).fill(1));
   const { j: column, field } = found;
