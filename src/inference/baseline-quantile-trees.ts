@@ -3,6 +3,7 @@ import type { Rng } from "../random.ts";
 import { leastWidth, TAIL_STRETCH, TAIL_WEIGHT, type TrainingSet } from "./baseline-labels.ts";
 import { holdOutParents } from "./baseline-neighbours.ts";
 import {
+  type FittedTrees,
   type Binned,
   binEdges,
   binRows,
@@ -35,11 +36,6 @@ interface Tree {
   readonly leaf: Float64Array;
 }
 
-interface Fit {
-  predict(this: void, x: Float32Array, n: number): Distribution;
-  readonly chosen: Readonly<Record<string, number>>;
-}
-
 /**
  * Gradient boosting for quantiles: one series of trees for 16 of them. A leaf adds to each quantile that of the residuals in it
  * (Friedman 2001, algorithm 3, for the pinball loss of Koenker & Bassett 1978); splits serve the middle (squared loss) and
@@ -47,7 +43,7 @@ interface Fit {
  * Romano, Patterson & Candes 2019) and, where `isTuned`, the shape of the trees. Quantiles are put in order (Chernozhukov et
  * al. 2010).
  */
-export function fitQuantileTrees(train: TrainingSet, n: number, rng: Rng, isTuned: boolean): Fit {
+export function fitQuantileTrees(train: TrainingSet, n: number, rng: Rng, isTuned: boolean): FittedTrees {
   const edges = binEdges(train.x, n, train.featureCount);
   const data = binRows(train.x, n, edges);
   const split = holdOutParents(n, train.parent, rng, 0.15, n);

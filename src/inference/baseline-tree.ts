@@ -1,4 +1,5 @@
 /** Regression trees on binned features: what boosting is made of. */
+import type { Distribution } from "../model/distribution.ts";
 import { shuffleInPlace } from "../random.ts";
 import type { Rng } from "../random.ts";
 
@@ -9,6 +10,12 @@ const ROW_FRACTION = 0.6;
 const FEATURE_FRACTION = 0.35;
 /** A tree of one feature has no interactions. */
 const LEAST_FEATURES = 8;
+
+/** A series of trees that has been fitted, and what a held-out part chose for it. */
+export interface FittedTrees {
+  predict(this: void, x: Float32Array, n: number): Distribution;
+  readonly chosen: Readonly<Record<string, number>>;
+}
 
 /** How deep trees are, and how much of each is taken. */
 export interface Shape {

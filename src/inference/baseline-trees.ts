@@ -3,6 +3,7 @@ import { type LabelKernels, TAIL_STRETCH, TAIL_WEIGHT, leastWidth, smoothedLabel
 import { holdOutParents } from "./baseline-neighbours.ts";
 import type { TrainingSet } from "./baseline-labels.ts";
 import {
+  type FittedTrees,
   type Binned,
   binEdges,
   binRows,
@@ -26,17 +27,12 @@ interface Tree {
   readonly leaf: Float64Array;
 }
 
-interface Fit {
-  predict(this: void, x: Float32Array, n: number): Distribution;
-  readonly chosen: Readonly<Record<string, number>>;
-}
-
 /**
  * Gradient boosting of regression trees on binned features, squared loss (Friedman 2001, algorithm 2; 2002 for the
  * subsampling), stopped on a held-out part drawn by parent, which also chooses the shape of the trees where `isTuned`. The
  * answer is the prediction plus the held-out part's own residuals, smoothed, the same for every row.
  */
-export function fitTrees(train: TrainingSet, n: number, rng: Rng, isTuned: boolean): Fit {
+export function fitTrees(train: TrainingSet, n: number, rng: Rng, isTuned: boolean): FittedTrees {
   const edges = binEdges(train.x, n, train.featureCount);
   const data = binRows(train.x, n, edges);
   const { held, kept } = holdOutParents(n, train.parent, rng, 0.15, n);

@@ -59,7 +59,7 @@ export function meansOf(data: Float32Array, width: number, rows: number): Float3
 }
 
 /** What is known about each galaxy, [count, 3 nProperty + nClass]: values and their squares (0 where unknown), which are known, classes. */
-function about({ count, property, classes }: Templates, { nProperty, nClass }: Sizes): Float32Array {
+export function about({ count, property, classes }: Templates, { nProperty, nClass }: Sizes): Float32Array {
   const width = 3 * nProperty + nClass;
   const all = new Float32Array(count * width);
   for (let k = 0; k < count; k++) {
@@ -101,8 +101,8 @@ export interface Candidates {
   readonly about: Rows;
 }
 
-/** Every galaxy, or the mean of every neighbourhood. */
-export function everyCandidate(templates: Templates): Candidates {
+/** Every galaxy, or the mean of every neighbourhood; `known` is what `about` says of them. */
+export function everyCandidate(templates: Templates, known: Float32Array): Candidates {
   const { nBand, nProperty, nClass } = sizesOf(templates);
   const { neighbourhood, count } = templates;
   const width = 3 * nProperty + nClass;
@@ -112,7 +112,7 @@ export function everyCandidate(templates: Templates): Candidates {
   return {
     flux: sameRows(flux),
     square: sameRows(tf.square(flux)),
-    about: sameRows(matrix(about(templates, sizesOf(templates)), width)),
+    about: sameRows(matrix(known, width)),
   };
 }
 
@@ -126,11 +126,10 @@ export interface Near extends Candidates {
   readonly share: tf.Tensor2D;
 }
 
-/** Galaxies of the likeliest neighbourhoods, from all neighbourhoods' `share` [B, count / neighbourhood], in the order of property `p`. */
-export function nearCandidates(templates: Templates, share: tf.Tensor2D, p: number): Near {
+/** Galaxies of the likeliest neighbourhoods, of what `about` says of `all`, from all neighbourhoods' `share` [B, count / neighbourhood], in the order of property `p`. */
+export function nearCandidates(templates: Templates, all: Float32Array, share: tf.Tensor2D, p: number): Near {
   const { count, neighbourhood } = templates;
-  const sizes = sizesOf(templates);
-  const { nBand, nProperty, nClass } = sizes;
+  const { nBand, nProperty, nClass } = sizesOf(templates);
   const width = 3 * nProperty + nClass;
   const key = columnOf(templates, p).map((x) => (Number.isNaN(x) ? Infinity : x));
   const order = Array.from(key.keys()).sort((a, b) => key[a] - key[b] || a - b);
@@ -151,7 +150,7 @@ export function nearCandidates(templates: Templates, share: tf.Tensor2D, p: numb
   });
   const pick = (matrix: tf.Tensor2D): tf.Tensor3D => tf.gather(matrix, galaxies) as unknown as tf.Tensor3D;
   const flux = pick(ordered(templates.flux, nBand)); // [B, K, nBand]
-  const known = pick(ordered(about(templates, sizes), width)); // [B, K, width]
+  const known = pick(ordered(all, width)); // [B, K, width]
   const column = (at: number): tf.Tensor2D =>
     tf.reshape(tf.slice(known, [0, 0, at], [b, k * neighbourhood, 1]), [b, k * neighbourhood]);
   return {

@@ -4,6 +4,7 @@ import { categoryHint, type Hint, mixtureHint } from "./heads.ts";
 import type { NetworkVocabulary, Readout } from "./readouts.ts";
 import { classesOf, givenBands, givenClasses, pickColumns } from "./stems.ts";
 import {
+  about,
   askedOf,
   type Candidates,
   columnOf,
@@ -287,11 +288,12 @@ function momentsOf({ share, chi2 }: ReturnType<typeof fit>, count: tf.Tensor, si
 /** The galaxies that are looked at one by one, and how they stand to the axis of the first redshift. */
 function lookCloser(
   templates: Templates,
+  known: Float32Array,
   share: tf.Tensor2D,
   redshifts: readonly number[],
   axes: readonly tf.Tensor2D[],
 ) {
-  const near = nearCandidates(templates, share, redshifts[0] ?? 0);
+  const near = nearCandidates(templates, known, share, redshifts[0] ?? 0);
   const [b, k] = near.share.shape;
   const weight = tf.reshape(near.share, [b, 1, k]);
   return {
@@ -325,7 +327,8 @@ export function recall(
 ): tf.Tensor2D {
   const sizes = sizesOf(templates);
   const redshifts = redshiftsOf(vocabulary, sizes.nProperty);
-  const every = everyCandidate(templates);
+  const known = about(templates, sizes);
+  const every = everyCandidate(templates, known);
   const axes = redshifts.map((p) => axisOf(templates, p));
   const all = givenBands(vocabulary, params, batch, hasCalibration);
   const bands = (x: tf.Tensor2D): tf.Tensor2D => tf.slice(x, [0, 0], [x.shape[0], sizes.nBand]);
@@ -338,7 +341,7 @@ export function recall(
   const count = tf.maximum(tf.sum(given, 1, true), 1); // [B, 1]
   const [wide, narrow] = floorsOf(templates);
   const broad = fit(seen, wide, every);
-  const closer = templates.neighbourhood > 1 ? lookCloser(templates, broad.share, redshifts, axes) : undefined;
+  const closer = templates.neighbourhood > 1 ? lookCloser(templates, known, broad.share, redshifts, axes) : undefined;
   const of = closer?.near ?? every;
   const exact = fit(seen, narrow, of);
   const nodes = axes.map((axis, r) => {
