@@ -1,13 +1,14 @@
 import type { Distribution } from "../model/distribution.ts";
-import { truncated } from "../model/truncated.ts";
-import { inUnits } from "../model/units.ts";
 import { UserError } from "../errors.ts";
 import type { Rng } from "../random.ts";
 import type { Field } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
+import { fieldDistribution } from "../train/field-distribution.ts";
 import type { Answers } from "./predict.ts";
 import type { TrustWord } from "./trust.ts";
 import type { Trust } from "./trust-answers.ts";
+
+export { fieldDistribution, inFieldUnit, withinLimits } from "../train/field-distribution.ts";
 
 /**
  * What the network says of one field of some galaxies, in the field's unit. Columns are made when they are first read.
@@ -39,46 +40,6 @@ export interface FieldAnswer {
   readonly trust: readonly TrustWord[] | undefined;
   /** [rowCount] Probability that a redshift asked of the object is right to 0.03 (1 + z), 0 - 1. */
   readonly trustScore: Float32Array | undefined;
-}
-
-/** Encoded distributions of field `j`, one scale per row, kept to what the field can be. */
-export function withinLimits(
-  coder: FieldCoder,
-  j: number,
-  encoded: Distribution,
-  scaleOf: (row: number) => number,
-): Distribution {
-  if (coder.fields[j].kind === "category") return encoded;
-  const [low, high] = coder.limits(j);
-  return truncated(
-    encoded,
-    (row) => coder.encode(j, low, scaleOf(row)),
-    (row) => coder.encode(j, high, scaleOf(row)),
-  );
-}
-
-/** Encoded distributions of field `j` in the field's unit. */
-export function inFieldUnit(
-  coder: FieldCoder,
-  j: number,
-  encoded: Distribution,
-  scaleOf: (row: number) => number,
-): Distribution {
-  return coder.fields[j].kind === "category" ? encoded : inUnits(encoded, (row) => coder.curve(j, scaleOf(row)));
-}
-
-/** Answers for the field at place `w`: what a user sees. In the field's unit and never outside what it can be. */
-export function fieldDistribution(coder: FieldCoder, { wanted, encoded, scales }: Answers, w: number): Distribution {
-  const j = wanted[w];
-  const own = inFieldUnit(coder, j, encoded[w], (row) => scales[row]);
-  if (coder.fields[j].kind === "category") return own;
-  const [low, high] = coder.limits(j);
-  // Bounds go on last: rounding on the way from encoded space can't carry a value across them.
-  return truncated(
-    own,
-    () => low,
-    () => high,
-  );
 }
 
 /** The answer for the field at place `w`; `trust` is asked when it is first read. */

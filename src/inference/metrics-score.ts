@@ -1,4 +1,5 @@
 import type { Distribution } from "../model/distribution.ts";
+import { oddsAround } from "../model/odds.ts";
 import type { Predictions } from "./metrics.ts";
 
 /**
@@ -32,14 +33,6 @@ function pinballSegment(a: number, b: number, ua: number, ub: number): number {
 /** Levels 0.01 ... 0.99. */
 export const percentLevels: Float64Array = Float64Array.from({ length: 99 }, (_, i) => (i + 1) / 100);
 const WANTED = Float64Array.of(0.16, 0.5, 0.84);
-/** Half-width of the interval that odds count, in units of 1 + z (Benitez 2000, with the width used for J-PAS). */
-const ODDS_HALF_WIDTH = 0.03;
-
-/** Probability within +-0.03 (1 + z) of the peak of a redshift's distribution (Benitez 2000). */
-export function oddsAround(distribution: Distribution, row: number, peak: number): number {
-  const reach = ODDS_HALF_WIDTH * (1 + peak);
-  return distribution.cdf(row, peak + reach) - distribution.cdf(row, peak - reach);
-}
 
 /**
  * Turns predictive distributions, in the unit of `truth`, into what `scoreField` reads. The point is the median. The CRPS is

@@ -7,6 +7,7 @@ import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import type { NetworkCoder } from "../train/config.ts";
+import type { Answers } from "../train/field-distribution.ts";
 import { parseWish, type Wish } from "./derived.ts";
 import { createFieldAnswer, type FieldAnswer } from "./field-answer.ts";
 import { createNetwork, type Network } from "./network.ts";
@@ -15,18 +16,8 @@ import { readRaw } from "./raw.ts";
 import { type Asked, createJudge, type TrustEvidence } from "./trust.ts";
 import { createTrust, factsOfAnswer, type Trust } from "./trust-answers.ts";
 
+export type { Answers } from "../train/field-distribution.ts";
 export { readRaw } from "./raw.ts";
-
-/** Answers for a set of galaxies. */
-export interface Answers {
-  readonly rowCount: number;
-  /** Columns of the fields asked for. */
-  readonly wanted: readonly number[];
-  /** [rowCount] Scale that each row's band values are relative to; see `tokens/scale.ts`. */
-  readonly scales: Float64Array;
-  /** By place in `wanted`: rowCount distributions, in the encoded space of `coder`; see `fieldDistribution`. */
-  readonly encoded: readonly Distribution[];
-}
 
 /** Answers of a network, with the question they answer. */
 export interface NetworkAnswers extends Answers {
@@ -148,7 +139,7 @@ export function createPredictor(
   const { recalibration } = checkpoint;
   const recalibrator =
     isRecalibrated && recalibration !== undefined ? createRecalibrator(coder, recalibration) : undefined;
-  const judge = createJudge(network);
+  const judge = createJudge(network, isRecalibrated ? recalibration?.trust : undefined);
   const predict: Predictor["predict"] = async (catalog, rows, isGiven, wanted) => {
     const given = withoutWanted(isGiven, wanted);
     const states = await network.encode(catalog, rows, given);

@@ -1,6 +1,6 @@
 import type { Distribution } from "../model/distribution.ts";
 import type { FieldKind } from "../survey/field.ts";
-import { oddsAround } from "./metrics-score.ts";
+import { oddsAround } from "../model/odds.ts";
 
 /** What a query prints and writes per field; the names are column suffixes. */
 export const summaryNames = ["mean", "median", "std", "q05", "q16", "q84", "q95"] as const;

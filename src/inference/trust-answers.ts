@@ -1,9 +1,11 @@
 import type { Distribution } from "../model/distribution.ts";
+import { oddsAround } from "../model/odds.ts";
+import { logitOf, SUREST, trustScorer } from "../model/trust-rule.ts";
 import type { Column } from "../io/table.ts";
 import type { Field } from "../survey/field.ts";
+import { trustInputs } from "../train/trust-inputs.ts";
 import { explain, floatColumn } from "./answers.ts";
 import type { FieldAnswer } from "./field-answer.ts";
-import { oddsAround } from "./metrics-score.ts";
 import { LEAST_BELONGING, PRIOR_NATS, type TrustEvidence, type TrustWord, trustWords } from "./trust.ts";
 
 /** What trust is judged by of one field's answers. */
@@ -21,7 +23,7 @@ export interface Trust {
   readonly answers: readonly (readonly TrustWord[])[];
   /** [rowCount] The worst of the object's answers; prior-dominated only where all are. */
   readonly objects: readonly TrustWord[];
-  /** [rowCount] 0 - 1, see {@link scoreOf}. */
+  /** [rowCount] 0 - 1, that a redshift is right. */
   readonly score: Float32Array;
 }
 
@@ -47,19 +49,17 @@ export function divergence(numbers: readonly number[], prior: Distribution, isCa
 type ScoreTerm = "odds" | "misfit" | "belonging";
 
 /**
- * The score's logistic rule: ln of the odds that a redshift is right to 0.03 (1 + z). Fitted to simulated galaxies, as they
- * are and spoilt, in six contexts, by `npm run bench trust`, which prints it anew.
+ * The score's rule of networks that have none of their own: ln of the odds that a redshift is right to 0.03 (1 + z), fitted
+ * to galaxies simulated for the network of 0.5.0, as they are and spoilt.
  */
 const RULE: Readonly<Record<"offset" | ScoreTerm, number>> = { offset: 0, odds: 1.1, misfit: -0.16, belonging: 0.32 };
-/** Odds, misfits and probabilities are never surer than this. */
-const SUREST = 1e-3;
 /** Odds that stand in where no redshift is asked: those of a usual galaxy. */
 const USUAL_ODDS = 0.98;
 
 /** What the rule weighs. */
 function scoreTerms(odds: number, misfit: number, belonging: number): Record<ScoreTerm, number> {
   return {
-    odds: Math.log((odds + SUREST) / (1 - odds + SUREST)),
+    odds: logitOf(odds),
     misfit: Number.isNaN(misfit) ? 0 : Math.log(misfit + 0.1),
     belonging: Math.log(belonging + SUREST),
   };
@@ -67,9 +67,9 @@ function scoreTerms(odds: number, misfit: number, belonging: number): Record<Sco
 
 /**
  * Probability that a redshift asked of this object is right to 0.03 (1 + z), from its odds, how well what is given fits, and
- * how probable it is that the object has a redshift at all; without a redshift asked, as if the odds were a usual galaxy's.
+ * how probable it is that the object has a redshift at all.
  */
-function scoreOf(odds: number, misfit: number, belonging: number): number {
+function fixedScore(odds: number, misfit: number, belonging: number): number {
   const terms = scoreTerms(odds, misfit, belonging);
   const names = Object.keys(terms) as ScoreTerm[];
   return 1 / (1 + Math.exp(-names.reduce((sum, name) => sum + RULE[name] * terms[name], RULE.offset)));
@@ -94,15 +94,22 @@ export function createTrust(facts: readonly AnswerFacts[], evidence: TrustEviden
     const worst = Math.max(...words);
     return trustWords[worst >= poor ? worst : Math.min(...words)];
   });
+  return { answers, objects, score: scores(facts, evidence) };
+}
+
+/** [rowCount] See {@link Trust}; without a redshift asked, as if its odds were a usual galaxy's. */
+function scores(facts: readonly AnswerFacts[], { rowCount, misfit, belonging, fitted }: TrustEvidence): Float32Array {
   const asked = facts.findIndex(({ odds }) => odds !== undefined);
-  const score = Float32Array.from(rows, (row) =>
-    scoreOf(
-      facts[asked]?.odds?.(row) ?? USUAL_ODDS,
-      misfit[row],
-      asked >= 0 ? belonging[asked][row] : Math.min(...belonging.map((own) => own[row])),
-    ),
-  );
-  return { answers, objects, score };
+  const scorer = fitted && trustScorer(fitted.rule);
+  return Float32Array.from({ length: rowCount }, (_, row) => {
+    const odds = facts[asked]?.odds?.(row) ?? USUAL_ODDS;
+    const residual = misfit[row];
+    const own = asked >= 0 ? belonging[asked][row] : Math.min(...belonging.map((some) => some[row]));
+    if (fitted === undefined) return fixedScore(odds, residual, own);
+    const size = fitted.covariates.length / rowCount;
+    const covariates = fitted.covariates.subarray(row * size, (row + 1) * size);
+    return scorer!(trustInputs({ odds, belonging: own, residual }, covariates));
+  });
 }
 
 const LEVELS = [0.05, 0.16, 0.5, 0.84, 0.95];

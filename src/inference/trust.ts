@@ -1,7 +1,10 @@
 import { type Distribution } from "../model/distribution.ts";
 import { misfitOf, WILDEST } from "../model/templates.ts";
+import type { TrustRule } from "../model/trust-rule.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { type CategoryField, type Field, type FieldKind, State } from "../survey/field.ts";
+import { State } from "../survey/field.ts";
+import { belongingOf, classesWith, classField, isJudgedBy } from "../train/belonging.ts";
+import { questionCovariates } from "./recalibrator.ts";
 import { fieldDistribution } from "./field-answer.ts";
 import { type Network, SMALL_ROWS, type States } from "./network.ts";
 import { readRaw } from "./raw.ts";
@@ -25,20 +28,12 @@ export const PRIOR_NATS = 0.1;
 const POOR_FIT = { templates: 3.2, halves: 3.2 } as const;
 /** An answer is of another class where classes that have the field are less probable than this together. */
 export const LEAST_BELONGING = 0.5;
-/** A given class is another one where what else is given makes it less probable than this. */
-const LEAST_GIVEN_CLASS = 0.01;
 /** A given label is outside where what is expected without any input has less than this beyond it. */
 const TAIL = 1e-3;
 /** Brightness that training saw: ln of the scale, in deviations from the mean. Bright galaxies are rare, not unknown. */
 const BRIGHTNESS = [-4, 6] as const;
 /** Errors of a label that it may be beyond. */
 const LABEL_SIGMAS = 2;
-
-/** Kinds of field that objects of a class have not, by the class's name. Everything has fluxes and a class. */
-const lacking: Readonly<Record<string, readonly FieldKind[]>> = {
-  star: ["redshift", "log", "linear", "ew"],
-  quasar: ["log", "linear", "ew"],
-};
 
 /** What tells of trust beside the answers themselves, of `rowCount` objects. */
 export interface TrustEvidence {
@@ -52,6 +47,8 @@ export interface TrustEvidence {
   readonly belonging: readonly Float64Array[];
   /** By place of the wanted field: the answer when nothing is given, one row, in the field's unit. */
   readonly prior: readonly Distribution[];
+  /** The rule of the score that was fitted to the network's answers, and what else it asks for: [rowCount, covariateNames]. */
+  readonly fitted?: { readonly rule: TrustRule; readonly covariates: Float64Array };
 }
 
 /** A question to a network, and the states that answered it. */
@@ -138,13 +135,6 @@ async function halfMisfit(network: Network, { catalog, rows, isGiven }: Asked): 
   return sum.map((total, row) => total / count[row]);
 }
 
-/** The category that says whether an object is a galaxy at all, and its column. */
-function classField(fields: readonly Field[]): { j: number; field: CategoryField } | undefined {
-  return fields
-    .flatMap((field, j) => (field.kind === "category" ? [{ j, field }] : []))
-    .find(({ field }) => field.classes.some((name) => name in lacking));
-}
-
 /**
  * By place in `wanted`: [rows] the probability that the object is of a class that has the field. Where a class is given and
  * what else is given doesn't rule it out, it is the object's.
@@ -153,11 +143,9 @@ async function belongings(
   network: Network,
   { catalog, rows, isGiven, wanted, states }: Asked,
 ): Promise<Float64Array[]> {
-  const { fields, templates } = network.coder;
-  // tables that name no classes teach none
-  const hasClasses = templates === undefined || templates.classes.some((share) => share > 0);
-  const found = hasClasses ? classField(fields) : undefined;
-  const isJudged = wanted.some((j) => Object.values(lacking).some((kinds) => kinds.includes(fields[j].kind)));
+  const { fields } = network.coder;
+  const found = classField(network.coder);
+  const isJudged = wanted.some((j) => isJudgedBy(fields[j].kind));
   if (found === undefined || !isJudged) return wanted.map(() => new Float64Array(rows.length).fill(1));
   const { j: column, field } = found;
   const isTold = isGiven[column] === 1 && Array.from(rows).some((row) => isKnown(catalog, row, column));
@@ -166,31 +154,27 @@ async function belongings(
   const own = isTold ? await network.encode(catalog, rows, other) : states;
   const [{ family, raw }] = await network.read(own, [column]);
   const answer = readRaw(family, raw);
-  const p = (row: number, k: number): number => Math.exp(answer.logDensity(row, k));
   return wanted.map((j) => {
-    const { kind } = fields[j];
-    const has = field.classes.map((name) => !(lacking[name] ?? []).includes(kind));
+    const has = classesWith(field, fields[j].kind);
     return Float64Array.from({ length: rows.length }, (_, i) => {
-      if (has.every(Boolean)) return 1;
-      if (isTold && isKnown(catalog, rows[i], column)) {
-        const k = catalog.value[rows[i] * fields.length + column];
-        return has[k] && p(i, k) >= LEAST_GIVEN_CLASS ? 1 : 0;
-      }
-      return has.reduce((sum, isOwn, k) => sum + (isOwn ? p(i, k) : 0), 0);
+      const isOfTold = isTold && isKnown(catalog, rows[i], column);
+      const told = isOfTold ? catalog.value[rows[i] * fields.length + column] : undefined;
+      return belongingOf(has, (k) => Math.exp(answer.logDensity(i, k)), told);
     });
   });
 }
 
-/** What judges the answers of a network, besides these. */
-export function createJudge(network: Network): (asked: Asked) => Promise<TrustEvidence> {
+/** What judges the answers of a network, besides these; `rule`: as its recalibrated answers were judged. */
+export function createJudge(network: Network, rule?: TrustRule): (asked: Asked) => Promise<TrustEvidence> {
   const priors = createPriors(network);
   const hasTemplates = network.coder.templates !== undefined;
   return async (asked) => ({
     rowCount: asked.rows.length,
     isOutside: await outside(network, priors, asked),
     misfit: hasTemplates ? templateMisfit(network, asked.states) : await halfMisfit(network, asked),
-    poorFrom: hasTemplates ? POOR_FIT.templates : POOR_FIT.halves,
+    poorFrom: rule?.poorFrom ?? (hasTemplates ? POOR_FIT.templates : POOR_FIT.halves),
     belonging: await belongings(network, asked),
     prior: await priors(asked, asked.wanted),
+    ...(rule === undefined ? {} : { fitted: { rule, covariates: questionCovariates(network.coder, asked) } }),
   });
 }

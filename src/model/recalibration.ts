@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Field } from "../survey/field.ts";
 import type { ScoreWarp } from "./distribution.ts";
 import { placeOf } from "./numeric.ts";
+import { trustRuleSchema } from "./trust-rule.ts";
 
 /**
  * What a recalibration may depend on: the share of bands and of properties that are given, the mean of asinh(S/N) of given
@@ -42,6 +43,8 @@ export const recalibrationSchema = z.object({
   caleidoVersion: z.string(),
   properties: z.record(z.string(), fieldRecalibrationSchema),
   bands: z.record(z.string(), fieldRecalibrationSchema),
+  /** How far redshifts are to be trusted; absent: as those of any network. */
+  trust: trustRuleSchema.optional(),
 });
 export type Recalibration = z.output<typeof recalibrationSchema>;
 

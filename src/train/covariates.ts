@@ -1,4 +1,5 @@
-import { type CovariateName, covariateNames, type Covariates } from "../model/recalibration.ts";
+import type { Distribution } from "../model/distribution.ts";
+import { type CovariateName, covariateNames, type Covariates, type scoreWarpOf } from "../model/recalibration.ts";
 import { fitOf } from "../model/templates.ts";
 import { State } from "../survey/field.ts";
 import type { Evidence } from "../tokens/hosts.ts";
@@ -41,3 +42,18 @@ export function fillCovariates(
 export const SPREAD = covariateNames.indexOf("spread");
 /** ln of an answer's deviation in encoded space. */
 export const spreadOf = (std: number): number => Math.log(Math.max(std, 1e-6));
+
+/** Encoded answers through their recalibration, which depends on `covariates` [rowCount, covariateNames] and their spread. */
+export function warped(
+  encoded: Distribution,
+  warp: ReturnType<typeof scoreWarpOf>,
+  covariates: Float64Array,
+): Distribution {
+  const n = covariateNames.length;
+  if (encoded.recalibrated === undefined) return encoded;
+  return encoded.recalibrated((row) => {
+    const own = covariates.slice(row * n, (row + 1) * n);
+    own[SPREAD] = spreadOf(encoded.moments(row).std);
+    return warp(own);
+  });
+}

@@ -15,7 +15,7 @@ const SHIFTED = 0.2;
  * Multiplies the fluxes of the only row by what no simulation and no table knows of: a spectrum that is like no model, and
  * zero-points that are off. Errors keep their S/N; what is there of labels stays true.
  */
-function distortRow({ fields, value, error, state }: Catalog, rng: Rng): void {
+export function distortRow({ fields, value, error, state }: Catalog, rng: Rng): void {
   const z = fields.findIndex(({ kind }) => kind === "redshift");
   const stretch = z >= 0 && state[z] === State.measured ? 1 + value[z] : 1;
   const [wave, zeroPoint] = [WAVE * Math.abs(rng.normal()), ZERO_POINT * Math.abs(rng.normal())];

@@ -1,12 +1,10 @@
-import type { Arrays, Compiled, Engine } from "../engine/contract.ts";
+import type { Arrays, Engine } from "../engine/contract.ts";
 import { type Distribution, TAIL_WIDTH } from "../model/distribution.ts";
 import { headOf } from "../model/heads.ts";
-import { marginals } from "../model/marginals.ts";
 import { LOG_SQRT_2PI, normalBetween, normalQuantile } from "../model/normal.ts";
-import { constantsOf } from "../model/parameters.ts";
 import type { Readout } from "../model/readouts.ts";
 import { covariateNames, type FieldRecalibration, type Recalibration } from "../model/recalibration.ts";
-import { encode, readoutsOf, stateSize } from "../model/transformer.ts";
+import { readoutsOf, stateSize } from "../model/transformer.ts";
 import { createRng, type Rng, shuffleInPlace } from "../random.ts";
 import { copyRow, emptyCatalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
@@ -18,6 +16,8 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { coderOf, type NetworkCoder } from "./config.ts";
 import { fillCovariates, SPREAD, spreadOf } from "./covariates.ts";
 import { distortedStore } from "./distort.ts";
+import { compileAnswers } from "./compiled-answers.ts";
+import { fitTrust } from "./trust-questions.ts";
 import { fitRecalibration, type KnownAnswers } from "./recalibration-fit.ts";
 
 export interface RecalibrationOptions {
@@ -141,29 +141,10 @@ function addAnswers(
   }
 }
 
-/** States and raw marginals of every read-out, by its name. */
-function compileAnswers(
-  engine: Engine,
-  { config, layout, state }: Checkpoint,
-  coder: NetworkCoder,
-  readouts: readonly Readout[],
-): Promise<Compiled> {
-  return engine.compile(
-    (inputs) => {
-      const params = constantsOf(state.average, layout);
-      const known = encode(config.model, coder, params, inputs, config.isCalibrated); // [B, S]
-      const raw = readouts.map((one) => [one.name, marginals(coder, params, known, one)] as const); // [B, members, width]
-      return { state: known, ...Object.fromEntries(raw) };
-    },
-    contextSignature(BATCH, coder),
-    `recalibration, ${BATCH} galaxies`,
-  );
-}
-
 /**
  * Fits the recalibration of a network's answers to rows that it was not trained on: questions are drawn as in training, a
  * share of the galaxies distorted, every truth that is not given is asked. A pure function of the checkpoint and the rows.
- * Undefined where there are too few truths.
+ * The rule of trust is fitted to the answers so recalibrated. Undefined where there are too few truths.
  */
 export async function recalibrate(
   engine: Engine,
@@ -179,7 +160,7 @@ export async function recalibrate(
   if (order.length === 0) return undefined;
   const stores = new Map(sources.map(({ store }) => [store, distortedStore(store, coder.fields)]));
   const readouts = readoutsOf(config.model, coder).flatMap((family) => family.readouts);
-  const compiled = await compileAnswers(engine, checkpoint, coder, readouts);
+  const compiled = await compileAnswers(engine, checkpoint, coder, readouts, BATCH);
   const piles = createPiles(coder);
   const size = stateSize(config.model, coder);
   const catalog = emptyCatalog(coder.fields, BATCH);
@@ -224,5 +205,8 @@ export async function recalibrate(
   }
   const fitted = piles.fit();
   const isEmpty = Object.keys(fitted.properties).length + Object.keys(fitted.bands).length === 0;
-  return isEmpty ? undefined : { caleidoVersion: version, ...fitted };
+  if (isEmpty) return undefined;
+  const recalibration = { caleidoVersion: version, ...fitted };
+  const trust = await fitTrust(engine, { ...checkpoint, recalibration }, sources, questions);
+  return { ...recalibration, ...(trust === undefined ? {} : { trust }) };
 }

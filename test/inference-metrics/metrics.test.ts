@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { crpsFromQuantiles, oddsAround, percentLevels, scoreDistribution } from "../../src/inference/metrics-score.ts";
+import { crpsFromQuantiles, percentLevels, scoreDistribution } from "../../src/inference/metrics-score.ts";
+import { oddsAround } from "../../src/model/odds.ts";
 import type { Curve } from "../../src/model/distribution.ts";
 import { type MixtureDistribution, mixtureDistribution } from "../../src/model/mixture.ts";
 import { normalCdf } from "../../src/model/normal.ts";
