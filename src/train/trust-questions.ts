@@ -29,7 +29,7 @@ const BATCH = 128;
 const FULL = 0.5;
 /** A redshift is wrong beyond this, over 1 + z. */
 const WRONG = 0.03;
-/** A fit is poor beyond the mean square residual that this share of what is as it should be has at most. */
+/** A fit is poor beyond the mean square residual that this share of galaxies, as they are and with all bands given, has at most. */
 const USUAL = 0.985;
 /** Fewer of these say nothing of what is usual. */
 const FEWEST_USUAL = 200;
@@ -51,6 +51,8 @@ interface Question {
   readonly isCalibrated: boolean;
   readonly truth: number;
   readonly told: number | undefined;
+  /** A galaxy with all bands given. */
+  readonly isUsual: boolean;
 }
 
 /** Redshifts as they were judged. */
@@ -58,6 +60,8 @@ interface Judged {
   readonly inputs: Float64Array;
   readonly isRight: boolean;
   readonly residual: number;
+  /** A galaxy with all bands given. */
+  readonly isUsual: boolean;
 }
 
 /** States and raw numbers of what is given, `but` one field. */
@@ -106,7 +110,7 @@ async function judge(asker: Asker, questions: readonly Question[]): Promise<Judg
   const classes = found && (isTold ? await run(asker, questions, found.j) : { answerOf }).answerOf(found.j);
   const has = found === undefined ? [] : classesWith(found.field, "redshift");
   const median = new Float64Array(1);
-  return questions.map(({ truth, told }, b) => {
+  return questions.map(({ truth, told, isUsual }, b) => {
     answer.quantiles(b, [0.5], median);
     const odds = oddsAround(answer, b, answer.mode(b));
     const belonging = belongingOf(has, (k) => Math.exp(classes!.logDensity(b, k)), told);
@@ -115,6 +119,7 @@ async function judge(asker: Asker, questions: readonly Question[]): Promise<Judg
       inputs: trustInputs({ odds, belonging, residual }, covariates.subarray(b * n, (b + 1) * n)),
       isRight: Math.abs(median[0] - truth) / (1 + truth) <= WRONG,
       residual,
+      isUsual,
     };
   });
 }
@@ -123,6 +128,7 @@ async function judge(asker: Asker, questions: readonly Question[]): Promise<Judg
 function createDraw({ checkpoint, coder, z, found }: Asker, rows: readonly (readonly [RowSource, number])[]) {
   const spoilt = createSpoiler(coder);
   const has = found && classesWith(found.field, "redshift");
+  const isWhole = found && classesWith(found.field, "log");
   return (name: SpoilName, i: number, catalog: Catalog, row: number, rng: Rng): Question | undefined => {
     const n = coder.nField;
     const take = (how: SpoilName): void =>
@@ -130,17 +136,19 @@ function createDraw({ checkpoint, coder, z, found }: Asker, rows: readonly (read
     take("nothing");
     const isKnown = (j: number): boolean => catalog.state[row * n + j] === State.measured;
     const classAt = row * n + (found?.j ?? 0);
+    const isGalaxy = found === undefined || !isKnown(found.j) || isWhole![catalog.value[classAt]];
     const isWithout = found !== undefined && isKnown(found.j) && !has![catalog.value[classAt]];
-    if (!isKnown(z) && !isWithout) return undefined;
+    if ((!isKnown(z) && !isWithout) || (name === "misnamed" && isGalaxy)) return undefined;
     const truth = isWithout ? Number.NaN : catalog.value[row * n + z];
     take(name);
     const isContext = new Uint8Array(n);
-    drawContext(coder, catalog, row, checkpoint.config.subsets, rng.uniform() < FULL, rng, isContext);
+    const isFull = rng.uniform() < FULL;
+    drawContext(coder, catalog, row, checkpoint.config.subsets, isFull, rng, isContext);
     isContext[z] = 0;
     const told = found !== undefined && name === "misnamed" ? catalog.value[classAt] : undefined;
     if (found !== undefined) isContext[found.j] = told === undefined ? 0 : 1;
     const evidence = { catalog, row, isContext, scale: coder.scaleOf(catalog, row, isContext) };
-    return { evidence, isCalibrated: rows[i][0].isCalibrated, truth, told };
+    return { evidence, isCalibrated: rows[i][0].isCalibrated, truth, told, isUsual: isFull && isGalaxy };
   };
 }
 
@@ -157,9 +165,10 @@ async function judgeSpoilt(
   const draw = createDraw(asker, rows);
   const catalog = emptyCatalog(asker.coder.fields, BATCH);
   const judged: Judged[] = [];
-  for (let start = 0; start < Math.min(most, order.length); start += BATCH) {
+  for (let place = 0; place < order.length && judged.length < most;) {
     const asked: Question[] = [];
-    for (const i of order.subarray(start, Math.min(start + BATCH, most))) {
+    for (; place < order.length && asked.length < Math.min(BATCH, most - judged.length); place++) {
+      const i = order[place];
       const question = draw(name, i, catalog, asked.length, createRng(`${seed}:${i}`));
       if (question !== undefined) asked.push(question);
     }
@@ -198,7 +207,10 @@ export async function fitTrust(
       if (name === "misnamed" && found === undefined) continue;
       const judged = await judgeSpoilt(asker, rows, name, Math.round(part * questions));
       all.push(...judged);
-      if (name === "nothing") usual = Float64Array.from(judged.flatMap(({ residual }) => residual || [])).sort();
+      if (name === "nothing")
+        usual = Float64Array.from(
+          judged.flatMap(({ residual, isUsual }) => (isUsual && residual > 0 ? [residual] : [])),
+        ).sort();
     }
   } finally {
     await compiled.dispose();
