@@ -55,11 +55,11 @@ const misnamed: Spoil = (one, _rng, _other, coder) => {
 
 /** Ways to spoil a row, and their parts in what the rule of trust is fitted to. */
 export const spoilings = {
-  nothing: { part: 0.3, spoil: () => {} },
+  nothing: { part: 0.4, spoil: () => {} },
   distorted: { part: 0.1, spoil: distortRow },
-  swapped: { part: 0.15, spoil: swapped },
-  scaled: { part: 0.1, spoil: scaled },
-  blended: { part: 0.25, spoil: blended },
+  swapped: { part: 0.12, spoil: swapped },
+  scaled: { part: 0.08, spoil: scaled },
+  blended: { part: 0.2, spoil: blended },
   misnamed: { part: 0.1, spoil: misnamed },
 } as const satisfies Record<string, { readonly part: number; readonly spoil: Spoil }>;
 export type SpoilName = keyof typeof spoilings;

@@ -12,8 +12,8 @@ export interface KnownRedshifts {
 
 /** Fewer redshifts, or fewer of them that are right or that are wrong, say nothing worth a rule. */
 const [FEWEST, FEWEST_OF_EACH] = [300, 20];
-/** Of every coefficient's square, and of the square of its difference from the next one. */
-const [RIDGE, SMOOTH] = [1, 3];
+/** Of a coefficient's square, and of the square of its step to the next one: of what it differs from odds that are right. */
+const [RIDGE, SMOOTH] = [1.5, 4];
 
 /** Knots of functions of one input. */
 const knots: Readonly<Record<TrustInputName, readonly number[]>> = {
@@ -46,6 +46,10 @@ const allTerms: readonly TermInputs[] = [
   ...pairs.map((pair) => ({ of: pair.map((name) => ({ name, knots: [...coarse[name]] })) })),
 ];
 
+/** Coefficients of a term where the odds are right, and nothing else tells more. */
+const startOf = ({ of: [{ name, knots: own }, second] }: TermInputs): number[] =>
+  own.flatMap((x) => (second === undefined ? [name === "odds" ? x : 0] : second.knots.map(() => 0)));
+
 /** Pairs of coefficients at neighbouring knots, [a, b] each. */
 function neighbours(terms: readonly TermInputs[]): readonly (readonly [number, number])[] {
   let first = 0;
@@ -65,8 +69,8 @@ function neighbours(terms: readonly TermInputs[]): readonly (readonly [number, n
 
 /**
  * The rule under which what is known is likeliest: logistic regression on functions that are linear between knots, with a
- * penalty on their size and on the steps from knot to knot (P-splines: Eilers & Marx 1996, Stat. Sci. 11, 89), so that knots
- * that nothing was seen at go with those beside them. Undefined where too little is known.
+ * penalty on what they change of the odds, and on the steps of that from knot to knot (P-splines: Eilers & Marx 1996, Stat.
+ * Sci. 11, 89), so that knots that nothing was seen at go with those beside them. Undefined where too little is known.
  */
 export function fitTrustRule({ count, inputs, isRight }: KnownRedshifts, poorFrom: number): TrustRule | undefined {
   const n = trustInputNames.length;
@@ -82,7 +86,8 @@ export function fitTrustRule({ count, inputs, isRight }: KnownRedshifts, poorFro
   const share = new Float64Array(count * active);
   for (let i = 0; i < count; i++) place(inputs.subarray(i * n, (i + 1) * n), index, share, i * active);
   const steps = neighbours(terms);
-  /** Coefficients, then the offset, which nothing holds back. */
+  const start = terms.flatMap(startOf);
+  /** What is added to `start`, then the offset, which nothing holds back. */
   const at = new Float64Array(size + 1);
   minimise((x, gradient) => {
     gradient.fill(0);
@@ -99,7 +104,7 @@ export function fitTrustRule({ count, inputs, isRight }: KnownRedshifts, poorFro
     }
     for (let i = 0; i < count; i++) {
       let logit = x[size];
-      for (let f = i * active; f < (i + 1) * active; f++) logit += share[f] * x[index[f]];
+      for (let f = i * active; f < (i + 1) * active; f++) logit += share[f] * (start[index[f]] + x[index[f]]);
       const sign = isRight[i] === 1 ? 1 : -1;
       const wrong = 1 / (1 + Math.exp(sign * logit));
       // -ln p, exact also where p is next to 0
@@ -110,6 +115,7 @@ export function fitTrustRule({ count, inputs, isRight }: KnownRedshifts, poorFro
     }
     return loss;
   }, at);
+  start.forEach((x, c) => (at[c] += x));
   return ruleOf(terms, at, { answers: count, poorFrom });
 }
 

@@ -144,6 +144,8 @@ function createDraw({ checkpoint, coder, z, found }: Asker, rows: readonly (read
     const isContext = new Uint8Array(n);
     const isFull = rng.uniform() < FULL;
     drawContext(coder, catalog, row, checkpoint.config.subsets, isFull, rng, isContext);
+    // fluxes alone, as nearly every table has it
+    for (const j of coder.groups.property) isContext[j] = 0;
     isContext[z] = 0;
     const told = found !== undefined && name === "misnamed" ? catalog.value[classAt] : undefined;
     if (found !== undefined) isContext[found.j] = told === undefined ? 0 : 1;

@@ -41,6 +41,17 @@ function blended(home) {
   });
 }
 
+/** Light of the same flux density in every band, over the mean of the object's own. */
+const STRAY = 0.3;
+
+/** Each galaxy with stray light on top. */
+const strayLight = (home) =>
+  changed(home, ({ fields, value, state }, at) => {
+    const seen = bandsOf(fields).filter(({ j }) => state[at + j] === State.measured);
+    const own = seen.reduce((sum, { j }) => sum + value[at + j] / seen.length, 0);
+    for (const { j } of seen) value[at + j] += STRAY * own;
+  });
+
 /** What can happen to fluxes between a telescope and a table. */
 function spoilt(home) {
   const bands = bandsOf(home.fields);
@@ -66,6 +77,7 @@ function spoilt(home) {
       for (const [j, factor] of offsets) scale(copy, at + j, factor);
     }),
     "blended with a neighbour, half as bright": blended(home),
+    "stray light, a third as bright": strayLight(home),
     "units x 1000": all(1000),
     "units / 1000": all(1e-3),
   };
