@@ -110,15 +110,15 @@ describe("spectra in a survey file", () => {
     ]);
     const other = loadSurvey(heir("spectra: [{ name: spectrum, grid: { from: 4000, to: 8000, pixels: 65 } }]"));
     expect(() => growSurvey(wanted, other, new Set())).toThrow(
-      /heir.yaml: field spectrum has 65 pixels, 4000 - 8000 A, in the checkpoint has 64 pixels/,
+      /heir.yaml: field spectrum has 65 pixels, 4000 - 8000 A, in the checkpoint 64 pixels/,
     );
   });
 
   it.each([
-    ["unit: Jy", /heir.yaml:5:14: spectrum "spectrum": unit "Jy" is no flux per wavelength/],
-    ["grid: { from: 9000, to: 8000, pixels: 64 }", /heir.yaml:5:.*expected from < to/],
-    ["grid: { from: 4000, to: 8000, pixels: 2 }", /heir.yaml:5:.*pixels/],
-    ["arms: [{ name: B, from: 1, to: 2, resolutoin: 3 }]", /heir.yaml:5:.*resolutoin/],
+    ["unit: Jy", /heir.yaml:6:11: spectrum "spectrum": unit "Jy" is no flux per wavelength/],
+    ["grid: { from: 9000, to: 8000, pixels: 64 }", /heir.yaml:6:.*expected from < to/],
+    ["grid: { from: 4000, to: 8000, pixels: 2 }", /heir.yaml:6:.*pixels/],
+    ["arms: [{ name: B, from: 1, to: 2, resolutoin: 3 }]", /heir.yaml:6:.*resolutoin/],
     ["arms: [{ name: B, from: 2, to: 3, resolution: 3, throughput: [[5, 0.1], [4, 0.1]] }]", /rising wavelengths/],
   ])("are refused where they can't be: %s", (row, message) => {
     expect(() => loadSurvey(heir(`spectra:\n  - name: spectrum\n    ${row}`))).toThrow(message);
