@@ -5,7 +5,7 @@ import type { Column, Table, TablePick, TableSource } from "../io/table.ts";
 import { bindLayout, scoreColumns } from "./bind.ts";
 import type { Binding } from "./bind.ts";
 import type { BindOptions, FieldBinding } from "./bind-fields.ts";
-import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
+import { type Catalog, concat, emptyCatalog, pixelBytes } from "./catalog.ts";
 import { readField, readFlags, type Usage } from "./cells.ts";
 import { templateColumns } from "./find.ts";
 import { type ApertureKind, apertureSchema, noMagnitudeOf } from "./layout.ts";
@@ -13,6 +13,7 @@ import { limitRates } from "./limits.ts";
 import { type Made, madeOf } from "./made.ts";
 import { addReport, countReason, createReport, formatReport, shortList } from "./report.ts";
 import type { ReadReport } from "./report.ts";
+import { type PixelReject, readPixels } from "./spectrum-cells.ts";
 import type { Survey } from "./survey.ts";
 
 export interface CatalogOptions extends BindOptions {
@@ -108,7 +109,8 @@ function bindRows(
   const numbers = new Map(table.columns.map((column) => [column.name, fromDigits(column)]));
   const { rowCount } = table;
   const { fields } = survey;
-  const { value, error, state } = emptyCatalog(fields, rowCount);
+  const pixels = binding.spectra.map(({ field }) => fields[field].name);
+  const { value, error, state, arrays } = emptyCatalog(fields, rowCount, { pixels });
   const { layout } = binding;
   const report = createReport(layout.name, binding, binding.objectId === undefined ? layout.objectId : undefined);
   report.rowCount = rowCount;
@@ -135,6 +137,11 @@ function bindRows(
     report.usedCount += usage.used;
     countTreated(report, bound, usage, floored);
   }
+  const rejectPixels: PixelReject = (row, field, reason, example) => {
+    isRejected[row] = 1;
+    countReason(report, reason, () => `row ${firstRow + row + 1}, ${field}: ${example}`);
+  };
+  report.usedCount += readPixels(columns, binding, { fields, rowCount, state, arrays }, rejectPixels);
   const hasWidths = binding.fields.some(({ field }) => fields[field].kind === "ew");
   if (layout.widths === "net" && hasWidths) report.notes.push(NET_WIDTHS);
   report.limitCount = limitRates({ fields, rowCount, value, error, state });
@@ -147,7 +154,8 @@ function bindRows(
   const weight = binding.weight === undefined ? {} : { weight: readWeights(path, numbers, binding.weight, firstRow) };
   const idType = idTypeOf(columns, binding.objectId);
   const texts = { objectId, ...(idType === undefined ? {} : { idType }), parentId, ...tile, ...instrument, ...weight };
-  return { catalog: { fields, rowCount, ...texts, value, error, state }, report };
+  const matrices = { value, error, state, ...(arrays === undefined ? {} : { arrays }) };
+  return { catalog: { fields, rowCount, ...texts, ...matrices }, report };
 }
 
 /** @throws UserError for a weight that is not a number, or below zero. */
@@ -253,7 +261,7 @@ export async function* readCatalog(
   const source = await openFor(path, survey, options);
   try {
     const binding = bindLayout(source.path, source.schema, survey, options, source.metadata);
-    const { batchRows } = options;
+    const batchRows = rowsPerBatch(source, binding, survey, options.batchRows);
     const kept = keptNames(source, binding, options.keep);
     const columns = [...new Set([...binding.columns, ...kept])];
     const wanted = { columns, texts: idColumns(binding), ...(batchRows ? { batchRows } : {}) };
@@ -273,6 +281,22 @@ export async function* readCatalog(
   } finally {
     await source.close();
   }
+}
+
+/** Bytes of pixels in a batch of rows at most. */
+const BATCH_BYTES = 64e6;
+
+/** Rows of a batch: as asked, but no more than memory is for where spectra are read. Undefined: as the format has them. */
+function rowsPerBatch(
+  { schema }: TableSource,
+  { spectra, columns }: Binding,
+  { fields }: Survey,
+  asked?: number,
+): number | undefined {
+  if (spectra.length === 0) return asked;
+  const read = schema.reduce((sum, { name, width }) => (columns.includes(name) ? sum + 8 * width : sum), 0);
+  const most = Math.max(1, Math.floor(BATCH_BYTES / (read + pixelBytes(spectra.map(({ field }) => fields[field])))));
+  return asked === undefined ? most : Math.min(asked, most);
 }
 
 /** What reading a table will take from it. */
