@@ -9,6 +9,7 @@ import { apertureSchema, cleanLayout, ownLayout } from "./layout.ts";
 import { madeSchema } from "./made.ts";
 import { type CatalogBatch, readCatalog } from "./read.ts";
 import { splitNames, type SplitName } from "./split.ts";
+import { isManySpectra } from "./spectrum-files.ts";
 import type { Survey } from "./survey.ts";
 
 const MANIFEST = "manifest.json";
@@ -81,7 +82,7 @@ export const manifestPath = (folder: string): string => join(folder, MANIFEST);
 export const isPrepared = (path: string): boolean => existsSync(manifestPath(path));
 
 /**
- * The manifest of a prepared folder; undefined where `path` is a file, or the root of a HATS catalogue.
+ * The manifest of a prepared folder; undefined where `path` is a file, the root of a HATS catalogue, or a folder of spectra.
  * @throws UserError for a folder that is not there, without a manifest, or with a damaged one.
  */
 export function readManifest(path: string): Manifest | undefined {
@@ -91,6 +92,7 @@ export function readManifest(path: string): Manifest | undefined {
   if (!existsSync(path) || !statSync(path).isDirectory() || isHats(path)) return undefined;
   const file = manifestPath(path);
   if (!existsSync(file)) {
+    if (isManySpectra(path)) return undefined;
     throw new UserError(
       `${path}: a folder without ${MANIFEST}: not prepared, or its preparation was interrupted; ` +
         `expected a table, or what caleido prepare wrote to the end`,

@@ -13,6 +13,7 @@ import { limitRates } from "./limits.ts";
 import { type Made, madeOf } from "./made.ts";
 import { addReport, countReason, createReport, formatReport, shortList } from "./report.ts";
 import type { ReadReport } from "./report.ts";
+import { isSpectra, openSpectra } from "./spectrum-source.ts";
 import { type PixelReject, readPixels } from "./spectrum-cells.ts";
 import type { Survey } from "./survey.ts";
 
@@ -222,11 +223,15 @@ export function toCatalog(table: Table, survey: Survey, options: CatalogOptions 
 }
 
 /**
- * Opens a table file; of several tables in it the one that `options.hdu` names, else the one with most of the survey's
+ * Opens a table file, or files of spectra where the survey has a spectrum (its first); of several tables in it the one that `options.hdu` names, else the one with most of the survey's
  * fields. @throws UserError for a file that can't be read, where several have as many.
  */
-export function openFor(path: string, survey: Survey, options: BindOptions = {}): Promise<TableSource> {
+export async function openFor(path: string, survey: Survey, options: BindOptions = {}): Promise<TableSource> {
   const { hdu } = options;
+  const spectrum = survey.fields.find((field) => field.kind === "spectrum");
+  if (spectrum?.kind === "spectrum" && hdu === undefined && (await isSpectra(path))) {
+    return openSpectra(path, spectrum, survey.fields, options);
+  }
   const score: TablePick["score"] = (schema) => scoreColumns(schema, survey, options);
   return openTable(path, hdu === undefined ? { score } : { name: hdu });
 }

@@ -17,6 +17,8 @@ import { addReport, formatReport, type ReadReport, unusedLines } from "../survey
 import { canBeLimit } from "../survey/limits.ts";
 import { createRowBuffer, createShardWriter, type RowBuffer, rowsOfShard, type ShardWriter } from "../survey/shards.ts";
 import { FEWEST_TILES, parentSplit, type SplitName, splitNames, surveyTiles, type TileSplit } from "../survey/split.ts";
+import { isManySpectra } from "../survey/spectrum-files.ts";
+import { filesOf } from "../survey/spectrum-source.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { TableColumns } from "../survey/table.ts";
 import { counted } from "../text.ts";
@@ -56,6 +58,7 @@ function expandFolders(paths: readonly string[]): string[] {
   const extensions = Object.values(formats).flatMap((format): readonly string[] => format.extensions);
   return paths.flatMap((path) => {
     if (!existsSync(path) || !statSync(path).isDirectory() || isHats(path)) return [path];
+    if (!isPrepared(path) && isManySpectra(path)) return [path];
     if (isPrepared(path)) throw new UserError(`${path}: is prepared already; expected tables`);
     const names = readdirSync(path).filter((name) => extensions.some((one) => name.toLowerCase().endsWith(one)));
     if (names.length === 0) throw new UserError(`${path}: a folder without tables (${extensions.join(", ")})`);
@@ -306,7 +309,7 @@ async function prepareLocked(
   const sample = sorter.sample.catalog();
   const everyRow = Int32Array.from({ length: sample.rowCount }, (_, i) => i);
   const hashes: string[] = [];
-  for (const { path } of sources) hashes.push(await hashFile(path));
+  for (const { path } of sources) hashes.push(await hashFile(...filesOf(path)));
   const split = {
     by: tiles ? ("tile" as const) : ("parent" as const),
     seed,

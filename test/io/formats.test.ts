@@ -265,7 +265,7 @@ describe("lists of unequal length that another program wrote", () => {
       writer: fileWriter(path),
       schema: parquetElements([{ name: "flux", type: "float32", width: 2 }]),
     });
-    await writer.write({ columnData: [{ name: "flux", data: [...many, ...rows] as unknown as Float32Array }] });
+    await writer.write({ columnData: [{ name: "flux", data: [...many, ...rows] }] });
     await writer.finish();
     const { flux } = await truthOf(await openTable(path));
     expect(flux.width).toBe(5);
