@@ -205,7 +205,7 @@ async function readRowsOf(
 async function readFile(wish: TableWish, options: TableOptions): Promise<TrainingTable> {
   const { path, role } = wish;
   const { survey, reporter } = options;
-  const { catalog, counts, store, close } = await readRowsOf(wish, options);
+  const { catalog, counts, store, ...read } = await readRowsOf(wish, options);
   const split = splitByParent(catalog.parentId);
   if (split.train.length === 0) throw new UserError(noRows(path, catalog, "train"));
   if (split.validation.length === 0 && role !== "source") reporter.say(noRows(path, catalog, "validation"));
@@ -218,7 +218,7 @@ async function readFile(wish: TableWish, options: TableOptions): Promise<Trainin
     record: await recordOf(wish, path, survey, counts.sources),
     parts: { train: partOf("train"), validation: partOf("validation"), calibration: partOf("calibration") },
     standardise: (reference) => fitStandardisation(catalog, split.train, reference),
-    close,
+    close: () => read.close(),
   };
 }
 
