@@ -34,7 +34,7 @@ describe("a FITS spectrum of one dimension", () => {
     const { catalog } = await read(golden("one-spectrum.fits"));
     expect(catalog.objectId).toEqual(["one-spectrum"]);
     const { centre, ivar } = line(catalog);
-    expect(centre).toBeCloseTo(vacuumWavelength(5500), 2);
+    expect(centre).toBeCloseTo(vacuumWavelength(5500), 1);
     // pixels of 1.97 A, most of them parts of one pixel of 2 A or of two: between once and twice 0.5^-2
     expect(ivar).toBeGreaterThan(4);
     expect(ivar).toBeLessThan(8.1);
@@ -47,7 +47,7 @@ describe("a FITS spectrum of one dimension", () => {
       /a spectrum without errors .*--relative-error 0.05/,
     );
     const { catalog } = await read(path, { wavelengths: "vacuum", relativeError: 0.1 });
-    expect(line(catalog).centre).toBeCloseTo(5500, 2);
+    expect(line(catalog).centre).toBeCloseTo(5500, 1);
     expect(line(catalog).ivar).toBeGreaterThan(25);
   });
 
@@ -76,7 +76,7 @@ describe("a FITS spectrum of one dimension", () => {
     ]);
     const { catalog } = await read(path);
     expect(catalog.rowCount).toBe(1);
-    expect(line(catalog).centre).toBeCloseTo(5500, 2);
+    expect(line(catalog).centre).toBeCloseTo(5500, 1);
   });
 
   it("cut short, or with errors of another length, is one clear error", async () => {
