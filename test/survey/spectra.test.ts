@@ -12,6 +12,7 @@ import { allRows } from "../../src/survey/catalog.ts";
 import { readAllRows } from "../../src/survey/reading.ts";
 import { vacuumWavelength, wavelengthsOf } from "../../src/survey/spectrum-grid.ts";
 import { loadSurvey, type Survey } from "../../src/survey/survey.ts";
+import { golden } from "../io/truth.ts";
 import { at, withData } from "../simulate/data.ts";
 import { scratch } from "../helpers/scratch.ts";
 
@@ -123,6 +124,14 @@ describe("tables of our own, on the survey's grid", () => {
     expect(report).toMatch(/1 value not used: a spectrum without a usable pixel \(row 3, spectrum: 80 pixels\)/);
   });
 
+  it("are read from HDF5, matrices as h5py wrote them", async () => {
+    const units = [{ column: "spectrum", unit: "survey" }];
+    const { catalog } = await read(golden("spectra.h5"), toy, { units });
+    expect(catalog.objectId).toEqual(["11", "12"]);
+    expect(pixels(catalog, 1).value.slice(0, 4)).toEqual([0, 81 / 8, 82 / 8, 83 / 8]);
+    expect(pixels(catalog, 1).ivar.slice(0, 4)).toEqual([0, 2, 2, 2]);
+  });
+
   it("convert their units, errors with them", async () => {
     const table = tableOf([{ spectrum: noise, spectrum_ivar: weights }], {
       spectrum: "W/m2/nm",
@@ -209,6 +218,20 @@ describe("spectra at their own wavelengths", () => {
     expect(report).toMatch(
       /1 value not used: a spectrum outside the wavelengths of its field \(row 3, spectrum: 7900 - 9088 A\)/,
     );
+  });
+
+  it("in FITS lists as astropy wrote them are as long as each is", async () => {
+    const { catalog } = await read(golden("spectra-lists.fits"), toy, { wavelengths: "vacuum" });
+    expect(catalog.objectId).toEqual(["7", "8", "9"]);
+    const centres = wavelengthsOf(GRID);
+    for (const [row, count] of [300, 450, 120].entries()) {
+      const { value, ivar } = pixels(catalog, row);
+      for (const [i, x] of centres.entries()) {
+        const last = 4980 + 2.5 * (count - 1);
+        if (x < last - 8) expect(value[i]).toBeCloseTo(1 + (x - 4980) / 250, 2);
+        else if (x > last + 8) expect(ivar[i]).toBe(0);
+      }
+    }
   });
 
   it("without errors need a relative one, which is of their median", async () => {
