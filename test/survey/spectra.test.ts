@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { schemaOf } from "../../src/io/columns.ts";
@@ -8,7 +8,9 @@ import { createRng } from "../../src/random.ts";
 import type { BindOptions } from "../../src/survey/bind-fields.ts";
 import type { Catalog } from "../../src/survey/catalog.ts";
 import { catalogTable } from "../../src/survey/table.ts";
-import { allRows } from "../../src/survey/catalog.ts";
+import { allRows, concat } from "../../src/survey/catalog.ts";
+import { type Manifest, readPart } from "../../src/survey/prepared.ts";
+import { createShardWriter, rowsOfShard } from "../../src/survey/shards.ts";
 import { readAllRows } from "../../src/survey/reading.ts";
 import { vacuumWavelength, wavelengthsOf } from "../../src/survey/spectrum-grid.ts";
 import { loadSurvey, type Survey } from "../../src/survey/survey.ts";
@@ -263,6 +265,34 @@ describe("spectra at their own wavelengths", () => {
     await expect(read(await write("jy.arrow", tableOf([row], { spectrum: "Jy" })))).rejects.toThrow(
       /column "spectrum": unit "Jy" does not convert/,
     );
+  });
+});
+
+describe("shards with spectra", () => {
+  it("come back bit by bit, in as many files as their pixels need", async () => {
+    const rows = Array.from({ length: 5 }, (_, i) => ({
+      spectrum: noise.map((x) => x * (i + 1)),
+      spectrum_ivar: weights,
+    }));
+    const { catalog } = await read(await write("five.parquet", tableOf(rows, own)));
+    const out = join(folder, "shards");
+    mkdirSync(out);
+    const columns = { hasError: [false, false], hasState: [false, false], isExact: false, pixels: ["spectrum"] };
+    const writer = createShardWriter("train", { folder: out, survey: toy, columns, rowsPerShard: 2, format: "arrow" });
+    for (let row = 0; row < 5; row++) await writer.add(catalog, row);
+    const parts = { train: await writer.finish() } as Manifest["parts"];
+    expect(parts.train).toEqual({ shards: 3, rows: 5 });
+    const manifest = { parts, sources: [], shardFormat: "arrow" } as unknown as Manifest;
+    const back: Catalog[] = [];
+    for await (const batch of readPart(out, manifest, toy, "train")) back.push(batch.catalog);
+    const whole = concat(back);
+    expect(whole.arrays!.get("spectrum")).toEqual(catalog.arrays!.get("spectrum"));
+    expect(whole.state).toEqual(catalog.state);
+  });
+
+  it("of a table without spectra hold no pixels, and take as many rows as asked", () => {
+    expect(rowsOfShard(toy, 50_000, [])).toBe(50_000);
+    expect(rowsOfShard(loadSurvey("desi-spectra"), 50_000, ["spectrum"])).toBe(976); // 64 MB of 8192 x 8 bytes
   });
 });
 
