@@ -5,13 +5,16 @@ import { placeOf } from "./numeric.ts";
 import { trustRuleSchema } from "./trust-rule.ts";
 
 /**
- * What a recalibration may depend on: the share of bands and of properties that are given, the mean of asinh(S/N) of given
+ * What a recalibration may depend on: the share of bands and of properties that are given, mean and deviation of ln(pivot) of
+ * given bands, the mean of asinh(S/N) of given
  * fluxes, the encoded ln of the scale of all (brightness), ln chi2 of the best template and ln of how many are likely, the
  * likely ones' share of the first class, and ln of the answer's own standard deviation in encoded space.
  */
 export const covariateNames = [
   "given",
   "labels",
+  "wavelength",
+  "breadth",
   "signal",
   "brightness",
   "misfit",

@@ -44,7 +44,17 @@ function answersOf(
   }
   const logTail = score.map((x) => -Math.log(3) + 0.5 * x * x * (1 - 1 / 9));
   const all = (value: number): Float64Array => new Float64Array(count).fill(value);
-  return { count, covariates, score, logTail, low: all(-8), high: all(8), inside: all(1), weight: all(1) };
+  return {
+    count,
+    covariates,
+    score,
+    logTail,
+    low: all(-8),
+    high: all(8),
+    inside: all(1),
+    under: score.map((x) => normalCdf(x / 3)),
+    weight: all(1),
+  };
 }
 
 const at = (x: number): Float64Array => {
@@ -118,6 +128,7 @@ describe("the fit", () => {
         low: new Float64Array(kept.length).fill(-0.5),
         high: part(known.high),
         inside: new Float64Array(kept.length).fill(1 - normalCdf(-0.5 / 3)),
+        under: part(known.under).map((below) => below - normalCdf(-0.5 / 3)),
         weight: part(known.weight),
       })!,
     )(at(0.5));
@@ -145,11 +156,15 @@ describe("the fit", () => {
 
 it("minimise finds the lowest place of Rosenbrock's valley", () => {
   const place = Float64Array.of(-1.2, 1);
-  const value = minimise(([x, y], gradient) => {
-    gradient[0] = -400 * x * (y - x * x) - 2 * (1 - x);
-    gradient[1] = 200 * (y - x * x);
-    return 100 * (y - x * x) ** 2 + (1 - x) ** 2;
-  }, place);
+  const value = minimise(
+    ([x, y], gradient) => {
+      gradient[0] = -400 * x * (y - x * x) - 2 * (1 - x);
+      gradient[1] = 200 * (y - x * x);
+      return 100 * (y - x * x) ** 2 + (1 - x) ** 2;
+    },
+    place,
+    1e-14,
+  );
   expect(value).toBeLessThan(1e-9);
   expect(place[0]).toBeCloseTo(1, 4);
   expect(place[1]).toBeCloseTo(1, 4);
