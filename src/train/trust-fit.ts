@@ -15,6 +15,9 @@ const [FEWEST, FEWEST_OF_EACH] = [300, 20];
 /** Of a coefficient's square, and of the square of its step to the next one: of what it differs from odds that are right. */
 const [RIDGE, SMOOTH] = [1.5, 4];
 
+/** A step that makes what is known likelier by less is the last [nats, all redshifts together]. */
+const GAIN = 1e-3;
+
 /** Knots of functions of one input. */
 const knots: Readonly<Record<TrustInputName, readonly number[]>> = {
   odds: [-4, -1, 1, 2.5, 4, 5.5, 6.9],
@@ -89,32 +92,36 @@ export function fitTrustRule({ count, inputs, isRight }: KnownRedshifts, poorFro
   const start = terms.flatMap(startOf);
   /** What is added to `start`, then the offset, which nothing holds back. */
   const at = new Float64Array(size + 1);
-  minimise((x, gradient) => {
-    gradient.fill(0);
-    let loss = 0;
-    for (let c = 0; c < size; c++) {
-      loss += 0.5 * RIDGE * x[c] * x[c];
-      gradient[c] = RIDGE * x[c];
-    }
-    for (const [a, b] of steps) {
-      const step = x[b] - x[a];
-      loss += 0.5 * SMOOTH * step * step;
-      gradient[a] -= SMOOTH * step;
-      gradient[b] += SMOOTH * step;
-    }
-    for (let i = 0; i < count; i++) {
-      let logit = x[size];
-      for (let f = i * active; f < (i + 1) * active; f++) logit += share[f] * (start[index[f]] + x[index[f]]);
-      const sign = isRight[i] === 1 ? 1 : -1;
-      const wrong = 1 / (1 + Math.exp(sign * logit));
-      // -ln p, exact also where p is next to 0
-      loss += Math.max(0, -sign * logit) + Math.log1p(Math.exp(-Math.abs(logit)));
-      const slope = -sign * wrong;
-      for (let f = i * active; f < (i + 1) * active; f++) gradient[index[f]] += slope * share[f];
-      gradient[size] += slope;
-    }
-    return loss;
-  }, at);
+  minimise(
+    (x, gradient) => {
+      gradient.fill(0);
+      let loss = 0;
+      for (let c = 0; c < size; c++) {
+        loss += 0.5 * RIDGE * x[c] * x[c];
+        gradient[c] = RIDGE * x[c];
+      }
+      for (const [a, b] of steps) {
+        const step = x[b] - x[a];
+        loss += 0.5 * SMOOTH * step * step;
+        gradient[a] -= SMOOTH * step;
+        gradient[b] += SMOOTH * step;
+      }
+      for (let i = 0; i < count; i++) {
+        let logit = x[size];
+        for (let f = i * active; f < (i + 1) * active; f++) logit += share[f] * (start[index[f]] + x[index[f]]);
+        const sign = isRight[i] === 1 ? 1 : -1;
+        const wrong = 1 / (1 + Math.exp(sign * logit));
+        // -ln p, exact also where p is next to 0
+        loss += Math.max(0, -sign * logit) + Math.log1p(Math.exp(-Math.abs(logit)));
+        const slope = -sign * wrong;
+        for (let f = i * active; f < (i + 1) * active; f++) gradient[index[f]] += slope * share[f];
+        gradient[size] += slope;
+      }
+      return loss;
+    },
+    at,
+    GAIN,
+  );
   start.forEach((x, c) => (at[c] += x));
   return ruleOf(terms, at, { answers: count, poorFrom });
 }
