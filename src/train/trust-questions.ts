@@ -32,7 +32,7 @@ const WRONG = 0.03;
 /** A fit is poor beyond the mean square residual that this share of galaxies, as they are and with all bands given, has at most. */
 const USUAL = 0.985;
 /** Fewer of these say nothing of what is usual. */
-const FEWEST_USUAL = 200;
+const FEWEST_USUAL = 100;
 
 /** What the questions are asked with. */
 interface Asker {

@@ -151,12 +151,13 @@ describe("a network's own rule", () => {
   const checkpoint = startCheckpoint(known, { templates: 50 });
   let rule: TrustRule;
   beforeAll(async () => {
-    rule = (await fitTrust(await onnx, checkpoint, [sourceOf(known)], 900))!;
+    rule = (await fitTrust(await onnx, checkpoint, [sourceOf(known)], 2000))!;
   });
 
   it("is the same of the same rows, and none of a network that carries no galaxies", async () => {
-    expect(await fitTrust(await onnx, checkpoint, [sourceOf(known)], 900)).toEqual(rule);
-    expect(await fitTrust(await onnx, startCheckpoint(known), [sourceOf(known)], 900)).toBeUndefined();
+    expect(trustRuleSchema.parse(rule).answers).toBeGreaterThan(1000);
+    expect(await fitTrust(await onnx, checkpoint, [sourceOf(known)], 2000)).toEqual(rule);
+    expect(await fitTrust(await onnx, startCheckpoint(known), [sourceOf(known)], 2000)).toBeUndefined();
   });
   it("is what answers are scored by, unless they are not recalibrated; checkpoints without it answer as before", async () => {
     const recalibration = { caleidoVersion: "0", properties: {}, bands: {} };
