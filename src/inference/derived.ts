@@ -150,7 +150,7 @@ export function parseWish(text: string, fields: readonly Field[], option: string
   const pixels = fields.find((field) => !isAskable(field) && wanted.includes(field.name));
   if (pixels !== undefined) {
     throw new UserError(
-      `${option}: ${pixels.name} is a ${pixels.kind}, which networks read and don't answer; expected numbers or classes`,
+      `${option}: networks read the ${pixels.kind} "${pixels.name}" but don't answer it; expected numbers or classes`,
     );
   }
   const together = [...new Set([...columns, ...own.flatMap(({ needs }) => needs)])];
