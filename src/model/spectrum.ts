@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import type { Tensors } from "../engine/contract.ts";
 import { gelu, linear, normalise } from "../engine/ops.ts";
+import type { Field } from "../survey/field.ts";
 import { N_SPECTRUM_SCALAR, spectrumInputs } from "../survey/vocabulary.ts";
 import { matrix, type ParameterSpec, table } from "./parameters.ts";
 import type { NetworkVocabulary } from "./readouts.ts";
@@ -23,8 +24,12 @@ export const spectrumSchema = z.strictObject({
 export type SpectrumConfig = z.output<typeof spectrumSchema>;
 
 /** The section with its defaults, where a recipe says nothing of spectra. */
-export const spectrumConfig = ({ spectrum }: Pick<ModelConfig, "spectrum">): SpectrumConfig =>
+const spectrumConfig = ({ spectrum }: Pick<ModelConfig, "spectrum">): SpectrumConfig =>
   spectrum ?? spectrumSchema.parse({});
+
+/** A network's shape with what reads spectra written down whole, where it knows any: it does not change with a default. */
+export const withSpectra = (config: ModelConfig, fields: readonly Field[]): ModelConfig =>
+  fields.some(({ kind }) => kind === "spectrum") ? { ...config, spectrum: spectrumConfig(config) } : config;
 
 /** What a pixel is to the network: flux, flux over error, certainty. */
 const N_CHANNEL = 3;

@@ -2,7 +2,7 @@ import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
 import { checkUnlocked } from "../io/lock.ts";
-import { spectrumConfig } from "../model/spectrum.ts";
+import { withSpectra } from "../model/spectrum.ts";
 import { createLayout, initialise, type Layout } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { type Reporter, silent } from "../progress.ts";
@@ -80,17 +80,13 @@ async function readTables(
 
 /** An untrained network for these tables: standardisation from the first one's training rows. */
 function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly TrainingTable[]): Checkpoint {
-  const { fields } = survey;
   const plain: CheckpointConfig = {
     formatVersion: FORMAT_VERSION,
     caleidoVersion: version,
     survey,
     grownAt: [],
     standardisation: tables[0].standardise() as CheckpointConfig["standardisation"],
-    // what reads spectra is written down whole: a checkpoint does not change with a default
-    model: fields.some(({ kind }) => kind === "spectrum")
-      ? { ...recipe.model, spectrum: spectrumConfig(recipe.model) }
-      : recipe.model,
+    model: withSpectra(recipe.model, survey.fields),
     optimiser: recipe.optimiser,
     subsets: recipe.subsets,
     training: recipe.training,

@@ -180,6 +180,7 @@ describe("a network that grows by a spectrum", () => {
     const next = growCheckpoint(old, survey, moments);
     expect(spread(next, "spectrum0.first")).toBeGreaterThan(0);
     expect(spread(next, "embed.spectrum0")).toBe(0);
+    expect(next.config.model.spectrum).toMatchObject({ channels: [8, 16], tokens: 16 });
     const said = await Promise.all(
       [old, next].map(async (checkpoint, i) => {
         const predictor = createPredictor(engine, checkpoint);
