@@ -46,6 +46,7 @@ export function spectrumLayouts(fields: readonly { readonly name: string; readon
     ...ownLayout,
     name,
     title,
+    from: ownLayout.name, // no survey's: gives way to one that describes these columns
     objectId: "{OBJECT_ID|OBJID|TARGETID|ID|SPEC}",
     bands: [],
     properties: Object.fromEntries(
