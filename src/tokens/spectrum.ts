@@ -22,25 +22,30 @@ const pixelsOf = ({ from, to }: PixelWindow, width: number): [first: number, end
 
 const isObserved = (value: number, ivar: number): boolean => ivar > 0 && ivar < Infinity && Number.isFinite(value);
 
+/** |flux| of every `step`-th pixel, of those that are observed. */
+function sizesOf({ width, value, ivar }: ArrayColumn, row: number, window: PixelWindow, step: number): Float32Array {
+  const [first, end] = pixelsOf(window, width);
+  const sizes = new Float32Array(Math.ceil((end - first) / step));
+  let count = 0;
+  for (let i = row * width + first; i < row * width + end; i += step) {
+    if (isObserved(value[i], ivar[i])) sizes[count++] = Math.abs(value[i]);
+  }
+  return sizes.subarray(0, count);
+}
+
 /**
  * How bright a spectrum is [its unit]: the median of |flux| over the observed pixels of a window, the mean where more
  * than half of them are zero. 0 where no pixel is observed, 1 where all are zero.
  */
-export function spectrumAmplitude({ width, value, ivar }: ArrayColumn, row: number, window = WHOLE): number {
-  const [first, end] = pixelsOf(window, width);
-  const step = Math.max(1, Math.floor((end - first) / MOST_SAMPLED));
-  const sizes = new Float32Array(Math.ceil((end - first) / step));
-  let count = 0;
-  let sum = 0;
-  for (let i = row * width + first; i < row * width + end; i += step) {
-    if (!isObserved(value[i], ivar[i])) continue;
-    const size = Math.abs(value[i]);
-    sizes[count++] = size;
-    sum += size;
-  }
-  if (count === 0) return 0;
-  const median = sizes.subarray(0, count).sort()[count >> 1];
-  return median > 0 ? median : sum > 0 ? sum / count : 1;
+export function spectrumAmplitude(column: ArrayColumn, row: number, window = WHOLE): number {
+  const step = Math.max(1, Math.floor(((window.to - window.from) * column.width) / MOST_SAMPLED));
+  const some = sizesOf(column, row, window, step);
+  // a few pixels may lie between those looked at
+  const sizes = some.length === 0 && step > 1 ? sizesOf(column, row, window, 1) : some;
+  if (sizes.length === 0) return 0;
+  const sum = sizes.reduce((total, size) => total + size, 0);
+  const median = sizes.sort()[sizes.length >> 1];
+  return median > 0 ? median : sum > 0 ? sum / sizes.length : 1;
 }
 
 /**

@@ -30,6 +30,8 @@ describe("a spectrum as the network sees it", () => {
     expect(spectrumAmplitude(column([4, 4], [0, 0]), 0)).toBe(0);
     expect(spectrumAmplitude(column([0, 0, 0, 8], [1, 1, 1, 1]), 0)).toBe(2);
     expect(spectrumAmplitude(column([0, 0], [1, 1]), 0)).toBe(1);
+    const long = new Array<number>(20_001).fill(0); // longer than is looked at pixel by pixel
+    expect(spectrumAmplitude(column(long.with(7, 6), long.with(7, 1)), 0)).toBe(6);
   });
 
   it("is flux over amplitude, bounded, and amplitude over error", () => {
