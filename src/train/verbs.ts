@@ -2,6 +2,7 @@ import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
 import { checkUnlocked } from "../io/lock.ts";
+import { withSpectra } from "../model/spectrum.ts";
 import { createLayout, initialise, type Layout } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { type Reporter, silent } from "../progress.ts";
@@ -85,7 +86,7 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
     survey,
     grownAt: [],
     standardisation: tables[0].standardise() as CheckpointConfig["standardisation"],
-    model: recipe.model,
+    model: withSpectra(recipe.model, survey.fields),
     optimiser: recipe.optimiser,
     subsets: recipe.subsets,
     training: recipe.training,
