@@ -161,6 +161,7 @@ export type { Family, Part, Readout } from "./model/readouts.ts";
 export type { Templates } from "./model/template-fit.ts";
 export type { Fit, FluxScale } from "./model/templates.ts";
 export type { Recalibration, FieldRecalibration, CovariateName } from "./model/recalibration.ts";
+export type { TrustInputName, TrustRule, TrustTerm } from "./model/trust-rule.ts";
 export type { Recalibrator } from "./inference/recalibrator.ts";
 export type { RecipeVerb } from "./recipe.ts";
 export type { AdviceBar, AdviceData } from "./report/figure-advice.ts";
@@ -183,6 +184,7 @@ export type {
 } from "./report/figure-training.ts";
 export type { Cell } from "./report/html.ts";
 export { covariateNames, fieldRecalibrationSchema, recalibrationSchema } from "./model/recalibration.ts";
+export { trustInputNames, trustRuleSchema } from "./model/trust-rule.ts";
 export { observationSchema } from "./simulate/observation.ts";
 export { simulationOptions } from "./simulate/options.ts";
 export type { Reason } from "./survey/report.ts";

@@ -4,7 +4,7 @@ import { type Reporter, silent } from "../progress.ts";
 import { checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { loadSurvey } from "../survey/survey.ts";
-import { counted } from "../text.ts";
+import { counted, number } from "../text.ts";
 import { findCheckpoint, loadCheckpoint, saveRecalibration } from "./checkpoint.ts";
 import { recalibrate } from "./recalibrate.ts";
 import { heldOutOf } from "./row-sources.ts";
@@ -86,6 +86,10 @@ export async function calibrate(request: CalibrateRequest): Promise<CalibratedFi
     const all = { ...recalibration.properties, ...recalibration.bands };
     const answers = Object.fromEntries(Object.entries(all).map(([name, { answers: count }]) => [name, count]));
     reporter.say(`${counted(Object.keys(answers).length, "kind")} of answers recalibrated -> ${findCheckpoint(path)}`);
+    const { trust } = recalibration;
+    if (trust !== undefined) {
+      reporter.say(`trust: a rule fitted to ${number(trust.answers)} redshifts; a fit is poor from ${trust.poorFrom}`);
+    }
     return answers;
   } finally {
     bar.stop();
