@@ -132,7 +132,8 @@ export const evaluateCommand = defineCommand<Arguments>({
       .option("questions", {
         choices: questionSets,
         default: "survey",
-        describe: "what is asked: the survey file's questions, or the headline from partial sets of bands",
+        describe:
+          "what is asked: the survey file's questions, the first of them, or the headline from partial sets of bands",
       })
       .option("baselines", { type: "string", describe: "table whose training part the baselines learn from" })
       .option("methods", {

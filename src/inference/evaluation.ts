@@ -72,7 +72,7 @@ export interface EvaluateRequest {
   /** Clean simulated galaxies, a table or a prepared folder: the exact answer to every question, beside the network's. */
   readonly library?: string;
   readonly libraryChoice?: LibraryChoice;
-  /** `survey`: what its file says; `contexts`: the headline from partial sets of bands. Default: `survey`. */
+  /** `survey`: what its file says; `main`: the first of these; `contexts`: the headline from partial sets of bands. Default: `survey`. */
   readonly questions?: QuestionSet;
   /** Properties told first; default: the survey's headline. */
   readonly headline?: readonly string[];
@@ -100,7 +100,7 @@ export interface EvaluateRequest {
 }
 
 /** Where questions come from. */
-export const questionSets = ["survey", "contexts"] as const;
+export const questionSets = ["survey", "main", "contexts"] as const;
 export type QuestionSet = (typeof questionSets)[number];
 
 export interface Evaluation {
@@ -132,7 +132,10 @@ export interface QuestionResult extends Partial<Details> {
 /** The questions of a request. */
 function chosenQuestions(request: Settings, survey: Survey, catalog: Catalog): Question[] {
   const { questions, seed, headline, reporter = silent } = request;
-  if (questions === "survey") return questionsOf(survey, reporter.say);
+  if (questions !== "contexts") {
+    const all = questionsOf(survey, reporter.say);
+    return questions === "main" ? all.slice(0, 1) : all;
+  }
   const wanted = survey.fields.flatMap(({ name, band }, j) =>
     band === undefined && headline.includes(name) ? [j] : [],
   );
