@@ -91,7 +91,7 @@ export type { PdfOptions } from "./inference/answers.ts";
 export { type EnsembleForm, ensembleForms, type EnsembleOptions } from "./inference/ensemble.ts";
 export type { QuestionScores, TruthAnswers } from "./inference/evaluate.ts";
 export type { ClassScore, ClassScores } from "./inference/class-scores.ts";
-export type { CoverageCell, FieldCalibration } from "./inference/coverage.ts";
+export type { FieldCalibration } from "./inference/coverage.ts";
 export { type QuestionResult, type QuestionSet, questionSets } from "./inference/evaluation.ts";
 export type { Amplitude } from "./inference/library-graph.ts";
 export type { Posterior } from "./inference/library-posterior.ts";
