@@ -92,6 +92,7 @@ export { type EnsembleForm, ensembleForms, type EnsembleOptions } from "./infere
 export type { QuestionScores, TruthAnswers } from "./inference/evaluate.ts";
 export type { ClassScore, ClassScores } from "./inference/class-scores.ts";
 export type { FieldCalibration } from "./inference/coverage.ts";
+export type { Insight } from "./inference/insight.ts";
 export { type QuestionResult, type QuestionSet, questionSets } from "./inference/evaluation.ts";
 export type { Amplitude } from "./inference/library-graph.ts";
 export type { Posterior } from "./inference/library-posterior.ts";

@@ -203,6 +203,7 @@ async function evaluateAll(
     ...common,
     questions: "main",
     mostRows: 1000,
+    hasInsight: false,
     table: paths.target,
     baselineTable: paths.labelled,
     methods: ["ridge"],

@@ -23,54 +23,59 @@ export interface Consistency {
   readonly rows: number;
 }
 
-/** Draws of every galaxy and order. */
-const DRAWS = 4;
+type Asked = Pick<Predictor, "coder" | "network">;
+
+/** What the network knows of some galaxies given this and that, worked out once. */
+type Encode = (isGiven: Uint8Array) => Promise<States>;
+
+function createEncode({ network }: Asked, catalog: Catalog, rows: Int32Array): Encode {
+  const known = new Map<string, Promise<States>>();
+  return (isGiven) => {
+    const key = isGiven.join("");
+    const states = known.get(key) ?? network.encode(catalog, rows, isGiven);
+    known.set(key, states);
+    return states;
+  };
+}
 
 /** Some galaxies, and what the network knows of them without the two fields. */
 interface Known {
-  readonly predictor: Pick<Predictor, "coder" | "network">;
+  readonly predictor: Asked;
   readonly states: States;
-  /** [lanes] The galaxy of each lane. */
-  readonly galaxy: Int32Array;
 }
 
-/** ln p [lanes] of values of fields in this order, summed over the fields, and of each: [field][lane]. */
+/** ln p of values of fields in this order, one of each galaxy, and the values: [field][galaxy]. */
 async function logDensities(
-  { predictor: { network, coder }, states, galaxy }: Known,
+  { predictor: { network, coder }, states }: Known,
   order: readonly number[],
   valuesOf: (t: number, answer: Distribution) => Float32Array,
 ): Promise<{ values: Float32Array[]; each: Float64Array[] }> {
   const marginals = await network.read(states, order);
-  return network.chain(states, galaxy, order.length, async ({ ask }) => {
+  const lanes = Int32Array.from({ length: states.rowCount }, (_, i) => i);
+  return network.chain(states, lanes, order.length, async ({ ask }) => {
     const [values, each]: [Float32Array[], Float64Array[]] = [[], []];
     for (const [t, field] of order.entries()) {
-      const { family, raw } = marginals[t];
-      const width = raw.length / states.rowCount;
-      const marginal = new Float32Array(galaxy.length * width);
-      galaxy.forEach((g, lane) => marginal.set(raw.subarray(g * width, (g + 1) * width), lane * width));
+      const { family, raw: marginal } = marginals[t];
       const before = t === 0 ? {} : { before: { field: order[t - 1], value: values[t - 1] } };
       const answered = readRaw(family, await ask({ field, marginal, ...before }));
-      const answer = withinLimits(coder, field, answered, (lane) => states.scales[galaxy[lane]]);
+      const answer = withinLimits(coder, field, answered, (i) => states.scales[i]);
       const own = valuesOf(t, answer);
       values.push(own);
-      each.push(Float64Array.from(own, (v, lane) => answer.logDensity(lane, v)));
+      each.push(Float64Array.from(own, (v, i) => answer.logDensity(i, v)));
     }
     return { values, each };
   });
 }
 
-const total = ([a, b]: readonly Float64Array[], lane: number): number => a[lane] + b[lane];
+const total = ([a, b]: readonly Float64Array[], i: number): number => a[i] + b[i];
 
-/** [galaxies] ln p(a) p(b | a) - ln p(b) p(a | b) at draws from the former, per field, in the mean over draws. */
+/** [galaxies] ln p(a) p(b | a) - ln p(b) p(a | b) at a draw from the former, per field. */
 async function compareOrders(known: Known, [a, b]: readonly [number, number], rngs: readonly Rng[]): Promise<number[]> {
-  const { galaxy, states } = known;
   const draw = (_: number, answer: Distribution): Float32Array =>
-    Float32Array.from(galaxy, (g, lane) => answer.sample(lane, rngs[g]));
+    Float32Array.from(rngs, (rng, i) => answer.sample(i, rng));
   const own = await logDensities(known, [a, b], draw);
   const other = await logDensities(known, [b, a], (t) => own.values[1 - t]);
-  const mean = new Array<number>(states.rowCount).fill(0);
-  galaxy.forEach((g, lane) => (mean[g] += (total(own.each, lane) - total(other.each, lane)) / 2 / DRAWS));
-  return mean;
+  return rngs.map((_, i) => (total(own.each, i) - total(other.each, i)) / 2);
 }
 
 /** [galaxies] ln p(b | given, a) less ln p(b | a) of the ordered answer, at the truths; NaN without both, exact. */
@@ -78,7 +83,7 @@ async function compareGiven(
   known: Known,
   catalog: Catalog,
   rows: Int32Array,
-  hidden: Uint8Array,
+  toldOf: (column: number) => Promise<States>,
   [a, b]: readonly [number, number],
 ): Promise<number[]> {
   const { predictor, states } = known;
@@ -92,10 +97,8 @@ async function compareGiven(
   const [first, second] = [truth(a, states.scales), truth(b, states.scales)];
   // values that are not there are asked for, but not read
   const put = [first.map((v) => (Number.isNaN(v) ? 0 : v)), second];
-  const ordered = await logDensities({ ...known, galaxy: Int32Array.from(rows.keys()) }, [a, b], (t) => put[t]);
-  const withA = hidden.slice();
-  withA[a] = 1;
-  const told = await network.encode(catalog, rows, withA);
+  const ordered = await logDensities(known, [a, b], (t) => put[t]);
+  const told = await toldOf(a);
   const [{ family, raw }] = await network.read(told, [b]);
   const answer = withinLimits(coder, b, readRaw(family, raw), (i) => told.scales[i]);
   const again = truth(b, told.scales);
@@ -119,7 +122,7 @@ function meanOf(values: readonly number[]): Estimate {
  * of the catalogue. Of the network's own answers: recalibration moves the draws of both orders alike, and changes nothing.
  */
 export async function orderConsistency(
-  predictor: Pick<Predictor, "coder" | "network">,
+  predictor: Asked,
   catalog: Catalog,
   rows: Int32Array,
   isGiven: Uint8Array,
@@ -134,17 +137,18 @@ export async function orderConsistency(
   }));
   for (let from = 0; from < rows.length; from += MOST_CHAIN_GALAXIES) {
     const some = rows.subarray(from, from + MOST_CHAIN_GALAXIES);
-    const galaxy = Int32Array.from({ length: DRAWS * some.length }, (_, lane) => Math.floor(lane / DRAWS));
+    const encode = createEncode(predictor, catalog, some);
     for (const [p, [a, b]] of pairs.entries()) {
       const hidden = withoutWanted(isGiven, [a, b]);
-      const known = { predictor, states: await predictor.network.encode(catalog, some, hidden), galaxy };
+      const toldOf = (column: number): Promise<States> => encode(hidden.with(column, 1));
+      const known = { predictor, states: await encode(hidden) };
       const both = [[a, b] as const, [b, a] as const];
       const orders: number[][] = [];
       const given: number[][] = [];
       for (const pair of both) {
         const rngs = Array.from(some, (row) => createRng(`${seed}:orders:${catalog.objectId[row]}`));
         orders.push(await compareOrders(known, pair, rngs));
-        given.push(await compareGiven(known, catalog, some, hidden, pair));
+        given.push(await compareGiven(known, catalog, some, toldOf, pair));
       }
       found[p].orders.push(...orders[0].map((one, i) => (one + orders[1][i]) / 2));
       found[p].given.push(...given[0].map((one, i) => (one + given[1][i]) / 2).filter((one) => !Number.isNaN(one)));

@@ -15,6 +15,7 @@ import {
   scoreTables,
   sedFigure,
 } from "./evaluation-report.ts";
+import { insightFigures, thin } from "./insight.ts";
 import type { Details } from "./metric-bins.ts";
 import { effectiveCount, type MetricName, metrics } from "./metrics.ts";
 import type { Units } from "./resampling.ts";
@@ -35,12 +36,6 @@ function weighting(test: Session["test"]): string {
 /** What the report says of intervals. */
 const resampling = ({ by, count }: Units): string =>
   `Intervals are 95 % bootstrap intervals by ${by === "tile" ? `tile (${counted(count, "tile", "tiles")}, whole)` : "parent galaxy"}.`;
-
-/** Evenly spaced rows, at most `most`. */
-function thin(rows: Int32Array, most: number): Int32Array {
-  if (rows.length <= most) return rows;
-  return Int32Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]);
-}
 
 /** What is told of every class of objects. */
 const BY_CLASS = ["bias", "sigmaNmad", "crps", "coverage68", "coverage90"] as const satisfies readonly MetricName[];
@@ -90,11 +85,12 @@ export async function describeAnswers(
   const first = question.wanted.find((j) => coder.fields[j].name === request.headline[0]) ?? question.wanted[0];
   const pdfs = await pdfFigure(predictor, test.catalog, thin(test.rows, 9), question.isGiven, first, oracle);
   const rest = await mainFigures(predictor, question, asked, details, test.units.of, request);
+  const joint = asked.insight === undefined ? [] : insightFigures(asked.insight, coder.fields, test.rows.length);
   const whole = `${test.rows.length} held-out galaxies (part "${request.part}" of ${request.table}).`;
   return {
     heading,
     text: [`${whole} ${resampling(test.units)}${weighting(test)}`],
     tables,
-    figures: [...comparisons, ...accuracyFigures(properties, network), calibration, pdfs, ...rest],
+    figures: [...comparisons, ...accuracyFigures(properties, network), calibration, pdfs, ...rest, ...joint],
   };
 }

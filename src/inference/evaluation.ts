@@ -12,6 +12,7 @@ import {
   scoreCategories,
   scoreQuestion,
 } from "./evaluate.ts";
+import { type Insight, insightOf } from "./insight.ts";
 import type { LibraryChoice } from "./library-predictor.ts";
 import { detailsOf, type Details } from "./metric-bins.ts";
 import { type Predictions, RESAMPLES } from "./metrics.ts";
@@ -85,6 +86,8 @@ export interface EvaluateRequest {
   readonly isRecalibrated?: boolean;
   /** Instead of the training set's distribution of a field, as in a query. */
   readonly prior?: string;
+  /** Also, of a few galaxies, how well joint answers agree and what groups of bands tell: some ten seconds. Default: true. */
+  readonly hasInsight?: boolean;
   /** Further sections for the report, put first. */
   readonly sections?: readonly ReportSection[];
   readonly reporter?: Reporter;
@@ -107,7 +110,7 @@ export interface Evaluation {
   readonly questions: Readonly<Record<string, QuestionResult>>;
 }
 
-export interface QuestionResult extends Partial<Details> {
+export interface QuestionResult extends Partial<Details>, Partial<Insight> {
   readonly given: readonly string[];
   readonly scores: QuestionScores;
   /** Of categories, by field. */
@@ -188,6 +191,8 @@ export interface Session {
 export interface Asked extends Told {
   readonly scores: QuestionScores;
   readonly exact: OracleAnswers | undefined;
+  /** Of the main question. */
+  readonly insight: Insight | undefined;
   readonly others: BaselineAnswers | undefined;
 }
 
@@ -225,14 +230,20 @@ async function ask(session: Session, question: Question, isMain: boolean): Promi
   );
   const resamples = isMain ? RESAMPLES : FEWER_RESAMPLES;
   const scores = scoreQuestion(coder, test.catalog, test.units.of, network, beside, { seed: request.seed, resamples });
-  return { network, exact, others, beside, scores, answers: answers! };
+  if (!isMain || request.hasInsight === false) {
+    return { network, exact, others, beside, scores, answers: answers!, insight: undefined };
+  }
+  session.step(`given ${question.title}: joint answers and advice`);
+  const insight = await insightOf(predictor, question.catalog ?? test.catalog, test.rows, question, request);
+  return { network, exact, others, beside, scores, answers: answers!, insight };
 }
 
 /** Pieces of work in a question: the network's answers, the library's, its scores, its figures; for the main one, every baseline. */
 function countPieces(questions: readonly Question[], session: Omit<Session, "step">): number {
   const { request, oracle, learn, rivalry } = session;
   const fitted = learn === undefined ? 0 : (questions[0]?.wanted ?? []).filter((j) => rivalry[j] === 1).length;
-  return (oracle === undefined ? 3 : 4) * questions.length + fitted * request.methods.length;
+  const looked = request.hasInsight === false ? 0 : 1;
+  return (oracle === undefined ? 3 : 4) * questions.length + looked + fitted * request.methods.length;
 }
 
 /** Asks every question in turn: results for `metrics.json`, and the report's sections. */
@@ -268,6 +279,7 @@ async function askAll(
             }),
         calibration: calibrationOf(network, catalog),
         ...details,
+        ...answers.insight,
       };
       session.step(`given ${question.title}: figures`);
       sections.push(await describeAnswers(session, question, answers, details));

@@ -95,6 +95,7 @@ describe("awkward data", () => {
     trend: { axis: { label: "magnitude" }, at: [], counts: [], panels: [] },
     coverage: { levels: [0.68], columns: [], rows: [], least: 100, across: "magnitude" },
     selection: { curves: [], right: "close", rows: 0, share: 0 },
+    consistency: { pairs: [], rows: 0, limit: 0.02 },
     corner: { fields: [], samples: [] },
     adaptation: { variants: [], metrics: [] },
     histogram: { panels: [{ axis: { label: "z" }, series: [{ label: "none", values: [] }] }] },
