@@ -100,7 +100,8 @@ function widthPanel({ bars, y, height, color }: Rows, widthNow: number, unit: st
 /** What each further observation would tell: expected information as bars, and the expected width of the 68 % interval. */
 export function drawAdvice({ wanted, unit, widthNow, rows, bars: all, beyond = "what is given" }: AdviceData): Figure {
   const bars = all.slice(0, SHOWN);
-  const groups = [...new Set(bars.map(({ group }) => group))];
+  // sorted: a kind has the same colour whatever stands first
+  const groups = [...new Set(bars.map(({ group }) => group))].toSorted();
   const color: Rows["color"] = ({ group }) => seriesColors[groups.indexOf(group) % seriesColors.length];
   const isKnown = bars.some(({ realised }) => realised !== undefined);
   const legend = drawLegend(

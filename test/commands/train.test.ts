@@ -135,9 +135,33 @@ describe.concurrent("looking at things", () => {
     const { stdout } = await succeed([...args, "--out", "scores", ...ENGINE], folder);
     for (const method of ["caleido", "trainZ", "ridge"]) expect(stdout).toMatch(new RegExp(`z +│ +${method}`));
     const { questions } = json(folder, "scores", "metrics.json") as {
-      questions: Record<string, { scores: Record<string, Record<string, Record<string, { value: number }>>> }>;
+      questions: Record<
+        string,
+        {
+          scores: Record<string, Record<string, Record<string, { value: number }>>>;
+          bins?: Record<string, Record<string, { class?: string; rows: number }[]>>;
+          consistency?: Record<string, { orders: { value: number; low: number; high: number }; rows: number }>;
+          advice?: { candidate: string; wanted: string; gain: number; realised?: { rows: number } }[];
+        }
+      >;
     };
-    const { z, LOGM } = questions["all bands"].scores;
+    const { scores, bins, consistency, advice } = questions["all bands"];
+    expect(Object.keys(bins!.z)).toEqual(["magnitude", "signal", "redshift", "given", "class"]);
+    expect(bins!.z.class.map((bin) => bin.class)).toEqual(["galaxy"]);
+    expect(Object.keys(consistency!)).toHaveLength(3 + 10); // of three fields, and of five lines
+    const { orders, rows } = consistency!["z, LOGM"];
+    expect(orders.low).toBeLessThan(orders.value);
+    expect(orders.high).toBeGreaterThan(orders.value);
+    expect(rows).toBeGreaterThan(50);
+    const groups = advice!.filter(({ wanted }) => wanted === "z").map(({ candidate }) => candidate);
+    expect(groups.filter((name) => name.startsWith("narrow, "))).toHaveLength(3);
+    expect(groups).toEqual(expect.arrayContaining(["broad", "uv", "lines"]));
+    for (const { gain, realised } of advice!) {
+      expect(Number.isFinite(gain)).toBe(true);
+      expect(realised!.rows).toBeGreaterThan(0);
+    }
+    expect(questions["blue bands"].advice).toBeUndefined();
+    const { z, LOGM } = scores;
     for (const methods of [z, LOGM]) {
       expect(Object.keys(methods)).toEqual(expect.arrayContaining(["caleido", "ridge"]));
       for (const score of Object.values(methods)) expect(score.sigmaNmad.value).toBeGreaterThan(0);
@@ -147,6 +171,8 @@ describe.concurrent("looking at things", () => {
     expect(html).toMatch(/^<!doctype html>/i);
     expect(html).toContain("<svg");
     expect(html).toContain("trainZ");
+    expect(html).toContain("how far the two orders are apart");
+    expect(html).toContain("beyond the rest of what is given");
     expect(html).not.toMatch(/(src|href)="(?!#|data:)/);
     expect(html).not.toMatch(/<script[^>]+src=|@import|url\((?!#|["']?data:)/);
   }, 120_000);
