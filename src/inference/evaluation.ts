@@ -176,6 +176,8 @@ type Settings = EvaluateRequest & Required<Pick<EvaluateRequest, keyof typeof DE
 export interface Session {
   readonly request: Settings;
   readonly predictor: Predictor;
+  /** The same without another prior, under which single questions take a hundred times as long. */
+  readonly network: Predictor;
   /** Answers of the library. */
   readonly oracle: Oracle | undefined;
   readonly test: { readonly catalog: Catalog; readonly rows: Int32Array; readonly units: Units };
@@ -234,7 +236,7 @@ async function ask(session: Session, question: Question, isMain: boolean): Promi
     return { network, exact, others, beside, scores, answers: answers!, insight: undefined };
   }
   session.step(`given ${question.title}: joint answers and advice`);
-  const insight = await insightOf(predictor, question.catalog ?? test.catalog, test.rows, question, request);
+  const insight = await insightOf(session.network, question.catalog ?? test.catalog, test.rows, question, request);
   return { network, exact, others, beside, scores, answers: answers!, insight };
 }
 
@@ -323,7 +325,15 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   let oracle: Oracle | undefined;
   try {
     oracle = await openOracle(request, survey, predictor.coder, aperture);
-    const session = { request, predictor, oracle, test, learn, rivalry: flagsOf(rivals, survey.fields.length) };
+    const session = {
+      request,
+      predictor,
+      network,
+      oracle,
+      test,
+      learn,
+      rivalry: flagsOf(rivals, survey.fields.length),
+    };
     const { results, sections } = await askAll(questions, session);
     const evaluation: Evaluation = {
       table: request.table,
@@ -337,7 +347,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
     };
     const log = request.run === undefined ? [] : lossSection(readLog(request.run));
     const all = [...(request.sections ?? []), ...sections, ...log];
-    await writeEvaluation(request.out, evaluation, checkpoint, survey.title, all);
+    await writeEvaluation(request.out, evaluation, checkpoint, (reader.own ?? survey).title, all);
     return evaluation;
   } finally {
     await oracle?.close();

@@ -101,7 +101,7 @@ async function advisedGroups(
   );
 }
 
-/** Looks at a few of the rows of a question's galaxies. */
+/** Looks at a few of the rows of a question's galaxies, under the training set's prior. */
 export async function insightOf(
   predictor: Predictor,
   catalog: Catalog,

@@ -70,29 +70,30 @@ export function drawConsistency({ pairs, rows, limit }: ConsistencyData): Figure
     ticks: pairs.map((_, i) => i),
     format: (i) => pairs[i].name,
   };
-  const each = (680 - left) / 2;
-  const orders = pairs.map((pair) => pair.orders);
-  const given = pairs.map((pair) => pair.given);
-  const svg = composeSvg(680, height, [
-    {
-      x: 0,
-      y: 0,
-      svg: barPanel("p(a) p(b | a) against p(b) p(a | b)", orders, limit, y, {
-        width: left + each,
-        height,
-        left,
-        hasNames: true,
-      }),
-    },
-    {
-      x: left + each,
-      y: 0,
-      svg: barPanel("p(b | a) against a given", given, limit, y, { width: each, height, left: 10, hasNames: false }),
-    },
-  ]);
+  const isKnown = pairs.some(({ given }) => Number.isFinite(given.value));
+  const each = isKnown ? (680 - left) / 2 : 680 - left;
+  const first = { width: left + each, height, left, hasNames: true };
+  const orders = barPanel(
+    "p(a) p(b | a) against p(b) p(a | b)",
+    pairs.map((pair) => pair.orders),
+    limit,
+    y,
+    first,
+  );
+  const given = barPanel(
+    "p(b | a) against a given",
+    pairs.map((pair) => pair.given),
+    limit,
+    y,
+    { ...first, width: each, left: 10, hasNames: false },
+  );
+  const pieces = [{ x: 0, y: 0, svg: orders }, ...(isKnown ? [{ x: left + each, y: 0, svg: given }] : [])];
+  const svg = composeSvg(680, height, pieces);
+  const right = isKnown
+    ? " Right: what is lost of the second field at the truth by asking in order, against a first field that is given; below 0 nothing is."
+    : "";
   const caption =
-    `Joint answers for two fields, asked one after the other, of ${rows} galaxies, with 95 % intervals. Left: how far the two orders are apart ` +
-    `(mean divergence); dashed, ${limit} nats, orange above. Right: what is lost of the second field at the truth by asking in order, ` +
-    "against a first field that is given; below 0 nothing is.";
+    `Joint answers for two fields, asked one after the other, of ${rows} galaxies, with 95 % intervals: ${isKnown ? "left, " : ""}how far the two orders are apart ` +
+    `(mean divergence); dashed, ${limit} nats, orange above.${right}`;
   return { svg, width: 680, height, caption };
 }
