@@ -164,7 +164,7 @@ export function drawGaps({ panels }: GapData): Figure {
 /** Methods side by side: one dot with its confidence interval per method and metric. */
 export function drawComparison({ panels }: ComparisonData): Figure {
   const caption =
-    "Each method's score with its 95 % bootstrap interval (galaxies resampled with all their noise draws). ← lower is better, → higher is better, | closest to the dashed line is best.";
+    "Each method's score with its 95 % bootstrap interval. ← lower is better, → higher is better, | closest to the dashed line is best.";
   return { ...drawPanels(panels, true), caption };
 }
 

@@ -161,6 +161,12 @@ describe.concurrent("looking at things", () => {
       expect(realised!.rows).toBeGreaterThan(0);
     }
     expect(questions["blue bands"].advice).toBeUndefined();
+    const plain = ["evaluate", shared.simulations, "--checkpoint", shared.run, "--questions", "main", "--no-insight"];
+    await succeed([...plain, "--out", "main", ...ENGINE], folder);
+    const main = json(folder, "main", "metrics.json") as { questions: Record<string, object>; resampled: object };
+    expect(Object.keys(main.questions)).toEqual(["all bands"]);
+    expect(main.questions["all bands"]).not.toHaveProperty("consistency");
+    expect(main.resampled).toMatchObject({ by: "parent" });
     const { z, LOGM } = scores;
     for (const methods of [z, LOGM]) {
       expect(Object.keys(methods)).toEqual(expect.arrayContaining(["caleido", "ridge"]));
