@@ -38,7 +38,8 @@ const pairsOf = (columns: readonly number[]): (readonly [number, number])[] =>
 
 /** Pairs of numbers asked: of the headline, and of lines. */
 function askedPairs(fields: readonly Field[], wanted: readonly number[], headline: readonly string[]) {
-  const numbers = wanted.filter((j) => fields[j].band === undefined && fields[j].kind !== "category");
+  const others = ["category", "spectrum", "image"];
+  const numbers = wanted.filter((j) => fields[j].band === undefined && !others.includes(fields[j].kind));
   const led = pairsOf(numbers.filter((j) => headline.includes(fields[j].name)));
   const lines = pairsOf(numbers.filter((j) => fields[j].kind === "ew"));
   return [...led, ...lines.filter(([a, b]) => !led.some(([c, d]) => a === c && b === d))];

@@ -106,7 +106,7 @@ export function drawAdvice({ wanted, unit, widthNow, rows, bars: all, beyond = "
   const isKnown = bars.some(({ realised }) => realised !== undefined);
   const legend = drawLegend(
     [
-      ...groups.map((label) => ({ label, color: color({ group: label }), mark: "area" as const })),
+      ...groups.map((label) => ({ label, color: color({ group: label }), mark: "block" as const })),
       ...(isKnown ? [{ label: "what it told where it was there", color: theme.ink, mark: "dot" as const }] : []),
     ],
     440,

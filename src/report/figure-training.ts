@@ -247,7 +247,7 @@ export interface AdaptationData {
 /** Errors before and after adaptation as bars, and recovered against true zero-points by band. */
 export function drawAdaptation({ variants, metrics, zeroPoints }: AdaptationData): Figure {
   const colorOf = (i: number) => [theme.faint, theme.blue, theme.green, theme.purple][i % 4];
-  const entries = variants.map((label, i) => ({ label, color: colorOf(i), mark: "area" as const }));
+  const entries = variants.map((label, i) => ({ label, color: colorOf(i), mark: "block" as const }));
   const legend = drawLegend([...entries], 600);
   const top = legend.height + 4;
   // four panels in a row would leave the bars' numbers no room
