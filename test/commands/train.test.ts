@@ -180,7 +180,7 @@ describe.concurrent("looking at things", () => {
     expect(html).toContain("beyond the rest of what is given");
     expect(html).not.toMatch(/(src|href)="(?!#|data:)/);
     expect(html).not.toMatch(/<script[^>]+src=|@import|url\((?!#|["']?data:)/);
-  }, 120_000);
+  }, 240_000);
 
   test("info shows tables and checkpoints", async ({ expect }) => {
     const table = await succeed(["info", shared.simulations], folder);
