@@ -21,7 +21,7 @@ export interface Insight {
 }
 
 /** Galaxies whose joint answers are compared, and those of the advice, with the draws of each. */
-const [PAIR_ROWS, ADVICE_ROWS, ADVICE_DRAWS] = [256, 12, 8] as const;
+const [PAIR_ROWS, ADVICE_ROWS, ADVICE_DRAWS] = [256, 12, 16] as const;
 /** Divergence up to which two orders count as the same [nats per field]. */
 const LIMIT = 0.02;
 /** Most bands that are looked at together: longer groups are parted by wavelength. */
