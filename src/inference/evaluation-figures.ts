@@ -92,7 +92,7 @@ function trendFigures(
       const isWide = values.every((value) => value > 0) && Math.max(...values) > 8 * Math.min(...values);
       const axis = {
         label: `${field.name}: ${title}`,
-        ...(unit === "field" && field.kind !== "redshift" ? { unit: field.unit } : {}),
+        ...((unit === "field" || unit === "residual") && field.kind !== "redshift" ? { unit: field.unit } : {}),
         ...(isWide ? { scale: "log" as const } : {}),
       };
       return { axis, series, ...(typeof better === "number" ? { reference: better } : {}) };

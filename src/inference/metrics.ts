@@ -41,8 +41,8 @@ export interface Metric {
   readonly formula: string;
   /** Who defines it, or where it is used as it is here. */
   readonly source: string;
-  /** `field` = the field's own unit (dz / (1 + z) for redshifts). */
-  readonly unit: "field" | "nats" | "fraction" | "";
+  /** `field`: the field's own unit; `residual`: the same, but dz / (1 + z) for redshifts. */
+  readonly unit: "field" | "residual" | "nats" | "fraction" | "";
   /** What a good answer looks like: the smaller, the larger, or closest to this number. */
   readonly better: "low" | "high" | number;
   /** Absent: every kind of field. */
@@ -77,7 +77,7 @@ export const metrics = {
     title: "median error",
     formula: "median(e)",
     source: "Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503",
-    unit: "field",
+    unit: "residual",
     better: 0,
     of: (_p, residual) => medianOf(residual),
   },
@@ -85,7 +85,7 @@ export const metrics = {
     title: "sigma_NMAD",
     formula: "1.4826 median|e - median(e)|",
     source: "Hoaglin, Mosteller & Tukey 1983; Brammer, van Dokkum & Coppi 2008, eq. 5",
-    unit: "field",
+    unit: "residual",
     better: "low",
     of: (_p, residual) => nmadOf(residual),
   },
@@ -93,7 +93,7 @@ export const metrics = {
     title: "RMS error",
     formula: "sqrt(mean(e^2))",
     source: "elementary",
-    unit: "field",
+    unit: "residual",
     better: "low",
     of: (_p, residual) => {
       const square = meanOf(residual.map((r) => r * r));
