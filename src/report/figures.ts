@@ -1,6 +1,7 @@
 import { drawCalibration, drawPhotoz, drawProperty } from "./figure-accuracy.ts";
 import { drawAdvice } from "./figure-advice.ts";
 import { drawBandLines, drawBandStates, drawPhotometry } from "./figure-bands.ts";
+import { drawConsistency } from "./figure-consistency.ts";
 import { drawCoverage } from "./figure-coverage.ts";
 import { drawCorner, drawPdfs, drawStack } from "./figure-posterior.ts";
 import { drawHistogram, drawScatter } from "./figure-sample.ts";
@@ -26,6 +27,7 @@ export const figures = {
   trend: { title: "Scores by magnitude", draw: drawTrend },
   coverage: { title: "Coverage by field", draw: drawCoverage },
   selection: { title: "Right answers told from wrong ones", draw: drawSelection },
+  consistency: { title: "Answers in either order", draw: drawConsistency },
   corner: { title: "Joint samples", draw: drawCorner },
   adaptation: { title: "Adaptation", draw: drawAdaptation },
   histogram: { title: "Distribution", draw: drawHistogram },

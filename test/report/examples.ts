@@ -115,6 +115,18 @@ export function createExamples(n: number): Examples {
         }),
       })),
     },
+    consistency: {
+      rows: 256,
+      limit: 0.02,
+      pairs: ["z, LOGM", "z, HALPHA_EW", "OIII5007_EW, NII6584_EW"].map((name, i) => {
+        const [orders, given] = [0.031 - 0.014 * i, i === 2 ? Number.NaN : 0.3 - 0.35 * i];
+        return {
+          name,
+          orders: { value: orders, low: orders - 0.01, high: orders + 0.01 },
+          given: { value: given, low: given - 0.08, high: given + 0.08 },
+        };
+      }),
+    },
     trend: {
       axis: { label: "rSDSS magnitude", unit: "AB" },
       at: [18, 19.5, 20.5, 21.5, 22.25],
