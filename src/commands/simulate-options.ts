@@ -43,7 +43,7 @@ const flags: Readonly<Record<string, Flag>> = {
   },
   bright: { to: "selection.bright", group: SAMPLE, type: "number", describe: "brightest one; default: 14 [AB mag]" },
   "min-z": { to: "redshift.min", group: SAMPLE, type: "number", describe: "lowest redshift; default: 0.005" },
-  "max-z": { to: "redshift.max", group: SAMPLE, type: "number", describe: "highest redshift, up to 1.5; default: 1.2" },
+  "max-z": { to: "redshift.max", group: SAMPLE, type: "number", describe: "highest redshift, up to 3.5; default: 1.2" },
   kinds: {
     to: "kinds",
     group: SAMPLE,

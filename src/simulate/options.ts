@@ -34,7 +34,7 @@ export const simulationOptions = z.strictObject({
   redshift: z
     .strictObject({
       min: z.number().positive().default(0.005),
-      max: z.number().positive().max(1.5).default(1.2),
+      max: z.number().positive().max(3.5).default(1.2),
       median: z
         .number()
         .positive()
@@ -187,6 +187,38 @@ export const simulationOptions = z.strictObject({
     })
     .prefault({})
     .describe("what real galaxies differ by from simulated ones; not in <BAND>_err, nor in fluxes without noise"),
+  spectrum: z
+    .strictObject({
+      calibration: z
+        .number()
+        .nonnegative()
+        .default(0.03)
+        .describe("relative 1 sigma error of the flux calibration, half of its variance the same along an arm"),
+      skyResidual: z
+        .number()
+        .nonnegative()
+        .default(0.005)
+        .describe("1 sigma of what is left of the sky's lines, over the lines, half of its variance common to all"),
+      wavelengthShift: z
+        .number()
+        .nonnegative()
+        .default(0.01)
+        .describe("1 sigma of the shift of the sky that is subtracted [pixels]: leaves a dip beside a bump"),
+      telluricResidual: z
+        .number()
+        .nonnegative()
+        .default(0.05)
+        .describe("1 sigma of the optical depth that the correction for the air's absorption errs by, over the depth"),
+      masked: z.number().min(0).max(0.9).default(0.004).describe("rate of defects known as such: 1 - 3 pixels each"),
+      outliers: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.0002)
+        .describe("part of the pixels with a cosmic ray that nobody flagged: 5 - 50 sigma"),
+    })
+    .prefault({})
+    .describe("errors of spectra that their inverse variance does not know of, and masked pixels"),
   calibration: z
     .strictObject({
       smooth: z

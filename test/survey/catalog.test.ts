@@ -21,6 +21,7 @@ const spectrum: Field = {
   description: "a spectrum",
   range: [-1e9, 1e9],
   shape: [4],
+  grid: { from: 4000, to: 4003, pixels: 4 },
 };
 const fields = [...toyFields, spectrum];
 const n = fields.length;
