@@ -39,6 +39,8 @@ export interface Spectrograph {
   readonly pixels: SpectrumPixels;
   /** Photo-electrons per unit of flux [1e-19 erg/s/cm2/A] of a point source's total light; 0 = not observed. [n] */
   readonly gain: Float32Array;
+  /** 1 / gain; 0 = not observed. [n] */
+  readonly inverse: Float32Array;
   /** Variance of the electrons of sky, dark current and read-out. [n] */
   readonly background: Float32Array;
   /** Electrons of the sky's lines, and their change from a shift by one pixel. [n] */
@@ -119,6 +121,7 @@ export function createSpectrograph(field: TakenField): Spectrograph {
     field,
     pixels,
     ...tables,
+    inverse: tables.gain.map((gain) => (gain > 0 ? 1 / gain : 0)),
     slopes: lines.map((_, i) => 0.5 * (lines[Math.min(n - 1, i + 1)] - lines[Math.max(0, i - 1)])),
     armOfNode: Uint8Array.from(nodes, (at) =>
       Math.max(

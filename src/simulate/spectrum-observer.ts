@@ -1,4 +1,4 @@
-import type { Rng } from "../random.ts";
+import type { QuickRng, Rng } from "../random.ts";
 import { drawShape, enclosedFlux } from "./aperture.ts";
 import type { CleanRow } from "./observer.ts";
 import type { SimulationOptions } from "./options.ts";
@@ -78,29 +78,26 @@ function expose(
   clean: ArrayLike<number>,
   fraction: number,
   settings: ObserveSettings,
-  rng: Rng,
-  into: SpectrumPair,
+  rng: QuickRng,
+  { value }: SpectrumPair,
 ): void {
-  const { gain, background, lines, slopes, depth } = graph;
+  const { gain, inverse, background, lines, slopes, depth } = graph;
   const { noiseScale, systematics, spectrum } = settings;
   const shift = systematics * spectrum.wavelengthShift * rng.normal();
   const air = systematics * spectrum.telluricResidual * rng.normal();
+  rng.fillNormals(counts);
   const n = counts.length;
   for (let k = 0; k * NODE_PIXELS < n; k++) {
     const next = Math.min(k + 1, dust.length - 1);
     const end = Math.min(n, (k + 1) * NODE_PIXELS);
     for (let i = k * NODE_PIXELS, part = 0; i < end; i++, part += 1 / NODE_PIXELS) {
-      if (gain[i] === 0) {
-        counts[i] = 0;
-        into.value[i] = 0;
-        continue;
-      }
       const object = clean[i] * fraction * gain[i] * (dust[k] + part * (dust[next] - dust[k]));
-      const noise = noiseScale * Math.sqrt(background[i] + Math.max(0, object)) * rng.normal();
+      const noise = noiseScale * Math.sqrt(background[i] + Math.max(0, object)) * counts[i];
       const residual = lines[i] * (sky[k] + part * (sky[next] - sky[k])) + slopes[i] * shift;
-      counts[i] = object + noise + residual;
+      const measured = object + noise + residual;
+      counts[i] = measured;
       const factor = (calibration[k] + part * (calibration[next] - calibration[k])) * (1 + air * depth[i]);
-      into.value[i] = (counts[i] / gain[i]) * factor;
+      value[i] = measured * inverse[i] * factor;
     }
   }
 }
@@ -153,7 +150,7 @@ export function observeSpectrum(
   clean: ArrayLike<number>,
   fraction: number,
   settings: ObserveSettings,
-  rng: Rng,
+  rng: QuickRng,
   scratch: SpectrumScratch,
   into: SpectrumPair,
 ): void {
