@@ -1,4 +1,5 @@
 import type { SpectrumGrid } from "../survey/field.ts";
+import { edgesOf, wavelengthsOf } from "../survey/spectrum-grid.ts";
 import { erf } from "./special.ts";
 
 /** Pixels of a spectrum, uniform in ln(lambda), and where each begins and ends. */
@@ -12,15 +13,9 @@ export interface SpectrumPixels {
   readonly step: number;
 }
 
-export function pixelsOf({ from, to, pixels }: SpectrumGrid): SpectrumPixels {
-  const first = Math.log(from);
-  const step = Math.log(to / from) / (pixels - 1);
-  return {
-    wavelength: Float64Array.from({ length: pixels }, (_, i) => Math.exp(first + i * step)),
-    edges: Float64Array.from({ length: pixels + 1 }, (_, i) => Math.exp(first + (i - 0.5) * step)),
-    first,
-    step,
-  };
+export function pixelsOf(grid: SpectrumGrid): SpectrumPixels {
+  const step = Math.log(grid.to / grid.from) / (grid.pixels - 1);
+  return { wavelength: wavelengthsOf(grid), edges: edgesOf(grid), first: Math.log(grid.from), step };
 }
 
 /** FWHM over sigma of a Gaussian. */

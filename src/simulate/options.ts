@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../errors.ts";
+import type { Survey } from "../survey/survey.ts";
 import { kindShares } from "./kinds.ts";
 
 /** What a simulation run can be told; the recipe section `simulate` and the command line compose it. */
@@ -315,6 +316,17 @@ export const simulationOptions = z.strictObject({
 
 export type SimulationOptions = z.output<typeof simulationOptions>;
 export type SimulationInput = z.input<typeof simulationOptions>;
+
+/** Options with the survey's sample, where they don't say another. */
+export function withSample({ file: { sample } }: Pick<Survey, "file">, input: SimulationInput): SimulationInput {
+  if (sample === undefined) return input;
+  const { band, bright, faint, redshift } = sample;
+  return {
+    ...input,
+    selection: { band, bright, faint, ...input.selection },
+    redshift: { min: redshift[0], max: redshift[1], ...input.redshift },
+  };
+}
 
 /**
  * Options with their defaults filled in.

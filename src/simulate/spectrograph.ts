@@ -1,4 +1,4 @@
-import type { Arm, Curve } from "../survey/field.ts";
+import type { Arm } from "../survey/field.ts";
 import { enclosedFlux } from "./aperture.ts";
 import { resolutionAt, type TakenField } from "./clean-spectrum.ts";
 import { cardelli, MILKY_WAY_RV } from "./dust.ts";
@@ -58,6 +58,9 @@ export interface Spectrograph {
   readonly seeing: number;
   readonly pointFraction: number;
 }
+
+/** A number, or [wavelength [Angstrom], value] at several, linear between. */
+type Curve = NonNullable<Arm["throughput"]>;
 
 function valueAt(curve: Curve, wavelength: number): number {
   if (typeof curve === "number") return curve;

@@ -87,7 +87,7 @@ export interface SpectrumGrid {
 }
 
 /** One number, or [wavelength, value] with rising wavelengths [Angstrom, vacuum], linear between. */
-export type Curve = number | readonly (readonly [number, number])[];
+export type WavelengthCurve = number | readonly (readonly [number, number])[];
 
 /** Part of a spectrum that one camera takes: what it sees, and what a simulation has to know of it. */
 export interface Arm {
@@ -100,7 +100,7 @@ export interface Arm {
   /** Collecting area [cm2]. */
   readonly area?: number;
   /** Photo-electrons per photon on the area, fibre losses of a point source left out. */
-  readonly throughput?: Curve;
+  readonly throughput?: WavelengthCurve;
   /** Whole exposure [s], and in how many parts it is read out. */
   readonly exposure?: number;
   readonly reads?: number;
@@ -115,7 +115,7 @@ export interface Arm {
   readonly fibre?: number;
   readonly seeing?: number;
   /** Continuum of the sky [AB mag/arcsec2]. */
-  readonly sky?: Curve;
+  readonly sky?: WavelengthCurve;
   /** Strength of airglow lines: 1 is the mean dark sky, 0 none. */
   readonly skyLines?: number;
   /** Optical depth of the air's absorption bands over the built-in ones; 0: none. */

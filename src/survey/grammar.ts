@@ -27,8 +27,13 @@ const requiredOf = (schema: z.ZodType): readonly string[] =>
 export function surveyJsonSchema(): Record<string, unknown> {
   const heir = z.toJSONSchema(heirSchema, { io: "input", unrepresentable: "any" });
   const rows = ["bands", "properties"] as const;
+  const spectrum = surveySchema.shape.spectra.unwrap().element;
+  const elements = [
+    ...rows.map((list) => [list, surveySchema.shape[list].element] as const),
+    ["spectra", spectrum] as const,
+  ];
   const required = Object.fromEntries(
-    rows.map((list) => [list, { items: { required: requiredOf(surveySchema.shape[list].element) } }]),
+    elements.map(([list, element]) => [list, { items: { required: requiredOf(element) } }]),
   );
   return {
     ...heir,
