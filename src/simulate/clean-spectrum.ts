@@ -4,6 +4,7 @@ import { addLine, FWHM_TO_SIGMA, pixelsOf, type SpectrumPixels } from "./line-sp
 import { LINE_NAMES, lines } from "./lines.ts";
 import { FLUX_UNIT } from "./passband.ts";
 import type { Arm, Field, SpectrumField } from "../survey/field.ts";
+import { convertUnit } from "../survey/units.ts";
 import type { Spectrum } from "./synthesis.ts";
 
 const LIGHT_KM_S = 299792.458;
@@ -14,14 +15,20 @@ export type TakenField = SpectrumField & { readonly arms: readonly Arm[] };
 export const isTaken = (field: Field): field is TakenField =>
   field.kind === "spectrum" && field.arms !== undefined && field.arms.length > 0;
 
+/** Unit of a spectrum's values [erg/s/cm2/A]: surveys' files are read with units that convert to it. */
+export function unitOf({ unit }: TakenField): number {
+  const conversion = convertUnit(unit, "erg/s/cm2/A");
+  return conversion?.kind === "factor" ? conversion.factor : FLUX_UNIT;
+}
+
 /** Renders objects as a survey's spectrograph would see them without noise, at its resolution. */
 export interface SpectrumRenderer {
   readonly name: string;
   /** Observed wavelengths that it needs, as grid indices: [from, to). */
   readonly reach: readonly [number, number];
-  /** Mean flux densities of the pixels [1e-19 erg/s/cm2/A] of a galaxy of redshift z, IGM applied already. [pixels] */
+  /** Mean flux densities of the pixels, in the field's unit, of a galaxy of redshift z, IGM applied already. [pixels] */
   galaxy(this: void, spectrum: Spectrum, z: number): Float32Array;
-  /** The same of an observed-frame spectrum on the wavelength grid, lines included. [pixels] */
+  /** The same of an observed-frame spectrum [1e-19 erg/s/cm2/A] on the wavelength grid, lines included. [pixels] */
   direct(this: void, spectrum: Float64Array): Float32Array;
 }
 
@@ -57,6 +64,7 @@ function addContinuum(
 export function createSpectrumRenderer(field: TakenField): SpectrumRenderer {
   const { name, grid, arms } = field;
   const pixels = pixelsOf(grid);
+  const unit = unitOf(field);
   const n = grid.pixels;
   const reach = [Math.floor(gridIndex(pixels.edges[0])) - 2, Math.ceil(gridIndex(pixels.edges[n])) + 3] as const;
   return {
@@ -64,10 +72,10 @@ export function createSpectrumRenderer(field: TakenField): SpectrumRenderer {
     reach,
     galaxy(spectrum, z) {
       const into = new Float32Array(n);
-      const unit = 1 / (luminosityArea(z) * FLUX_UNIT);
-      addContinuum(into, pixels, spectrum.stars, Math.log1p(z) / LOG_STEP, unit / (1 + z));
+      const scale = 1 / (luminosityArea(z) * unit);
+      addContinuum(into, pixels, spectrum.stars, Math.log1p(z) / LOG_STEP, scale / (1 + z));
       LINE_NAMES.forEach((line, i) => {
-        const flux = spectrum.lines[i] * unit;
+        const flux = spectrum.lines[i] * scale;
         const centre = lines[line].wavelength * (1 + z);
         if (flux === 0) return;
         const intrinsic = spectrum.sigmaLines / LIGHT_KM_S;
@@ -78,7 +86,7 @@ export function createSpectrumRenderer(field: TakenField): SpectrumRenderer {
     },
     direct(spectrum) {
       const into = new Float32Array(n);
-      addContinuum(into, pixels, spectrum, 0, 1);
+      addContinuum(into, pixels, spectrum, 0, FLUX_UNIT / unit);
       return into;
     },
   };

@@ -1,9 +1,9 @@
 import type { Arm } from "../survey/field.ts";
 import { enclosedFlux } from "./aperture.ts";
-import { resolutionAt, type TakenField } from "./clean-spectrum.ts";
+import { resolutionAt, type TakenField, unitOf } from "./clean-spectrum.ts";
 import { cardelli, MILKY_WAY_RV } from "./dust.ts";
 import { addLine, FWHM_TO_SIGMA, pixelsOf, type SpectrumPixels } from "./line-spread.ts";
-import { FLUX_UNIT, fluxOfMagnitude } from "./passband.ts";
+import { fluxOfMagnitude } from "./passband.ts";
 import { skyLines } from "./sky-lines.ts";
 import { interpolate } from "./special.ts";
 import { telluricDepth } from "./telluric.ts";
@@ -37,7 +37,7 @@ export const NODE_PIXELS = 128;
 export interface Spectrograph {
   readonly field: TakenField;
   readonly pixels: SpectrumPixels;
-  /** Photo-electrons per unit of flux [1e-19 erg/s/cm2/A] of a point source's total light; 0 = not observed. [n] */
+  /** Photo-electrons per unit of a point source's total light, in the field's unit; 0 = not observed. [n] */
   readonly gain: Float32Array;
   /** 1 / gain; 0 = not observed. [n] */
   readonly inverse: Float32Array;
@@ -85,7 +85,7 @@ function lineSky(pixels: SpectrumPixels, arms: readonly Arm[]): Float64Array {
 type PixelTables = Pick<Spectrograph, "gain" | "background" | "lines" | "depth">;
 
 /** Adds what an arm sees to the pixels that it covers; arms that overlap add up. */
-function addArm(into: PixelTables, arm: WholeArm, pixels: SpectrumPixels, sky: Float64Array): void {
+function addArm(into: PixelTables, arm: WholeArm, pixels: SpectrumPixels, sky: Float64Array, unit: number): void {
   const area = (Math.PI / 4) * arm.fibre ** 2;
   const point = pointFractionOf(arm);
   pixels.wavelength.forEach((wavelength, i) => {
@@ -99,7 +99,7 @@ function addArm(into: PixelTables, arm: WholeArm, pixels: SpectrumPixels, sky: F
     // of the detector's pixels that the grid's is made of
     const detector = ((width * arm.resolution * arm.pixelsPerFwhm) / wavelength) * arm.pixelsAcross;
     const read = detector * (arm.readNoise ** 2 * arm.reads + arm.dark * arm.exposure);
-    if (transmission > OPAQUE) into.gain[i] += electrons * transmission * point * FLUX_UNIT;
+    if (transmission > OPAQUE) into.gain[i] += electrons * transmission * point * unit;
     into.background[i] += lines + continuum + read;
     into.lines[i] += lines;
   });
@@ -115,7 +115,7 @@ export function createSpectrograph(field: TakenField): Spectrograph {
   const depth = Float32Array.from(telluricDepth(pixels, sigmaAt));
   const tables = { gain: table(), background: table(), lines: table(), depth };
   const sky = lineSky(pixels, arms);
-  for (const arm of arms) addArm(tables, arm, pixels, sky);
+  for (const arm of arms) addArm(tables, arm, pixels, sky, unitOf(field));
   const { lines } = tables;
   const nodes = Float64Array.from({ length: Math.ceil((n - 1) / NODE_PIXELS) + 1 }, (_, k) =>
     Math.exp(pixels.first + k * NODE_PIXELS * pixels.step),

@@ -6,7 +6,7 @@ import { NODE_PIXELS, type Spectrograph } from "./spectrograph.ts";
 
 /** A spectrum as a pipeline would give it; 0 and 0 = not observed. Both [n]. */
 export interface SpectrumPair {
-  /** [1e-19 erg/s/cm2/A], calibrated for point sources: light of larger ones that the fibre loses is missing. */
+  /** In the unit of the field, calibrated for point sources: light of larger ones that the fibre loses is missing. */
   readonly value: Float32Array;
   /** Inverse variance: sky, dark current, read-out and photons by the measured flux; nothing else that errs. */
   readonly ivar: Float32Array;
@@ -142,7 +142,7 @@ function spoil({ value, ivar }: SpectrumPair, { systematics, spectrum }: Observe
 }
 
 /**
- * Observes a clean spectrum [1e-19 erg/s/cm2/A, n pixels] into `into`: a function of it, the fraction of its light in the
+ * Observes a clean spectrum (the field's unit, n pixels) into `into`: a function of it, the fraction of its light in the
  * fibre and the random numbers alone. Photons are Gaussian, pixels independent of each other.
  */
 export function observeSpectrum(
