@@ -5,7 +5,7 @@ import { readFitsSpectrum } from "../io/fits-spectrum.ts";
 import { openFits } from "../io/fits.ts";
 import { readAll } from "../io/columns.ts";
 import { vacuumWavelength } from "../survey/spectrum-grid.ts";
-import { factorTo } from "./spectrum.ts";
+import { factorTo } from "../survey/observed-spectrum.ts";
 
 /** One stellar population spectrum as a library gives it. */
 export interface SspSpectrum {

@@ -164,3 +164,5 @@ export const spectrumColumnsSchema = z
     ({ wavelength, step }) => wavelength === undefined || step === undefined,
     "expected either wavelength or step",
   );
+
+export type SpectrumColumns = z.output<typeof spectrumColumnsSchema>;

@@ -144,7 +144,6 @@ export interface Extinction {
   readonly scale: number;
 }
 export type BandColumns = z.output<typeof bandColumnsSchema>;
-export type SpectrumColumns = z.output<typeof spectrumColumnsSchema>;
 export type PropertyColumn = z.output<typeof propertyColumnSchema>;
 /** What a layout says of the unit of a column. */
 export type UnitRule = Pick<PropertyColumn, "unit" | "insteadOf"> & Pick<BandColumns, "softening">;

@@ -3,13 +3,14 @@ import { hashFile } from "../io/hash.ts";
 import type { Reporter } from "../progress.ts";
 import { apertureOf } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import { allRows, type Catalog, concat, hide, select } from "../survey/catalog.ts";
+import { allRows, type Catalog, concat, hide, pixelBytes, select } from "../survey/catalog.ts";
 import type { Field } from "../survey/field.ts";
 import { fileWithIds } from "../survey/grow.ts";
 import { checkPrepared, type Manifest, manifestPath, readManifest } from "../survey/prepared.ts";
 import { outlineRows, readAllRows, type Reader, readRows } from "../survey/reading.ts";
-import { unusedLines } from "../survey/report.ts";
+import { addReport, formatReport, type ReadReport, unusedLines } from "../survey/report.ts";
 import { spillRows } from "../survey/row-file.ts";
+import { filesOf } from "../survey/spectrum-source.ts";
 import { sourcesIn } from "../survey/sources.ts";
 import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
 import { type Survey, surveyOf } from "../survey/survey.ts";
@@ -94,7 +95,7 @@ async function openPart(
   }
   const { rows: count } = manifest.parts[part];
   const rows = allRows({ rowCount: count });
-  if (count * survey.fields.length * 9 <= memory) {
+  if (count * (survey.fields.length * 9 + pixelBytes(survey.fields)) <= memory) {
     const catalogs: Catalog[] = [];
     for await (const catalog of shards()) catalogs.push(catalog);
     const whole = catalogs.length === 0 ? undefined : concat(catalogs);
@@ -160,19 +161,56 @@ async function recordOf(
   const labels = role === "unlabelled" || sources.size === 0 ? {} : { labels: joined(sources) };
   const aperture = await apertureOf(path, own ?? survey, reading);
   const light = aperture === undefined ? {} : { aperture };
-  return { path, sha256: await hashFile(file), role, ...light, ...labels, ...said } as TableRecord;
+  return { path, sha256: await hashFile(...filesOf(file)), role, ...light, ...labels, ...said } as TableRecord;
 }
 
-async function readFile(wish: TableWish, { survey, reporter }: TableOptions): Promise<TrainingTable> {
-  const { path, role, reading, own } = wish;
-  const { catalog: read, report, counts } = await readAllRows(path, { survey, own, options: reading });
-  for (const line of [...report, ...unusedLines(counts)]) reporter.say(line);
-  const catalog = asRole(read, role);
+/** A table's rows: in memory, or, where they have pixels and memory is too small for them, on disk but for those. */
+async function readRowsOf(
+  { path, role, reading, own }: TableWish,
+  { survey, reporter, memory = MEMORY }: TableOptions,
+): Promise<{
+  readonly catalog: Catalog;
+  readonly counts: ReadReport;
+  readonly store: RowSource["store"];
+  close(): void;
+}> {
+  const reader: Reader = { survey, own, options: reading };
+  const { lines, rowCount, there, match } = await outlineRows(path, reader);
+  const known = match === undefined ? there : match.pairs.map((pair) => pair.known);
+  const bytes = pixelBytes(known.map((j) => survey.fields[j])) * (rowCount ?? Infinity);
+  if (!(bytes > memory)) {
+    const { catalog: read, report, counts } = await readAllRows(path, reader);
+    for (const line of [...report, ...unusedLines(counts)]) reporter.say(line);
+    const catalog = asRole(read, role);
+    return { catalog, counts, store: catalogStore(catalog), close: () => {} };
+  }
+  const parts: Catalog[] = [];
+  let counts: ReadReport | undefined;
+  async function* catalogs(): AsyncGenerator<Catalog> {
+    for await (const { catalog, report } of readRows(path, reader)) {
+      if (counts) addReport(counts, report);
+      else counts = report;
+      yield asRole(catalog, role);
+    }
+  }
+  const store = await spillRows(catalogs(), survey.fields, (catalog) => {
+    const { arrays: _, ...rest } = catalog;
+    parts.push(rest);
+  });
+  if (counts === undefined) throw new UserError(`${path}: a table without rows, expected at least one galaxy`);
+  for (const line of [...lines, ...formatReport(counts), ...unusedLines(counts)]) reporter.say(line);
+  return { catalog: concat(parts), counts, store, close: () => store.close() };
+}
+
+async function readFile(wish: TableWish, options: TableOptions): Promise<TrainingTable> {
+  const { path, role } = wish;
+  const { survey, reporter } = options;
+  const { catalog, counts, store, ...read } = await readRowsOf(wish, options);
   const split = splitByParent(catalog.parentId);
   if (split.train.length === 0) throw new UserError(noRows(path, catalog, "train"));
   if (split.validation.length === 0 && role !== "source") reporter.say(noRows(path, catalog, "validation"));
   const partOf = (part: TrainingPart): PartRows => ({
-    store: catalogStore(catalog),
+    store,
     rows: split[part],
     labelled: labelledRows(catalog, split[part]),
   });
@@ -180,7 +218,7 @@ async function readFile(wish: TableWish, { survey, reporter }: TableOptions): Pr
     record: await recordOf(wish, path, survey, counts.sources),
     parts: { train: partOf("train"), validation: partOf("validation"), calibration: partOf("calibration") },
     standardise: (reference) => fitStandardisation(catalog, split.train, reference),
-    close: () => {},
+    close: () => read.close(),
   };
 }
 
