@@ -85,7 +85,7 @@ describe("spectra without noise", () => {
 
   it("have the band fluxes of the same galaxy, to 1 %", () => {
     const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
-    const passbands = createPassbands(bands).filter(({ name }) => ["i", "z_band", "Y", "J"].includes(name));
+    const passbands = createPassbands(bands).filter(({ name }) => ["iLSST", "zLSST", "Y", "J"].includes(name));
     for (const { name, curve } of passbands) {
       const fluxes = column(table, `true_${name}`);
       for (let i = 0; i < table.rowCount; i++) {
