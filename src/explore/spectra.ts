@@ -83,7 +83,8 @@ export function createGallery({ fields }: Survey, band: string): SpectrumGallery
     addTable(table) {
       if (field === undefined || reference === undefined) return;
       const [value, ivar] = [numbersOf(table, field.name), numbersOf(table, `${field.name}_ivar`)];
-      const [flux, redshift] = [numbersOf(table, band), numbersOf(table, "z")];
+      const flux = numbersOf(table, `true_${band}`) ?? numbersOf(table, band);
+      const redshift = numbersOf(table, "z");
       if (value === undefined || ivar === undefined || flux === undefined) return;
       for (let row = 0; row < table.rowCount; row++) {
         const [from, to] = [row * field.grid.pixels, (row + 1) * field.grid.pixels];

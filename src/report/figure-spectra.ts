@@ -81,9 +81,12 @@ export function drawSpectra({ fluxUnit, objects, caption }: SpectraData): Figure
 }
 
 function panel(one: SpectrumShown, fluxUnit: string): string {
-  const bins = binSpectrum(one).filter(({ flux }) => Number.isFinite(flux));
+  const bins = binSpectrum(one);
   // noise and single lines do not set the scale
-  const seen = bins.map(({ flux }) => flux).sort((a, b) => a - b);
+  const seen = bins
+    .map(({ flux }) => flux)
+    .filter(Number.isFinite)
+    .sort((a, b) => a - b);
   const usual = seen[Math.floor(0.98 * (seen.length - 1))] ?? 1;
   const lowest = Math.min(0, seen[Math.floor(0.02 * (seen.length - 1))] ?? 0);
   const peak = Math.max(...bins.map(({ clean }) => (Number.isFinite(clean) ? clean : 0)), usual);

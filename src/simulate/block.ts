@@ -90,7 +90,7 @@ export function createSimulation(survey: Survey, options: SimulationOptions, lib
   const selectionBand = checkSelection(survey, options);
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
-  const takers = createTakers(survey);
+  const takers = createTakers(survey, options);
   const reaches = takers.map(({ renderer }) => renderer.reach);
   const to = lastIndex(passbands, reaches);
   const { grid } = libraries;

@@ -112,7 +112,7 @@ export function createRowObserver(survey: Survey, options: ObservationOptions): 
   const [z, mass, rate, kind, dust] = ["z", "LOGM", "LOGSFR", "CLASS", "EBV"].map(placeOf);
   const classes = kindsOf(fields[kind]);
   const largest = fields.map(largestError);
-  const takers = createTakers(survey).map((taker) => ({ taker, j: placeOf(taker.field.name), options: whole }));
+  const takers = createTakers(survey, whole).map((taker) => ({ taker, j: placeOf(taker.field.name), options: whole }));
   const flux = new Float64Array(bands.length);
   return (catalog, row, rng, to) => {
     const { value, state } = catalog;

@@ -219,7 +219,9 @@ export const simulationOptions = z.strictObject({
         .describe("part of the pixels with a cosmic ray that nobody flagged: 5 - 50 sigma"),
     })
     .prefault({})
-    .describe("errors of spectra that their inverse variance does not know of, and masked pixels"),
+    .describe(
+      "what spectra err by beside noise, and masked pixels; their inverse variance knows of the sky's residuals alone",
+    ),
   calibration: z
     .strictObject({
       smooth: z

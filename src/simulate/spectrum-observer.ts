@@ -8,7 +8,10 @@ import { NODE_PIXELS, type Spectrograph } from "./spectrograph.ts";
 export interface SpectrumPair {
   /** In the unit of the field, calibrated for point sources: light of larger ones that the fibre loses is missing. */
   readonly value: Float32Array;
-  /** Inverse variance: sky, dark current, read-out and photons by the measured flux; nothing else that errs. */
+  /**
+   * Inverse variance: sky, dark current, read-out, photons by the measured flux, and what is left of the sky's lines on
+   * average, as a pipeline sees it in its sky fibres; nothing else that errs.
+   */
   readonly ivar: Float32Array;
 }
 
@@ -38,11 +41,22 @@ export interface SpectrumScratch {
   readonly dust: Float64Array;
   readonly calibration: Float64Array;
   readonly sky: Float64Array;
+  /** Variance that is stated beside that of the object's photons [electrons^2]. [n] */
+  readonly stated: Float64Array;
 }
 
-export function createScratch({ gain, extinction }: Spectrograph): SpectrumScratch {
+/** Room for observations of these settings. */
+export function createScratch(
+  { gain, background, lines, slopes, extinction }: Spectrograph,
+  { noiseScale, systematics, spectrum }: Omit<ObserveSettings, "ebv">,
+): SpectrumScratch {
   const nodes = (): Float64Array => new Float64Array(extinction.length);
-  return { counts: new Float64Array(gain.length), dust: nodes(), calibration: nodes(), sky: nodes() };
+  const least = noiseScale > 0 ? noiseScale ** 2 : 1;
+  const stated = Float64Array.from(background, (photons, i) => {
+    const [left, moved] = [spectrum.skyResidual * lines[i], spectrum.wavelengthShift * slopes[i]];
+    return least * photons + systematics ** 2 * (left * left + moved * moved);
+  });
+  return { counts: new Float64Array(gain.length), dust: nodes(), calibration: nodes(), sky: nodes(), stated };
 }
 
 type SpectrumOptions = SimulationOptions["spectrum"];
@@ -104,8 +118,8 @@ function expose(
 
 /** Inverse variances as a pipeline states them, the object's photons told from a running mean of the counts. */
 function stateErrors(
-  { gain, background }: Spectrograph,
-  counts: Float64Array,
+  { gain }: Spectrograph,
+  { counts, stated }: SpectrumScratch,
   noiseScale: number,
   ivar: Float32Array,
 ): void {
@@ -117,7 +131,7 @@ function stateErrors(
     if (i + SMOOTHING < n) sum += counts[i + SMOOTHING];
     if (i > SMOOTHING) sum -= counts[i - SMOOTHING - 1];
     const object = Math.max(0, sum / (2 * SMOOTHING + 1));
-    ivar[i] = gain[i] === 0 ? 0 : (gain[i] * gain[i]) / ((background[i] + object) * least);
+    ivar[i] = gain[i] === 0 ? 0 : (gain[i] * gain[i]) / (stated[i] + object * least);
   }
 }
 
@@ -156,6 +170,6 @@ export function observeSpectrum(
 ): void {
   drawNodes(graph, scratch, settings, rng);
   expose(graph, scratch, clean, fraction, settings, rng, into);
-  stateErrors(graph, scratch.counts, settings.noiseScale, into.ivar);
+  stateErrors(graph, scratch, settings.noiseScale, into.ivar);
   spoil(into, settings, rng);
 }

@@ -13,7 +13,10 @@ import {
   type SpectrumScratch,
 } from "./spectrum-observer.ts";
 
-/** What takes one spectrum of each object. */
+/** How spectra are observed. */
+type Observing = Pick<SimulationOptions, "noiseScale" | "systematics" | "spectrum">;
+
+/** What takes one spectrum of each object, for one way to observe. */
 export interface SpectrumTaker {
   readonly field: TakenField;
   readonly renderer: SpectrumRenderer;
@@ -22,10 +25,15 @@ export interface SpectrumTaker {
 }
 
 /** Takers of the spectra whose arms the survey describes, in the order of the fields. */
-export function createTakers({ fields }: Survey): SpectrumTaker[] {
+export function createTakers({ fields }: Survey, options: Observing): SpectrumTaker[] {
   return fields.filter(isTaken).map((field) => {
     const spectrograph = createSpectrograph(field);
-    return { field, renderer: createSpectrumRenderer(field), spectrograph, scratch: createScratch(spectrograph) };
+    return {
+      field,
+      renderer: createSpectrumRenderer(field),
+      spectrograph,
+      scratch: createScratch(spectrograph, options),
+    };
   });
 }
 
@@ -38,7 +46,7 @@ export function takeSpectrum(
   clean: ArrayLike<number>,
   row: Seen,
   ebv: number,
-  { noiseScale, systematics, spectrum }: Pick<SimulationOptions, "noiseScale" | "systematics" | "spectrum">,
+  { noiseScale, systematics, spectrum }: Observing,
   rng: Rng,
   into: SpectrumPair,
 ): void {
