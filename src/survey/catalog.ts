@@ -167,6 +167,12 @@ export function hide(catalog: Catalog, isHidden: (field: Field, j: number) => bo
   return { ...catalog, state };
 }
 
+/** The same rows without the pixels of array fields; their states stay. */
+export function withoutPixels(catalog: Catalog): Catalog {
+  const { arrays: _, ...rest } = catalog;
+  return rest;
+}
+
 /** What observed row `row`; undefined where the table doesn't say. */
 export function instrumentOf({ instrument }: Catalog, row: number): string | undefined {
   const name = instrument?.[row];

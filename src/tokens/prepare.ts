@@ -53,12 +53,13 @@ export interface PrepareRequest {
 /** A table, and what will be read of it. */
 type Source = TableOutline;
 
-/** Tables as they are, folders as the tables in them. @throws UserError for a folder without tables. */
-function expandFolders(paths: readonly string[]): string[] {
+/** Tables as they are, folders as the tables in them, or as one of the spectra in them where the survey has a spectrum. @throws UserError for a folder without tables. */
+function expandFolders(paths: readonly string[], { fields }: Survey): string[] {
+  const hasSpectra = fields.some(({ kind }) => kind === "spectrum");
   const extensions = Object.values(formats).flatMap((format): readonly string[] => format.extensions);
   return paths.flatMap((path) => {
     if (!existsSync(path) || !statSync(path).isDirectory() || isHats(path)) return [path];
-    if (!isPrepared(path) && isManySpectra(path)) return [path];
+    if (hasSpectra && !isPrepared(path) && isManySpectra(path)) return [path];
     if (isPrepared(path)) throw new UserError(`${path}: is prepared already; expected tables`);
     const names = readdirSync(path).filter((name) => extensions.some((one) => name.toLowerCase().endsWith(one)));
     if (names.length === 0) throw new UserError(`${path}: a folder without tables (${extensions.join(", ")})`);
@@ -278,7 +279,7 @@ export async function prepare(given: PrepareRequest): Promise<Manifest["parts"]>
   checkFolder(out);
   const survey = loadSurvey(request.survey);
   const sources: Source[] = [];
-  for (const path of expandFolders(request.tables)) {
+  for (const path of expandFolders(request.tables, survey)) {
     sources.push(await outlineTable(path, survey, request.reading));
   }
   commonAperture(sources);

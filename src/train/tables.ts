@@ -3,10 +3,11 @@ import { hashFile } from "../io/hash.ts";
 import type { Reporter } from "../progress.ts";
 import { apertureOf } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import { allRows, type Catalog, concat, hide, pixelBytes, select } from "../survey/catalog.ts";
+import { allRows, type Catalog, concat, hide, pixelBytes, select, withoutPixels } from "../survey/catalog.ts";
 import type { Field } from "../survey/field.ts";
 import { fileWithIds } from "../survey/grow.ts";
 import { checkPrepared, type Manifest, manifestPath, readManifest } from "../survey/prepared.ts";
+import { type CatalogBatch, gatherRows } from "../survey/read.ts";
 import { outlineRows, readAllRows, type Reader, readRows } from "../survey/reading.ts";
 import { addReport, formatReport, type ReadReport, unusedLines } from "../survey/report.ts";
 import { spillRows } from "../survey/row-file.ts";
@@ -194,8 +195,7 @@ async function readRowsOf(
     }
   }
   const store = await spillRows(catalogs(), survey.fields, (catalog) => {
-    const { arrays: _, ...rest } = catalog;
-    parts.push(rest);
+    parts.push(withoutPixels(catalog));
   });
   if (counts === undefined) throw new UserError(`${path}: a table without rows, expected at least one galaxy`);
   for (const line of [...lines, ...formatReport(counts), ...unusedLines(counts)]) reporter.say(line);
@@ -237,7 +237,8 @@ async function readPrepared(wish: TableWish, manifest: Manifest, options: TableO
   const calibration = await openPart(wish, manifest, "calibration", options);
   reporter.say(`${path}: ${counted(train.rows.length, "prepared training row")}`);
   if (validation.rows.length === 0) reporter.say(`${path}: no prepared rows for validation`);
-  const sample = own === undefined ? undefined : await samplePrepared(path, manifest, ["train"], reader, SAMPLE_ROWS);
+  const sample =
+    own === undefined ? undefined : await samplePrepared(path, manifest, ["train"], reader, SAMPLE_ROWS, withoutPixels);
   const labels = sourcesIn(manifest.sources.map((source) => source.labels));
   return {
     record: await recordOf(wish, manifestPath(path), survey, labels),
@@ -281,28 +282,33 @@ async function samplePrepared(
   parts: readonly SplitName[],
   reader: Reader,
   most: number,
+  of: (catalog: Catalog) => Catalog = (catalog) => catalog,
 ): Promise<Catalog | undefined> {
   const chosen = spaced(
     parts.reduce((sum, part) => sum + manifest.parts[part].rows, 0),
     most,
   );
+  const kept = await pick(readRows(folder, reader, { parts }), chosen, of);
+  return kept.length === 0 ? undefined : concat(kept);
+}
+
+/** The `chosen` of rows that stream in (ascending numbers), as `of` has them. */
+async function pick(
+  batches: AsyncIterable<{ readonly catalog: Catalog }>,
+  chosen: Int32Array,
+  of: (catalog: Catalog) => Catalog = (catalog) => catalog,
+): Promise<Catalog[]> {
   const kept: Catalog[] = [];
   let first = 0;
   let next = 0;
-  for await (const { catalog } of readRows(folder, reader, { parts })) {
+  for await (const { catalog } of batches) {
     const from = next;
     while (next < chosen.length && chosen[next] < first + catalog.rowCount) next++;
-    if (next > from) {
-      kept.push(
-        select(
-          catalog,
-          chosen.subarray(from, next).map((row) => row - first),
-        ),
-      );
-    }
+    const rows = chosen.subarray(from, next).map((row) => row - first);
+    if (rows.length > 0) kept.push(select(of(catalog), rows));
     first += catalog.rowCount;
   }
-  return kept.length === 0 ? undefined : concat(kept);
+  return kept;
 }
 
 /**
@@ -326,12 +332,19 @@ export async function sampleRows(
     if (catalog === undefined) throw new UserError(none);
     return catalog;
   }
-  const { catalog, report } = await readAllRows(path, reader);
-  for (const line of report) say(line);
+  async function* bare(): AsyncGenerator<CatalogBatch> {
+    for await (const { catalog: some, report: of } of readRows(path, reader)) {
+      yield { catalog: withoutPixels(some), report: of };
+    }
+  }
+  const { lines, there } = await outlineRows(path, reader);
+  const { catalog, report } = await gatherRows(path, bare());
+  for (const line of [...lines, ...report]) say(line);
   const rows = part === "all" ? allRows(catalog) : splitByParent(catalog.parentId)[part];
   if (rows.length === 0) throw new UserError(none);
-  return select(
-    catalog,
-    spaced(rows.length, most).map((i) => rows[i]),
-  );
+  const chosen = spaced(rows.length, most).map((i) => rows[i]);
+  const described = (reader.own ?? reader.survey).fields;
+  if (pixelBytes(there.map((j) => described[j])) === 0) return select(catalog, chosen);
+  // what pixels are wanted is known when the rows are: they are read again
+  return concat(await pick(readRows(path, reader), chosen.sort()));
 }

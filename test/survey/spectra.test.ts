@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { schemaOf } from "../../src/io/columns.ts";
@@ -8,10 +8,13 @@ import { createRng } from "../../src/random.ts";
 import type { BindOptions } from "../../src/survey/bind-fields.ts";
 import type { Catalog } from "../../src/survey/catalog.ts";
 import { catalogTable } from "../../src/survey/table.ts";
-import { allRows } from "../../src/survey/catalog.ts";
+import { allRows, concat } from "../../src/survey/catalog.ts";
+import { type Manifest, readPart } from "../../src/survey/prepared.ts";
+import { createShardWriter, rowsOfShard } from "../../src/survey/shards.ts";
 import { readAllRows } from "../../src/survey/reading.ts";
 import { vacuumWavelength, wavelengthsOf } from "../../src/survey/spectrum-grid.ts";
 import { loadSurvey, type Survey } from "../../src/survey/survey.ts";
+import { golden } from "../io/truth.ts";
 import { at, withData } from "../simulate/data.ts";
 import { scratch } from "../helpers/scratch.ts";
 
@@ -123,6 +126,14 @@ describe("tables of our own, on the survey's grid", () => {
     expect(report).toMatch(/1 value not used: a spectrum without a usable pixel \(row 3, spectrum: 80 pixels\)/);
   });
 
+  it("are read from HDF5, matrices as h5py wrote them", async () => {
+    const units = [{ column: "spectrum", unit: "survey" }];
+    const { catalog } = await read(golden("spectra.h5"), toy, { units });
+    expect(catalog.objectId).toEqual(["11", "12"]);
+    expect(pixels(catalog, 1).value.slice(0, 4)).toEqual([0, 81 / 8, 82 / 8, 83 / 8]);
+    expect(pixels(catalog, 1).ivar.slice(0, 4)).toEqual([0, 2, 2, 2]);
+  });
+
   it("convert their units, errors with them", async () => {
     const table = tableOf([{ spectrum: noise, spectrum_ivar: weights }], {
       spectrum: "W/m2/nm",
@@ -211,6 +222,20 @@ describe("spectra at their own wavelengths", () => {
     );
   });
 
+  it("in FITS lists as astropy wrote them are as long as each is", async () => {
+    const { catalog } = await read(golden("spectra-lists.fits"), toy, { wavelengths: "vacuum" });
+    expect(catalog.objectId).toEqual(["7", "8", "9"]);
+    const centres = wavelengthsOf(GRID);
+    for (const [row, count] of [300, 450, 120].entries()) {
+      const { value, ivar } = pixels(catalog, row);
+      for (const [i, x] of centres.entries()) {
+        const last = 4980 + 2.5 * (count - 1);
+        if (x < last - 8) expect(value[i]).toBeCloseTo(1 + (x - 4980) / 250, 2);
+        else if (x > last + 8) expect(ivar[i]).toBe(0);
+      }
+    }
+  });
+
   it("without errors need a relative one, which is of their median", async () => {
     const path = await write("none.fits", tableOf([{ spectrum: noise.map(() => 4) }], own));
     await expect(read(path)).rejects.toThrow(
@@ -240,6 +265,34 @@ describe("spectra at their own wavelengths", () => {
     await expect(read(await write("jy.arrow", tableOf([row], { spectrum: "Jy" })))).rejects.toThrow(
       /column "spectrum": unit "Jy" does not convert/,
     );
+  });
+});
+
+describe("shards with spectra", () => {
+  it("come back bit by bit, in as many files as their pixels need", async () => {
+    const rows = Array.from({ length: 5 }, (_, i) => ({
+      spectrum: noise.map((x) => x * (i + 1)),
+      spectrum_ivar: weights,
+    }));
+    const { catalog } = await read(await write("five.parquet", tableOf(rows, own)));
+    const out = join(folder, "shards");
+    mkdirSync(out);
+    const columns = { hasError: [false, false], hasState: [false, false], isExact: false, pixels: ["spectrum"] };
+    const writer = createShardWriter("train", { folder: out, survey: toy, columns, rowsPerShard: 2, format: "arrow" });
+    for (let row = 0; row < 5; row++) await writer.add(catalog, row);
+    const parts = { train: await writer.finish() } as Manifest["parts"];
+    expect(parts.train).toEqual({ shards: 3, rows: 5 });
+    const manifest = { parts, sources: [], shardFormat: "arrow" } as unknown as Manifest;
+    const back: Catalog[] = [];
+    for await (const batch of readPart(out, manifest, toy, "train")) back.push(batch.catalog);
+    const whole = concat(back);
+    expect(whole.arrays!.get("spectrum")).toEqual(catalog.arrays!.get("spectrum"));
+    expect(whole.state).toEqual(catalog.state);
+  });
+
+  it("of a table without spectra hold no pixels, and take as many rows as asked", () => {
+    expect(rowsOfShard(toy, 50_000, [])).toBe(50_000);
+    expect(rowsOfShard(loadSurvey("desi-spectra"), 50_000, ["spectrum"])).toBe(976); // 64 MB of 8192 x 8 bytes
   });
 });
 
