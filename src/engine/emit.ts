@@ -43,6 +43,14 @@ export const transpose = (g: Graph, x: Value, perm: readonly number[]): Value =>
   return g.node("Transpose", [x], { type: x.type, shape }, { perm });
 };
 
+/** The same elements with the order along some axes turned round. */
+export const reverse = (g: Graph, x: Value, axes: readonly number[]): Value => {
+  const turned = axes.filter((axis) => x.shape[axis] > 1);
+  if (turned.length === 0) return x;
+  const all = (value: number): Value => g.integers(turned.map(() => value));
+  return g.node("Slice", [x, all(-1), all(-(2 ** 53)), g.integers(turned), all(-1)], x);
+};
+
 const broadcastShape = (a: readonly number[], b: readonly number[]): number[] =>
   backend_util.assertAndGetBroadcastShape([...a], [...b]);
 

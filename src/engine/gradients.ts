@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { GradConfig, Tensor } from "@tensorflow/tfjs-core";
+import { convolutionGradients } from "./gradients-convolution.ts";
 import { axesOf, axisFromFront, integer, numbers } from "./kernel.ts";
 import type { DifferentiableKernel, TfjsName } from "./kernel-names.ts";
 
@@ -363,4 +364,5 @@ export const gradients: { readonly [K in DifferentiableKernel & TfjsName]: Gradi
     }),
   },
   BatchMatMul: matMul,
+  ...convolutionGradients,
 };

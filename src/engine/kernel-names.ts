@@ -107,6 +107,10 @@ export type ReduceName = OfTfjs<
   | "BatchMatMul"
 >;
 
+export type ConvolutionName = OfTfjs<
+  "Conv2D" | "Conv2DBackpropInput" | "Conv2DBackpropFilter" | "MaxPool" | "MaxPoolGrad" | "AvgPool"
+>;
+
 /** Kernels that tfjs does not have. */
 export type FusedName =
   | "FusedLayerNorm"
@@ -118,9 +122,15 @@ export type FusedName =
   | "FusedLogSumExp"
   | "FusedLogSoftmax";
 
-export type TfjsName = ElementwiseName | ShapeName | ReduceName;
+export type TfjsName = ElementwiseName | ShapeName | ReduceName | ConvolutionName;
 export type KernelName = TfjsName | FusedName;
 
 /** Kernels without a derivative: two have no tensor to differentiate by, the others are themselves parts of derivatives. */
-export type WithoutGradient = "Range" | "Fill" | "FusedGeluGrad";
+export type WithoutGradient =
+  | "Range"
+  | "Fill"
+  | "FusedGeluGrad"
+  | "Conv2DBackpropInput"
+  | "Conv2DBackpropFilter"
+  | "MaxPoolGrad";
 export type DifferentiableKernel = Exclude<KernelName, WithoutGradient>;

@@ -1,4 +1,4 @@
-import { binary, cast, expand, reshape, transpose } from "./emit.ts";
+import { binary, cast, expand, reshape, reverse, transpose } from "./emit.ts";
 import { sizeOf, type Graph, type Value } from "./graph.ts";
 import {
   axesOf,
@@ -137,12 +137,7 @@ const unsortedSegmentSum: Kernel = ({ g, inputs, attrs }) => {
   return g.node("ScatterND", [g.uniform(x.type, shape, 0), queries, x], output, { reduction: "add" });
 };
 
-const reverse: Kernel = ({ g, inputs, attrs }) => {
-  const x = inputs["x"];
-  const axes = axesOf(attrs["dims"], x.shape.length);
-  const all = (value: number): Value => g.integers(axes.map(() => value));
-  return g.node("Slice", [x, all(-1), all(-(2 ** 53)), g.integers(axes), all(-1)], x);
-};
+const turn: Kernel = ({ g, inputs: { x }, attrs }) => reverse(g, x, axesOf(attrs["dims"], x.shape.length));
 
 const range: Kernel = ({ g, attrs }) => {
   const [start, stop, step] = [attrs["start"], attrs["stop"], attrs["step"]].map(Number) as [number, number, number];
@@ -183,7 +178,7 @@ export const shapeKernels: KernelTable<ShapeName> = {
   GatherV2: gather,
   OneHot: oneHot,
   UnsortedSegmentSum: unsortedSegmentSum,
-  Reverse: reverse,
+  Reverse: turn,
   Range: range,
   Fill: ({ g, attrs }) => g.uniform(typeOf(attrs["dtype"]), numbers(attrs["shape"]), Number(attrs["value"])),
   ZerosLike: like(0),

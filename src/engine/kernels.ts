@@ -1,4 +1,5 @@
 import { customKernels } from "./custom.ts";
+import { convolutionKernels } from "./kernels-convolution.ts";
 import { elementwiseKernels } from "./kernels-elementwise.ts";
 import { reduceKernels } from "./kernels-reduce.ts";
 import { shapeKernels } from "./kernels-shape.ts";
@@ -14,5 +15,6 @@ export const kernels: KernelTable<KernelName> = {
   ...elementwiseKernels,
   ...shapeKernels,
   ...reduceKernels,
+  ...convolutionKernels,
   ...fused,
 };

@@ -2,7 +2,7 @@
 import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import { ionisation } from "../report/bpt.ts";
-import type { Field } from "../survey/field.ts";
+import { type Field, isAskable } from "../survey/field.ts";
 import { knownFields, parseFieldList } from "../survey/field-list.ts";
 import { isFormula, parseExpression } from "./expression.ts";
 
@@ -144,8 +144,15 @@ export function parseWish(text: string, fields: readonly Field[], option: string
     }
   }
   const own = found.filter(({ name }, i) => found.findIndex((one) => one.name === name) === i);
-  const columns =
+  const listed =
     own.length > 0 && wanted.every((part) => part === "") ? [] : parseFieldList(wanted.join(), fields, option);
+  const columns = listed.filter((j) => isAskable(fields[j]));
+  const pixels = fields.find((field) => !isAskable(field) && wanted.includes(field.name));
+  if (pixels !== undefined) {
+    throw new UserError(
+      `${option}: networks read the ${pixels.kind} "${pixels.name}" but don't answer it; expected numbers or classes`,
+    );
+  }
   const together = [...new Set([...columns, ...own.flatMap(({ needs }) => needs)])];
   return { wanted: columns, derived: own, together };
 }

@@ -9,6 +9,8 @@ export interface ParameterSpec {
   readonly start?: number | readonly number[];
   /** Matrices decay, gains, biases and embeddings don't (Loshchilov & Hutter 2019 as practised since). */
   readonly isDecayed: boolean;
+  /** Between other parameters of its own kind of evidence: starts at random even where its field comes later. */
+  readonly isHidden?: boolean;
 }
 
 /** A weight matrix [rows, columns], decayed, of variance gain^2 / rows. */
@@ -98,11 +100,13 @@ export function constantsOf(flat: Float32Array, layout: Layout): Record<string, 
 
 /**
  * A vector of the layout of a grown vocabulary: every parameter keeps its old elements at its beginning, along both of
- * its axes; what is new starts at `start`, else at 0, so that a new field says nothing until it is trained.
+ * its axes; what is new starts at `start`, else at 0, so that a new field says nothing until it is trained. Hidden ones
+ * are drawn from `rng`: between zeros no gradient would ever reach them.
  * @throws Error for a parameter that shrinks.
  */
-export function growParameters(old: Layout, flat: Float32Array, next: Layout): Float32Array {
-  const grown = initialise({ ...next, specs: next.specs.map((spec) => ({ ...spec, std: 0 })) }, noRng);
+export function growParameters(old: Layout, flat: Float32Array, next: Layout, rng: Rng): Float32Array {
+  const specs = next.specs.map((spec) => (spec.isHidden === true ? spec : { ...spec, std: 0 }));
+  const grown = initialise({ ...next, specs }, rng);
   next.specs.forEach(({ name, shape }, i) => {
     const k = old.specs.findIndex((spec) => spec.name === name);
     if (k < 0) return;
@@ -126,5 +130,3 @@ function matrixShape(shape: readonly number[]): { rows: number; columns: number 
   if (shape.length < 2) return { rows: 1, columns: shape[0] ?? 1 };
   return { rows: shape[0], columns: sizeOf(shape.slice(1)) };
 }
-
-const noRng: Rng = { uniform: () => 0, normal: () => 0, integer: () => 0 };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ScalarKind } from "../survey/field.ts";
+import { isAskable, type ScalarKind } from "../survey/field.ts";
 import type { Vocabulary } from "../survey/vocabulary.ts";
 import type { HeadSpec } from "./heads.ts";
 import type { Templates } from "./template-fit.ts";
@@ -88,6 +88,7 @@ function specOf(choices: HeadChoices, components: number, vocabulary: NetworkVoc
 export function familiesOf(choices: HeadChoices, components: number, vocabulary: NetworkVocabulary): readonly Family[] {
   const found = new Map<string, { spec: HeadSpec; parts: Map<string, { part: Part; members: number[] }> }>();
   vocabulary.fields.forEach((field, j) => {
+    if (!isAskable(field)) return;
     const spec = specOf(choices, components, vocabulary, j);
     const part: Part = field.band === undefined ? "property" : "band";
     const key = spec.head === "mixture" ? `mixture-${spec.components}` : `${spec.head}-${field.name}`;

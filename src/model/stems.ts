@@ -5,19 +5,33 @@ import type { ModalityName } from "../survey/vocabulary.ts";
 import { filterFeatures, N_FILTER_FEATURE } from "./filters.ts";
 import { matrix, type ParameterSpec, table } from "./parameters.ts";
 import type { NetworkVocabulary } from "./readouts.ts";
+import { spectrum } from "./spectrum.ts";
 import type { ModelConfig } from "./transformer.ts";
+
+/** What the latent tokens look at in every layer. */
+export interface Tokens {
+  /** [B, T, d] */
+  readonly tokens: tf.Tensor;
+  /** [B, T] Added to the scores of attention: 0, or -1e9 where there is nothing to see. */
+  readonly bias: tf.Tensor;
+}
+/** What one kind of evidence says. */
+export interface Encoded {
+  /** [B, J d] What it adds to the latent tokens; nothing where nothing is given. */
+  readonly latents: tf.Tensor2D;
+  readonly tokens?: Tokens;
+}
 
 /** How one kind of evidence enters the network. */
 export interface Stem {
   specs(config: ModelConfig, vocabulary: NetworkVocabulary): ParameterSpec[];
-  /** What it adds to the latent tokens, [B, J d]; nothing where nothing is given. */
   encode(
     config: ModelConfig,
     vocabulary: NetworkVocabulary,
     params: Tensors,
     batch: Tensors,
     hasCalibration: boolean,
-  ): tf.Tensor2D;
+  ): Encoded;
 }
 
 /** Numbers that describe one given value: see `describe`. */
@@ -208,13 +222,13 @@ const scalar: Stem = {
     const properties = describe({ value: of(batch.value), doubt: of(batch.doubt), state: of(batch.state) });
     const plain = groups.property.length === 0 ? scale : tf.concat([scale, sideBySide(properties.features)], 1);
     const fromProperties = linear(plain, params["embed.property"], params["embed.bias"]) as tf.Tensor2D; // [B, J d]
-    if (groups.band.length === 0) return fromProperties;
+    if (groups.band.length === 0) return { latents: fromProperties };
     const given = givenBands(vocabulary, params, batch, hasCalibration);
     const bands = describe(given);
     const features = [...bands.features, ...contrasts(vocabulary, given.value, given.sigma, bands.isGiven)];
     const rows = bandRows(config, vocabulary, params, batch, "embed.band"); // [band, F J d]
     const weights = tf.reshape(rows, [groups.band.length * N_BAND_FEATURE, stateSize(config)]);
-    return tf.add(linear(sideBySide(features), weights), fromProperties); // [B, J d]
+    return { latents: tf.add(linear(sideBySide(features), weights), fromProperties) }; // [B, J d]
   },
 };
 
@@ -231,7 +245,9 @@ export function givenClasses(vocabulary: NetworkVocabulary, batch: Tensors): tf.
 /** Classes: an embedding of each class of each category. */
 const category: Stem = {
   specs: (config, vocabulary) => [table("embed.class", [classCount(vocabulary), stateSize(config)], 0.3)],
-  encode: (_config, vocabulary, params, batch) => tf.matMul(givenClasses(vocabulary, batch), params["embed.class"]), // [B, J d]
+  encode: (_config, vocabulary, params, batch) => ({
+    latents: tf.matMul(givenClasses(vocabulary, batch), params["embed.class"]), // [B, J d]
+  }),
 };
 
 /** Classes of the category in column `j`. */
@@ -245,4 +261,4 @@ export function classCount(vocabulary: NetworkVocabulary): number {
   return vocabulary.groups.category.reduce((sum, j) => sum + classesOf(vocabulary, j), 0);
 }
 
-export const stems: { readonly [M in ModalityName]: Stem } = { scalar, category };
+export const stems: { readonly [M in ModalityName]: Stem } = { scalar, category, spectrum };

@@ -7,6 +7,7 @@ import { modalitiesOf } from "../survey/vocabulary.ts";
 import { headOf } from "./heads.ts";
 import { matrix, type ParameterSpec, table, vector } from "./parameters.ts";
 import { familiesOf, type Family, headChoiceSchema, type NetworkVocabulary, type Readout } from "./readouts.ts";
+import { spectrumSchema } from "./spectrum.ts";
 import { classCount, classesOf, stems } from "./stems.ts";
 import { recall, recallSize } from "./templates.ts";
 
@@ -49,6 +50,7 @@ export const modelSchema = z
       .partialRecord(z.enum(scalarKinds), headChoiceSchema)
       .default({})
       .describe("other distributions for some kinds of field: flux, log, linear, redshift, ew"),
+    spectrum: spectrumSchema.optional().describe("the convolutional network that reads spectra"),
     filters: z
       .enum(["free", "function"])
       .default("free")
@@ -99,6 +101,10 @@ function readoutSpecs(config: ModelConfig, { name, part, spec, members }: Readou
 export const stateSize = ({ nLatent, dModel }: ModelConfig, vocabulary: NetworkVocabulary): number =>
   nLatent * dModel + recallSize(vocabulary);
 
+/** That latent tokens look at something: at each other, or at those of spectra. */
+const hasAttention = ({ nLatent }: ModelConfig, { groups }: NetworkVocabulary): boolean =>
+  nLatent > 1 || groups.spectrum.length > 0;
+
 /** Every parameter, in a fixed order, with the names that are written to disk. */
 export function parameterSpecs(config: ModelConfig, vocabulary: NetworkVocabulary): ParameterSpec[] {
   const { dModel: d, dQuery: q, nLatent, nMemory } = config;
@@ -112,7 +118,7 @@ export function parameterSpecs(config: ModelConfig, vocabulary: NetworkVocabular
   return [
     ...modalitiesOf(vocabulary).flatMap((name) => stems[name].specs(config, vocabulary)),
     ...(nRecall === 0 ? [] : [matrix("embed.template", nRecall, nLatent * d)]),
-    ...layers("layer", config.nLayer, d, config.nHidden, nLatent > 1),
+    ...layers("layer", config.nLayer, d, config.nHidden, hasAttention(config, vocabulary)),
     matrix("head.band.mix", state, config.bandRank, Math.SQRT2),
     table("head.band.mixBias", [config.bandRank]),
     ...families.flatMap(({ readouts }) => readouts.flatMap((one) => readoutSpecs(config, one, state))),
@@ -131,7 +137,7 @@ export function parameterSpecs(config: ModelConfig, vocabulary: NetworkVocabular
   ];
 }
 
-/** What attention adds to `x` [B, T, d], looking at `x` and at `memory` [B, M, d]; `bias` [1, 1, T, M + T]. Pre-norm. */
+/** What attention adds to `x` [B, T, d], looking at `x` and at `memory` [B, M, d]; `bias` broadcasts to [B, H, T, M + T]. Pre-norm. */
 function attend(
   nHead: number,
   x: tf.Tensor,
@@ -186,17 +192,21 @@ export function encode(
   hasCalibration: boolean,
 ): tf.Tensor2D {
   const { nLatent, dModel } = config;
-  const [first, ...others] = modalitiesOf(vocabulary).map((name) =>
+  const encoded = modalitiesOf(vocabulary).map((name) =>
     stems[name].encode(config, vocabulary, params, batch, hasCalibration),
-  ); // [B, J d] each
+  );
+  const [first, ...others] = encoded.map(({ latents }) => latents); // [B, J d] each
   const { templates } = vocabulary;
   const recalled = templates === undefined ? [] : [recall(vocabulary, templates, params, batch, hasCalibration)];
   const fits = recalled.map((said) => linear(said, params["embed.template"]) as tf.Tensor2D); // [B, J d]
   const evidence = [...others, ...fits].reduce((sum, more) => tf.add(sum, more), first);
   const b = evidence.shape[0];
+  const seen = encoded.find(({ tokens }) => tokens !== undefined)?.tokens;
+  const bias = seen && tf.reshape(tf.concat([seen.bias, tf.zeros([b, nLatent])], 1), [b, 1, 1, -1]); // [B, 1, 1, T + J]
   let x: tf.Tensor = tf.reshape(evidence, [b, nLatent, dModel]); // [B, J, d]
   for (let l = 0; l < config.nLayer; l++) {
-    if (nLatent > 1) x = tf.add(x, attend(config.nHead, x, params, `layer${l}.attention`)); // [B, J, d]
+    const name = `layer${l}.attention`;
+    if (hasAttention(config, vocabulary)) x = tf.add(x, attend(config.nHead, x, params, name, seen?.tokens, bias)); // [B, J, d]
     x = tf.add(x, feedForward(x, params, `layer${l}.mlp`)); // [B, J, d]
   }
   const state = normalise(tf.reshape(x, [b, nLatent * dModel])) as tf.Tensor2D; // [B, J d]

@@ -1,6 +1,6 @@
 import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
-import type { Field } from "./field.ts";
+import { type Field, isAskable } from "./field.ts";
 
 const groupsOf = (fields: readonly Field[]): string[] => [
   ...new Set(fields.flatMap(({ band }) => (band === undefined ? [] : [band.group]))),
@@ -22,7 +22,7 @@ function manyFields(part: string, fields: readonly Field[]): number[] | undefine
   const select = (isWanted: (field: Field) => boolean): number[] => fields.flatMap((f, j) => (isWanted(f) ? [j] : []));
   if (part === "all") return select(() => true);
   if (part === "bands") return select((field) => field.band !== undefined);
-  if (part === "properties") return select((field) => field.band === undefined);
+  if (part === "properties") return select((field) => field.band === undefined && isAskable(field));
   if (groupsOf(fields).includes(part)) return select((field) => field.band?.group === part);
   return bandsBetween(part, fields);
 }

@@ -147,6 +147,10 @@ export type ArrayField = SpectrumField | ImageField;
 export type Field = ScalarField | CategoryField | ArrayField;
 export type FieldKind = Field["kind"];
 
+/** That networks answer it: numbers and classes. Arrays of pixels are evidence alone. */
+export const isAskable = (field: Field): field is ScalarField | CategoryField =>
+  field.kind !== "spectrum" && field.kind !== "image";
+
 /** A value's state. Missing is a state, never a number. */
 export const State = { notObserved: 0, measured: 1, upperLimit: 2, nonDetection: 3 } as const;
 export type State = (typeof State)[keyof typeof State];

@@ -2,7 +2,7 @@ import { UserError } from "../errors.ts";
 import type { Field } from "./field.ts";
 
 /** Fields that are tokenised and read out alike. */
-export const groupNames = ["band", "property", "category"] as const;
+export const groupNames = ["band", "property", "category", "spectrum"] as const;
 export type GroupName = (typeof groupNames)[number];
 
 /**
@@ -21,22 +21,30 @@ export interface Vocabulary {
  * Kinds of evidence. Each is a row of two tables with these keys: `tokens/hosts.ts` (what enters a batch) and
  * `model/stems.ts` (how the network takes it in).
  */
-export const modalityNames = ["scalar", "category"] as const;
+export const modalityNames = ["scalar", "category", "spectrum"] as const;
 export type ModalityName = (typeof modalityNames)[number];
 
 /** The modalities that a vocabulary has fields of. Numbers are always there: the scale of a galaxy is one of them. */
 export function modalitiesOf({ groups }: Vocabulary): ModalityName[] {
-  return groups.category.length > 0 ? ["scalar", "category"] : ["scalar"];
+  return modalityNames.filter((name) => name === "scalar" || groups[name].length > 0);
 }
 
-/** The group of a field. @throws UserError for an array field: no network reads those yet. */
+/** Names of the arrays of the spectrum in place `s` of its group. */
+export const spectrumInputs = (s: number): { readonly flux: string; readonly weight: string } => ({
+  flux: `spectrum${s}`,
+  weight: `spectrum${s}Weight`,
+});
+/** Numbers that describe a spectrum beside its pixels. */
+export const N_SPECTRUM_SCALAR = 4;
+
+/** The group of a field. @throws UserError for an image: no network reads those yet. */
 function groupOf(field: Field): GroupName {
-  if (field.kind === "spectrum" || field.kind === "image") {
+  if (field.kind === "image") {
     throw new UserError(
-      `field ${field.name}: this version's network reads no ${field.kind}; expected numbers and classes`,
+      `field ${field.name}: this version's network reads no image; expected numbers, classes and spectra`,
     );
   }
-  if (field.kind === "category") return "category";
+  if (field.kind === "category" || field.kind === "spectrum") return field.kind;
   return field.band === undefined ? "property" : "band";
 }
 
@@ -45,12 +53,8 @@ export function createVocabulary(fields: readonly Field[]): Vocabulary {
   const wrong = fields.findIndex(({ id }, j) => j > 0 && id <= fields[j - 1].id);
   if (wrong > 0)
     throw new Error(`vocabulary: field ${fields[wrong].name} has id ${fields[wrong].id}, expected ascending ids`);
-  const members: Record<GroupName, number[]> = { band: [], property: [], category: [] };
+  const members: Record<GroupName, number[]> = { band: [], property: [], category: [], spectrum: [] };
   const slot = Int32Array.from(fields, (field, j) => members[groupOf(field)].push(j) - 1);
-  const [band, property, category] = groupNames.map((name) => Int32Array.from(members[name])) as [
-    Int32Array,
-    Int32Array,
-    Int32Array,
-  ];
-  return { fields, groups: { band, property, category }, slot };
+  const groups = Object.fromEntries(groupNames.map((name) => [name, Int32Array.from(members[name])]));
+  return { fields, groups: groups as Vocabulary["groups"], slot };
 }

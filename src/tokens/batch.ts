@@ -1,7 +1,7 @@
 import type { Arrays, NdArray, Signature } from "../engine/contract.ts";
 import { type Rng, shuffleInPlace } from "../random.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
-import { State } from "../survey/field.ts";
+import { isAskable, State } from "../survey/field.ts";
 import type { Vocabulary } from "../survey/vocabulary.ts";
 import { contextSignature, type Evidence, fillContext, withinReach } from "./hosts.ts";
 import type { FieldCoder } from "./standardise.ts";
@@ -84,7 +84,7 @@ function fillTruth(arrays: Arrays, b: number, coder: FieldCoder, evidence: Evide
   for (let j = 0; j < nField; j++) {
     const at = row * nField + j;
     const state = catalog.state[at];
-    if (isContext[j] === 1 || state === State.notObserved) continue;
+    if (isContext[j] === 1 || state === State.notObserved || !isAskable(coder.fields[j])) continue;
     asked.push(j);
     const to = b * nField + j;
     const x = catalog.value[at];
@@ -124,7 +124,7 @@ export interface RowSource {
 /** Those of `rows` in which something else than bands is observed. */
 export function labelledRows(catalog: Catalog, rows: Int32Array = allRows(catalog)): Int32Array {
   const n = catalog.fields.length;
-  const labels = catalog.fields.flatMap(({ band }, j) => (band === undefined ? [j] : []));
+  const labels = catalog.fields.flatMap((field, j) => (field.band === undefined && isAskable(field) ? [j] : []));
   return rows.filter((row) => labels.some((j) => catalog.state[row * n + j] !== State.notObserved));
 }
 
@@ -164,8 +164,8 @@ export function drawBatch(
     const { store, rows, labelled, isCalibrated } = pickSource(isFull ? withLabels : sources, rng);
     const pool = isFull ? labelled : rows;
     const { catalog, row } = store.at(pool[rng.integer(pool.length)], rng);
-    drawContext(coder, catalog, row, config, isFull, rng, isContext);
-    const scale = fillContext(arrays, b, coder, { catalog, row, isContext });
+    const window = drawContext(coder, catalog, row, config, isFull, rng, isContext);
+    const scale = fillContext(arrays, b, coder, { catalog, row, isContext, window });
     const asked = fillTruth(arrays, b, coder, { catalog, row, isContext, scale });
     arrays.isCalibrated.data[b] = isCalibrated ? 1 : 0;
     const a = b - shape.nFull - shape.nMasked;

@@ -1,7 +1,14 @@
 import type { Arrays, Signature } from "../engine/contract.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
-import { type ModalityName, modalitiesOf, type Vocabulary } from "../survey/vocabulary.ts";
+import {
+  type ModalityName,
+  modalitiesOf,
+  N_SPECTRUM_SCALAR,
+  spectrumInputs,
+  type Vocabulary,
+} from "../survey/vocabulary.ts";
+import { fillSpectrum, type PixelWindow, spectrumAmplitude, WHOLE } from "./spectrum.ts";
 import type { FieldCoder } from "./standardise.ts";
 
 /** One galaxy as a batch takes it in: a row, what of it is given, and the scale of what is given. */
@@ -11,6 +18,8 @@ export interface Evidence {
   /** [nField] One flag per field; flags of unobserved fields are ignored. */
   readonly isContext: Uint8Array;
   readonly scale: number;
+  /** What of its spectra is given; absent: all of them. */
+  readonly window?: PixelWindow;
 }
 
 /** What one modality brings into a batch: its arrays, all zero where nothing is given. */
@@ -78,7 +87,43 @@ const category: Host = {
   },
 };
 
-const hosts: { readonly [M in ModalityName]: Host } = { scalar, category };
+/**
+ * Of spectrum s, P pixels each: spectrum<s> [B, P] flux over the spectrum's own amplitude, spectrum<s>Weight [B, P]
+ * amplitude over error, both 0 where a pixel is not observed; and of all spectra, spectrumScalar [B, nSpectrum * 4]:
+ * 1 where it is given, its encoded ln(amplitude), ln(amplitude / scale) about its mean, and 1 where there is a scale.
+ */
+const spectrum: Host = {
+  signature(batch, { fields, groups }) {
+    const pixels = Array.from(groups.spectrum, (j, s): [string, Signature[string]][] => {
+      const field = fields[j];
+      const shape = [batch, field.kind === "spectrum" ? field.grid.pixels : 0];
+      const { flux, weight } = spectrumInputs(s);
+      return [flux, weight].map((name) => [name, { dtype: "float32", shape }]);
+    });
+    const scalars = { dtype: "float32", shape: [batch, groups.spectrum.length * N_SPECTRUM_SCALAR] } as const;
+    return { ...Object.fromEntries(pixels.flat()), spectrumScalar: scalars };
+  },
+  fill(arrays, b, coder, { catalog, row, isContext, scale, window = WHOLE }) {
+    const { nField, groups, fields, standardisation } = coder;
+    groups.spectrum.forEach((j, s) => {
+      if (isContext[j] === 0 || catalog.state[row * nField + j] === State.notObserved) return;
+      const column = catalog.arrays?.get(fields[j].name);
+      const amplitude = column === undefined ? 0 : spectrumAmplitude(column, row, window);
+      if (column === undefined || amplitude === 0) return;
+      const names = spectrumInputs(s);
+      const [flux, weight] = [arrays[names.flux].data, arrays[names.weight].data] as [Float32Array, Float32Array];
+      fillSpectrum(column, row, window, amplitude, { flux, weight, at: b * column.width });
+      const brightness = Math.log(amplitude);
+      const usual = standardisation.fields[j].mean - standardisation.scale.mean;
+      const relation = scale > 0 ? brightness - Math.log(scale) - usual : 0;
+      const to = (b * groups.spectrum.length + s) * N_SPECTRUM_SCALAR;
+      const said = [1, withinReach(coder.encode(j, brightness, 0)), withinReach(relation), Number(scale > 0)];
+      said.forEach((number, k) => (arrays.spectrumScalar.data[to + k] = number));
+    });
+  },
+};
+
+const hosts: { readonly [M in ModalityName]: Host } = { scalar, category, spectrum };
 
 /** Inputs of the network that say what is given of B galaxies. isCalibrated [B]: 1 = its zero-points are being learned. */
 export function contextSignature(batch: number, vocabulary: Vocabulary): Signature {
@@ -87,13 +132,8 @@ export function contextSignature(batch: number, vocabulary: Vocabulary): Signatu
 }
 
 /** Writes the context of one galaxy at place `b`; returns its scale. */
-export function fillContext(
-  arrays: Arrays,
-  b: number,
-  coder: FieldCoder,
-  { catalog, row, isContext }: Omit<Evidence, "scale">,
-): number {
-  const scale = coder.scaleOf(catalog, row, isContext);
-  for (const name of modalitiesOf(coder)) hosts[name].fill(arrays, b, coder, { catalog, row, isContext, scale });
+export function fillContext(arrays: Arrays, b: number, coder: FieldCoder, given: Omit<Evidence, "scale">): number {
+  const scale = coder.scaleOf(given.catalog, given.row, given.isContext);
+  for (const name of modalitiesOf(coder)) hosts[name].fill(arrays, b, coder, { ...given, scale });
   return scale;
 }

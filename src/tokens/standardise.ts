@@ -1,5 +1,6 @@
 import type { Curve } from "../model/distribution.ts";
 import type { Catalog } from "../survey/catalog.ts";
+import { spectrumAmplitude } from "./spectrum.ts";
 import { type Field, State } from "../survey/field.ts";
 import { createVocabulary, type Vocabulary } from "../survey/vocabulary.ts";
 import { contextScale, referenceSed, type ScaleName } from "./scale.ts";
@@ -149,6 +150,20 @@ function trimmedMoments(values: number[]): Moments {
 /** Most rows that standardisation looks at. */
 const MOST_ROWS = 20_000;
 
+/** Most spectra whose amplitudes standardisation looks at. */
+const MOST_SPECTRA = 2000;
+
+/** What is standardised of field `j`: its value, ln(amplitude) of a spectrum; undefined where there is nothing to. */
+function standardisedValue(catalog: Catalog, row: number, j: number): number | undefined {
+  const { kind, name } = catalog.fields[j];
+  const at = row * catalog.fields.length + j;
+  if (catalog.state[at] === State.notObserved || kind === "category" || kind === "image") return undefined;
+  if (kind !== "spectrum") return catalog.value[at];
+  const column = catalog.arrays?.get(name);
+  const amplitude = column === undefined ? 0 : spectrumAmplitude(column, row);
+  return amplitude > 0 ? Math.log(amplitude) : undefined;
+}
+
 /** ln(wavelength) that two bands may be apart and still tell each other's moments. */
 const NEAR = 0.3;
 
@@ -195,15 +210,15 @@ export function fitStandardisation(
   const absolute: number[][] = fields.map(() => []);
   const scales: number[] = [];
   const stride = Math.max(1, rows.length / MOST_ROWS);
-  for (let i = 0; i < rows.length; i += stride) {
+  const apart = Math.max(1, Math.ceil(rows.length / stride / MOST_SPECTRA));
+  for (let i = 0, count = 0; i < rows.length; i += stride, count++) {
     const row = rows[Math.floor(i)];
     const scale = plain.scaleOf(catalog, row, all);
     if (scale > 0) scales.push(Math.log(scale));
-    const observed = fields.flatMap(({ kind }, j) =>
-      catalog.state[row * nField + j] === State.notObserved || kind === "category"
-        ? []
-        : [{ j, x: catalog.value[row * nField + j] }],
-    );
+    const observed = fields.flatMap(({ kind }, j) => {
+      const x = kind === "spectrum" && count % apart > 0 ? undefined : standardisedValue(catalog, row, j);
+      return x === undefined ? [] : [{ j, x }];
+    });
     for (const { j, x } of observed) relative[j].push(plain.encode(j, x, scale));
     for (const { j, x } of observed) if (fields[j].band !== undefined) absolute[j].push(plain.encode(j, x, 0));
   }

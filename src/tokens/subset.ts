@@ -1,8 +1,8 @@
 import { z } from "zod";
-import type { Field } from "../survey/field.ts";
 import { type Rng, shuffleInPlace } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { State } from "../survey/field.ts";
+import { type Field, isAskable, State } from "../survey/field.ts";
+import { type PixelWindow, WHOLE } from "./spectrum.ts";
 import type { FieldCoder } from "./standardise.ts";
 
 /**
@@ -63,10 +63,12 @@ export const contextDraws = {
 } satisfies Record<string, ContextDraw>;
 
 export type ContextDrawName = keyof typeof contextDraws;
-export type DrawWeights = Partial<Record<ContextDrawName, number>>;
+
+/** Ways to give spectra: of `alone` and `window` nothing else is given. */
+const spectrumDrawNames = ["hidden", "beside", "alone", "window"] as const;
 
 const drawNames = Object.keys(contextDraws) as [ContextDrawName, ...ContextDrawName[]];
-const weightsOf = <N extends ContextDrawName>(names: readonly [N, ...N[]]) =>
+const weightsOf = <N extends string>(names: readonly [N, ...N[]]) =>
   z
     .partialRecord(z.enum(names), z.number().min(0).max(1e6))
     .refine((weights) => Object.values(weights).some((weight) => Number(weight) > 0), "expected a weight above 0");
@@ -80,6 +82,11 @@ export const subsetSchema = z
     properties: weightsOf(["none", "all", "uniform"])
       .default({ none: 2, uniform: 1 })
       .describe("the same for properties, drawn independently"),
+    spectra: weightsOf(spectrumDrawNames)
+      .default({ hidden: 2, beside: 3, alone: 4, window: 1 })
+      .describe(
+        "the same for spectra: hidden, beside what else is drawn, alone (no bands, no properties), or a window of it alone",
+      ),
     fullShare: z
       .number()
       .min(0)
@@ -106,8 +113,8 @@ export const subsetSchema = z
 export type SubsetConfig = z.output<typeof subsetSchema>;
 
 /** Picks a name with probability proportional to its weight. */
-function pickDraw(weights: DrawWeights, rng: Rng): ContextDrawName {
-  const entries = Object.entries(weights) as [ContextDrawName, number][];
+function pickDraw<N extends string>(weights: Readonly<Partial<Record<N, number>>>, rng: Rng): N {
+  const entries = Object.entries(weights) as [N, number][];
   let total = 0;
   for (const [, weight] of entries) total += weight;
   let u = rng.uniform() * total;
@@ -118,23 +125,25 @@ function pickDraw(weights: DrawWeights, rng: Rng): ContextDrawName {
   return entries[entries.length - 1][0];
 }
 
-/**
- * Draws what is given of one row into `isContext` [N]; at least one observed field is left to be asked.
- * A full draw gives all bands, in half of the cases with a few lost, and no properties.
- */
-export function drawContext(
-  coder: FieldCoder,
-  catalog: Catalog,
-  row: number,
+/** Shortest window, as a share of a spectrum. */
+const NARROWEST = 1 / 8;
+
+/** A window of any length, short ones as likely as long ones (even in the logarithm), anywhere. */
+function drawWindow(rng: Rng): PixelWindow {
+  const length = NARROWEST ** rng.uniform();
+  const from = rng.uniform() * (1 - length);
+  return { from, to: from + length };
+}
+
+/** Draws bands and properties; a full draw gives all bands, in half of the cases with a few lost, and no properties. */
+function drawScalars(
+  fields: readonly Field[],
+  observed: readonly number[],
   config: SubsetConfig,
   isFull: boolean,
   rng: Rng,
   isContext: Uint8Array,
 ): void {
-  const { nField, fields } = coder;
-  isContext.fill(0);
-  const observed: number[] = [];
-  for (let j = 0; j < nField; j++) if (catalog.state[row * nField + j] !== State.notObserved) observed.push(j);
   const bands = observed.filter((j) => fields[j].band !== undefined);
   const properties = observed.filter((j) => fields[j].band === undefined);
   if (isFull && properties.length > 0) {
@@ -148,4 +157,29 @@ export function drawContext(
     const pool = properties.length > 0 ? properties : bands;
     if (pool.length > 0) isContext[pool[rng.integer(pool.length)]] = 0;
   }
+}
+
+/**
+ * Draws what is given of one row into `isContext` [N], and returns the part of its spectra; at least one observed field
+ * that can be asked is left to be asked.
+ */
+export function drawContext(
+  coder: FieldCoder,
+  catalog: Catalog,
+  row: number,
+  config: SubsetConfig,
+  isFull: boolean,
+  rng: Rng,
+  isContext: Uint8Array,
+): PixelWindow {
+  const { nField, fields, groups } = coder;
+  isContext.fill(0);
+  const isObserved = (j: number): boolean => catalog.state[row * nField + j] !== State.notObserved;
+  const observed: number[] = [];
+  for (let j = 0; j < nField; j++) if (isObserved(j) && isAskable(fields[j])) observed.push(j);
+  const spectra = groups.spectrum.filter(isObserved);
+  const draw = spectra.length === 0 ? "hidden" : pickDraw(config.spectra, rng);
+  if (draw === "hidden" || draw === "beside") drawScalars(fields, observed, config, isFull, rng, isContext);
+  if (draw !== "hidden") for (const j of spectra) isContext[j] = 1;
+  return draw === "window" ? drawWindow(rng) : WHOLE;
 }

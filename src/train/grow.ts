@@ -1,3 +1,5 @@
+import { withSpectra } from "../model/spectrum.ts";
+import { createRng } from "../random.ts";
 import { createLayout, growParameters } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { growSurvey } from "../survey/grow.ts";
@@ -38,8 +40,9 @@ export function growCheckpoint(old: Checkpoint, survey: Survey, fitted: Standard
   const first = survey.fields[known.length];
   if (first === undefined) return { ...old, config: { ...old.config, survey } };
   const standardisation = growStandardisation(old.config, survey, fitted) as CheckpointConfig["standardisation"];
-  const config = { ...old.config, survey, standardisation, grownAt: [...old.config.grownAt, first.id] };
+  const model = withSpectra(old.config.model, survey.fields);
+  const config = { ...old.config, model, survey, standardisation, grownAt: [...old.config.grownAt, first.id] };
   const layout = createLayout(parameterSpecs(config.model, coderOf(config, old.templates)));
-  const average = growParameters(old.layout, old.state.average, layout);
+  const average = growParameters(old.layout, old.state.average, layout, createRng(`${config.training.seed}:grow`));
   return { ...old, config, layout, state: { ...initialState(average), step: old.state.step } };
 }

@@ -188,8 +188,9 @@ export async function recalibrate(
     const found = (rng.uniform() < share ? stores.get(store)! : store).at(row, rng);
     copyRow(found.catalog, found.row, catalog, b);
     const isContext = new Uint8Array(coder.nField);
-    drawContext(coder, catalog, b, config.subsets, rng.uniform() < config.subsets.fullShare, rng, isContext);
-    const scale = fillContext(arrays, b, coder, { catalog, row: b, isContext });
+    const isFull = rng.uniform() < config.subsets.fullShare;
+    const window = drawContext(coder, catalog, b, config.subsets, isFull, rng, isContext);
+    const scale = fillContext(arrays, b, coder, { catalog, row: b, isContext, window });
     arrays.isCalibrated.data[b] = isCalibrated ? 1 : 0;
     const evidence = { catalog, row: b, isContext, scale };
     return { evidence, asked: askedOf(coder, evidence, rng) };

@@ -162,7 +162,8 @@ function orderedLoss(
   const { nOrdered, nTarget } = shape.batch;
   const nField = shape.vocabulary.fields.length;
   const picked = tf.oneHot(batch.targetField, nField) as tf.Tensor3D; // [A, T, N]
-  const isWhole = marginal.length === 1 && marginal[0].family.members.every((j, i) => j === i);
+  const { members } = marginal[0].family;
+  const isWhole = members.length === nField && members.every((j, i) => j === i);
   const picks = marginal.map(({ family, raw }) => {
     const of = isWhole ? picked : tf.gather<tf.Tensor3D>(picked, tf.tensor1d(family.members, "int32"), 2);
     return { of, isMember: tf.sum(of, 2), suffix: family.suffix, raw: tf.matMul<tf.Tensor3D>(of, raw) }; // [A, T, width]

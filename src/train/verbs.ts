@@ -2,6 +2,7 @@ import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
 import { checkUnlocked } from "../io/lock.ts";
+import { withSpectra } from "../model/spectrum.ts";
 import { createLayout, initialise, type Layout } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { type Reporter, silent } from "../progress.ts";
@@ -18,7 +19,7 @@ import { counted, duration, number } from "../text.ts";
 import { version } from "../version.ts";
 import { type AdaptConfig, adaptPhases, freezeRates } from "./adapt.ts";
 import { modelCard } from "./card.ts";
-import { type Checkpoint, initialState, loadCheckpoint, recalibrationFile } from "./checkpoint.ts";
+import { atState, type Checkpoint, initialState, loadCheckpoint, recalibrationFile } from "./checkpoint.ts";
 import { type CheckpointConfig, coderOf, type TableRecord } from "./config.ts";
 import { exportNetwork } from "./export.ts";
 import { growCheckpoint, grownSurvey } from "./grow.ts";
@@ -85,7 +86,7 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
     survey,
     grownAt: [],
     standardisation: tables[0].standardise() as CheckpointConfig["standardisation"],
-    model: recipe.model,
+    model: withSpectra(recipe.model, survey.fields),
     optimiser: recipe.optimiser,
     subsets: recipe.subsets,
     training: recipe.training,
@@ -107,9 +108,10 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
 function restart(init: Checkpoint, recipe: TrainingRecipe, changes: Partial<CheckpointConfig>): Checkpoint {
   const { optimiser, subsets, training } = recipe;
   const { recalibration: _old, ...kept } = init;
+  const { best: _best, ...config } = init.config;
   return {
     ...kept,
-    config: { ...init.config, optimiser, subsets, training, step: 0, ...changes },
+    config: { ...config, optimiser, subsets, training, step: 0, ...changes },
     state: initialState(init.state.average.slice()),
   };
 }
@@ -157,11 +159,10 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         ...(request.phaseAt === undefined ? {} : { phaseAt: request.phaseAt }),
         ...(signal === undefined ? {} : { signal }),
         finalFiles: async (state, loss) => {
-          const onnx = await exportNetwork(engine, { ...start, state });
-          recalibration = await recalibrate(engine, { ...start, state }, request.heldOut, usualRecalibration);
-          const card = {
-            "README.md": modelCard({ ...start.config, step: state.step }, start.layout, { validation: loss }),
-          };
+          const trained = atState(start, state);
+          const onnx = await exportNetwork(engine, trained);
+          recalibration = await recalibrate(engine, trained, request.heldOut, usualRecalibration);
+          const card = { "README.md": modelCard(trained.config, start.layout, { validation: loss }) };
           return {
             ...card,
             ...(onnx === undefined ? {} : { "model.onnx": onnx }),
@@ -181,7 +182,7 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         `stopped at step ${state.step} of ${training.steps}; continue with ${verb} --resume ${folder}`,
       );
     }
-    const trained = { ...start, config: { ...start.config, step: state.step }, state };
+    const trained = atState(start, state);
     return recalibration === undefined ? trained : { ...trained, recalibration };
   } finally {
     bar.stop();

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { abroadSection } from "./abroad.js";
 import { classesSection } from "./classes.js";
+import { convolutionSection } from "./convolution.js";
 import { engineSection } from "./engine.js";
 import { filtersSection } from "./filters.js";
 import { formatsSection } from "./formats.js";
@@ -19,6 +20,7 @@ import { trustSection } from "./trust.js";
  */
 const sections = {
   engine: engineSection,
+  convolution: convolutionSection,
   prepare: prepareSection,
   simulator: simulatorSection,
   formats: formatsSection,

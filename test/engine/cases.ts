@@ -2,15 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { KernelName } from "../../src/engine/kernel-names.ts";
 import * as ops from "../../src/engine/ops.ts";
-
-/** Elements of one input: a deterministic wave mapped into the domain where the kernel is smooth. */
-export type Domain = "any" | "positive" | "unit" | "above one" | "indices" | "booleans" | "whole";
-export interface Case {
-  readonly inputs: readonly (readonly [shape: readonly number[], domain: Domain])[];
-  readonly fn: (...inputs: Tensor[]) => Tensor | Tensor[];
-  /** True where the derivative is zero or undefined, so that finite differences say nothing. */
-  readonly isFlat?: boolean;
-}
+import { type Case, type Domain, flat, many, shaped } from "./case.ts";
+import { convolutionCases } from "./cases-convolution.ts";
 
 const one = (fn: Case["fn"], domain: Domain = "any", isFlat = false): Case[] => [
   { inputs: [[[3, 4], domain]], fn, isFlat },
@@ -37,12 +30,6 @@ const two = (fn: Case["fn"], domain: Domain = "any", isFlat = false): Case[] =>
     fn,
     isFlat,
   }));
-const many = (shapes: readonly (readonly number[])[], fn: Case["fn"], domain: Domain = "any"): Case => ({
-  inputs: shapes.map((shape) => [shape, domain]),
-  fn,
-});
-const shaped = (shape: readonly number[], fn: Case["fn"], domain: Domain = "any"): Case => many([shape], fn, domain);
-const flat = (entry: Case): Case => ({ ...entry, isFlat: true });
 const asBool = (x: Tensor): Tensor => tf.cast(x, "bool");
 const { fill } = tf;
 const picked = (x: Tensor): tf.Tensor1D => x as tf.Tensor1D;
@@ -306,6 +293,7 @@ export const cases: { readonly [K in KernelName]: readonly Case[] } = {
     ),
     product([2, 2, 3, 4], [2, 2, 3, 4], false, true),
   ],
+  ...convolutionCases,
   FusedLayerNorm: [
     many([[3, 6], [6], [6]], (x, gain, bias) => ops.layerNorm(x, gain, bias)),
     many([[2, 3, 6], [6]], (x, gain) => ops.layerNorm(x, gain)),

@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Arrays, ArraySpec, Engine, NdArray, TensorFunction } from "../../src/engine/contract.ts";
 import { createEngine } from "../../src/engine/engine.ts";
 import { kernels } from "../../src/engine/kernels.ts";
-import { cases, elements, type Case } from "./cases.ts";
+import type { Case } from "./case.ts";
+import { cases, elements } from "./cases.ts";
 
 let compiled: Engine;
 let eager: Engine;

@@ -95,8 +95,13 @@ export function surveyOfFields(fields: readonly Field[], name = "toy"): Survey {
     tiles: ["a", "b", "c"],
     zeroPointError: 0.02,
     bands: fields.flatMap(({ id, name: own, band: row }) => (row === undefined ? [] : [{ id, name: own, ...row }])),
+    spectra: fields.flatMap((field) => {
+      if (field.kind !== "spectrum") return [];
+      const { id, name: own, unit, description, grid } = field;
+      return [{ id, name: own, unit, description, grid }];
+    }),
     properties: fields.flatMap((field) => {
-      if (field.band !== undefined) return [];
+      if (field.band !== undefined || field.kind === "spectrum") return [];
       const { id, name: own, kind, unit, description, range } = field;
       return [
         {

@@ -12,6 +12,7 @@ import { saveCheckpoint } from "../../src/train/checkpoint.ts";
 import { onnx, perturb, startCheckpoint } from "../helpers/network.ts";
 import { scratch } from "../helpers/scratch.ts";
 import { toyCatalog } from "../helpers/toy.ts";
+import { lineFields } from "../helpers/spectra.ts";
 
 const { fields } = loadSurvey("minijpas");
 const column = (name: string): number => fields.findIndex((field) => field.name === name);
@@ -91,6 +92,14 @@ describe("what is wanted", () => {
     ["z,LOGM-", "expected a field or a number"],
   ])("%j is refused", (text, why) => {
     expect(() => parseWish(text, fields, "--want")).toThrow(why);
+  });
+
+  it("asks for no spectrum: groups leave it out, and its name is refused", () => {
+    expect(parseWish("properties", lineFields, "--want").wanted).toStrictEqual([2]);
+    expect(parseWish("all", lineFields, "--want").wanted).toStrictEqual([0, 1, 2]);
+    expect(() => parseWish("z,spectrum", lineFields, "--want")).toThrow(
+      `--want: networks read the spectrum "spectrum" but don't answer it; expected numbers or classes`,
+    );
   });
 
   it("says which field a quantity lacks", () => {

@@ -3,7 +3,8 @@ import { createPredictor, type Predictor } from "../../src/inference/predict.ts"
 import { sampleJoint } from "../../src/inference/sampling.ts";
 import { modelSchema } from "../../src/model/transformer.ts";
 import { createRng } from "../../src/random.ts";
-import { allRows, type Catalog } from "../../src/survey/catalog.ts";
+import { parameterIn } from "../../src/model/parameters.ts";
+import { allRows, type Catalog, emptyCatalog } from "../../src/survey/catalog.ts";
 import { type Field, State } from "../../src/survey/field.ts";
 import type { Checkpoint } from "../../src/train/checkpoint.ts";
 import { coderOf } from "../../src/train/config.ts";
@@ -12,7 +13,8 @@ import { train } from "../../src/train/loop.ts";
 import { fitStandardisation } from "../../src/tokens/standardise.ts";
 import { allFields, bandNames, filled, flagsFor, infrared, rate, type } from "../helpers/kinds.ts";
 import { onnx, perturb, startCheckpoint, tinyModel } from "../helpers/network.ts";
-import { sourceOf, surveyOfFields, toyCatalog, toyFields } from "../helpers/toy.ts";
+import { lineCatalog, lineFields } from "../helpers/spectra.ts";
+import { distance, sourceOf, surveyOfFields, toyCatalog, toyFields } from "../helpers/toy.ts";
 
 /** A network grows: new fields come in, and what it says of the old ones is what it said. */
 
@@ -139,6 +141,76 @@ describe("a network that grows", () => {
     ] as const) {
       expect(before[name] - after[name], name).toBeGreaterThan(gain);
     }
+  });
+});
+
+/** The first three fields of galaxies that have a spectrum besides. */
+function withoutSpectra(catalog: Catalog): Catalog {
+  const fields = lineFields.slice(0, 3);
+  const rest = { ...emptyCatalog(fields, catalog.rowCount), objectId: catalog.objectId, parentId: catalog.parentId };
+  for (let at = 0; at < rest.value.length; at++) {
+    const from = Math.floor(at / 3) * 4 + (at % 3);
+    rest.value[at] = catalog.value[from];
+    rest.error[at] = catalog.error[from];
+    rest.state[at] = catalog.state[from];
+  }
+  return rest;
+}
+
+describe("a network that grows by a spectrum", () => {
+  const galaxies = lineCatalog(3000, "grow");
+  const start = startCheckpoint(withoutSpectra(galaxies), {
+    model: modelSchema.parse({
+      ...tinyModel,
+      nLatent: 4,
+      dModel: 16,
+      heads: { redshift: { head: "histogram", from: 0, to: 0.8, bins: 40 } },
+      spectrum: { channels: [8, 16] },
+    }),
+    optimiser: { rate: 5e-3 },
+    training: { steps: 400, batch: 64, nTarget: 2, validateEvery: 400 },
+  });
+  const survey = grownSurvey(start, surveyOfFields(lineFields), new Set(["spectrum"]));
+  const moments = fitStandardisation(galaxies, allRows(galaxies));
+  const spread = (checkpoint: Checkpoint, name: string): number =>
+    Math.hypot(...parameterIn(checkpoint.state.params, checkpoint.layout, name));
+
+  it("says of old fields what it said, but for rounding, and starts where training reaches it", async () => {
+    const old = perturb(start);
+    const next = growCheckpoint(old, survey, moments);
+    expect(spread(next, "spectrum0.first")).toBeGreaterThan(0);
+    expect(spread(next, "embed.spectrum0")).toBe(0);
+    expect(next.config.model.spectrum).toMatchObject({ channels: [8, 16], tokens: 16 });
+    const said = await Promise.all(
+      [old, next].map(async (checkpoint, i) => {
+        const predictor = createPredictor(engine, checkpoint);
+        const catalog = i === 0 ? withoutSpectra(galaxies) : galaxies;
+        const { z } = await predictor.ask(catalog, { given: "bands", want: "z", trust: false });
+        await predictor.dispose();
+        return z.median;
+      }),
+    );
+    expect(distance(said[1], said[0])).toBeLessThan(1e-4);
+  });
+
+  it("finds z in the spectrum once it was trained", async () => {
+    const grownStart = growCheckpoint(start, survey, moments);
+    const options = {
+      engine,
+      coder: coderOf(grownStart.config),
+      validation: [],
+      onProgress: () => {},
+      onCheckpoint: () => {},
+    };
+    const state = await train({ ...options, sources: [sourceOf(galaxies)] }, grownStart);
+    const predictor = createPredictor(engine, { ...grownStart, state });
+    const unseen = lineCatalog(500, "grown");
+    const error = async (given: string): Promise<number> => {
+      const { z } = await predictor.ask(unseen, { given, want: "z", trust: false });
+      return z.median.reduce((sum, one, row) => sum + Math.abs(one - unseen.value[4 * row + 2]), 0) / 500;
+    };
+    expect(await error("bands,spectrum")).toBeLessThan(0.7 * (await error("bands")));
+    await predictor.dispose();
   });
 });
 

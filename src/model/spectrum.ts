@@ -1,0 +1,204 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { z } from "zod";
+import type { Tensors } from "../engine/contract.ts";
+import { gelu, linear, normalise } from "../engine/ops.ts";
+import type { Field } from "../survey/field.ts";
+import { N_SPECTRUM_SCALAR, spectrumInputs } from "../survey/vocabulary.ts";
+import { matrix, type ParameterSpec, table } from "./parameters.ts";
+import type { NetworkVocabulary } from "./readouts.ts";
+import type { Stem, Tokens } from "./stems.ts";
+import type { ModelConfig } from "./transformer.ts";
+
+const size = (most: number): z.ZodInt => z.int().positive().max(most);
+
+/** A recipe's `model.spectrum` section: the residual convolutional network that reads spectra. */
+export const spectrumSchema = z.strictObject({
+  channels: z.array(size(4096)).min(1).max(12).default([16, 32, 64, 96]).describe("channels of each stage"),
+  kernel: size(1024).default(11).describe("pixels that a feature of the first stage sees"),
+  stride: size(1024).default(4).describe("pixels per place of the first stage"),
+  pool: size(1024).default(4).describe("places of one stage per place of the next"),
+  blocks: z.int().min(0).max(64).default(1).describe("residual blocks of each stage but the first"),
+  tokens: size(4096).default(16).describe("tokens that a spectrum becomes"),
+  continuum: z.enum(["kept", "removed"]).default("kept"),
+});
+export type SpectrumConfig = z.output<typeof spectrumSchema>;
+
+/** The section with its defaults, where a recipe says nothing of spectra. */
+const spectrumConfig = ({ spectrum }: Pick<ModelConfig, "spectrum">): SpectrumConfig =>
+  spectrum ?? spectrumSchema.parse({});
+
+/** A network's shape with what reads spectra written down whole, where it knows any: it does not change with a default. */
+export const withSpectra = (config: ModelConfig, fields: readonly Field[]): ModelConfig =>
+  fields.some(({ kind }) => kind === "spectrum") ? { ...config, spectrum: spectrumConfig(config) } : config;
+
+/** What a pixel is to the network: flux, flux over error, certainty. */
+const N_CHANNEL = 3;
+/** Pixels that a feature of a residual block sees. */
+const BLOCK_KERNEL = 3;
+/** S/N of a pixel is linear up to about here, and never more. */
+const TALLEST = 8;
+/** Share of a spectrum over which its continuum is a running mean. */
+const CONTINUUM = 1 / 64;
+
+/** Sizes of one spectrum's stages. */
+interface Shape {
+  /** Places of each stage. */
+  readonly lengths: readonly number[];
+  readonly tokens: number;
+  /** Places of the last stage in a token. */
+  readonly perToken: number;
+}
+
+function shapeOf(config: SpectrumConfig, pixels: number): Shape {
+  const lengths = config.channels.map((_, i) => Math.ceil(pixels / (config.stride * config.pool ** i)));
+  const last = lengths[lengths.length - 1];
+  const perToken = Math.ceil(last / config.tokens);
+  return { lengths, perToken, tokens: Math.ceil(last / perToken) };
+}
+
+const pixelsOf = ({ fields, groups }: NetworkVocabulary, s: number): number => {
+  const field = fields[groups.spectrum[s]];
+  return field.kind === "spectrum" ? field.grid.pixels : 0;
+};
+
+/** A filter of `width` pixels, decayed. */
+const filter = (name: string, width: number, from: number, to: number, gain = 1): ParameterSpec => ({
+  ...matrix(name, width * from, to, gain),
+  shape: [width, from, to],
+});
+
+function networkSpecs(config: ModelConfig, pixels: number, name: string): ParameterSpec[] {
+  const own = spectrumConfig(config);
+  const { channels, blocks, pool } = own;
+  const { tokens, perToken } = shapeOf(own, pixels);
+  const depth = Math.sqrt(1 / Math.max(1, 2 * blocks * (channels.length - 1)));
+  const stages = channels
+    .slice(1)
+    .flatMap((to, i): ParameterSpec[] => [
+      filter(`${name}.${i}.pool`, pool, channels[i], to),
+      table(`${name}.${i}.poolBias`, [to]),
+      ...Array.from({ length: blocks }, (_, k): ParameterSpec[] => [
+        filter(`${name}.${i}.${k}.up`, BLOCK_KERNEL, to, to, Math.SQRT2),
+        table(`${name}.${i}.${k}.upBias`, [to]),
+        filter(`${name}.${i}.${k}.down`, BLOCK_KERNEL, to, to, depth),
+        table(`${name}.${i}.${k}.downBias`, [to]),
+      ]).flat(),
+    ]);
+  return [
+    filter(`${name}.first`, own.kernel, N_CHANNEL, channels[0], Math.SQRT2),
+    table(`${name}.firstBias`, [channels[0]]),
+    ...stages,
+    matrix(`${name}.token`, perToken * channels[channels.length - 1], config.dModel),
+    table(`${name}.place`, [tokens, config.dModel], 0.3),
+  ].map((spec) => ({ ...spec, isHidden: true }));
+}
+
+const convolve = (x: tf.Tensor, params: Tensors, name: string, stride = 1): tf.Tensor =>
+  tf.add(
+    tf.conv1d(x as tf.Tensor3D, params[name] as tf.Tensor3D, stride, "same"),
+    params[`${name}Bias`], // [B, L, C]
+  );
+
+/** Fluxes [B, P] less their running mean over the given pixels: lines and breaks alone. */
+function withoutContinuum(flux: tf.Tensor2D, isGiven: tf.Tensor2D): tf.Tensor2D {
+  const [batch, pixels] = flux.shape;
+  const half = Math.max(1, Math.round(pixels * CONTINUUM));
+  /** Sums over 2 half + 1 pixels around each. */
+  const around = (x: tf.Tensor2D): tf.Tensor2D => {
+    const sums = tf.cumsum(tf.pad(x, [[0, 0], [half + 1, half]]), 1); // prettier-ignore
+    const from = (first: number): tf.Tensor2D => tf.slice(sums, [0, first], [batch, pixels]) as tf.Tensor2D;
+    return tf.sub(from(2 * half + 1), from(0));
+  };
+  const mean = tf.div(around(flux), tf.maximum(around(isGiven), 1));
+  return tf.mul(tf.sub(flux, mean), isGiven);
+}
+
+/** Flux, flux over error and certainty of every pixel, all 0 where it is not given. [B, P, 3] */
+function pixelFeatures({ continuum }: SpectrumConfig, flux: tf.Tensor2D, weight: tf.Tensor2D): tf.Tensor {
+  const isGiven = tf.cast<tf.Tensor2D>(tf.greater(weight, 0), "float32");
+  const kept = continuum === "kept" ? flux : withoutContinuum(flux, isGiven);
+  const noise = tf.mul(kept, weight);
+  const height = tf.div(noise, tf.sqrt(tf.add(tf.square(tf.mul(noise, 1 / TALLEST)), 1)));
+  return tf.stack([kept, tf.mul(height, 0.5), tf.mul(tf.log(tf.add(weight, 1)), 0.5)], 2);
+}
+
+/** [B, P] fluxes and weights -> [B, T, d]. */
+function tokensOf(
+  config: ModelConfig,
+  params: Tensors,
+  name: string,
+  flux: tf.Tensor2D,
+  weight: tf.Tensor2D,
+): tf.Tensor3D {
+  const own = spectrumConfig(config);
+  const [batch, pixels] = flux.shape;
+  const { tokens, perToken, lengths } = shapeOf(own, pixels);
+  let x = gelu(convolve(pixelFeatures(own, flux, weight), params, `${name}.first`, own.stride)); // [B, L, C]
+  own.channels.slice(1).forEach((_, i) => {
+    x = convolve(i === 0 ? x : normalise(x), params, `${name}.${i}.pool`, own.pool);
+    for (let k = 0; k < own.blocks; k++) {
+      const up = gelu(convolve(normalise(x), params, `${name}.${i}.${k}.up`));
+      x = tf.add(x, convolve(up, params, `${name}.${i}.${k}.down`));
+    }
+  });
+  const last = own.channels[own.channels.length - 1];
+  const missing = tokens * perToken - lengths[lengths.length - 1];
+  const whole = missing === 0 ? normalise(x) : tf.pad(normalise(x), [[0, 0], [0, missing], [0, 0]]); // prettier-ignore
+  const grouped = tf.reshape(whole, [batch, tokens, perToken * last]);
+  return tf.add(linear(grouped, params[`${name}.token`]), params[`${name}.place`]); // [B, T, d]
+}
+
+const nameOf = (s: number): string => `spectrum${s}`;
+
+/**
+ * Spectra: a residual convolutional network over the pixels (after M-TOPnet: Ginolfi et al. 2025, A&A 693, A73; layers in
+ * the order of He et al. 2016, arXiv:1603.05027) ends in tokens that the latents look at in every layer; what lies where
+ * besides adds to the latents directly. Of a galaxy without the spectrum the tokens are not seen and nothing is added.
+ */
+export const spectrum: Stem = {
+  specs(config, vocabulary) {
+    const state = config.nLatent * config.dModel;
+    return Array.from(vocabulary.groups.spectrum, (_, s): ParameterSpec[] => {
+      const pixels = pixelsOf(vocabulary, s);
+      const { tokens } = shapeOf(spectrumConfig(config), pixels);
+      return [
+        ...networkSpecs(config, pixels, nameOf(s)),
+        matrix(`embed.${nameOf(s)}`, tokens * config.dModel, state),
+        matrix(`embed.${nameOf(s)}Scalar`, N_SPECTRUM_SCALAR, state, 0.6),
+      ];
+    }).flat();
+  },
+  encode(config, { groups }, params, batch) {
+    const scalars = tf.split<tf.Tensor2D>(batch.spectrumScalar, groups.spectrum.length, 1);
+    const parts = scalars.map((scalar, s) => {
+      const { flux, weight } = spectrumInputs(s);
+      const tokens = tokensOf(config, params, nameOf(s), batch[flux] as tf.Tensor2D, batch[weight] as tf.Tensor2D);
+      const isGiven = tf.slice(scalar, [0, 0], [scalar.shape[0], 1]); // [B, 1]
+      const [b, t, d] = tokens.shape;
+      const direct = linear(tf.reshape(tokens, [b, t * d]), params[`embed.${nameOf(s)}`]); // [B, J d]
+      const beside = linear(scalar, params[`embed.${nameOf(s)}Scalar`]); // [B, J d]
+      const latents = tf.mul<tf.Tensor2D>(tf.add(direct, beside), isGiven);
+      const bias = tf.tile(tf.mul(tf.sub(isGiven, 1), 1e9), [1, t]); // [B, T]
+      return { latents, tokens: { tokens, bias } };
+    });
+    const [first, ...others] = parts.map(({ latents }) => latents);
+    return {
+      latents: others.reduce((sum, more) => tf.add(sum, more), first),
+      tokens: join(parts.map((part) => part.tokens)),
+    };
+  },
+};
+
+const join = (all: readonly Tokens[]): Tokens =>
+  all.length === 1
+    ? all[0]
+    : {
+        tokens: tf.concat(
+          all.map(({ tokens }) => tokens),
+          1,
+        ),
+        bias: tf.concat(
+          all.map(({ bias }) => bias),
+          1,
+        ),
+      };
