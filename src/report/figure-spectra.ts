@@ -34,7 +34,7 @@ interface Bin {
 }
 
 /** Means over neighbouring pixels; NaN where none is observed. */
-export function binSpectrum({ wavelength, flux, sigma, clean }: SpectrumShown): Bin[] {
+function binSpectrum({ wavelength, flux, sigma, clean }: SpectrumShown): Bin[] {
   const n = wavelength.length;
   const size = Math.max(1, Math.ceil(n / BINS));
   return Array.from({ length: Math.ceil(n / size) }, (_, k) => {
