@@ -1,6 +1,6 @@
 import { UserError } from "../errors.ts";
 import { flagsOf, knownFields } from "../survey/field-list.ts";
-import { DEFAULT_QUESTIONS } from "../survey/highlights.ts";
+import { DEFAULT_QUESTIONS, SPECTRUM_QUESTIONS } from "../survey/highlights.ts";
 import type { Survey } from "../survey/survey.ts";
 import type { Question } from "./evaluate.ts";
 
@@ -11,7 +11,8 @@ import type { Question } from "./evaluate.ts";
 export function questionsOf(survey: Survey, say: (line: string) => void): Question[] {
   const { fields } = survey;
   const questions = new Map<string, Question>();
-  const standard = new Set([...(survey.file.questions ?? DEFAULT_QUESTIONS), ...survey.questions]);
+  const ofSpectra = fields.some(({ kind }) => kind === "spectrum") ? SPECTRUM_QUESTIONS : [];
+  const standard = new Set([...(survey.file.questions ?? DEFAULT_QUESTIONS), ...survey.questions, ...ofSpectra]);
   for (const { title, given, want } of standard) {
     const wanted = knownFields(want, fields);
     const some = knownFields(given, fields).filter((j) => !wanted.includes(j));

@@ -22,6 +22,7 @@ function manyFields(part: string, fields: readonly Field[]): number[] | undefine
   const select = (isWanted: (field: Field) => boolean): number[] => fields.flatMap((f, j) => (isWanted(f) ? [j] : []));
   if (part === "all") return select(() => true);
   if (part === "bands") return select((field) => field.band !== undefined);
+  if (part === "spectra") return select((field) => field.kind === "spectrum");
   if (part === "properties") return select((field) => field.band === undefined && isAskable(field));
   if (groupsOf(fields).includes(part)) return select((field) => field.band?.group === part);
   return bandsBetween(part, fields);
@@ -29,7 +30,7 @@ function manyFields(part: string, fields: readonly Field[]): number[] | undefine
 
 /**
  * Fields that a list names: names, ranges along the vocabulary (`J0378..J0600`), bands by pivot in Angstrom
- * (`3000A..6000A`, `6000A..`), and the groups `bands`, `properties`, `narrow`, `broad`, `uv`, `all`, separated by commas.
+ * (`3000A..6000A`, `6000A..`), and the groups `bands`, `properties`, `spectra`, `narrow`, `broad`, `uv`, `all`, separated by commas.
  * Returns their places, each once. `option` is what the list is of, in messages.
  * @throws UserError with the nearest right name; for a list that names nothing.
  */

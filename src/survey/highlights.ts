@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
-import type { Field } from "./field.ts";
+import { type Field, isAskable } from "./field.ts";
 import { knownFields, parseFieldList } from "./field-list.ts";
 
 const name = z.string().min(1);
@@ -74,6 +74,11 @@ export const DEFAULT_QUESTIONS: Highlights["questions"] = [
   { title: "all bands", given: "bands", want: "properties" },
   { title: "broad bands", given: "broad", want: "properties" },
 ];
+/** What is asked besides of a survey that has spectra. */
+export const SPECTRUM_QUESTIONS: Highlights["questions"] = [
+  { title: "spectra", given: "spectra", want: "properties" },
+  { title: "spectra and bands", given: "spectra,bands", want: "properties" },
+];
 const DEFAULT_HEADLINE = 3;
 
 /**
@@ -94,15 +99,15 @@ export function highlightsOf(
     throw new UserError(`${place}: no field "${wrong}"${didYouMean(wrong, names)}`);
   };
   const stated = placeOf("questions");
-  const isAskable = ({ title, given, want }: Highlights["questions"][number]): boolean =>
+  const isPossible = ({ title, given, want }: Highlights["questions"][number]): boolean =>
     [given, want].every((list) =>
       stated === undefined
         ? knownFields(list, fields).length > 0
         : parseFieldList(list, fields, `${stated}: question "${title}"`).length > 0,
     );
   const headline = (file.headline ?? []).filter((one) => isKnown([one], placeOf("headline")));
-  const questions = (file.questions ?? []).filter(isAskable);
-  const properties = fields.filter(({ band }) => band === undefined).map((field) => field.name);
+  const questions = (file.questions ?? []).filter(isPossible);
+  const properties = fields.filter((field) => field.band === undefined && isAskable(field)).map(({ name }) => name);
   const { mass, captions = [], planes = [], bpt } = file.figures ?? {};
   return {
     headline: headline.length > 0 ? headline : properties.slice(0, DEFAULT_HEADLINE),

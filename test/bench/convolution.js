@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { createEngine } from "../../dist/engine/engine.js";
 
 const run = promisify(execFile);
-const PAIRS = 5;
+const PAIRS = 3;
 const STEPS = 7;
 const BATCH = 64;
 

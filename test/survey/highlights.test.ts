@@ -1,10 +1,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { questionsOf } from "../../src/inference/questions.ts";
 import { knownFields, parseFieldList } from "../../src/survey/field-list.ts";
 import { loadSurvey, type Survey } from "../../src/survey/survey.ts";
 import { scratch } from "../helpers/scratch.ts";
 
+const SPECTRUM = "  - { name: s, description: d, unit: erg/s/cm2/A, grid: { from: 4000, to: 9000, pixels: 64 } }\n";
 const folder = scratch();
 let count = 0;
 function survey(text: string): Survey {
@@ -32,6 +34,27 @@ describe("what a survey file highlights", () => {
     expect(own.figures.planes).toEqual([{ x: "AGE", y: "AV", notice: "Dust and age." }]);
     expect(own.figures.bpt).toEqual(loadSurvey("minijpas").figures.bpt);
     expect(own.questions).toEqual(loadSurvey("minijpas").questions);
+  });
+
+  it("asks of spectra where there are some, and never for them", () => {
+    const own = survey("extends: [minijpas]\nspectra:\n" + SPECTRUM);
+    const questions = questionsOf(own, () => {});
+    const asked = Object.fromEntries(questions.map(({ title, isGiven, wanted }) => [title, { isGiven, wanted }]));
+    const place = own.fields.findIndex(({ kind }) => kind === "spectrum");
+    const bands = own.fields.filter(({ band }) => band !== undefined).length;
+    const given = (title: string): number => asked[title].isGiven.reduce((sum, one) => sum + one, 0);
+    expect([given("spectra"), asked["spectra"].isGiven[place]]).toEqual([1, 1]);
+    expect([given("spectra and bands"), asked["spectra and bands"].isGiven[place]]).toEqual([bands + 1, 1]);
+    expect(asked["all bands"].isGiven[place]).toBe(0);
+    expect(questions.some(({ wanted }) => wanted.includes(place))).toBe(false);
+    expect(
+      survey(
+        "fluxUnit: uJy\nfluxRange: [-1, 1]\ntiles: [a]\nzeroPointError: 0.1\nbands: []\nproperties: []\nspectra:\n" +
+          SPECTRUM,
+      ).headline,
+    ).toEqual([]);
+    const plain = questionsOf(loadSurvey("minijpas"), () => {}).map(({ title }) => title);
+    expect(plain.filter((title) => title.startsWith("spectra"))).toEqual([]);
   });
 
   it("defaults to the first three properties and the plain questions", () => {
