@@ -136,7 +136,7 @@ function checkGrid({ path, survey }: Context, value: ColumnSchema, field: Spectr
   if (value.width === pixels) return;
   throw new UserError(
     `${path}: column "${value.name}" has ${value.width} pixels, expected the ${pixels} of ${field.name} in survey ` +
-      `"${survey.name}" (${from} - ${to} A), or a column of wavelengths: ${field.name}_wavelength, or as a layout says`,
+      `"${survey.name}" (${from} - ${to} A), a column of wavelengths (${field.name}_wavelength), or --survey of another grid`,
   );
 }
 

@@ -5,7 +5,7 @@ import type { Binding } from "./bind.ts";
 import type { ArrayColumn, Catalog } from "./catalog.ts";
 import { type Columns, meant } from "./cells.ts";
 import { type SpectrumField, State } from "./field.ts";
-import { createResampler, type Resampler } from "./spectrum-grid.ts";
+import { createResampler, isObserved, keepPixel, type Resampler } from "./spectrum-grid.ts";
 
 /** A spectrum with finite fluxes, none of which has an error to use, a place, or no flag. */
 const UNUSABLE = "a spectrum without a usable pixel";
@@ -27,8 +27,6 @@ interface Room {
   readonly wave: Float64Array;
 }
 
-const ONCE = (data: ColumnData | undefined, at: number): number => (data === undefined ? 1 : Number(data[at]));
-
 /** Inverse variance of one pixel in the field's unit; 0 where it is not usable. */
 function weightOf({ errorKind, errorFactor }: SpectrumBinding, stored: number): number {
   if (!(stored > 0 && stored < Infinity)) return 0;
@@ -45,13 +43,13 @@ function fillRow(
 ): { readonly isThere: boolean; readonly isUsable: boolean } {
   const of = (name: string | undefined): ColumnData | undefined =>
     name === undefined ? undefined : columns.get(name)?.data;
-  const [values, errors, masks] = [of(bound.value), of(bound.error), of(bound.mask)];
+  const [values = [], errors, masks] = [of(bound.value), of(bound.error), of(bound.mask)];
   const places = typeof bound.wavelength === "string" ? of(bound.wavelength) : undefined;
   const { length } = flux;
   let isThere = false;
   let isUsable = false;
   for (let k = 0, at = row * length; k < length; k++, at++) {
-    const stored = ONCE(values, at);
+    const stored = Number(values[at]);
     const isMagic = magic.includes(meant(stored, magic));
     flux[k] = isMagic ? Number.NaN : stored * bound.factor;
     const isFlagged = masks !== undefined && Number(masks[at]) !== 0;
@@ -71,13 +69,10 @@ function fillRow(
 }
 
 /** Pixels that are on the grid already. */
-const onGrid: Resampler = (_wave, flux, ivar, { value, ivar: weight }) => {
+const onGrid: Resampler = (_wave, flux, ivar, into) => {
   let isAny = false;
-  for (let k = 0; k < value.length; k++) {
-    const isObserved = ivar[k] > 0 && Math.abs(flux[k]) < Infinity;
-    value[k] = isObserved ? flux[k] : 0;
-    weight[k] = isObserved ? ivar[k] : 0;
-    isAny ||= weight[k] > 0;
+  for (let k = 0; k < flux.length; k++) {
+    isAny = keepPixel(into, k, flux[k], isObserved(flux[k], ivar[k]) ? ivar[k] : 0) || isAny;
   }
   return isAny;
 };
@@ -100,8 +95,8 @@ function readSpectra(
   reject: (row: number, reason: string, example: string) => void,
 ): void {
   const width = columns.get(bound.value)?.width ?? 0;
-  const isFixed = bound.wavelength instanceof Float64Array;
-  const wave = bound.wavelength instanceof Float64Array ? bound.wavelength : new Float64Array(width);
+  const fixed = bound.wavelength instanceof Float64Array ? bound.wavelength : undefined;
+  const wave = fixed ?? new Float64Array(width);
   const room: Room = { flux: new Float64Array(width), ivar: new Float64Array(width), wave };
   const put = bound.wavelength === undefined ? onGrid : createResampler(grid);
   for (let row = 0; row < rowCount; row++) {
@@ -113,7 +108,7 @@ function readSpectra(
     }
     const [from, to] = [row * into.width, (row + 1) * into.width];
     const pixels = { value: into.value.subarray(from, to), ivar: into.ivar.subarray(from, to) };
-    if (put(isFixed ? wave : wave.slice(), room.flux, room.ivar, pixels)) use(row);
+    if (put(fixed ?? wave.slice(), room.flux, room.ivar, pixels)) use(row);
     else reject(row, OUTSIDE, spanOf(wave));
   }
 }

@@ -87,9 +87,20 @@ export type Resampler = (
   into: Resampled,
 ) => boolean;
 
+/** Fluxes beyond this are none, in any unit; inverse variances beyond the other are as good as it. */
+const [LARGEST_FLUX, LARGEST_WEIGHT] = [1e30, 3e38];
+
 /** Whether a pixel says something. */
-const isObserved = (flux: number, ivar: number): boolean =>
-  ivar > 0 && ivar < Infinity && flux > -Infinity && flux < Infinity;
+export const isObserved = (flux: number, ivar: number): boolean =>
+  ivar > 0 && ivar < Infinity && Math.abs(flux) <= LARGEST_FLUX;
+
+/** Sets pixel `j`; false where its inverse variance is 0, in single precision: not observed. */
+export function keepPixel({ value, ivar }: Resampled, j: number, flux: number, weight: number): boolean {
+  ivar[j] = Math.min(weight, LARGEST_WEIGHT);
+  const isKept = ivar[j] > 0;
+  value[j] = isKept ? flux : 0;
+  return isKept;
+}
 
 /** As {@link resample}, for many spectra: the pixels of the last wavelengths are kept. */
 export function createResampler(grid: SpectrumGrid): Resampler {
@@ -98,7 +109,7 @@ export function createResampler(grid: SpectrumGrid): Resampler {
   const sum = new Float64Array(grid.pixels);
   const variance = new Float64Array(grid.pixels);
   let last: { readonly wave: ArrayLike<number>; readonly pixels: Pixels } | undefined;
-  return (wave, flux, ivar, { value, ivar: weight }) => {
+  return (wave, flux, ivar, into) => {
     if (last?.wave !== wave) last = { wave, pixels: pixelsOf(wave) };
     const { place, low, high } = last.pixels;
     for (const some of [covered, sum, variance]) some.fill(0);
@@ -118,16 +129,12 @@ export function createResampler(grid: SpectrumGrid): Resampler {
     let isAny = false;
     for (let j = 0; j < grid.pixels; j++) {
       const isThere = covered[j] >= LEAST_COVERED * (edges[j + 1] - edges[j]);
-      value[j] = isThere ? sum[j] / covered[j] : 0;
-      weight[j] = isThere ? Math.min((covered[j] * covered[j]) / variance[j], LARGEST) : 0;
-      isAny ||= isThere;
+      const own = isThere ? (covered[j] * covered[j]) / variance[j] : 0;
+      isAny = keepPixel(into, j, sum[j] / covered[j], own) || isAny;
     }
     return isAny;
   };
 }
-
-/** Largest inverse variance that single precision holds. */
-const LARGEST = 3e38;
 
 /**
  * A spectrum on a survey's grid: in each pixel the mean of the observed pixels that it overlaps, weighted by how much, so
