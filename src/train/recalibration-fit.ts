@@ -8,7 +8,7 @@ import {
   tailAt,
 } from "../model/recalibration.ts";
 import { normalBetween, normalDensity } from "../model/normal.ts";
-import { warpedScore, warpSlopes } from "../model/score-warp.ts";
+import { WARP_SIZE, warpWithSlopes } from "../model/score-warp.ts";
 import { minimise } from "./minimise.ts";
 
 /** Answers to one kind of field, [count] each but `covariates`. */
@@ -78,7 +78,8 @@ export function fitRecalibration(known: KnownAnswers): FieldRecalibration | unde
   const index = new Int32Array(count * active);
   const share = new Float64Array(count * active);
   for (let i = 0; i < count; i++) place(known.covariates.subarray(i * n, (i + 1) * n), index, share, i * active);
-  const slopes = new Float64Array(PARTS);
+  const negLogLik = createNegLogLik(known);
+  const [sums, slopes] = [new Float64Array(PARTS), new Float64Array(PARTS)];
   const objective = (at: Float64Array, gradient: Float64Array): number => {
     let loss = 0;
     for (let p = 0; p < PARTS * size; p++) {
@@ -89,14 +90,11 @@ export function fitRecalibration(known: KnownAnswers): FieldRecalibration | unde
       gradient[p] = ridge * at[p];
     }
     for (let i = 0; i < count; i++) {
-      let [shift, lnWidth, lnFlatness, logit] = [0, 0, 0, 0];
+      sums.fill(0);
       for (let f = i * active; f < (i + 1) * active; f++) {
-        shift += share[f] * at[index[f]];
-        lnWidth += share[f] * at[size + index[f]];
-        lnFlatness += share[f] * at[2 * size + index[f]];
-        logit += share[f] * at[3 * size + index[f]];
+        for (let k = 0; k < PARTS; k++) sums[k] += share[f] * at[k * size + index[f]];
       }
-      loss += weight[i] * negLogLik(known, i, [shift, lnWidth, lnFlatness, logit], slopes);
+      loss += weight[i] * negLogLik(i, sums, slopes);
       for (let f = i * active; f < (i + 1) * active; f++) {
         for (let k = 0; k < PARTS; k++) gradient[k * size + index[f]] += weight[i] * share[f] * slopes[k];
       }
@@ -114,37 +112,34 @@ const FURTHEST = 12;
 
 /**
  * -ln of the new density at truth `i` in units of the old one, and its slopes by shift, ln width, ln flatness and logit of the
- * tail.
+ * tail. Asked millions of times: it makes nothing new.
  */
-function negLogLik(
-  { score, logTail, low, high, inside }: KnownAnswers,
-  i: number,
-  [shift, lnWidth, lnFlatness, logit]: readonly [number, number, number, number],
-  slopes: Float64Array,
-): number {
-  const [lnKept, lnShape] = [lnWidthAt(lnWidth), lnFlatnessAt(lnFlatness)];
-  const warp = { shift, width: Math.exp(lnKept), flatness: Math.exp(lnShape) };
-  const tail = tailAt(logit);
-  const { y, lnSlope } = warpedScore(score[i], warp);
-  const [from, to] = [low[i], high[i]].map((end) => warpedScore(end, warp).y);
-  const core = Math.log1p(-tail) + 0.5 * (score[i] * score[i] - y * y) + lnSlope;
-  const far = Math.log(tail) + logTail[i];
-  const top = Math.max(core, far);
-  const log = top + Math.log(Math.exp(core - top) + Math.exp(far - top));
-  const ofCore = Math.exp(core - log);
-  const between = normalBetween(from, to);
-  const mass = Math.max((1 - tail) * between + tail * inside[i], 1e-12);
-  const own = warpSlopes(score[i], warp);
-  for (let k = 0; k < 3; k++) slopes[k] = -ofCore * (own.lnSlope[k] - y * own.y[k]);
-  for (const [end, at, sign] of [[low[i], from, -1] as const, [high[i], to, 1] as const]) {
-    if (Math.abs(at) > FURTHEST) continue;
-    const moved = warpSlopes(end, warp).y;
-    const density = (sign * (1 - tail) * normalDensity(at)) / mass;
-    for (let k = 0; k < 3; k++) slopes[k] += density * moved[k];
-  }
-  if (lnKept !== lnWidth) slopes[1] = 0;
-  if (lnShape !== lnFlatness) slopes[2] = 0;
-  const ofTail = tail - (1 - ofCore) + (tail * (1 - tail) * (inside[i] - between)) / mass;
-  slopes[3] = tailAt(logit + 1e-9) === tail ? 0 : ofTail;
-  return Math.log(mass) - log;
+function createNegLogLik({ score, logTail, low, high, inside }: KnownAnswers) {
+  const [own, lower, upper] = [0, 1, 2].map(() => new Float64Array(WARP_SIZE));
+  return (i: number, sums: Float64Array, slopes: Float64Array): number => {
+    const [lnKept, lnShape] = [lnWidthAt(sums[1]), lnFlatnessAt(sums[2])];
+    const warp = { shift: sums[0], width: Math.exp(lnKept), flatness: Math.exp(lnShape) };
+    const tail = tailAt(sums[3]);
+    warpWithSlopes(score[i], warp, own);
+    warpWithSlopes(low[i], warp, lower);
+    warpWithSlopes(high[i], warp, upper);
+    const [y, from, to] = [own[0], lower[0], upper[0]];
+    const core = Math.log1p(-tail) + 0.5 * (score[i] * score[i] - y * y) + own[1];
+    const far = Math.log(tail) + logTail[i];
+    const top = Math.max(core, far);
+    const log = top + Math.log(Math.exp(core - top) + Math.exp(far - top));
+    const ofCore = Math.exp(core - log);
+    const between = normalBetween(from, to);
+    const mass = Math.max((1 - tail) * between + tail * inside[i], 1e-12);
+    const atLow = Math.abs(from) > FURTHEST ? 0 : ((1 - tail) * normalDensity(from)) / mass;
+    const atHigh = Math.abs(to) > FURTHEST ? 0 : ((1 - tail) * normalDensity(to)) / mass;
+    for (let k = 0; k < 3; k++) {
+      slopes[k] = -ofCore * (own[5 + k] - y * own[2 + k]) + atHigh * upper[2 + k] - atLow * lower[2 + k];
+    }
+    if (lnKept !== sums[1]) slopes[1] = 0;
+    if (lnShape !== sums[2]) slopes[2] = 0;
+    const ofTail = tail - (1 - ofCore) + (tail * (1 - tail) * (inside[i] - between)) / mass;
+    slopes[3] = tailAt(sums[3] + 1e-9) === tail ? 0 : ofTail;
+    return Math.log(mass) - log;
+  };
 }
