@@ -6,6 +6,7 @@ import { drawCoverage } from "./figure-coverage.ts";
 import { drawCorner, drawPdfs, drawStack } from "./figure-posterior.ts";
 import { drawHistogram, drawScatter } from "./figure-sample.ts";
 import { drawSelection } from "./figure-selection.ts";
+import { drawSpectra } from "./figure-spectra.ts";
 import { drawSeds } from "./figure-spectrum.ts";
 import { drawAdaptation, drawComparison, drawGaps, drawLoss } from "./figure-training.ts";
 import { drawTrend } from "./figure-trend.ts";
@@ -20,6 +21,7 @@ export const figures = {
   property: { title: "Predicted against true", draw: drawProperty },
   calibration: { title: "Calibration", draw: drawCalibration },
   seds: { title: "Spectral energy distributions", draw: drawSeds },
+  spectra: { title: "Spectra", draw: drawSpectra },
   strange: { title: "Objects unlike the others", draw: drawStrange },
   loss: { title: "Training", draw: drawLoss },
   comparison: { title: "Methods compared", draw: drawComparison },

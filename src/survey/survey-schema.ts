@@ -138,6 +138,13 @@ const propertySchema = z.strictObject({
 
 const spectrumSchema = spectrumSchemaWith({ id, sameAs });
 
+const sampleSchema = z.strictObject({
+  band: z.string().min(1).describe("Band of the magnitude limits."),
+  bright: magnitude.describe("Brightest AB magnitude."),
+  faint: magnitude.describe("Faintest AB magnitude."),
+  redshift: interval.describe("Lowest and highest redshift."),
+});
+
 export const surveySchema = z.strictObject({
   name: z.string().min(1).describe("Name of the survey."),
   title: z.string().min(1).describe("What it is, in a line."),
@@ -179,6 +186,7 @@ export const surveySchema = z.strictObject({
     .array(instrumentSchema)
     .default([])
     .describe("What collects the photons of the bands: for simulations."),
+  sample: sampleSchema.optional().describe("The galaxies that it is made for: what `simulate` draws unless told."),
   bands: z
     .array(bandSchema)
     .describe("Passbands: one row each. In a file that extends others a row of an inherited name gives what differs."),

@@ -115,6 +115,7 @@ describe("awkward data", () => {
     bandLines: { wavelength: [], axis: { label: "S/N", scale: "log" }, series: [] },
     bandStates: { bands: [], states: [{ label: "measured", fraction: [] }] },
     advice: { wanted: "z", unit: "", widthNow: 0.1, rows: 0, bars: [] },
+    spectra: { fluxUnit: "Jy", objects: [{ title: "nothing", wavelength: [], flux: [], sigma: [], lines: [] }] },
     photometry: { fluxUnit: "Jy", objects: [{ title: "nothing", bands: [] }] },
   };
   test.each(names)("%s without data is an empty frame", (name) => {
