@@ -7,7 +7,7 @@ import { lines } from "../simulate/lines.ts";
 import type { Field, SpectrumField } from "../survey/field.ts";
 import { wavelengthsOf } from "../survey/spectrum-grid.ts";
 import type { Survey } from "../survey/survey.ts";
-import { magnitudeAB } from "../survey/units.ts";
+import { magnitudesAB } from "../survey/units.ts";
 
 /** Lines that are marked, with what they are called. */
 const MARKED = [
@@ -86,9 +86,10 @@ export function createGallery({ fields }: Survey, band: string): SpectrumGallery
       const flux = numbersOf(table, `true_${band}`) ?? numbersOf(table, band);
       const redshift = numbersOf(table, "z");
       if (value === undefined || ivar === undefined || flux === undefined) return;
+      const magnitudeOf = magnitudesAB(reference);
       for (let row = 0; row < table.rowCount; row++) {
         const [from, to] = [row * field.grid.pixels, (row + 1) * field.grid.pixels];
-        const magnitude = magnitudeAB(flux[row], reference);
+        const magnitude = magnitudeOf(flux[row]);
         magnitudes.push(magnitude);
         parts.forEach(({ span }, p) =>
           ratios[p].push(medianRatio(value.subarray(from, to), ivar.subarray(from, to), span)),
