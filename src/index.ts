@@ -33,6 +33,7 @@ export {
 } from "./inference/library-predictor.ts";
 export { type Consistency, orderConsistency } from "./inference/consistency.ts";
 export { derived, type Derived, type Wish } from "./inference/derived.ts";
+export type { Light } from "./inference/light.ts";
 export { drawJoint, type DrawOptions, sampleJoint } from "./inference/sampling.ts";
 export type { FieldAnswer } from "./inference/field-answer.ts";
 export {

@@ -80,7 +80,7 @@ function networkAnswerer(predictor: Predictor, isJudged: boolean): Answerer {
     },
     columns(answers, summaries) {
       const { evidence, wanted } = answers as JudgedAnswers;
-      return evidence === undefined
+      return evidence === undefined || wanted.length === 0
         ? []
         : trustColumns(
             wanted.map((j) => coder.fields[j]),
