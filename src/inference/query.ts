@@ -51,7 +51,7 @@ export interface QueryRequest {
   /** Table to write. */
   readonly out?: string;
   /**
-   * Instead of the training set's distribution of a field, by default the redshift: `flat`, a table of its density, a table
+   * Instead of the training set's distribution of a field, by default the redshift: `flat`, `natural`, `wide`, a table of its density, a table
    * of galaxies; `FIELD=...` for another. See `readPrior`.
    */
   readonly prior?: string;
@@ -342,7 +342,8 @@ export async function query(asking: QueryRequest): Promise<number> {
   const isGiven = withoutWanted(flagsOf(parseFieldList(given, fields, "--given"), fields.length), together);
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const reader = { survey, own, options: request.reading };
-  const prior = request.prior === undefined ? undefined : await readPrior(request.prior, { survey, own });
+  const { population } = vocabulary.checkpoint ?? {};
+  const prior = request.prior === undefined ? undefined : await readPrior(request.prior, { survey, own }, population);
   if (prior !== undefined && plan?.form === "mixture" && plan.field === prior.field) {
     throw new UserError(
       `--qp: no mixture under another prior; expected --pdf-grid ${fields[plan.field].name}=min:max:step`,
