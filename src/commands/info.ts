@@ -8,7 +8,7 @@ import { formatSources } from "../survey/sources.ts";
 import { learnedCalibration, magnitudesOf } from "../train/calibration.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import type { TableRecord } from "../train/config.ts";
-import { lastValidation, readLog } from "../train/run.ts";
+import { readLog, validationOf } from "../train/run.ts";
 import { checkpointPath, USUAL_CHECKPOINT } from "../train/shipped.ts";
 import { counted, number } from "../text.ts";
 import { defineCommand } from "./shared.ts";
@@ -61,7 +61,7 @@ function describeTable({ path, role, observation }: TableRecord): string {
 function showCheckpoint(path: string): void {
   const checkpoint = loadCheckpoint(path);
   const { config, layout } = checkpoint;
-  const validation = lastValidation(readLog(checkpointPath(path)));
+  const validation = validationOf(config, readLog(checkpointPath(path)));
   printTable(
     ["checkpoint", path],
     [
@@ -73,7 +73,10 @@ function showCheckpoint(path: string): void {
       ["parameters", layout.total.toLocaleString("en-US")],
       ["clean galaxies that it carries", config.model.nTemplate.toLocaleString("en-US")],
       ["network", JSON.stringify(config.model)],
-      ["step", `${config.step} of ${config.training.steps}`],
+      [
+        "step",
+        `${config.step} of ${config.training.steps}${config.best === undefined ? "" : `, validation lowest at ${config.best.step}`}`,
+      ],
       ["validation loss [nats]", validation === undefined ? "" : number(validation)],
       ["zero-points learned", config.isCalibrated ? "yes" : "no"],
       ["trained on", config.data.map(describeTable).join("\n")],

@@ -35,8 +35,9 @@ export function modelCard(
   layout: Layout,
   { validation, isSmall = false, sections = [] }: CardOptions = {},
 ): string {
-  const { step, training } = config;
-  const steps = step < training.steps ? `${step} of ${training.steps}` : `${training.steps}`;
+  const { step, training, best } = config;
+  const of = step < training.steps ? `${step} of ${training.steps}` : `${training.steps}`;
+  const steps = best === undefined || best.step === step ? `${of} steps` : `${of} steps, weights of step ${best.step},`;
   const loss = validation === undefined ? "not recorded" : `${validation.toFixed(4)} nats per target`;
   const bands = config.survey.fields.filter((field) => field.band !== undefined);
   const properties = config.survey.fields.filter((field) => field.band === undefined);
@@ -51,7 +52,7 @@ tags: [astronomy, galaxies, photometric-redshift, foundation-model]
 # Caleido checkpoint: ${config.survey.title}
 
 A network that answers any subset of a galaxy's fields from any other, each answer a probability distribution.
-${layout.total} parameters${config.model.nTemplate === 0 ? "" : ` and ${config.model.nTemplate} clean galaxies, with which every question is fitted`}; trained ${steps} steps of ${training.batch} galaxies with Caleido ${config.caleidoVersion}.
+${layout.total} parameters${config.model.nTemplate === 0 ? "" : ` and ${config.model.nTemplate} clean galaxies, with which every question is fitted`}; trained ${steps} of ${training.batch} galaxies with Caleido ${config.caleidoVersion}.
 Validation loss: ${loss} (fixed random subsets of held-out parents).
 
 - bands (${bands.length}, ${bands[0]?.unit ?? ""}): ${bands.map((field) => field.name).join(", ")}

@@ -15,6 +15,14 @@ import { checkFinite, type NamedTensors, readSafetensors, writeSafetensors } fro
 import { checkpointPath, listCheckpoints } from "./shipped.ts";
 import { readTemplates, writeTemplates } from "./templates.ts";
 
+/** Averaged weights [P] where the validation loss was lowest so far: what a run ends with. */
+export interface BestWeights {
+  readonly step: number;
+  /** -ln p per target [nats]. */
+  readonly validation: number;
+  readonly average: Float32Array;
+}
+
 /** The run's numbers at a step; every vector is [P], flat, in the layout's order. */
 export interface TrainState {
   readonly step: number;
@@ -23,6 +31,8 @@ export interface TrainState {
   readonly second: Float32Array;
   /** Averaged weights: what validation and queries use. */
   readonly average: Float32Array;
+  /** Absent before the first validation, and of networks that are not trained on. */
+  readonly best?: BestWeights;
 }
 
 export interface Checkpoint {
@@ -35,6 +45,13 @@ export interface Checkpoint {
   readonly recalibration?: Recalibration;
   /** How its training rows are distributed; absent of networks that kept none. */
   readonly population?: Population;
+}
+
+/** A checkpoint as training leaves it: its configuration says how far it is. */
+export function atState(start: Omit<Checkpoint, "state">, state: TrainState): Checkpoint {
+  const { step, best } = state;
+  const found = best === undefined ? {} : { best: { step: best.step, validation: best.validation } };
+  return { ...start, config: { ...start.config, step, ...found }, state };
 }
 
 function named(layout: Layout, vectors: Readonly<Record<string, Float32Array>>, path: string): NamedTensors {
@@ -71,6 +88,7 @@ const RAW = "raw.";
 
 const MODEL = "model.safetensors";
 const OPTIMISER = "optimizer.safetensors";
+const BEST = "best.safetensors";
 const TOKENIZER = "tokenizer.json";
 const CONFIG = "config.json";
 const TEMPLATES = "templates.safetensors";
@@ -116,14 +134,16 @@ async function writeCheckpoint(
  */
 export async function saveCheckpoint(
   folder: string,
-  { config, state, ...rest }: Checkpoint,
+  { state, ...rest }: Checkpoint,
   extra: Readonly<Record<string, string | Uint8Array>> = {},
 ): Promise<void> {
+  const { average, params, first, second, best } = state;
   const weights = {
-    [MODEL]: { "": state.average, [RAW]: state.params },
-    [OPTIMISER]: { "first.": state.first, "second.": state.second },
+    [MODEL]: { "": average, [RAW]: params },
+    [OPTIMISER]: { "first.": first, "second.": second },
+    ...(best === undefined || best.average === average ? {} : { [BEST]: { "": best.average } }),
   };
-  await writeCheckpoint(folder, { ...rest, config: { ...config, step: state.step } }, weights, extra);
+  await writeCheckpoint(folder, atState(rest, state), weights, extra);
 }
 
 /**
@@ -273,7 +293,12 @@ export function loadCheckpoint(path: string, { forTraining = false }: LoadOption
   const small = `training can't go on from a small form, made to answer; caleido finetune --init ${path} starts anew from it`;
   const [first, second] = vectors(OPTIMISER, ["first.", "second."], small);
   const [average, params] = vectors(MODEL, ["", RAW]);
-  return { config, layout, state: { step: config.step, params, first, second, average }, ...kept };
+  const { step, best } = config;
+  const state = { step, params, first, second, average };
+  if (best === undefined) return { config, layout, state, ...kept };
+  const isOwn = !existsSync(join(folder, BEST)); // the averages themselves were the best
+  const own = { ...best, average: isOwn ? average : vectors(BEST, [""])[0] };
+  return { config, layout, state: { ...state, best: own }, ...kept };
 }
 
 export function initialState(params: Float32Array): TrainState {

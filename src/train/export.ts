@@ -9,7 +9,7 @@ import { contextSignature } from "../tokens/hosts.ts";
 import { type CardOptions, modelCard } from "./card.ts";
 import { type Checkpoint, saveAverages } from "./checkpoint.ts";
 import { coderOf, portableConfig } from "./config.ts";
-import { formatLog, lastValidation, type LogLine } from "./run.ts";
+import { formatLog, type LogLine, validationOf } from "./run.ts";
 
 /** Galaxies per run of an exported network: ONNX graphs have fixed sizes. */
 const EXPORT_BATCH = 64;
@@ -76,7 +76,7 @@ export async function exportCheckpoint(
   }
   await saveAverages(path, small, {
     "README.md": modelCard(small.config, layout, {
-      validation: lastValidation(log),
+      validation: validationOf(config, log),
       isSmall: true,
       ...(sections === undefined ? {} : { sections }),
     }),

@@ -3,7 +3,7 @@ import type { Arrays, Compiled, Engine, NdArray } from "../engine/contract.ts";
 import { createRng } from "../random.ts";
 import { batchShape, drawBatch, type RowSource } from "../tokens/batch.ts";
 import type { SubsetConfig } from "../tokens/subset.ts";
-import type { Checkpoint, TrainState } from "./checkpoint.ts";
+import type { BestWeights, Checkpoint, TrainState } from "./checkpoint.ts";
 import type { CheckpointConfig, NetworkCoder } from "./config.ts";
 import { scheduleAt } from "./optimiser.ts";
 import { compileLoss, type StepShape, trainStep } from "./step.ts";
@@ -113,6 +113,11 @@ function finiteScalars(out: Arrays, step: number, batch: Arrays): { loss: number
   );
 }
 
+/** The better of two; where they are alike the later one, which has seen more. */
+function better(best: BestWeights | undefined, { step, average }: TrainState, validation: number): BestWeights {
+  return best !== undefined && best.validation < validation ? best : { step, validation, average };
+}
+
 /** The state as the engine has it after `step`. */
 async function takeState(compiled: Compiled, step: number): Promise<TrainState> {
   const out = await compiled.take(CARRIED);
@@ -148,7 +153,8 @@ function shapeOf({ config, layout }: Checkpoint, { coder, sources, phaseAt }: Tr
 
 /**
  * The one training loop: pretrain, finetune and adapt differ in what they pass in. Each batch is a pure function of
- * (seed, step), so a run that stops and resumes is bitwise the run that didn't.
+ * (seed, step), so a run that stops and resumes is bitwise the run that didn't. The averaged weights where the validation
+ * loss was lowest come along as `best`: early stopping (Prechelt 1998) that trains to the end of the schedule.
  * @throws DivergenceError when the loss or the gradient is not finite.
  */
 export async function train(options: TrainOptions, start: Checkpoint): Promise<TrainState> {
@@ -187,7 +193,10 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
       const isStopped = options.signal?.aborted === true;
       const isValidated = isLast || n % training.validateEvery === 0;
       const isSaved = isLast || isStopped || n % training.checkpointEvery === 0;
-      if (isValidated || isSaved) state = await takeState(step, n);
+      const { best } = state;
+      if (isValidated || isSaved) state = { ...(await takeState(step, n)), ...(best === undefined ? {} : { best }) };
+      const measured = isValidated ? await validation?.measure(state.average) : undefined;
+      if (measured !== undefined) state = { ...state, best: better(best, state, measured) };
       const rates = clock.tick(training.steps - n);
       await options.onProgress({
         step: n,
@@ -195,7 +204,7 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
         loss,
         gradientNorm,
         rate: scheduleAt(config.optimiser, n, training.steps).rate,
-        ...(isValidated && validation !== undefined ? { validation: await validation.measure(state.average) } : {}),
+        ...(measured === undefined ? {} : { validation: measured }),
         ...rates,
       });
       if (isSaved) await options.onCheckpoint(state);

@@ -13,7 +13,7 @@ import {
   stepFolder,
   type TrainState,
 } from "./checkpoint.ts";
-import { formatConfig } from "./config.ts";
+import { type CheckpointConfig, formatConfig } from "./config.ts";
 import { DivergenceError, type Progress, train, type TrainOptions } from "./loop.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
 import { writeSafetensors } from "./safetensors.ts";
@@ -60,9 +60,9 @@ export function readLog(folder: string, lastStep = Infinity): LogLine[] {
 export const formatLog = (lines: readonly LogLine[]): string =>
   lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 
-/** -ln p per target [nats] where it was last measured. */
-export const lastValidation = (log: readonly LogLine[]): number | undefined =>
-  log.findLast(({ validation }) => Number.isFinite(validation))?.validation;
+/** -ln p per target [nats] of a run's weights: the lowest; of runs that kept the last ones, the last that was measured. */
+export const validationOf = ({ best }: CheckpointConfig, log: readonly LogLine[]): number | undefined =>
+  best?.validation ?? log.findLast(({ validation }) => Number.isFinite(validation))?.validation;
 
 const finalFolder = (folder: string): string => join(folder, "checkpoint");
 
@@ -117,7 +117,7 @@ function checkUnchanged(folder: string, start: Checkpoint): void {
 
 /**
  * Trains from `start` inside a run folder, which it locks: logs, step checkpoints (step 0, then the newest two), a final
- * `checkpoint/`. Returns the final state and whether the run was interrupted.
+ * `checkpoint/` with the averaged weights of the lowest validation loss. Returns the final state and whether the run was interrupted.
  * @throws UserError when another process trains in the folder, or has since `start` was read; when training diverges.
  */
 export async function runTraining(
@@ -146,10 +146,8 @@ async function trainLocked(
     await saveCheckpoint(stepFolder(folder, 0), start);
   const kept = readLog(folder, start.state.step);
   await writeFileAtomic(logPath(folder), formatLog(kept));
-  let validation = lastValidation(kept);
   const at = (state: TrainState): Checkpoint => ({ ...start, state });
   const onProgress = async (progress: Progress): Promise<void> => {
-    validation = progress.validation ?? validation;
     options.onProgress(progress);
     if (progress.step % LOG_EVERY !== 0 && progress.validation === undefined) return;
     const { steps: _steps, secondsLeft: _secondsLeft, ...line } = progress;
@@ -162,14 +160,15 @@ async function trainLocked(
   try {
     const state = await train({ ...options, onProgress, onCheckpoint }, start);
     const isInterrupted = state.step < start.config.training.steps;
-    if (!isInterrupted) {
-      const files = await options.finalFiles(state, validation);
-      await saveCheckpoint(finalFolder(folder), at(state), {
-        ...files,
-        "log.jsonl": readFileSync(logPath(folder), "utf8"),
-      });
-    }
-    return { state, isInterrupted };
+    if (isInterrupted) return { state, isInterrupted };
+    const { best } = state;
+    const final = best === undefined ? state : { ...state, average: best.average };
+    const files = await options.finalFiles(final, best?.validation);
+    await saveCheckpoint(finalFolder(folder), at(final), {
+      ...files,
+      "log.jsonl": readFileSync(logPath(folder), "utf8"),
+    });
+    return { state: final, isInterrupted };
   } catch (error) {
     if (!(error instanceof DivergenceError)) throw error;
     const path = join(folder, "diverged.safetensors");

@@ -18,7 +18,7 @@ import { counted, duration, number } from "../text.ts";
 import { version } from "../version.ts";
 import { type AdaptConfig, adaptPhases, freezeRates } from "./adapt.ts";
 import { modelCard } from "./card.ts";
-import { type Checkpoint, initialState, loadCheckpoint, recalibrationFile } from "./checkpoint.ts";
+import { atState, type Checkpoint, initialState, loadCheckpoint, recalibrationFile } from "./checkpoint.ts";
 import { type CheckpointConfig, coderOf, type TableRecord } from "./config.ts";
 import { exportNetwork } from "./export.ts";
 import { growCheckpoint, grownSurvey } from "./grow.ts";
@@ -108,9 +108,10 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
 function restart(init: Checkpoint, recipe: TrainingRecipe, changes: Partial<CheckpointConfig>): Checkpoint {
   const { optimiser, subsets, training } = recipe;
   const { recalibration: _old, population: _other, ...kept } = init;
+  const { best: _best, ...config } = init.config;
   return {
     ...kept,
-    config: { ...init.config, optimiser, subsets, training, step: 0, ...changes },
+    config: { ...config, optimiser, subsets, training, step: 0, ...changes },
     state: initialState(init.state.average.slice()),
   };
 }
@@ -158,11 +159,10 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         ...(request.phaseAt === undefined ? {} : { phaseAt: request.phaseAt }),
         ...(signal === undefined ? {} : { signal }),
         finalFiles: async (state, loss) => {
-          const onnx = await exportNetwork(engine, { ...start, state });
-          recalibration = await recalibrate(engine, { ...start, state }, request.heldOut, usualRecalibration);
-          const card = {
-            "README.md": modelCard({ ...start.config, step: state.step }, start.layout, { validation: loss }),
-          };
+          const trained = atState(start, state);
+          const onnx = await exportNetwork(engine, trained);
+          recalibration = await recalibrate(engine, trained, request.heldOut, usualRecalibration);
+          const card = { "README.md": modelCard(trained.config, start.layout, { validation: loss }) };
           return {
             ...card,
             ...(onnx === undefined ? {} : { "model.onnx": onnx }),
@@ -182,7 +182,7 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         `stopped at step ${state.step} of ${training.steps}; continue with ${verb} --resume ${folder}`,
       );
     }
-    const trained = { ...start, config: { ...start.config, step: state.step }, state };
+    const trained = atState(start, state);
     return recalibration === undefined ? trained : { ...trained, recalibration };
   } finally {
     bar.stop();

@@ -126,6 +126,20 @@ describe("the fit", () => {
       (normalCdf((x - m) / s) - normalCdf((-0.5 - m) / s)) / (1 - normalCdf((-0.5 - m) / s));
     for (const x of [0, 0.5, 1, 2]) expect(Math.abs(below(x, shift, width) - below(x, 0, 1.3))).toBeLessThan(0.02);
   });
+  it("finds another shape than a Gaussian's: a flat middle and light tails", () => {
+    const known = answersOf(
+      20_000,
+      "flat",
+      () => 0,
+      () => 1,
+    );
+    // truths whose scores become normal by flatness 1.3 at a width of 1.2
+    const score = known.score.map((x) => 1.2 * Math.sinh(Math.asinh(x * Math.sinh(1.3 * Math.asinh(1))) / 1.3));
+    const { shift, width, flatness } = scoreWarpOf(fitRecalibration({ ...known, score })!)(at(0.5));
+    expect(Math.abs(shift)).toBeLessThan(0.03);
+    expect(width).toBeCloseTo(1.2, 1);
+    expect(flatness).toBeCloseTo(1.3, 1);
+  });
   it("gives outliers a tail rather than everything their width", () => {
     const known = answersOf(
       5000,

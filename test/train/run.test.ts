@@ -80,6 +80,39 @@ describe("a run", () => {
     expect(() => claimRunFolder(join(root, "unclaimed"))).not.toThrow();
   });
 
+  it("ends with the weights of the lowest validation loss, also where training went on past them and was resumed", async () => {
+    const settings: RunSettings = {
+      optimiser: { rate: 0.03, warmup: 0, averaging: 0 },
+      training: { steps: 60, batch: 16, validateEvery: 5, checkpointEvery: 45 },
+    };
+    const few = toyCatalog(12); // learned by heart within a few steps
+    const overfit = async (name: string): Promise<{ options: RunOptions; first: Checkpoint }> => {
+      const { options, first } = await start(name, settings);
+      return { options: { ...options, sources: [sourceOf(few)], validation: [sourceOf(catalog)] }, first };
+    };
+    const whole = await overfit("overfit");
+    const { state } = await runTraining(whole.options, whole.first);
+    const lowest = readLog(whole.options.folder)
+      .flatMap(({ step, validation }) => (validation === undefined ? [] : [{ step, validation }]))
+      .reduce((best, one) => (one.validation < best.validation ? one : best));
+    expect(lowest.step).toBeLessThan(45);
+    const final = loadCheckpoint(whole.options.folder);
+    expect(final.config.best).toStrictEqual(lowest);
+    expect(final.state.average).toStrictEqual(state.best!.average);
+    const last = loadCheckpoint(stepFolder(whole.options.folder, 60), { forTraining: true });
+    expect(last.state.average).not.toStrictEqual(final.state.average);
+    expect(readFileSync(join(whole.options.folder, "checkpoint", "README.md"), "utf8")).toBe(`60 ${lowest.validation}`);
+
+    const parted = await overfit("overfit parted");
+    const controller = new AbortController();
+    const onProgress: RunOptions["onProgress"] = ({ step }) => {
+      if (step === 50) controller.abort();
+    };
+    await runTraining({ ...parted.options, onProgress, signal: controller.signal }, parted.first);
+    const resumed = await runTraining(parted.options, loadCheckpoint(parted.options.folder, { forTraining: true }));
+    expect(resumed.state).toStrictEqual(state);
+  });
+
   it("measures the same validation loss for the same weights, whatever was trained before", async () => {
     const { options, first } = await start("validated", {
       optimiser: { rate: 1e-30 },
