@@ -33,7 +33,7 @@ function stepsThrough(edges: Float64Array, height: Float64Array): (x: number) =>
 }
 
 /** Density with straight lines through points, 0 outside. */
-function linesThrough(at: Float64Array, height: Float64Array): (x: number) => number {
+export function linesThrough(at: Float64Array, height: Float64Array): (x: number) => number {
   return (x) => {
     const cell = Math.min(placeOf(at, x), at.length - 2);
     if (cell < 0 || x > at[at.length - 1]) return 0;
