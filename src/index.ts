@@ -118,7 +118,19 @@ export type { BindOptions } from "./survey/bind-fields.ts";
 export { apertureSchema } from "./survey/layout.ts";
 export type { ApertureKind, Extinction } from "./survey/layout.ts";
 export { type ArrayColumn, concat, hide, instrumentOf, select } from "./survey/catalog.ts";
-export type { ArrayField, Band, CategoryField, Instrument, ScalarField } from "./survey/field.ts";
+export type {
+  Arm,
+  ArrayField,
+  Band,
+  CategoryField,
+  ImageField,
+  Instrument,
+  ScalarField,
+  SpectrumField,
+  SpectrumGrid,
+  WavelengthCurve,
+} from "./survey/field.ts";
+export { resample, type Resampled, wavelengthsOf } from "./survey/spectrum-grid.ts";
 export { parseFieldList } from "./survey/field-list.ts";
 export type { CatalogBatch, CatalogOptions } from "./survey/read.ts";
 export type { Counted, ImfName } from "./survey/imf.ts";

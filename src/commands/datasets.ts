@@ -1,4 +1,5 @@
 import type { Field } from "../survey/field.ts";
+import type { SpectrumColumns } from "../survey/layout-columns.ts";
 import { type BandColumns, type FlagRule, type Layout, namesFor, type PropertyColumn } from "../survey/layout.ts";
 import { draftSurvey } from "../survey/draft.ts";
 import { surveyGrammar, surveyJsonSchema } from "../survey/grammar.ts";
@@ -64,8 +65,36 @@ function showFields({ fields }: Survey): void {
   }
   printTable(
     ["property", "unit", "range", "meaning"],
-    fields.flatMap((f) => (f.band === undefined ? [[f.name, f.unit, f.range.join(" .. "), f.description]] : [])),
+    fields.flatMap((f) =>
+      f.band === undefined && f.kind !== "spectrum" ? [[f.name, f.unit, f.range.join(" .. "), f.description]] : [],
+    ),
   );
+  const spectra = fields.flatMap((field) => (field.kind === "spectrum" ? [field] : []));
+  if (spectra.length === 0) return;
+  printTable(
+    ["spectrum", "unit", "grid [vacuum A]", "arms: resolution", "meaning"],
+    spectra.map(({ name, unit, grid, arms = [], description }) => [
+      name,
+      unit,
+      `${grid.from} - ${grid.to}, ${grid.pixels} pixels`,
+      arms.map(({ name: arm, from, to, resolution }) => `${arm} ${from} - ${to}: ${resolution}`).join("; "),
+      description,
+    ]),
+  );
+}
+
+/** One line on the columns of a spectrum. */
+function spectrumLine(field: string, told: SpectrumColumns): string {
+  const { value, error, errorKind, wavelength, step, scale, medium } = told;
+  const of = scale === "linear" ? "" : ` (${scale})`;
+  const parts = [
+    `${field}: ${listOf(value)}`,
+    error === undefined ? "without errors" : `error ${listOf(error)} (${errorWords[errorKind]})`,
+    ...(wavelength === undefined ? [] : [`wavelength ${listOf(wavelength)}${of}`]),
+    ...(step === undefined ? [] : [`wavelengths from ${step[0]} by ${step[1]}${of}`]),
+    ...(medium === undefined ? [] : [`in ${medium}`]),
+  ];
+  return parts.join("; ");
 }
 
 /** One line on the columns of bands: `FLUX_AUTO, 60 elements; error FLUX_RELERR_AUTO (relative ...)`. */
@@ -137,6 +166,7 @@ function showLayout(layout: Layout, survey: Survey): void {
   if (magic.length > 0) say(`  no value: ${magic.join(", ")}`);
   for (const note of notes) say(`  ${note}`);
   for (const line of conventionLines(layout, survey)) say(`  ${line}`);
+  for (const [field, told] of Object.entries(layout.spectra)) say(`  ${spectrumLine(field, told)}`);
   const rows = Object.entries(properties).map(([field, told]) => propertyRow(field, told, layout.source ?? name));
   if (rows.length > 0) printTable(["property", "columns", "unit unless the file says", "error", "measured by"], rows);
   const all = [...layout.flags, ...bands.flatMap(({ flags }) => flags)];

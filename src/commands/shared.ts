@@ -78,6 +78,7 @@ export interface ReadArguments {
   readonly relativeError: number | undefined;
   readonly errorFloor: string[] | undefined;
   readonly extinction: string | undefined;
+  readonly wavelengths: "air" | "vacuum" | undefined;
 }
 
 export function readOptions(yargs: Argv): Argv {
@@ -107,6 +108,10 @@ export function readOptions(yargs: Argv): Argv {
       array: true,
       nargs: 1,
       describe: 'BANDS=FRACTION of the flux added to errors in quadrature (0.02 is 0.02 mag): "J*=0.02", broad=0.01',
+    })
+    .option("wavelengths", {
+      choices: ["air", "vacuum"] as const,
+      describe: "what the wavelengths of spectra are in, where neither file nor layout says",
     })
     .option("extinction", {
       type: "string",
@@ -151,7 +156,7 @@ export const surveyOptionOf = ({ survey }: SurveyArguments): { readonly survey?:
 
 /** @throws UserError for a unit that is not `COLUMN=UNIT`, an error that is not positive. */
 export function readOptionsOf(args: ReadArguments): BindOptions {
-  const { layout, hdu, unit, relativeError, errorFloor, extinction } = args;
+  const { layout, hdu, unit, relativeError, errorFloor, extinction, wavelengths } = args;
   if (relativeError !== undefined && !(relativeError > 0)) {
     throw new UserError(`--relative-error ${relativeError}: expected a fraction above 0, e.g. 0.05`);
   }
@@ -166,6 +171,7 @@ export function readOptionsOf(args: ReadArguments): BindOptions {
     ...(extinction === undefined ? {} : { extinction: extinctionFrom(extinction) }),
     ...(layout === undefined ? {} : { layout }),
     ...(hdu === undefined ? {} : { hdu }),
+    ...(wavelengths === undefined ? {} : { wavelengths }),
     ...(relativeError === undefined ? {} : { relativeError }),
   };
 }

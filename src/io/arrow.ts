@@ -50,13 +50,13 @@ function columnType(type: DataType): ColumnType | undefined {
   return undefined;
 }
 
-/** Schema of a field; lists of unequal length take their width from the field metadata `width`. */
-function columnSchema(field: Field): ColumnSchema | undefined {
+/** Schema of a field; lists of unequal length take their width from the field metadata `width`, else the `longest`. */
+function columnSchema(field: Field, longest: number): ColumnSchema | undefined {
   const { name, metadata } = field;
   const type: DataType = field.type;
   const isList = DataType.isFixedSizeList(type) || DataType.isList(type);
   const inner = isList ? columnType(type.valueType as DataType) : columnType(type);
-  const width = DataType.isFixedSizeList(type) ? type.listSize : isList ? Number(metadata.get("width")) : 1;
+  const width = DataType.isFixedSizeList(type) ? type.listSize : isList ? Number(metadata.get("width") ?? longest) : 1;
   if (inner === undefined || !Number.isInteger(width) || width < 1) return undefined;
   const isPadded = DataType.isList(type) && inner !== "string" && inner !== "float32";
   const unit = metadata.get("unit");
@@ -97,6 +97,32 @@ function readScalars(schema: ColumnSchema, vector: Vector): Column {
   return { ...schema, data, ...(isValid ? { isValid } : {}) };
 }
 
+/** Lists of numbers that are stored as the column wants them, copied as they are; undefined for others. */
+function readPlainVectors(schema: ColumnSchema, vector: Vector): Column | undefined {
+  const { width, type } = schema;
+  const [part] = vector.data;
+  const child = part?.children[0];
+  const data = allocate(type, vector.length * width);
+  const values: unknown = child?.values;
+  const isPlain = vector.data.length === 1 && vector.nullCount === 0 && child?.nullCount === 0;
+  if (!isPlain || Array.isArray(data) || (values as object | undefined)?.constructor !== data.constructor) {
+    return undefined;
+  }
+  const numbers = values as Float32Array;
+  if (DataType.isFixedSizeList(vector.type)) {
+    return { ...schema, data: numbers.slice(0, vector.length * width) };
+  }
+  const offsets = part.valueOffsets as Int32Array | undefined;
+  if (!(offsets instanceof Int32Array) || (type !== "float32" && type !== "float64")) return undefined;
+  (data as Float32Array).fill(NaN);
+  for (let row = 0; row < vector.length; row++) {
+    const [start, end] = [offsets[row], offsets[row + 1]];
+    if (!(start >= 0 && end >= start && end - start <= width && end <= numbers.length)) return undefined;
+    (data as Float32Array).set(numbers.subarray(start, end), row * width);
+  }
+  return { ...schema, data };
+}
+
 function readVectors(path: string, schema: ColumnSchema, vector: Vector): Column {
   const { width, type, name } = schema;
   const inner = vector.data.reduce((sum, part) => sum + (part.children[0]?.length ?? 0), 0);
@@ -105,6 +131,8 @@ function readVectors(path: string, schema: ColumnSchema, vector: Vector): Column
       `${path}: damaged Arrow file: column "${name}" has ${inner} elements, expected ${vector.length * width}`,
     );
   }
+  const plain = readPlainVectors(schema, vector);
+  if (plain !== undefined) return plain;
   const data = allocate(type, vector.length * width);
   if (type === "float32" || type === "float64") (data as Float64Array).fill(NaN);
   for (let row = 0; row < vector.length; row++) {
@@ -137,6 +165,27 @@ async function openStream(source: ByteSource): Promise<RecordBatchReader> {
   return reader.open();
 }
 
+/** Length of the longest list of every column of lists whose field doesn't say it, by place; 1 where all are empty. */
+async function measureLists(source: ByteSource, fields: readonly Field[]): Promise<ReadonlyMap<number, number>> {
+  const open = fields.flatMap(({ type, metadata }, place) =>
+    DataType.isList(type) && !metadata.has("width") ? [place] : [],
+  );
+  const longest = new Map(open.map((place) => [place, 1]));
+  if (open.length === 0) return longest;
+  const reader = await openStream(source);
+  for await (const batch of reader) {
+    for (const place of open) {
+      for (const { valueOffsets, length } of batch.getChildAt(place)?.data ?? []) {
+        const offsets = valueOffsets as Int32Array;
+        let most = longest.get(place) ?? 1;
+        for (let row = 0; row < length; row++) most = Math.max(most, offsets[row + 1] - offsets[row]);
+        longest.set(place, most);
+      }
+    }
+  }
+  return longest;
+}
+
 /** Opens an Arrow IPC file (Feather 2), uncompressed. @throws UserError for a truncated or damaged file. */
 export async function openArrow(path: string): Promise<TableSource> {
   const source = await openBytes(path);
@@ -154,8 +203,9 @@ export async function openArrow(path: string): Promise<TableSource> {
     fields = reader.schema.fields;
     metadata = Object.fromEntries(reader.schema.metadata);
     await reader.cancel();
+    const longest = await measureLists(source, fields);
     known = fields.flatMap((field, place) => {
-      const schema = columnSchema(field);
+      const schema = columnSchema(field, longest.get(place) ?? 1);
       return schema ? [{ schema, place }] : [];
     });
   } catch (error) {

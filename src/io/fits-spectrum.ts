@@ -14,6 +14,8 @@ export interface FitsSpectrum {
   /** What the wavelengths are measured in, where the file says (AWAV and WAVE, AIRORVAC, VACUUM). */
   readonly medium: "air" | "vacuum" | undefined;
   readonly flux: Float64Array;
+  /** Inverse variance of `flux`, in the inverse square of its unit; undefined where the file has no errors. */
+  readonly ivar: Float64Array | undefined;
   /** BUNIT, or the unit of the flux column. */
   readonly unit: string | undefined;
   /** Keywords of the unit (and of the primary one, where that is another). */
@@ -44,6 +46,18 @@ const WAVELENGTH_COLUMNS: Readonly<Record<string, Scale>> = {
   LOGLAM: "log10",
   LOGWAVE: "log10",
   LNLAM: "ln",
+};
+/** Names, in upper case, of the columns or units with the errors of a flux, and what turns them into inverse variances. */
+const ERRORS: Readonly<Record<string, (x: number) => number>> = {
+  IVAR: (ivar) => ivar,
+  ERR: (sigma) => 1 / sigma ** 2,
+  ERROR: (sigma) => 1 / sigma ** 2,
+  SIGMA: (sigma) => 1 / sigma ** 2,
+  STDEV: (sigma) => 1 / sigma ** 2,
+  FLUX_ERR: (sigma) => 1 / sigma ** 2,
+  FLUX_ERROR: (sigma) => 1 / sigma ** 2,
+  VAR: (variance) => 1 / variance,
+  VARIANCE: (variance) => 1 / variance,
 };
 const FLUX_COLUMNS = ["FLUX", "FLAM", "F_LAMBDA", "FLUX_DENSITY", "SPEC", "SPECTRUM"];
 
@@ -124,7 +138,16 @@ function readAxis(where: string, header: FitsHeader, count: number): Axis {
   return { wavelength: undoLogarithm(values, scale), unit, medium: readMedium(header, type) };
 }
 
-async function readImageSpectrum(where: string, hdu: FitsHdu): Promise<Omit<FitsSpectrum, "metadata">> {
+/** Inverse variances from the image of a unit that is named after errors. @throws UserError for one of another length. */
+async function readImageErrors(file: FitsFile, count: number): Promise<Float64Array | undefined> {
+  const unit = file.hdus.find(({ name, kind }) => kind === "image" && name.toUpperCase() in ERRORS);
+  if (unit === undefined) return undefined;
+  const { data } = await unit.image();
+  if (data.length === count) return Float64Array.from(data, ERRORS[unit.name.toUpperCase()]);
+  throw new UserError(`${file.path}: FITS unit ${unit.name} has ${data.length} errors, expected ${count}`);
+}
+
+async function readImageSpectrum(where: string, hdu: FitsHdu, file: FitsFile): Promise<Omit<FitsSpectrum, "metadata">> {
   const { shape, data } = await hdu.image();
   const count = shape[shape.length - 1];
   if (data.length !== count) {
@@ -132,13 +155,15 @@ async function readImageSpectrum(where: string, hdu: FitsHdu): Promise<Omit<Fits
   }
   const { wavelength, unit: wavelengthUnit, medium } = readAxis(where, hdu.header, count);
   const unit = hdu.header.text("BUNIT")?.trim() || undefined;
-  return { wavelength, wavelengthUnit, medium, flux: Float64Array.from(data), unit };
+  const ivar = await readImageErrors(file, count);
+  return { wavelength, wavelengthUnit, medium, flux: Float64Array.from(data), ivar, unit };
 }
 
 interface SpectrumColumns {
   readonly wavelength: string;
   readonly scale: Scale;
   readonly flux: string;
+  readonly error: string | undefined;
 }
 
 function findColumns(names: readonly string[]): SpectrumColumns | undefined {
@@ -147,15 +172,16 @@ function findColumns(names: readonly string[]): SpectrumColumns | undefined {
   const wavelength = find(Object.keys(WAVELENGTH_COLUMNS));
   const flux = find(FLUX_COLUMNS);
   if (wavelength === undefined || flux === undefined) return undefined;
-  return { wavelength, scale: WAVELENGTH_COLUMNS[wavelength.toUpperCase()], flux };
+  return { wavelength, scale: WAVELENGTH_COLUMNS[wavelength.toUpperCase()], flux, error: find(Object.keys(ERRORS)) };
 }
 
 async function readTableSpectrum(where: string, hdu: FitsHdu): Promise<Omit<FitsSpectrum, "metadata"> | undefined> {
   const source = await hdu.table();
   const found = findColumns(source.schema.map(({ name }) => name));
   if (!found) return undefined;
-  const { rowCount, columns } = await readAll(source, { columns: [found.wavelength, found.flux] });
-  const [wave, flux] = columns;
+  const errors = found.error === undefined ? [] : [found.error];
+  const { rowCount, columns } = await readAll(source, { columns: [found.wavelength, found.flux, ...errors] });
+  const [wave, flux, error] = columns;
   if (wave.width !== flux.width || (wave.width > 1 && rowCount !== 1)) {
     throw new UserError(
       `${where}: ${rowCount} rows of ${wave.width} wavelengths and ${flux.width} fluxes, expected one spectrum: a row per pixel, or one row of arrays`,
@@ -167,6 +193,7 @@ async function readTableSpectrum(where: string, hdu: FitsHdu): Promise<Omit<Fits
     wavelengthUnit: wave.unit,
     medium: readMedium(hdu.header, ""),
     flux: numbers(flux.data),
+    ivar: found.error === undefined ? undefined : numbers(error.data).map(ERRORS[found.error.toUpperCase()]),
     unit: flux.unit,
   };
 }
@@ -178,22 +205,32 @@ function candidates(file: FitsFile, wanted: string | number | undefined): readon
 }
 
 /**
+ * The one-dimensional spectrum in an open file; undefined where it has none. As {@link readFitsSpectrum}.
+ * @throws UserError for an axis that is no wavelength, or several spectra in one unit.
+ */
+export async function fitsSpectrumIn(file: FitsFile, unit?: string | number): Promise<FitsSpectrum | undefined> {
+  for (const hdu of candidates(file, unit)) {
+    const where = hdu.index === 0 ? file.path : `${file.path}: FITS unit ${hdu.index}`;
+    const spectrum =
+      hdu.kind === "table" ? await readTableSpectrum(where, hdu) : await readImageSpectrum(where, hdu, file);
+    if (!spectrum) continue;
+    const metadata = { ...headerMetadata(file.hdus[0].header), ...headerMetadata(hdu.header) };
+    return { ...spectrum, metadata };
+  }
+  return undefined;
+}
+
+/**
  * Reads a one-dimensional spectrum (`.fits`, `.fits.gz`): an image with CRVAL1, CDELT1 (or CD1_1) and CRPIX1, linear or
  * logarithmic, or a table with a wavelength and a flux column. `unit` is a name or an index; without it the first unit
- * that holds a spectrum counts.
+ * that holds a spectrum counts. Errors are a column, or a unit, named IVAR, ERR, ERROR, SIGMA, VAR, ...
  * @throws UserError for a file without one, an axis that is no wavelength, or several spectra in one unit.
  */
 export async function readFitsSpectrum(path: string, unit?: string | number): Promise<FitsSpectrum> {
   const file = await openFits(path);
   try {
-    for (const hdu of candidates(file, unit)) {
-      const where = hdu.index === 0 ? path : `${path}: FITS unit ${hdu.index}`;
-      const read = hdu.kind === "table" ? readTableSpectrum : readImageSpectrum;
-      const spectrum = await read(where, hdu);
-      if (!spectrum) continue;
-      const metadata = { ...headerMetadata(file.hdus[0].header), ...headerMetadata(hdu.header) };
-      return { ...spectrum, metadata };
-    }
+    const spectrum = await fitsSpectrumIn(file, unit);
+    if (spectrum !== undefined) return spectrum;
     throw new UserError(
       `${path}: no spectrum among its ${file.hdus.length} FITS units, expected an image with CRVAL1 or a table with columns such as WAVELENGTH and FLUX`,
     );

@@ -19,7 +19,16 @@ function toPhysical(column: Column, rowCount: number): ArrayLike<unknown> {
   return Array.from(data as ArrayLike<unknown>, (value, row) => (isValid[row] ? value : null));
 }
 
-/** Writes a table, one row group per 65,536 rows. Snappy compression; plain readers everywhere open it. */
+/** Bytes of vectors in a row group, which is put together in memory as lists. */
+const VECTOR_BYTES = 128e6;
+
+/** Rows of a row group: fewer of tables with long vectors. */
+function rowsOfGroup({ schema }: TableHeader): number {
+  const bytes = schema.reduce((sum, { width }) => sum + (width > 1 ? 8 * width : 0), 0);
+  return bytes === 0 ? DEFAULT_BATCH_ROWS : Math.max(1, Math.min(DEFAULT_BATCH_ROWS, Math.floor(VECTOR_BYTES / bytes)));
+}
+
+/** Writes a table, one row group per 65,536 rows (fewer where rows hold long vectors). Snappy compression; plain readers everywhere open it. */
 export async function writeParquet(path: string, header: TableHeader, batches: AsyncIterable<Table>): Promise<void> {
   const writer = new ParquetWriter({
     writer: fileWriter(path),
@@ -30,7 +39,7 @@ export async function writeParquet(path: string, header: TableHeader, batches: A
       { key: COLUMNS_KEY, value: formatNotes(header.schema) },
     ],
   });
-  for await (const table of regroup(header.schema, batches, DEFAULT_BATCH_ROWS)) {
+  for await (const table of regroup(header.schema, batches, rowsOfGroup(header))) {
     const columnData = header.schema.map((schema, j) => ({
       name: schema.name,
       data: toPhysical({ ...table.columns[j], ...schemaOf(schema) }, table.rowCount) as Float32Array,

@@ -14,7 +14,7 @@ import { bytesToText } from "./text.ts";
 
 /** Bytes of decoded values held at once while a row group is read. */
 const WINDOW_BYTES = 256 * 2 ** 20;
-/** Rows looked at to find the width of list columns that another program wrote. */
+/** Rows looked at first to find the width of list columns that another program wrote. */
 const MEASURED_ROWS = 100;
 
 function damaged(path: string, error: unknown, where: string): UserError {
@@ -186,15 +186,28 @@ async function readWindow(
   return decoded;
 }
 
-/** Width of a list column that says none: the longest list of the first rows. */
-async function measureList({ source, file, scan, footer }: OpenParquet, name: string): Promise<number> {
-  const first = groupsOf(footer)[0];
-  if (first === undefined) return 1;
+/**
+ * Width of a list column that says none: the longest list. Where every list of a row group has the length of its first,
+ * which the number of values tells, no other has to be looked at.
+ */
+async function measureList(open: OpenParquet, name: string): Promise<number> {
+  const { source, file, scan, footer } = open;
+  let longest = 1;
   try {
-    await file.load(name, first.group);
-    const rowEnd = Math.min(first.end, first.first + MEASURED_ROWS);
-    const values = (await scan.readColumn({ column: name, rowStart: first.first, rowEnd })) as unknown[];
-    return Math.max(1, ...Array.from(values, (list) => (Array.isArray(list) ? list.length : 0)));
+    for (const { group, first, end } of groupsOf(footer)) {
+      await file.load(name, group);
+      const chunk = footer.row_groups[group].columns.find((one) => one.meta_data?.path_in_schema[0] === name);
+      const count = Number(chunk?.meta_data?.num_values);
+      for (let rowStart = first, rowEnd; rowStart < end; rowStart = rowEnd) {
+        const most = rowStart === first ? MEASURED_ROWS : Math.max(MEASURED_ROWS, WINDOW_BYTES / (8 * longest));
+        rowEnd = Math.min(end, rowStart + Math.floor(most));
+        const values = (await scan.readColumn({ column: name, rowStart, rowEnd })) as unknown[];
+        const lengths = Array.from(values, (list) => (Array.isArray(list) ? list.length : 0));
+        longest = Math.max(longest, ...lengths);
+        if (lengths.every((length) => length * (end - first) === count)) break;
+      }
+    }
+    return longest;
   } catch (error) {
     throw damaged(source.path, error, `column "${name}"`);
   }

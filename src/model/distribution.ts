@@ -37,18 +37,14 @@ export interface Distribution {
 }
 
 /**
- * A recalibration in normal scores: where the cdf is Phi(x), the new one is Phi(y) with
- * y = sinh(flatness asinh((x - shift) / width)) / sinh(flatness asinh(1)), the sinh-arcsinh transformation of Jones & Pewsey 2009
- * (Biometrika 96, 761, eq. 1) scaled so that a flatness changes no 68 % interval; and of the mass the part `tail` is moved into a
- * Gaussian of TAIL_WIDTH deviations about the mean. A Gaussian is moved by `shift` deviations and is `width` times as wide; where
- * a distribution has no mass it gets next to none.
+ * A recalibration in normal scores: where the cdf is Phi(x), the new one is Phi((x - shift) / width), and of the mass the
+ * part `tail` is moved into a Gaussian of TAIL_WIDTH deviations about the mean. A Gaussian is moved by `shift` deviations and is
+ * `width` times as wide; where a distribution has no mass it gets next to none.
  */
 export interface ScoreWarp {
   readonly shift: number;
   /** Above 0. */
   readonly width: number;
-  /** Above 0; above 1 the middle is flatter and the tails are lighter than they were. */
-  readonly flatness: number;
   /** 0 .. 1 */
   readonly tail: number;
 }

@@ -3,7 +3,6 @@ import { curveAt, identityCurve, logSlopeAt } from "./curve.ts";
 import { type Curve, type Distribution, type Moments, type ScoreWarp, TAIL_WIDTH } from "./distribution.ts";
 import { normalCdf, normalIntegral, normalQuantile } from "./normal.ts";
 import { placeOf } from "./numeric.ts";
-import { warpedScore } from "./score-warp.ts";
 
 /** Densities that are constant between edges shared by all rows. */
 export interface Histograms {
@@ -152,13 +151,12 @@ class Histogram implements Distribution {
 }
 
 /** Probabilities of the bins whose cdf at the edges [bins + 1] is warped; `scores`: the edges, in deviations from the mean. */
-function warpBins(below: Float64Array, scores: Float64Array, warp: ScoreWarp): Float64Array {
-  const { tail } = warp;
+function warpBins(below: Float64Array, scores: Float64Array, { shift, width, tail }: ScoreWarp): Float64Array {
   const last = below.length - 1;
   const wide = scores.map((score) => normalCdf(score / TAIL_WIDTH));
   const warpedTo = (e: number): number => {
     if (e === 0 || e === last) return e / last;
-    const core = below[e] <= 0 ? 0 : below[e] >= 1 ? 1 : normalCdf(warpedScore(normalQuantile(below[e]), warp).y);
+    const core = below[e] <= 0 ? 0 : below[e] >= 1 ? 1 : normalCdf((normalQuantile(below[e]) - shift) / width);
     return (1 - tail) * core + (tail * (wide[e] - wide[0])) / (wide[last] - wide[0]);
   };
   const out = new Float64Array(last);

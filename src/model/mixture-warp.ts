@@ -1,5 +1,4 @@
 import { type ScoreWarp, TAIL_WIDTH } from "./distribution.ts";
-import { warpedScore } from "./score-warp.ts";
 import type { Mixtures } from "./mixture.ts";
 import { normalQuantile } from "./normal.ts";
 
@@ -7,10 +6,10 @@ import { normalQuantile } from "./normal.ts";
 const FURTHEST = 6;
 
 /**
- * Mixtures recalibrated, with one component more. The density ratio of the warp, exp((x^2 - y^2) / 2) dy/dx at the score
- * x = Phi^-1(cdf) that becomes y, tilts every component: ln of it is taken as the parabola through three places of the component,
- * its mean and one deviation to each side, so that the component stays a Gaussian. Of a single Gaussian of which the flatness
- * stays that is exact; none is widened or narrowed by more than `width` and the flatness. The last component is the tail.
+ * Mixtures recalibrated, with one component more. The density ratio of the warp, exp((x^2 - ((x - shift) / width)^2) / 2) at the
+ * score x = Phi^-1(cdf), tilts every component: ln of it is taken as the parabola through three places of the component, its
+ * mean and one deviation to each side, so that the component stays a Gaussian. Of a single Gaussian that is exact; none is
+ * widened or narrowed by more than `width`. The last component is the tail.
  */
 export function warpMixtures(
   { rowCount, componentCount: n, stride, weight, mean, sigma }: Mixtures,
@@ -24,16 +23,14 @@ export function warpMixtures(
     sigma: new Float64Array(rowCount * size),
   };
   for (let row = 0; row < rowCount; row++) {
-    const warp = of(row);
-    const { width, flatness, tail } = warp;
+    const { shift, width, tail } = of(row);
     const [from, to] = [row * stride, row * size];
     const narrowest = 1 / (width * width);
-    const bend = Math.max(flatness, 1 / flatness) ** 2;
-    const [least, most] = [Math.min(1, narrowest) / bend, Math.max(1, narrowest) * bend];
+    const [least, most] = [Math.min(1, narrowest), Math.max(1, narrowest)];
     const logRatio = (v: number): number => {
       const x = Math.min(Math.max(normalQuantile(cdf(row, v)), -FURTHEST), FURTHEST);
-      const { y, lnSlope } = warpedScore(x, warp);
-      return 0.5 * (x * x - y * y) + lnSlope;
+      const y = (x - shift) / width;
+      return 0.5 * (x * x - y * y);
     };
     let [total, centre, square] = [0, 0, 0];
     for (let k = 0; k < n; k++) {

@@ -4,13 +4,16 @@ import type { ScoreWarp } from "./distribution.ts";
 import { placeOf } from "./numeric.ts";
 
 /**
- * What a recalibration may depend on: the share of bands and of properties that are given, the mean of asinh(S/N) of given
+ * What a recalibration may depend on: the share of bands and of properties that are given, mean and deviation of ln(pivot) of
+ * given bands, the mean of asinh(S/N) of given
  * fluxes, the encoded ln of the scale of all (brightness), ln chi2 of the best template and ln of how many are likely, the
  * likely ones' share of the first class, and ln of the answer's own standard deviation in encoded space.
  */
 export const covariateNames = [
   "given",
   "labels",
+  "wavelength",
+  "breadth",
   "signal",
   "brightness",
   "misfit",
@@ -31,12 +34,10 @@ export const fieldRecalibrationSchema = z.object({
   covariates: z.array(z.object({ name: z.enum(covariateNames), knots: z.array(z.number()).min(2) })),
   shift: coefficients,
   lnWidth: coefficients,
-  /** Without it answers keep their shape. */
-  lnFlatness: coefficients.default([]),
   logitTail: coefficients,
 });
 
-/** The recalibration of one kind of answer: [1 + knots] coefficients of each of four functions. */
+/** The recalibration of one kind of answer: [1 + knots] coefficients of each of three functions. */
 export type FieldRecalibration = z.output<typeof fieldRecalibrationSchema>;
 
 /** `recalibration.json`: of each property by its name, of bands by their group. */
@@ -93,11 +94,7 @@ const MOST_WIDTH = 1.2;
 /** logit of the tail where nothing is known, and of the largest one. */
 const [USUAL_TAIL, LARGEST_TAIL] = [-6, -1.4];
 
-/** ln of the most that their shape is changed by. */
-const MOST_FLATNESS = 0.5;
-
 export const lnWidthAt = (x: number): number => Math.min(MOST_WIDTH, Math.max(-MOST_WIDTH, x));
-export const lnFlatnessAt = (x: number): number => Math.min(MOST_FLATNESS, Math.max(-MOST_FLATNESS, x));
 export const tailAt = (x: number): number => 1 / (1 + Math.exp(-Math.min(LARGEST_TAIL, USUAL_TAIL + x)));
 
 /** The warp of an answer by what is known of it. */
@@ -107,16 +104,11 @@ export function scoreWarpOf(own: FieldRecalibration): (values: Covariates) => Sc
   const share = new Float64Array(active);
   const sum = (of: readonly number[]): number => {
     let total = 0;
-    for (let i = 0; i < active; i++) total += share[i] * (of[index[i]] ?? 0);
+    for (let i = 0; i < active; i++) total += share[i] * of[index[i]];
     return total;
   };
   return (values) => {
     place(values, index, share, 0);
-    return {
-      shift: sum(own.shift),
-      width: Math.exp(lnWidthAt(sum(own.lnWidth))),
-      flatness: Math.exp(lnFlatnessAt(sum(own.lnFlatness))),
-      tail: tailAt(sum(own.logitTail)),
-    };
+    return { shift: sum(own.shift), width: Math.exp(lnWidthAt(sum(own.lnWidth))), tail: tailAt(sum(own.logitTail)) };
   };
 }

@@ -1,6 +1,6 @@
 import { luminosityDistance } from "./cosmology.ts";
 import type { Passband } from "./passband.ts";
-import type { Pixels } from "./spectrum.ts";
+import type { Pixels } from "../survey/observed-spectrum.ts";
 
 /** A band is observed only when the spectrum spans this fraction of its transmission ... */
 const LEAST_SPAN = 0.99;

@@ -3,7 +3,7 @@ import type { Known } from "./joined.ts";
 import { fluxOfMagnitude } from "./passband.ts";
 import { integrate, type PixelGrid, type TabulatedBand } from "./resample.ts";
 import { interpolate } from "./special.ts";
-import type { ObservedSpectrum, Pixels } from "./spectrum.ts";
+import type { ObservedSpectrum, Pixels } from "../survey/observed-spectrum.ts";
 
 /** 1e-17 erg/s/cm2/A of the spectra in the unit of the tables. */
 export const SPECTRUM_UNIT = 100;

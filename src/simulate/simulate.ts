@@ -10,7 +10,7 @@ import { simulateBuiltin } from "./builtin.ts";
 import type { LabelTable } from "./joined.ts";
 import type { SimulationInput } from "./options.ts";
 import { createTally, formatTally, simulateFromSpectra } from "./spectra.ts";
-import { expandPaths } from "./spectrum-files.ts";
+import { expandPaths } from "../survey/spectrum-files.ts";
 
 export interface SimulateRequest extends SimulationInput {
   /** A name in `datasets/`, or a path. */

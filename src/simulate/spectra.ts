@@ -25,8 +25,8 @@ import {
   tabulate,
 } from "./resample.ts";
 import { type Row, tableOf } from "./rows.ts";
-import { type ObservedSpectrum, type Pixels, warnings } from "./spectrum.ts";
-import { expandPaths, readSpectra } from "./spectrum-files.ts";
+import { type ObservedSpectrum, type Pixels, warnings } from "../survey/observed-spectrum.ts";
+import { expandPaths, readSpectra } from "../survey/spectrum-files.ts";
 
 /** Flux calibration is this much worse at the ends of a spectrum, and falls off over this length [Angstrom]. */
 const [END_ERROR, END_LENGTH] = [4, 250];

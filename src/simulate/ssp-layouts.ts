@@ -4,7 +4,8 @@ import { UserError } from "../errors.ts";
 import { readFitsSpectrum } from "../io/fits-spectrum.ts";
 import { openFits } from "../io/fits.ts";
 import { readAll } from "../io/columns.ts";
-import { factorTo } from "./spectrum.ts";
+import { vacuumWavelength } from "../survey/spectrum-grid.ts";
+import { factorTo } from "../survey/observed-spectrum.ts";
 
 /** One stellar population spectrum as a library gives it. */
 export interface SspSpectrum {
@@ -38,17 +39,6 @@ function luminosityFactor(where: string, unit: string | undefined, wanted: strin
 
 /** Solar luminosity of the MILES and GALAXEV files [erg/s]. */
 const SOLAR_LUMINOSITY = 3.826e33;
-
-/** Vacuum wavelength of one in air [Angstrom]; below 2000 A tables are in vacuum (Morton 1991, ApJS 77, 119, by iteration). */
-export function vacuumWavelength(air: number): number {
-  if (air < 2000) return air;
-  let vacuum = air;
-  for (let i = 0; i < 3; i++) {
-    const s = (1e4 / vacuum) ** 2;
-    vacuum = air * (1 + 6.4328e-5 + 2.94981e-2 / (146 - s) + 2.554e-4 / (41 - s));
-  }
-  return vacuum;
-}
 
 /** `Mbi1.30Zp0.00T10.0000_iTp0.00_baseFe.fits`: range, IMF and slope, [M/H], age [Gyr], isochrones, abundances. */
 const MILES_NAME =

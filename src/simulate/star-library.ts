@@ -2,8 +2,8 @@ import { UserError } from "../errors.ts";
 import type { Rng } from "../random.ts";
 import { GRID_SIZE, gridWavelength } from "./grid.ts";
 import { repair } from "./resample.ts";
-import type { ObservedSpectrum } from "./spectrum.ts";
-import { expandPaths, readSpectra } from "./spectrum-files.ts";
+import type { ObservedSpectrum } from "../survey/observed-spectrum.ts";
+import { expandPaths, readSpectra } from "../survey/spectrum-files.ts";
 import { resample } from "./ssp.ts";
 import { createStarModel, type Star, type StarModel } from "./star-spectra.ts";
 

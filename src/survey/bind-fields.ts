@@ -58,6 +58,8 @@ export interface BindOptions {
   readonly relativeError?: number;
   /** Fractions of the flux that are added to its error in quadrature, by lists of bands or patterns; the last one holds. */
   readonly floors?: readonly { readonly bands: string; readonly fraction: number }[];
+  /** What wavelengths of spectra are in, where neither the file nor the layout says. */
+  readonly wavelengths?: "air" | "vacuum";
   /** What takes Galactic extinction away, in place of what the layout says; none: fluxes stay as they are. */
   readonly extinction?: Extinction | "none";
   /**
@@ -280,6 +282,7 @@ function bindCategory(
 export function bindProperty(context: Context, index: number): FieldBinding | undefined {
   const { path, find, layout, survey } = context;
   const field = survey.fields[index];
+  if (field.kind === "spectrum" || field.kind === "image") return undefined;
   if (isCorrectedAway(context, field)) return undefined;
   const told = [layout.properties, usualProperties].find((known) => Object.hasOwn(known, field.name))?.[field.name];
   if (!Object.hasOwn(layout.properties, field.name) && isIgnored(layout, field.name)) return undefined;

@@ -3,6 +3,7 @@ import { didYouMean } from "../io/nearest.ts";
 import type { ColumnSchema } from "../io/table.ts";
 import { bindBand, bindFlags, bindProperty, columnsFor, nameIn } from "./bind-fields.ts";
 import type { BindOptions, Context, FieldBinding, FlagPlace } from "./bind-fields.ts";
+import { bindSpectrum, spectrumColumnsFor, type SpectrumBinding, spectrumLayouts } from "./bind-spectra.ts";
 import { userFloors } from "./bind-corrections.ts";
 import type { Field } from "./field.ts";
 import { bindTemplate, makeFinder, templateColumns } from "./find.ts";
@@ -17,6 +18,7 @@ import { isStated } from "./units.ts";
 export interface Binding {
   readonly layout: Layout;
   readonly fields: readonly FieldBinding[];
+  readonly spectra: readonly SpectrumBinding[];
   /** Flags of whole rows. */
   readonly flags: readonly FlagPlace[];
   /** Template with the file's own column names; undefined: rows are numbered. */
@@ -65,10 +67,17 @@ function fitOf({
     if (name === undefined || !isThere(columns?.value, name)) return [];
     return [isThere(columns?.error, name) ? "with error" : columns?.error === undefined ? "none wanted" : "without"];
   });
+  const spectra = survey.fields.flatMap((field) => {
+    if (field.kind !== "spectrum") return [];
+    const { value, error, wavelength } = spectrumColumnsFor(layout, field);
+    return isThere(value, field.name) ? [[error, wavelength].filter((one) => isThere(one, field.name)).length] : [];
+  });
   const isLax = isOwn || options.relativeError !== undefined;
-  const bands = found.filter((kind) => isLax || kind !== "without").length;
+  const bands = found.filter((kind) => isLax || kind !== "without").length + spectra.length;
   const told = isOwn
-    ? survey.fields.flatMap(({ name, band }) => (band ? [] : [{ name, columns: [name], errors: [`${name}_err`] }]))
+    ? survey.fields.flatMap(({ name, band, kind }) =>
+        band || kind === "spectrum" ? [] : [{ name, columns: [name], errors: [`${name}_err`] }],
+      )
     : Object.entries(layout.properties).map(([name, { value, sum, error, interval }]) => ({
         name,
         columns: sum?.[0] ?? value,
@@ -77,11 +86,12 @@ function fitOf({
   const properties = told.filter(({ name, columns }) => isThere(columns, name));
   const details =
     found.filter((kind) => kind === "with error").length +
+    spectra.reduce((sum, count) => sum + count, 0) +
     properties.filter(({ name, errors }) => isThere(errors, name)).length +
     layout.flags.filter(({ column }) => isThere(column, "")).length;
   const isByProperties = isOwn || layout.bands.length === 0;
   const counted = isByProperties ? properties.length : 0;
-  return { layout, bands, properties: counted, found: found.length + properties.length, details };
+  return { layout, bands, properties: counted, found: found.length + spectra.length + properties.length, details };
 }
 
 /**
@@ -128,7 +138,9 @@ function describeLayout(layout: Layout, survey: Survey): string {
 /** Layouts that a table of the survey may have: the one in the file that `--layout` names, else our own and its. */
 function layoutsOf(survey: Survey, { layout }: BindOptions): readonly Layout[] {
   const isFile = layout !== undefined && isLayoutFile(layout);
-  return isFile ? [loadLayout(layout, survey)] : [...builtInLayouts, ...survey.layouts];
+  return isFile
+    ? [loadLayout(layout, survey)]
+    : [...builtInLayouts, ...survey.layouts, ...spectrumLayouts(survey.fields)];
 }
 
 /** Whether a layout is to be tried: the stated one, else those that may be guessed. */
@@ -215,6 +227,9 @@ function sourcesOf(
   return Object.fromEntries(said);
 }
 
+const columnsOfSpectrum = ({ value, error, mask, wavelength }: SpectrumBinding): string[] =>
+  [value, error, mask, wavelength].filter((name) => typeof name === "string");
+
 /**
  * Fits a survey's layout to the columns of a table; `metadata` is what the file says beside them.
  * @throws UserError when none or several fit, a unit does not convert, or an error column is missing.
@@ -232,7 +247,11 @@ export function bindLayout(
   const fields = survey.fields.flatMap(
     (field, i) => (field.band ? bindBand(context, i) : bindProperty(context, i)) ?? [],
   );
-  if (fields.length === 0) throw new UserError(`${path}: layout "${layout.name}" finds none of its columns`);
+  const spectra = survey.fields.flatMap(
+    (field, i) => (field.kind === "spectrum" ? bindSpectrum(context, i, field, metadata) : undefined) ?? [],
+  );
+  if (fields.length + spectra.length === 0)
+    throw new UserError(`${path}: layout "${layout.name}" finds none of its columns`);
   const objectId = bindTemplate(find, layout.objectId);
   const parentId = bindTemplate(find, layout.parentId);
   const tile = bindTemplate(find, layout.tile);
@@ -251,6 +270,7 @@ export function bindLayout(
   ]);
   const used = new Set([
     ...[...places, ...flags].flatMap((place) => (place ? [place.column] : [])),
+    ...spectra.flatMap(columnsOfSpectrum),
     ...[objectId, parentId, tile, instrument].flatMap(templateColumns),
     ...(weight === undefined ? [] : [weight]),
   ]);
@@ -258,6 +278,7 @@ export function bindLayout(
   return {
     layout,
     fields,
+    spectra,
     flags,
     objectId,
     parentId,

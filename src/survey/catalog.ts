@@ -45,9 +45,19 @@ export interface RowColumns {
   readonly hasTile?: boolean;
   readonly hasInstrument?: boolean;
   readonly hasWeight?: boolean;
+  /** Names of the array fields that have pixels; default: all. */
+  readonly pixels?: readonly string[];
 }
 
 const widthOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** Bytes that the pixels of one row take in memory. */
+export function pixelBytes(fields: readonly Field[]): number {
+  const pixels = fields.map((field) =>
+    field.kind === "spectrum" || field.kind === "image" ? widthOf(field.shape) : 0,
+  );
+  return 8 * pixels.reduce((sum, count) => sum + count, 0);
+}
 
 /** A catalogue in which nothing is observed yet and every id is empty: room for `rowCount` rows. */
 export function emptyCatalog(fields: readonly Field[], rowCount: number, columns: RowColumns = {}): Catalog {
@@ -55,6 +65,7 @@ export function emptyCatalog(fields: readonly Field[], rowCount: number, columns
   const blank = (): string[] => Array.from({ length: rowCount }, () => "");
   const pixels = fields.flatMap((field): [string, ArrayColumn][] => {
     if (field.kind !== "spectrum" && field.kind !== "image") return [];
+    if (columns.pixels?.includes(field.name) === false) return [];
     const width = widthOf(field.shape);
     const column = (): Float32Array => new Float32Array(rowCount * width);
     return [[field.name, { width, value: column(), ivar: column() }]];
@@ -109,6 +120,7 @@ function columnsOf(catalogs: readonly Catalog[]): RowColumns {
     hasTile: catalogs.some(({ tile }) => tile !== undefined),
     hasInstrument: catalogs.some(({ instrument }) => instrument !== undefined),
     hasWeight: catalogs.some(({ weight }) => weight !== undefined),
+    pixels: [...new Set(catalogs.flatMap(({ arrays }) => [...(arrays?.keys() ?? [])]))],
   };
 }
 
@@ -153,6 +165,12 @@ export function hide(catalog: Catalog, isHidden: (field: Field, j: number) => bo
     for (let at = j; at < state.length; at += n) state[at] = State.notObserved;
   });
   return { ...catalog, state };
+}
+
+/** The same rows without the pixels of array fields; their states stay. */
+export function withoutPixels(catalog: Catalog): Catalog {
+  const { arrays: _, ...rest } = catalog;
+  return rest;
 }
 
 /** What observed row `row`; undefined where the table doesn't say. */

@@ -12,7 +12,7 @@ function cleanAmong(columns: readonly string[], { fields }: Survey): "own" | "fo
   const values = cleanLayout.bands.map(({ value }) => value);
   const isNamed = (field: string): boolean =>
     values.some((value) => namesFor(value, field).some((one) => names.has(one)));
-  if (fields.some(({ band, name }) => band !== undefined && isNamed(name))) return "own";
+  if (fields.some(({ band, kind, name }) => (band !== undefined || kind === "spectrum") && isNamed(name))) return "own";
   const prefixes = values.flatMap((value) => namesFor(value, ""));
   return columns.some((name) => prefixes.some((prefix) => name.startsWith(prefix))) ? "foreign" : undefined;
 }

@@ -80,13 +80,71 @@ export interface CategoryField extends FieldBase {
   readonly band?: undefined;
 }
 
-/** Many numbers on a grid of pixels: their place in a `Catalog` is `arrays`, its `state` says whether they are there. */
-export interface ArrayField extends FieldBase {
-  readonly kind: "spectrum" | "image";
-  /** [pixels] of a spectrum, [rows, columns] of an image. */
-  readonly shape: readonly number[];
+/** Wavelengths of a spectrum's pixels: even in their logarithm, in vacuum. Pixel i is at from (to / from)^(i / (pixels - 1)). */
+export interface SpectrumGrid {
+  /** Centres of the first and of the last pixel [Angstrom, vacuum]. */
+  readonly from: number;
+  readonly to: number;
+  readonly pixels: number;
+}
+
+/** One number, or [wavelength, value] with rising wavelengths [Angstrom, vacuum], linear between. */
+export type WavelengthCurve = number | readonly (readonly [number, number])[];
+
+/** Part of a spectrum that one camera takes: what it sees, and what a simulation has to know of it. */
+export interface Arm {
+  readonly name: string;
+  /** [Angstrom, vacuum] */
+  readonly from: number;
+  readonly to: number;
+  /** lambda / FWHM of a line that is narrower than the instrument resolves. */
+  readonly resolution: number;
+  /** Collecting area [cm2]. */
+  readonly area?: number;
+  /** Photo-electrons per photon on the area, fibre losses of a point source left out. */
+  readonly throughput?: WavelengthCurve;
+  /** Whole exposure [s], and in how many parts it is read out. */
+  readonly exposure?: number;
+  readonly reads?: number;
+  /** [electrons] per detector pixel and part. */
+  readonly readNoise?: number;
+  /** [electrons/s] per detector pixel. */
+  readonly dark?: number;
+  /** Detector pixels along the FWHM of the resolution, and those added up across the trace. */
+  readonly pixelsPerFwhm?: number;
+  readonly pixelsAcross?: number;
+  /** Diameter of the fibre (or width of the slit), and FWHM of a point source [arcsec]. */
+  readonly fibre?: number;
+  readonly seeing?: number;
+  /** Continuum of the sky [AB mag/arcsec2]. */
+  readonly sky?: WavelengthCurve;
+  /** Strength of airglow lines: 1 is the mean dark sky, 0 none. */
+  readonly skyLines?: number;
+  /** Optical depth of the air's absorption bands over the built-in ones; 0: none. */
+  readonly telluric?: number;
+}
+
+interface PixelField extends FieldBase {
   readonly band?: undefined;
 }
+
+/** Flux densities on a grid of wavelengths, in the observer's frame. */
+export interface SpectrumField extends PixelField {
+  readonly kind: "spectrum";
+  /** [pixels] */
+  readonly shape: readonly number[];
+  readonly grid: SpectrumGrid;
+  readonly arms?: readonly Arm[];
+}
+
+export interface ImageField extends PixelField {
+  readonly kind: "image";
+  /** [rows, columns] */
+  readonly shape: readonly number[];
+}
+
+/** Many numbers on a grid of pixels: their place in a `Catalog` is `arrays`, its `state` says whether they are there. */
+export type ArrayField = SpectrumField | ImageField;
 
 export type Field = ScalarField | CategoryField | ArrayField;
 export type FieldKind = Field["kind"];

@@ -27,8 +27,13 @@ const requiredOf = (schema: z.ZodType): readonly string[] =>
 export function surveyJsonSchema(): Record<string, unknown> {
   const heir = z.toJSONSchema(heirSchema, { io: "input", unrepresentable: "any" });
   const rows = ["bands", "properties"] as const;
+  const spectrum = surveySchema.shape.spectra.unwrap().element;
+  const elements = [
+    ...rows.map((list) => [list, surveySchema.shape[list].element] as const),
+    ["spectra", spectrum] as const,
+  ];
   const required = Object.fromEntries(
-    rows.map((list) => [list, { items: { required: requiredOf(surveySchema.shape[list].element) } }]),
+    elements.map(([list, element]) => [list, { items: { required: requiredOf(element) } }]),
   );
   return {
     ...heir,
@@ -125,6 +130,25 @@ Milky Way's dust, through each band. A property named \`EBV\` is the E(B-V) that
 is corrected, and not observed where reading corrects, so that what a network learns of it is never the dust of other fluxes. It is not set to
 0 there: networks that were trained on dusty galaxies alone have met no such value. Fluxes that
 are corrected in the file already are read without \`extinction\`, and \`EBV\` is then best left out (\`omit: [EBV]\`).
+
+**Spectra.** A row of \`spectra\` says on which pixels a network reads a spectrum: even in the logarithm of the wavelength, in vacuum. Columns
+\`NAME\` and \`NAME_ivar\` are vectors on these pixels, or at the wavelengths of \`NAME_wavelength\`; columns FLUX, IVAR and WAVE (or LOGLAM), of
+equal or unequal length, need no layout where the file says air or vacuum (AIRORVAC) or \`--wavelengths\` does; \`spectra\` of a layout describes others:
+
+\`\`\`yaml
+spectra:
+  - { name: spectrum, description: my spectrograph, unit: 1e-17 erg/s/cm2/A, grid: { from: 3700, to: 9200, pixels: 4096 } }
+layouts:
+  - name: mine
+    title: my spectra
+    objectId: "{ID}"
+    spectra:
+      spectrum: { value: flux, error: err, errorKind: absolute, wavelength: lambda, wavelengthUnit: nm, medium: air, unit: 1e-17 erg/s/cm2/A }
+\`\`\`
+
+SDSS \`spec-*.fits\`, DESI coadds and FITS spectra of one dimension, folders of them and patterns in quotes, are read as tables where a survey has a
+spectrum: as its first. Spectra at other wavelengths are put on the grid so that the integral of the flux stays. Pixels without a finite flux or a
+positive weight are not observed; nor is a spectrum without any pixel on the grid, which is counted. Flags of rows are not about spectra.
 
 **Error floors** (\`floor\`, \`--error-floor\`) are fractions of the flux, added in quadrature; upper limits have none.`;
 

@@ -5,13 +5,14 @@ import { layoutsFor } from "./layout.ts";
 import { type Survey, surveyOf } from "./survey.ts";
 import type { SurveyFile } from "./survey-schema.ts";
 
-type Row = SurveyFile["bands"][number] | SurveyFile["properties"][number];
+type Row = SurveyFile["bands" | "properties" | "spectra"][number];
 
 /** The survey's file with the id of every field in its row: what a checkpoint keeps. */
 export function fileWithIds({ file, fields }: Pick<Survey, "file" | "fields">): SurveyFile {
   const ids = new Map(fields.map(({ name, id }) => [name, id]));
   const numbered = <R extends Row>(rows: readonly R[]): R[] => rows.map((row) => ({ ...row, id: ids.get(row.name)! }));
-  return { ...file, bands: numbered(file.bands), properties: numbered(file.properties) };
+  const { bands, properties, spectra } = file;
+  return { ...file, bands: numbered(bands), properties: numbered(properties), spectra: numbered(spectra) };
 }
 
 /** Pivots that are further apart [as a fraction] are not the same band. */
@@ -26,6 +27,10 @@ function checkSame(old: Field, wanted: Field, where: string): void {
   if (old.unit !== wanted.unit) fail(`is in "${wanted.unit}", in the checkpoint in "${old.unit}"`);
   if (old.kind === "category" && wanted.kind === "category" && old.classes.join() !== wanted.classes.join()) {
     fail(`has classes ${wanted.classes.join(", ")}, in the checkpoint ${old.classes.join(", ")}`);
+  }
+  if (old.kind === "spectrum" && wanted.kind === "spectrum") {
+    const [own, known] = [wanted.grid, old.grid].map(({ from, to, pixels }) => `${pixels} pixels, ${from} - ${to} A`);
+    if (own !== known) fail(`has ${own}, in the checkpoint ${known}`);
   }
   const [a, b] = [old.band?.pivot ?? 1, wanted.band?.pivot ?? 1];
   if (Math.abs(a / b - 1) > SAME_PIVOT) fail(`is at ${b} Angstrom, in the checkpoint at ${a}`);
@@ -77,6 +82,7 @@ export function extendSurvey(old: Survey, wanted: Survey, taken: ReadonlySet<str
       instruments: [...file.instruments, ...instruments],
       bands: [...file.bands, ...bands],
       properties: [...file.properties, ...numbered(wanted.file.properties)],
+      spectra: [...file.spectra, ...numbered(wanted.file.spectra)],
     },
     old.path,
   );
@@ -104,10 +110,11 @@ export function growSurvey(old: Survey, wanted: Survey, taken: ReadonlySet<strin
     withoutTiles(row, known.get(row.name)?.band?.instrument),
   );
   const properties = merge(oldFile.properties, wanted.file.properties, (row) => row);
+  const spectra = merge(oldFile.spectra, wanted.file.spectra, (row) => row);
   const instruments = [
     ...wanted.file.instruments,
     ...old.file.instruments.filter(({ name }) => !wanted.file.instruments.some((one) => one.name === name)),
   ];
-  const layouts = layoutsFor(wanted.file.layouts, bands, properties);
-  return surveyOf({ ...wanted.file, instruments, bands, properties, layouts }, wanted.path);
+  const layouts = layoutsFor(wanted.file.layouts, bands, [...properties, ...spectra]);
+  return surveyOf({ ...wanted.file, instruments, bands, properties, spectra, layouts }, wanted.path);
 }

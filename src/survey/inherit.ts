@@ -5,11 +5,16 @@ import { type Layout, layoutsFor } from "./layout.ts";
 type Row = Readonly<Record<string, unknown>>;
 
 /** What a file may leave out when it extends another: any key but the names; of an inherited row, all that stays the same. */
-export function heirOf(survey: z.ZodObject, band: z.ZodObject, property: z.ZodObject): z.ZodObject {
-  const rows = (list: "bands" | "properties", row: z.ZodObject): z.ZodType =>
-    z.array(row.partial().required({ name: true })).describe((survey.shape[list] as z.ZodType).description ?? "");
+export function heirOf(
+  survey: z.ZodObject,
+  rowsOfFields: Readonly<Record<"bands" | "properties" | "spectra", z.ZodObject>>,
+): z.ZodObject {
+  const rows = Object.entries(rowsOfFields).map(([list, row]) => [
+    list,
+    z.array(row.partial().required({ name: true })).describe((survey.shape[list] as z.ZodType).description ?? ""),
+  ]);
   return survey
-    .extend({ bands: rows("bands", band), properties: rows("properties", property) })
+    .extend(Object.fromEntries(rows) as Record<string, z.ZodType>)
     .partial()
     .required({ name: true, title: true });
 }
@@ -59,7 +64,7 @@ const mergeKeys = (sections: readonly unknown[]): Row => Object.assign({}, ...se
 
 /** What a file may name in `omit`: inherited fields and groups of bands. */
 export function omittable(parents: readonly Row[]): string[] {
-  const rows = parents.flatMap((parent) => [...rowsOf(parent, "bands"), ...rowsOf(parent, "properties")]);
+  const rows = parents.flatMap((parent) => ["bands", "properties", "spectra"].flatMap((list) => rowsOf(parent, list)));
   return [...new Set(rows.flatMap(({ name, group }) => [name, group]).filter((key) => typeof key === "string"))];
 }
 
@@ -68,7 +73,7 @@ function inheritedLayouts(
   parents: readonly Row[],
   file: Row,
   bands: readonly Row[],
-  properties: readonly Row[],
+  others: readonly Row[],
 ): readonly Row[] {
   const taken = new Set(rowsOf(file, "layouts").map(({ name }) => name));
   const wanted = parents.filter(({ name }) => file.layoutsOf === undefined || named(file.layoutsOf).includes(name));
@@ -76,8 +81,10 @@ function inheritedLayouts(
     (rowsOf(parent, "layouts") as Layout[]).map((layout) => ({ ...layout, from: layout.from ?? String(parent.name) })),
   );
   const first = all.filter(({ name }, i) => !taken.has(name) && all.findIndex((one) => one.name === name) === i);
-  const kept = layoutsFor(first, bands.map(namesOf), properties.map(namesOf));
-  return kept.filter((layout) => layout.bands.length + Object.keys(layout.properties).length > 0);
+  const kept = layoutsFor(first, bands.map(namesOf), others.map(namesOf));
+  const hasFields = ({ bands: some, properties, spectra }: Layout): boolean =>
+    some.length + Object.keys(properties).length + Object.keys(spectra).length > 0;
+  return kept.filter(hasFields);
 }
 
 const namesOf = ({ name, group }: Row): { name: string; group: string } => ({
@@ -99,7 +106,7 @@ export function inherit(parents: readonly Row[], file: Row): Row {
     );
   const merged = (list: string): Row[] => mergeRows(kept(list), rowsOf(file, list));
   const scalars = SCALARS.map((key) => [key, parents.find((parent) => parent[key] !== undefined)?.[key]]);
-  const [bands, properties] = [merged("bands"), merged("properties")];
+  const [bands, properties, spectra] = [merged("bands"), merged("properties"), merged("spectra")];
   return {
     ...Object.fromEntries(scalars),
     ...file,
@@ -107,6 +114,7 @@ export function inherit(parents: readonly Row[], file: Row): Row {
     instruments: merged("instruments"),
     bands,
     properties,
-    layouts: [...rowsOf(file, "layouts"), ...inheritedLayouts(parents, file, bands, properties)],
+    spectra,
+    layouts: [...rowsOf(file, "layouts"), ...inheritedLayouts(parents, file, bands, [...properties, ...spectra])],
   };
 }

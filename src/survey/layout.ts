@@ -1,130 +1,16 @@
 import { z } from "zod";
 import { imfNames } from "./imf.ts";
-
-/** A column name, or several under which different exports have the same thing. `{FIELD}` stands for the field's name. */
-const columnNames = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
-
-const bitNames = z.record(z.string().regex(/^[1-9]\d*$/, "expected the bit's value: 1, 2, 4, ..."), z.string().min(1));
-
-const flagSchema = z.strictObject({
-  column: columnNames.describe("Column of the flags; with {FIELD} one for each band."),
-  bits: bitNames
-    .default({})
-    .describe(
-      "Bits that make a value unusable, by the bit's value (1, 2, 4, ...), and what each means: the report of what was dropped says so.",
-    ),
-  values: z
-    .record(z.string(), z.string().min(1))
-    .default({})
-    .describe("Whole values, numbers or texts, that do the same."),
-  harmless: bitNames.default({}).describe("Bits that leave a value usable: for people."),
-});
-
-/** What a column's number stands for, where that is not said by its unit. */
-const scaleShape = {
-  unit: z
-    .string()
-    .optional()
-    .describe(
-      "Unit where the file does not say; `survey`: the field's own. Magnitudes that name no system are in this one's (`ABmag`, `mag(Vega)`, `asinh mag`). Of a number that is transformed: the unit that the formula is for.",
-    ),
-  insteadOf: z
-    .array(z.string().min(1))
-    .optional()
-    .describe("Units that such files state and that are wrong: read as if they said nothing."),
-};
-
-/** Of all bands that these columns are for, or by band. */
-const perBand = z.union([z.number().positive().max(1), z.record(z.string(), z.number().positive().max(1))]);
+import {
+  bandColumnsSchema,
+  columnNames,
+  flagSchema,
+  propertyColumnSchema,
+  spectrumColumnsSchema,
+} from "./layout-columns.ts";
 
 /** Of what light fluxes are: all, or a part that is the same in all bands, or one that each band's seeing decides. */
 export const apertureSchema = z.enum(["total", "psf-corrected", "aperture"]);
 export type ApertureKind = z.output<typeof apertureSchema>;
-
-const errorKind = z.enum(["absolute", "relative", "ivar", "none"]).default("absolute");
-
-const bandColumnsSchema = z.strictObject({
-  ...scaleShape,
-  only: z
-    .array(z.string().min(1))
-    .optional()
-    .describe("Bands, or groups of them, that these columns are for; all when absent."),
-  value: columnNames.describe("With {FIELD}: one column per band. Without: one array column, its elements in `order`."),
-  error: columnNames
-    .optional()
-    .describe("Column of the error, named as `value` is; without it `--relative-error` is needed."),
-  errorKind: errorKind.describe(
-    "absolute: 1 sigma is the column itself; relative: |value| x column; ivar: 1 / sqrt(column); none: values are exact.",
-  ),
-  state: columnNames
-    .optional()
-    .describe("Column of states: 0 not observed, 1 measured, 2 upper limit, 3 non-detection with its flux and error."),
-  times: columnNames
-    .optional()
-    .describe("Column that value and error are to be multiplied by: fluxes that were divided by a reference band's."),
-  softening: perBand
-    .optional()
-    .describe(
-      "Softening b of asinh magnitudes (unit `asinh mag`), for all bands or by band. SDSS (Lupton, Gunn & Szalay 1999): u 1.4e-10, g 0.9e-10, r 1.2e-10, i 1.8e-10, z 7.4e-10.",
-    ),
-  floor: perBand
-    .optional()
-    .describe(
-      "Error floor, for all bands or by band: this fraction of the flux is added to every error in quadrature (0.02 is 0.02 mag to 9 %). `--error-floor` outdoes it.",
-    ),
-  order: z
-    .array(z.string().min(1).nullable())
-    .optional()
-    .describe("Fields of an array column's elements; null for an element that is no field of the survey."),
-  aliases: z
-    .record(z.string(), z.string().min(1))
-    .default({})
-    .describe("What {FIELD} stands for in a band where it is not its name: { gLS: G }."),
-  flags: z.array(flagSchema).default([]).describe("Flags of single bands' values."),
-});
-
-const propertyColumnSchema = z
-  .strictObject({
-    ...scaleShape,
-    value: columnNames.optional().describe("Column of the value."),
-    sum: z
-      .array(z.string().min(1))
-      .min(2)
-      .optional()
-      .describe("Columns to be added up, such as the two lines of a doublet; `error` then names as many."),
-    per: columnNames.optional().describe("Column that this is divided by: a line's flux by its continuum."),
-    perError: columnNames.optional().describe("1 sigma error of what it is divided by; adds to that of the value."),
-    source: z.string().min(1).optional().describe("Who measured it, where that is not the layout's `source`."),
-    error: columnNames.optional().describe("Column of the error."),
-    errorKind: errorKind.describe(
-      "absolute: 1 sigma is the column itself; relative: |value| x column; ivar: 1 / sqrt(column).",
-    ),
-    interval: z
-      .tuple([z.string().min(1), z.string().min(1)])
-      .optional()
-      .describe("16 and 84 % quantile columns instead of an error: half their distance is 1 sigma."),
-    transform: z
-      .enum(["identity", "pow10", "log10"])
-      .default("identity")
-      .describe("The number itself, 10 to its power or its decimal logarithm ..."),
-    factor: z
-      .number()
-      .default(1)
-      .describe("... times this (before a logarithm), e.g. -1 where emission is negative ..."),
-    offset: z.number().default(0).describe("... plus this (before a power of ten)."),
-    classes: z
-      .record(z.string(), z.string().min(1))
-      .optional()
-      .describe(
-        "Of a category: which class a text (or whole number) of the column stands for; class names stand for themselves.",
-      ),
-    flags: z.array(flagSchema).default([]).describe("Flags of the value."),
-  })
-  .refine(({ value, sum }) => (value === undefined) !== (sum === undefined), "expected either value or sum")
-  .refine(
-    ({ per, errorKind: kind, interval }) => per === undefined || (kind === "absolute" && interval === undefined),
-    "expected an absolute error of what is divided by a column",
-  );
 
 const extinctionSchema = z.strictObject({
   column: columnNames.describe(
@@ -209,6 +95,12 @@ export const layoutSchema = z.strictObject({
     .describe(
       "Columns of the properties, by name of the field. Of those not told here, a column of the name itself is read.",
     ),
+  spectra: z
+    .record(z.string(), spectrumColumnsSchema)
+    .default({})
+    .describe(
+      "Vector columns of the spectra, by name of the field. Of those not told here the columns NAME and NAME_ivar are read: on the survey's grid, or at the wavelengths of NAME_wavelength [Angstrom, vacuum].",
+    ),
   extinction: z
     .union([z.string().min(1), extinctionSchema])
     .transform((told) => (typeof told === "string" ? { column: told, scale: 1 } : told))
@@ -290,6 +182,7 @@ export const ownLayout: Layout = {
     { value: "{FIELD}", error: "{FIELD}_err", errorKind: "absolute", state: "{FIELD}_state", aliases: {}, flags: [] },
   ],
   properties: {},
+  spectra: {},
   flags: [],
   magic: [],
   // of simulations: how many bands of a row each mechanism cost, and the fluxes without noise
@@ -335,9 +228,9 @@ export function namesFor(template: string | readonly string[], field: string): s
 export function layoutsFor(
   layouts: readonly Layout[],
   bands: readonly { readonly name: string; readonly group: string }[],
-  properties: readonly { readonly name: string }[],
+  others: readonly { readonly name: string }[],
 ): Layout[] {
-  const names = new Set([...bands, ...properties].map(({ name }) => name));
+  const names = new Set([...bands, ...others].map(({ name }) => name));
   const known = new Set([...names, ...bands.map(({ group }) => group)]);
   const ofNames = <T>(rows: Readonly<Record<string, T>>): Record<string, T> =>
     Object.fromEntries(Object.entries(rows).filter(([name]) => names.has(name)));
@@ -346,6 +239,7 @@ export function layoutsFor(
   return layouts.map((layout) => ({
     ...layout,
     properties: ofNames(layout.properties),
+    spectra: ofNames(layout.spectra),
     bands: layout.bands.flatMap((columns) => {
       const { order, only } = columns;
       const kept = only?.filter((name) => known.has(name));

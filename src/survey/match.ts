@@ -105,11 +105,26 @@ function matchWithin(
   return { sure, unclear };
 }
 
+/** The one spectrum of each without a pair, where there is no other and their wavelengths overlap. */
+function matchSpectra(
+  own: Survey,
+  known: Survey,
+  isFree: { readonly own: (i: number) => boolean; readonly known: (j: number) => boolean },
+): [number, number] | undefined {
+  const of = ({ fields }: Survey, isOpen: (i: number) => boolean): number[] =>
+    fields.flatMap(({ kind }, i) => (kind === "spectrum" && isOpen(i) ? [i] : []));
+  const [ours, theirs] = [of(own, isFree.own), of(known, isFree.known)];
+  if (ours.length !== 1 || theirs.length !== 1) return undefined;
+  const [a, b] = [own.fields[ours[0]], known.fields[theirs[0]]];
+  if (a.kind !== "spectrum" || b.kind !== "spectrum") return undefined;
+  return a.grid.from < b.grid.to && b.grid.from < a.grid.to ? [ours[0], theirs[0]] : undefined;
+}
+
 /**
  * Pairs the fields of `own` with those of `known`, one to one: first what `sameAs` in its row says, then fields of one
  * name (bands with bands, properties with properties), then bands by pivot and width. Two bands are one filter where
  * their pivots differ by at most 0.05 of their mean width and their widths by at most 15 %; they are near, and told,
- * up to 0.25 and a factor 1.5. `isThere` says which fields of `own` are to be paired.
+ * up to 0.25 and a factor 1.5. The only spectrum of each is one where their wavelengths overlap. `isThere` says which fields of `own` are to be paired.
  * @throws UserError for `sameAs` of no field, or of one field twice; for one name of two things.
  */
 export function matchFields(own: Survey, known: Survey, isThere: (i: number) => boolean = () => true): Match {
@@ -147,6 +162,8 @@ export function matchFields(own: Survey, known: Survey, isThere: (i: number) => 
     for (const [i, j] of found.sure) pair(i, j, "wavelength");
     unclear = new Map([...unclear, ...found.unclear]);
   }
+  const spectra = matchSpectra(own, known, { own: isOpen, known: (j) => !taken.has(j) });
+  if (spectra !== undefined) pair(...spectra, "wavelength");
   return { pairs: [...pairs.values()].sort((a, b) => a.own - b.own), unclear };
 }
 

@@ -9,6 +9,7 @@ import { apertureSchema, cleanLayout, ownLayout } from "./layout.ts";
 import { madeSchema } from "./made.ts";
 import { type CatalogBatch, readCatalog } from "./read.ts";
 import { splitNames, type SplitName } from "./split.ts";
+import { isManySpectra } from "./spectrum-files.ts";
 import type { Survey } from "./survey.ts";
 
 const MANIFEST = "manifest.json";
@@ -39,6 +40,8 @@ const manifestSchema = z.object({
   ),
   split: z.object({ by: z.enum(["parent", "tile"]), seed: z.int(), tiles: count, heldOutTiles: z.array(z.string()) }),
   rowsPerShard: z.int().positive(),
+  /** Arrow where the shards hold spectra, whose vectors it keeps as they are. */
+  shardFormat: z.enum(["parquet", "arrow"]).default("parquet"),
   /** Shards and rows of each part. */
   parts: z.record(z.enum(splitNames), z.object({ shards: count, rows: count })),
   /** Of what light the fluxes are, where the tables say. */
@@ -59,12 +62,14 @@ const manifestSchema = z.object({
 
 export type Manifest = z.output<typeof manifestSchema>;
 
+export type ShardFormat = Manifest["shardFormat"];
+
 /** File name of a shard: `train-00000.parquet`. */
-export const shardName = (part: SplitName, shard: number): string =>
-  `${part}-${String(shard).padStart(5, "0")}.parquet`;
+export const shardName = (part: SplitName, shard: number, format: ShardFormat): string =>
+  `${part}-${String(shard).padStart(5, "0")}.${format}`;
 
 /** Names that shards of any part can have. */
-export const SHARD_PATTERN = new RegExp(`^(?:${splitNames.join("|")})-\\d{5,}\\.parquet$`);
+export const SHARD_PATTERN = new RegExp(`^(?:${splitNames.join("|")})-\\d{5,}\\.(?:parquet|arrow)$`);
 
 export async function writeManifest(folder: string, manifest: Omit<Manifest, "formatVersion">): Promise<void> {
   const text = JSON.stringify({ formatVersion: FORMAT_VERSION, ...manifest }, null, 2);
@@ -77,7 +82,7 @@ export const manifestPath = (folder: string): string => join(folder, MANIFEST);
 export const isPrepared = (path: string): boolean => existsSync(manifestPath(path));
 
 /**
- * The manifest of a prepared folder; undefined where `path` is a file, or the root of a HATS catalogue.
+ * The manifest of a prepared folder; undefined where `path` is a file, the root of a HATS catalogue, or a folder of spectra.
  * @throws UserError for a folder that is not there, without a manifest, or with a damaged one.
  */
 export function readManifest(path: string): Manifest | undefined {
@@ -87,6 +92,7 @@ export function readManifest(path: string): Manifest | undefined {
   if (!existsSync(path) || !statSync(path).isDirectory() || isHats(path)) return undefined;
   const file = manifestPath(path);
   if (!existsSync(file)) {
+    if (isManySpectra(path)) return undefined;
     throw new UserError(
       `${path}: a folder without ${MANIFEST}: not prepared, or its preparation was interrupted; ` +
         `expected a table, or what caleido prepare wrote to the end`,
@@ -128,7 +134,7 @@ export async function* readPart(
   const layout = manifest.sources.some((source) => source.layout === cleanLayout.name) ? cleanLayout : ownLayout;
   let rows = 0;
   for (let shard = 0; shard < shards; shard++) {
-    const path = join(folder, shardName(part, shard));
+    const path = join(folder, shardName(part, shard, manifest.shardFormat));
     const options = { layout: layout.name, ...(batchRows === undefined ? {} : { batchRows }) };
     for await (const batch of readCatalog(path, survey, options)) {
       rows += batch.catalog.rowCount;

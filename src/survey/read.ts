@@ -5,7 +5,7 @@ import type { Column, Table, TablePick, TableSource } from "../io/table.ts";
 import { bindLayout, scoreColumns } from "./bind.ts";
 import type { Binding } from "./bind.ts";
 import type { BindOptions, FieldBinding } from "./bind-fields.ts";
-import { type Catalog, concat, emptyCatalog } from "./catalog.ts";
+import { type Catalog, concat, emptyCatalog, pixelBytes } from "./catalog.ts";
 import { readField, readFlags, type Usage } from "./cells.ts";
 import { templateColumns } from "./find.ts";
 import { type ApertureKind, apertureSchema, noMagnitudeOf } from "./layout.ts";
@@ -13,6 +13,8 @@ import { limitRates } from "./limits.ts";
 import { type Made, madeOf } from "./made.ts";
 import { addReport, countReason, createReport, formatReport, shortList } from "./report.ts";
 import type { ReadReport } from "./report.ts";
+import { isSpectra, openSpectra } from "./spectrum-source.ts";
+import { type PixelReject, readPixels } from "./spectrum-cells.ts";
 import type { Survey } from "./survey.ts";
 
 export interface CatalogOptions extends BindOptions {
@@ -108,7 +110,8 @@ function bindRows(
   const numbers = new Map(table.columns.map((column) => [column.name, fromDigits(column)]));
   const { rowCount } = table;
   const { fields } = survey;
-  const { value, error, state } = emptyCatalog(fields, rowCount);
+  const pixels = binding.spectra.map(({ field }) => fields[field].name);
+  const { value, error, state, arrays } = emptyCatalog(fields, rowCount, { pixels });
   const { layout } = binding;
   const report = createReport(layout.name, binding, binding.objectId === undefined ? layout.objectId : undefined);
   report.rowCount = rowCount;
@@ -135,6 +138,11 @@ function bindRows(
     report.usedCount += usage.used;
     countTreated(report, bound, usage, floored);
   }
+  const rejectPixels: PixelReject = (row, field, reason, example) => {
+    isRejected[row] = 1;
+    countReason(report, reason, () => `row ${firstRow + row + 1}, ${field}: ${example}`);
+  };
+  report.usedCount += readPixels(columns, binding, { fields, rowCount, state, arrays }, rejectPixels);
   const hasWidths = binding.fields.some(({ field }) => fields[field].kind === "ew");
   if (layout.widths === "net" && hasWidths) report.notes.push(NET_WIDTHS);
   report.limitCount = limitRates({ fields, rowCount, value, error, state });
@@ -147,7 +155,8 @@ function bindRows(
   const weight = binding.weight === undefined ? {} : { weight: readWeights(path, numbers, binding.weight, firstRow) };
   const idType = idTypeOf(columns, binding.objectId);
   const texts = { objectId, ...(idType === undefined ? {} : { idType }), parentId, ...tile, ...instrument, ...weight };
-  return { catalog: { fields, rowCount, ...texts, value, error, state }, report };
+  const matrices = { value, error, state, ...(arrays === undefined ? {} : { arrays }) };
+  return { catalog: { fields, rowCount, ...texts, ...matrices }, report };
 }
 
 /** @throws UserError for a weight that is not a number, or below zero. */
@@ -214,11 +223,15 @@ export function toCatalog(table: Table, survey: Survey, options: CatalogOptions 
 }
 
 /**
- * Opens a table file; of several tables in it the one that `options.hdu` names, else the one with most of the survey's
+ * Opens a table file, or files of spectra where the survey has a spectrum (its first); of several tables in it the one that `options.hdu` names, else the one with most of the survey's
  * fields. @throws UserError for a file that can't be read, where several have as many.
  */
-export function openFor(path: string, survey: Survey, options: BindOptions = {}): Promise<TableSource> {
+export async function openFor(path: string, survey: Survey, options: BindOptions = {}): Promise<TableSource> {
   const { hdu } = options;
+  const spectrum = survey.fields.find((field) => field.kind === "spectrum");
+  if (spectrum?.kind === "spectrum" && hdu === undefined && (await isSpectra(path))) {
+    return openSpectra(path, spectrum, survey.fields, options);
+  }
   const score: TablePick["score"] = (schema) => scoreColumns(schema, survey, options);
   return openTable(path, hdu === undefined ? { score } : { name: hdu });
 }
@@ -253,7 +266,7 @@ export async function* readCatalog(
   const source = await openFor(path, survey, options);
   try {
     const binding = bindLayout(source.path, source.schema, survey, options, source.metadata);
-    const { batchRows } = options;
+    const batchRows = rowsPerBatch(source, binding, survey, options.batchRows);
     const kept = keptNames(source, binding, options.keep);
     const columns = [...new Set([...binding.columns, ...kept])];
     const wanted = { columns, texts: idColumns(binding), ...(batchRows ? { batchRows } : {}) };
@@ -273,6 +286,22 @@ export async function* readCatalog(
   } finally {
     await source.close();
   }
+}
+
+/** Bytes of pixels in a batch of rows at most. */
+const BATCH_BYTES = 64e6;
+
+/** Rows of a batch: as asked, but no more than memory is for where spectra are read. Undefined: as the format has them. */
+function rowsPerBatch(
+  { schema }: TableSource,
+  { spectra, columns }: Binding,
+  { fields }: Survey,
+  asked?: number,
+): number | undefined {
+  if (spectra.length === 0) return asked;
+  const read = schema.reduce((sum, { name, width }) => (columns.includes(name) ? sum + 8 * width : sum), 0);
+  const most = Math.max(1, Math.floor(BATCH_BYTES / (read + pixelBytes(spectra.map(({ field }) => fields[field])))));
+  return asked === undefined ? most : Math.min(asked, most);
 }
 
 /** What reading a table will take from it. */

@@ -2,6 +2,7 @@
 import { UserError } from "../errors.ts";
 import type { BindOptions } from "./bind-fields.ts";
 import type { Catalog } from "./catalog.ts";
+import type { Field } from "./field.ts";
 import { type Match, matchFields, matchLines } from "./match.ts";
 import type { ApertureKind } from "./layout.ts";
 import { type Manifest, manifestPath, readManifest, readPart } from "./prepared.ts";
@@ -53,7 +54,7 @@ export async function fieldsIn(
   const manifest = readManifest(path);
   if (manifest === undefined) {
     const { binding, rowCount, aperture } = await outlineTable(path, survey, options);
-    return { rowCount, aperture, there: binding.fields.map(({ field }) => field) };
+    return { rowCount, aperture, there: [...binding.fields, ...binding.spectra].map(({ field }) => field) };
   }
   const there = survey.fields.flatMap(({ name }, i) => (manifest.fields.includes(name) ? [i] : []));
   if (there.length > 0) return { rowCount: rowsOf(manifest), aperture: manifest.aperture, there };
@@ -67,16 +68,15 @@ const MOST_NAMED = 6;
 const named = (names: readonly string[]): string =>
   `${names.slice(0, MOST_NAMED).join(", ")}${names.length > MOST_NAMED ? ", ..." : ""}`;
 
-/** @throws UserError where nothing matches, or no band of a table that has bands. */
+/** @throws UserError where nothing matches, or no band (or spectrum) of a table that has bands. */
 function matchTable(path: string, own: Survey, known: Survey, there: readonly number[]): Match {
   const match = matchFields(own, known, (i) => there.includes(i));
-  const bands = there.filter((i) => own.fields[i].band !== undefined);
+  const isEvidence = ({ band, kind }: Field): boolean => band !== undefined || kind === "spectrum";
+  const bands = there.filter((i) => isEvidence(own.fields[i]));
   const isAnswered = (some: readonly number[]): boolean => match.pairs.some((pair) => some.includes(pair.own));
   if (isAnswered(bands.length > 0 ? bands : there)) return match;
   const [what, some, others] =
-    bands.length > 0
-      ? ["bands", bands, known.fields.filter(({ band }) => band !== undefined)]
-      : ["fields", there, known.fields];
+    bands.length > 0 ? ["bands", bands, known.fields.filter(isEvidence)] : ["fields", there, known.fields];
   throw new UserError(
     `${path}: none of its ${what} (${named(some.map((i) => own.fields[i].name))}) is one of the network's ` +
       `(${named(others.map(({ name }) => name))}); "sameAs: <name>" in a row of ${own.path} would say which`,

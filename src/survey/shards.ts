@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { schemaOf } from "../io/columns.ts";
 import { writeTable } from "../io/formats.ts";
-import { allRows, type Catalog, copyRow, emptyCatalog, type RowColumns } from "./catalog.ts";
-import { shardName } from "./prepared.ts";
+import { allRows, type Catalog, copyRow, emptyCatalog, pixelBytes, type RowColumns } from "./catalog.ts";
+import { type ShardFormat, shardName } from "./prepared.ts";
 import type { SplitName } from "./split.ts";
 import type { Survey } from "./survey.ts";
 import { catalogTable, type TableColumns } from "./table.ts";
@@ -48,11 +48,21 @@ export interface ShardOptions {
   readonly survey: Survey;
   readonly columns: TableColumns & RowColumns;
   readonly rowsPerShard: number;
+  readonly format: ShardFormat;
+}
+
+/** Bytes of pixels in a shard, which is put together in memory. */
+const PIXEL_BYTES = 64e6;
+
+/** Rows of a shard: as asked, but no more than `PIXEL_BYTES` of the array fields that `pixels` names. */
+export function rowsOfShard({ fields }: Survey, asked: number, pixels: readonly string[]): number {
+  const bytes = pixelBytes(fields.filter(({ name }) => pixels.includes(name)));
+  return bytes === 0 ? asked : Math.min(asked, Math.max(1, Math.floor(PIXEL_BYTES / bytes)));
 }
 
 /** Each shard takes its name when it is whole. `add` returns a promise only when a shard has to be written first. */
 export function createShardWriter(part: SplitName, options: ShardOptions): ShardWriter {
-  const { folder, survey, columns, rowsPerShard } = options;
+  const { folder, survey, columns, rowsPerShard, format } = options;
   let buffer: RowBuffer | undefined;
   let shards = 0;
   let rows = 0;
@@ -60,7 +70,7 @@ export function createShardWriter(part: SplitName, options: ShardOptions): Shard
     const table = catalogTable(full.catalog(), allRows(full), columns);
     const metadata = { creator: "caleido prepare", survey: survey.name, part, shard: String(shards) };
     const header = { schema: table.columns.map(schemaOf), metadata, rowCount: table.rowCount };
-    await writeTable(join(folder, shardName(part, shards++)), header, [table]);
+    await writeTable(join(folder, shardName(part, shards++, format)), header, [table]);
     rows += full.rowCount;
     full.clear();
   };

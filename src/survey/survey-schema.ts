@@ -4,6 +4,7 @@ import { highlightShape } from "./highlights.ts";
 import { counted, imfNames } from "./imf.ts";
 import { heirOf } from "./inherit.ts";
 import { layoutSchema } from "./layout.ts";
+import { spectrumSchemaWith } from "./spectrum-field.ts";
 
 /** Bounds of what a survey can mean: slips of many powers of ten are told at their line, not where they overflow. */
 const finite = z.number().min(-1e30).max(1e30);
@@ -140,6 +141,8 @@ const propertySchema = z.strictObject({
     .describe("Of a category: the names of its classes. New ones go to the end."),
 });
 
+const spectrumSchema = spectrumSchemaWith({ id, sameAs });
+
 export const surveySchema = z.strictObject({
   name: z.string().min(1).describe("Name of the survey."),
   title: z.string().min(1).describe("What it is, in a line."),
@@ -185,6 +188,10 @@ export const surveySchema = z.strictObject({
     .array(bandSchema)
     .describe("Passbands: one row each. In a file that extends others a row of an inherited name gives what differs."),
   properties: z.array(propertySchema).describe("What else is known of a galaxy: one row each."),
+  spectra: z
+    .array(spectrumSchema)
+    .default([])
+    .describe("Spectra of a galaxy, one row for each instrument that takes one: columns NAME and NAME_ivar."),
   layouts: z
     .array(layoutSchema)
     .default([])
@@ -195,7 +202,11 @@ export const surveySchema = z.strictObject({
 });
 
 /** What a file says that extends others. */
-export const heirSchema = heirOf(surveySchema, bandSchema, propertySchema);
+export const heirSchema = heirOf(surveySchema, {
+  bands: bandSchema,
+  properties: propertySchema,
+  spectra: spectrumSchema,
+});
 
 /** A survey file with everything it inherits: what is read from YAML, and what a checkpoint carries. */
 export type SurveyFile = z.output<typeof surveySchema>;

@@ -10,6 +10,7 @@ import { checkTemplates } from "./find.ts";
 import { type Highlights, highlightsOf } from "./highlights.ts";
 import { inherit, omittable } from "./inherit.ts";
 import type { Layout } from "./layout.ts";
+import { spectrumOf } from "./spectrum-field.ts";
 import { heirSchema, type SurveyFile, surveySchema } from "./survey-schema.ts";
 
 /** A survey as its YAML file says: bands, depths, properties. Data, never code. */
@@ -34,7 +35,7 @@ export interface Survey extends Highlights {
   readonly errorFloor: number;
   /** What collects the photons of the bands. */
   readonly instruments: readonly Instrument[];
-  /** By id: bands, then properties, then what the vocabulary has grown by. */
+  /** By id: bands, then properties, then spectra, then what the vocabulary has grown by. */
   readonly fields: readonly Field[];
   /** Tables of other archives that can be read as this survey. */
   readonly layouts: readonly Layout[];
@@ -67,10 +68,13 @@ function surveyPath(nameOrPath: string, from?: string): string {
   );
 }
 
+/** Lists of a survey file whose rows are fields. */
+type FieldList = "bands" | "properties" | "spectra";
+
 /** A survey file with what it inherits; `where` is the place in it of a row, or of the file where a row is inherited. */
 interface WholeFile {
   readonly value: SurveyFile;
-  where(this: void, list: "bands" | "properties" | "layouts", name: string, key?: string): string;
+  where(this: void, list: FieldList | "layouts", name: string, key?: string): string;
   /** Place of a key that the file itself states; undefined where it is inherited or nowhere. */
   placeOf(this: void, ...path: string[]): string | undefined;
 }
@@ -127,7 +131,7 @@ export function checkLayout(layout: Layout, fields: readonly Field[], at: string
   const aliased = layout.bands.flatMap(({ aliases, floor, softening }) =>
     [aliases, floor, softening].flatMap((told) => (typeof told === "object" ? Object.keys(told) : [])),
   );
-  for (const name of [...Object.keys(layout.properties), ...aliased, ...ordered]) {
+  for (const name of [...Object.keys({ ...layout.properties, ...layout.spectra }), ...aliased, ...ordered]) {
     if (!known.includes(name)) fail(name, known);
   }
   for (const name of layout.bands.flatMap(({ only }) => only ?? [])) {
@@ -204,7 +208,7 @@ export function surveyOf(
 ): Survey {
   const names = new Set<string>();
   const ids = new Set<number>();
-  const claim = (list: "bands" | "properties", name: string, given: number | undefined): number => {
+  const claim = (list: FieldList, name: string, given: number | undefined): number => {
     if (names.has(name)) throw new UserError(`${where(list, name, "name")}: field "${name}" is declared twice`);
     const own = given ?? names.size;
     if (ids.has(own))
@@ -226,7 +230,10 @@ export function surveyOf(
   const properties = file.properties.map((row) =>
     propertyOf(row, claim("properties", row.name, row.id), where("properties", row.name, "kind")),
   );
-  const fields = [...bands, ...properties].sort((a, b) => a.id - b.id);
+  const spectra = file.spectra.map((row) =>
+    spectrumOf(row, claim("spectra", row.name, row.id), where("spectra", row.name, "unit")),
+  );
+  const fields = [...bands, ...properties, ...spectra].sort((a, b) => a.id - b.id);
   for (const layout of file.layouts) checkLayout(layout, fields, where("layouts", layout.name));
   return {
     file,

@@ -12,6 +12,29 @@ export interface TableColumns {
 }
 
 /**
+ * Vector columns of an array field: `<FIELD>` (NaN where a pixel is not observed) and `<FIELD>_ivar` (0 there); exact ones as
+ * `true_<FIELD>` alone. None where the catalogue has no pixels of it.
+ */
+function pixelColumns(catalog: Catalog, rows: Int32Array, j: number, isExact: boolean): Column[] {
+  const { name, unit, description } = catalog.fields[j];
+  const source = catalog.arrays?.get(name);
+  if (source === undefined) return [];
+  const { width } = source;
+  const value = new Float32Array(rows.length * width).fill(Number.NaN);
+  const ivar = new Float32Array(rows.length * width);
+  for (let i = 0; i < rows.length; i++) {
+    if (catalog.state[rows[i] * catalog.fields.length + j] === State.notObserved) continue;
+    for (let k = i * width, from = rows[i] * width; k < (i + 1) * width; k++, from++) {
+      if (!(source.ivar[from] > 0)) continue;
+      [value[k], ivar[k]] = [source.value[from], source.ivar[from]];
+    }
+  }
+  const told = isExact ? `true_${name}` : name;
+  const flux: Column = { name: told, type: "float32", width, data: value, description, unit };
+  return isExact ? [flux] : [flux, { name: `${name}_ivar`, type: "float32", width, data: ivar, unit: `(${unit})-2` }];
+}
+
+/**
  * Rows of a catalogue under the public column names: `<FIELD>` (NaN where not observed), `<FIELD>_err` (NaN where
  * unknown), `<FIELD>_state` for fields that can have other states than measured and not observed. Units as in the survey.
  */
@@ -38,6 +61,10 @@ export function catalogTable(catalog: Catalog, rows: Int32Array, { hasError, has
         catalog.state[row * n + j] === State.notObserved ? "" : (field.classes[catalog.value[row * n + j]] ?? ""),
       );
       columns.push({ name, type: "string", width: 1, data: classes, description });
+      return;
+    }
+    if (field.kind === "spectrum" || field.kind === "image") {
+      columns.push(...pixelColumns(catalog, rows, j, isExact));
       return;
     }
     const withUnit = unit === "" ? {} : { unit };

@@ -1,11 +1,12 @@
 /** Catalogues of one survey as catalogues of another's fields. */
-import { emptyCatalog } from "./catalog.ts";
+import { type ArrayColumn, type Catalog, emptyCatalog } from "./catalog.ts";
 import { type Field, State } from "./field.ts";
 import { type ImfName, imfShift } from "./imf.ts";
 import { largestError, saysNothing } from "./information.ts";
 import type { FieldPair } from "./match.ts";
 import type { CatalogBatch } from "./read.ts";
 import { countReason, type ReadReport } from "./report.ts";
+import { createResampler, wavelengthsOf } from "./spectrum-grid.ts";
 import type { Survey } from "./survey.ts";
 import { convertError, convertValue } from "./units.ts";
 
@@ -31,6 +32,33 @@ function columnOf({ own, known, conversion }: FieldPair, from: Field, to: Field,
   return { from: own, to: known, convert };
 }
 
+/** How the spectra of one field become another's. */
+interface PixelColumn {
+  readonly from: Field;
+  readonly to: Field;
+  /** Puts those of a catalogue into `into`; `reject` is told of those that have nothing there. */
+  convert(this: void, catalog: Catalog, into: ArrayColumn, reject: (row: number) => void): void;
+}
+
+function pixelColumnOf({ own, conversion }: FieldPair, from: Field, to: Field): PixelColumn[] {
+  if (from.kind !== "spectrum" || to.kind !== "spectrum") return [];
+  const put = createResampler(to.grid);
+  const wave = wavelengthsOf(from.grid);
+  const { factor } = conversion;
+  const convert: PixelColumn["convert"] = (catalog, into, reject) => {
+    const source = catalog.arrays?.get(from.name);
+    for (let row = 0; row < catalog.rowCount; row++) {
+      if (source === undefined || catalog.state[row * catalog.fields.length + own] === State.notObserved) continue;
+      const of = (some: Float32Array, width: number): Float32Array => some.subarray(row * width, (row + 1) * width);
+      const flux = of(source.value, source.width).map((x) => x * factor);
+      const ivar = of(source.ivar, source.width).map((x) => x / factor ** 2);
+      const pixels = { value: of(into.value, into.width), ivar: of(into.ivar, into.width) };
+      if (!put(wave, flux, ivar, pixels)) reject(row);
+    }
+  };
+  return [{ from, to, convert }];
+}
+
 /**
  * What turns rows of `own` into rows of `known`'s fields: paired values in its units, everything else not observed. What
  * is outside the possible values there, or says nothing there, is not observed and counted.
@@ -42,10 +70,12 @@ export function createTranslator(
 ): (batch: CatalogBatch) => CatalogBatch {
   const imfs = [own.file.imf, known.file.imf];
   const columns = pairs.map((pair) => columnOf(pair, own.fields[pair.own], known.fields[pair.known], imfs));
+  const spectra = pairs.flatMap((pair) => pixelColumnOf(pair, own.fields[pair.own], known.fields[pair.known]));
   const largest = known.fields.map(largestError);
   const [n, m] = [own.fields.length, known.fields.length];
   return ({ catalog, report, ...rest }) => {
-    const { value, error, state } = emptyCatalog(known.fields, catalog.rowCount);
+    const pixels = spectra.flatMap(({ from, to }) => (catalog.arrays?.has(from.name) === true ? [to.name] : []));
+    const { value, error, state, arrays } = emptyCatalog(known.fields, catalog.rowCount, { pixels });
     const told: ReadReport = { ...report, reasons: new Map(report.reasons), usedCount: 0 };
     for (const { from, to, convert } of columns) {
       const field = known.fields[to];
@@ -67,7 +97,17 @@ export function createTranslator(
         told.usedCount++;
       }
     }
+    for (const { to, convert } of spectra) {
+      const into = arrays?.get(to.name);
+      if (into === undefined) continue;
+      convert(catalog, into, (row) => {
+        state[row * m + known.fields.indexOf(to)] = State.notObserved;
+        told.usedCount--;
+        countReason(told, `outside the network's wavelengths of ${to.name}`, () => catalog.objectId[row]);
+      });
+    }
     const { arrays: _, ...texts } = catalog;
-    return { ...rest, catalog: { ...texts, fields: known.fields, value, error, state }, report: told };
+    const matrices = { value, error, state, ...(arrays === undefined ? {} : { arrays }) };
+    return { ...rest, catalog: { ...texts, fields: known.fields, ...matrices }, report: told };
   };
 }

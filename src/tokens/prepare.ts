@@ -15,8 +15,10 @@ import { isPrepared, type Manifest, SHARD_PATTERN, writeManifest } from "../surv
 import { outlineTable, readCatalog, readTiles, type TableOutline } from "../survey/read.ts";
 import { addReport, formatReport, type ReadReport, unusedLines } from "../survey/report.ts";
 import { canBeLimit } from "../survey/limits.ts";
-import { createRowBuffer, createShardWriter, type RowBuffer, type ShardWriter } from "../survey/shards.ts";
+import { createRowBuffer, createShardWriter, type RowBuffer, rowsOfShard, type ShardWriter } from "../survey/shards.ts";
 import { FEWEST_TILES, parentSplit, type SplitName, splitNames, surveyTiles, type TileSplit } from "../survey/split.ts";
+import { isManySpectra } from "../survey/spectrum-files.ts";
+import { filesOf } from "../survey/spectrum-source.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { TableColumns } from "../survey/table.ts";
 import { counted } from "../text.ts";
@@ -51,11 +53,13 @@ export interface PrepareRequest {
 /** A table, and what will be read of it. */
 type Source = TableOutline;
 
-/** Tables as they are, folders as the tables in them. @throws UserError for a folder without tables. */
-function expandFolders(paths: readonly string[]): string[] {
+/** Tables as they are, folders as the tables in them, or as one of the spectra in them where the survey has a spectrum. @throws UserError for a folder without tables. */
+function expandFolders(paths: readonly string[], { fields }: Survey): string[] {
+  const hasSpectra = fields.some(({ kind }) => kind === "spectrum");
   const extensions = Object.values(formats).flatMap((format): readonly string[] => format.extensions);
   return paths.flatMap((path) => {
     if (!existsSync(path) || !statSync(path).isDirectory() || isHats(path)) return [path];
+    if (hasSpectra && !isPrepared(path) && isManySpectra(path)) return [path];
     if (isPrepared(path)) throw new UserError(`${path}: is prepared already; expected tables`);
     const names = readdirSync(path).filter((name) => extensions.some((one) => name.toLowerCase().endsWith(one)));
     if (names.length === 0) throw new UserError(`${path}: a folder without tables (${extensions.join(", ")})`);
@@ -149,6 +153,14 @@ function commonAperture(sources: readonly Source[]): ApertureKind | undefined {
   return first?.aperture;
 }
 
+/** Names of the spectra that any of the tables has. */
+const pixelsOf = (sources: readonly Source[], { fields }: Survey): string[] => [
+  ...new Set(sources.flatMap(({ binding }) => binding.spectra.map(({ field }) => fields[field].name))),
+];
+
+const shardFormat = (sources: readonly Source[]): Manifest["shardFormat"] =>
+  sources.some(({ binding }) => binding.spectra.length > 0) ? "arrow" : "parquet";
+
 /** What goes where while the rows stream by. */
 interface Sorter {
   readonly writers: Readonly<Record<SplitName, ShardWriter>>;
@@ -159,12 +171,13 @@ interface Sorter {
 
 function createSorter(request: Preparation, survey: Survey, sources: readonly Source[], tiles?: TileSplit): Sorter {
   const has = (key: "tile" | "weight"): boolean => sources.some(({ binding }) => binding[key] !== undefined);
-  const columns = { ...tableColumns(sources, survey), hasTile: has("tile"), hasWeight: has("weight") };
-  const shards = { folder: request.out, survey, columns };
+  const known = { hasTile: has("tile"), hasWeight: has("weight"), pixels: pixelsOf(sources, survey) };
+  const columns = { ...tableColumns(sources, survey), ...known };
+  const shards = { folder: request.out, survey, columns, format: shardFormat(sources) };
   const writers = Object.fromEntries(
     splitNames.map((part) => [part, createShardWriter(part, { ...shards, rowsPerShard: request.rowsPerShard })]),
   ) as Record<SplitName, ShardWriter>;
-  const sample = createRowBuffer(survey, SAMPLE_ROWS);
+  const sample = createRowBuffer(survey, SAMPLE_ROWS, { pixels: [] });
   const rng = createRng(`${request.seed}:sample`);
   const droppedRows: Sorter["droppedRows"] = {};
   const drop = (reason: string, objectId: string): void => {
@@ -266,7 +279,7 @@ export async function prepare(given: PrepareRequest): Promise<Manifest["parts"]>
   checkFolder(out);
   const survey = loadSurvey(request.survey);
   const sources: Source[] = [];
-  for (const path of expandFolders(request.tables)) {
+  for (const path of expandFolders(request.tables, survey)) {
     sources.push(await outlineTable(path, survey, request.reading));
   }
   commonAperture(sources);
@@ -285,9 +298,10 @@ async function prepareLocked(
   survey: Survey,
   sources: readonly Source[],
 ): Promise<Manifest["parts"]> {
-  const { out, seed, rowsPerShard, reporter } = request;
+  const { out, seed, reporter } = request;
+  const rowsPerShard = rowsOfShard(survey, request.rowsPerShard, pixelsOf(sources, survey));
   const { split: tiles, count: tileCount, rows: rowCount } = await splitTiles(sources, request);
-  const sorter = createSorter(request, survey, sources, tiles);
+  const sorter = createSorter({ ...request, rowsPerShard }, survey, sources, tiles);
   const { report, rows } = await sortTables(sources, survey, request, sorter, rowCount);
   const parts = {} as Record<SplitName, { shards: number; rows: number }>;
   for (const part of splitNames) parts[part] = await sorter.writers[part].finish();
@@ -296,7 +310,7 @@ async function prepareLocked(
   const sample = sorter.sample.catalog();
   const everyRow = Int32Array.from({ length: sample.rowCount }, (_, i) => i);
   const hashes: string[] = [];
-  for (const { path } of sources) hashes.push(await hashFile(path));
+  for (const { path } of sources) hashes.push(await hashFile(...filesOf(path)));
   const split = {
     by: tiles ? ("tile" as const) : ("parent" as const),
     seed,
@@ -319,6 +333,7 @@ async function prepareLocked(
     })),
     split,
     rowsPerShard,
+    shardFormat: shardFormat(sources),
     parts,
     ...(aperture === undefined ? {} : { aperture }),
     droppedRows: sorter.droppedRows,

@@ -47,6 +47,7 @@ const tableSchema = z.object({
         ])
         .optional(),
       units: z.array(z.object({ column: z.string(), unit: z.string() })).optional(),
+      wavelengths: z.enum(["air", "vacuum"]).optional(),
       /** What described it, where that was not the network's survey. */
       survey: surveySchema.optional(),
     })

@@ -7,6 +7,9 @@ import type { NetworkCoder } from "./config.ts";
 /** Added to chi2 per flux, so that its logarithm tells apart what is worth it. */
 const CHI2_FLOOR = 0.1;
 
+/** Wavelengths count from here [Angstrom], so that none given is like the middle of the optical. */
+const PIVOT = 6000;
+
 /** What is known of one galaxy's answers before they are given, into `to`; the spread is each answer's own. `state` [S]. */
 export function fillCovariates(
   coder: NetworkCoder,
@@ -16,18 +19,24 @@ export function fillCovariates(
 ): void {
   const { nField, groups } = coder;
   const isGiven = (j: number): boolean => isContext[j] === 1 && catalog.state[row * nField + j] !== State.notObserved;
-  let [fluxes, labels, signal] = [0, 0, 0];
+  let [fluxes, labels, signal, place, square] = [0, 0, 0, 0, 0];
   for (const j of groups.band) {
     if (!isGiven(j)) continue;
     fluxes++;
     const at = row * nField + j;
     signal += Math.asinh(catalog.value[at] / catalog.error[at]);
+    const pivot = Math.log(coder.fields[j].band!.pivot / PIVOT);
+    place += pivot;
+    square += pivot * pivot;
   }
   for (const j of groups.property) if (isGiven(j)) labels++;
   const fit = fitOf(coder, state);
+  const wavelength = place / Math.max(1, fluxes);
   const values: Record<CovariateName, number> = {
     given: fluxes / Math.max(1, groups.band.length),
     labels: labels / Math.max(1, groups.property.length),
+    wavelength,
+    breadth: Math.sqrt(Math.max(0, square / Math.max(1, fluxes) - wavelength * wavelength)),
     signal: signal / Math.max(1, fluxes),
     brightness: coder.encodeScale(scale),
     misfit: fit === undefined ? Number.NaN : Math.log(fit.chi2 + CHI2_FLOOR),

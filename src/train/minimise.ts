@@ -14,10 +14,10 @@ const dot = (a: Float64Array, b: Float64Array): number => {
 };
 
 /**
- * Goes down from `start`, which is moved, until a step gains less than `tolerance` of the value: L-BFGS with backtracking
+ * Goes down from `start`, which is moved, until a step gains less than `tolerance`: L-BFGS with backtracking
  * (Nocedal & Wright 2006, algorithms 7.4 and 3.1). Returns the value.
  */
-export function minimise(objective: Objective, start: Float64Array, tolerance = 1e-6, mostSteps = 300): number {
+export function minimise(objective: Objective, start: Float64Array, tolerance: number, mostSteps = 300): number {
   const n = start.length;
   const gradient = new Float64Array(n);
   let value = objective(start, gradient);
@@ -44,7 +44,7 @@ export function minimise(objective: Objective, start: Float64Array, tolerance = 
     start.set(next);
     gradient.set(nextGradient);
     value = lower;
-    if (gain < tolerance * Math.abs(value)) break;
+    if (gain < tolerance) break;
   }
   return value;
 }

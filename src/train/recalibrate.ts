@@ -54,6 +54,7 @@ function createPiles(coder: NetworkCoder) {
         low: [],
         high: [],
         inside: [],
+        under: [],
         weight: [],
       };
       map.set(key, pile);
@@ -137,6 +138,7 @@ function addAnswers(
     pile.high.push(normalQuantile(seen.cdf(at, high)));
     const [from, to] = limits.map((end) => (end - whole.mean) / (TAIL_WIDTH * whole.std));
     pile.inside.push(normalBetween(from, to));
+    pile.under.push(normalBetween(from, far));
     pile.weight.push((std / whole.std) ** 2);
   }
 }

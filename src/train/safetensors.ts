@@ -1,5 +1,5 @@
 import { UserError } from "../errors.ts";
-import { fromHalves, toHalf } from "./half.ts";
+import { fromHalves, toHalf } from "../survey/half.ts";
 
 /**
  * Named tensors of numbers, as a safetensors file holds them (Hugging Face safetensors format, version 0.4): in single

@@ -3,13 +3,15 @@ import { hashFile } from "../io/hash.ts";
 import type { Reporter } from "../progress.ts";
 import { apertureOf } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import { allRows, type Catalog, concat, hide, select } from "../survey/catalog.ts";
+import { allRows, type Catalog, concat, hide, pixelBytes, select, withoutPixels } from "../survey/catalog.ts";
 import type { Field } from "../survey/field.ts";
 import { fileWithIds } from "../survey/grow.ts";
 import { checkPrepared, type Manifest, manifestPath, readManifest } from "../survey/prepared.ts";
+import { type CatalogBatch, gatherRows } from "../survey/read.ts";
 import { outlineRows, readAllRows, type Reader, readRows } from "../survey/reading.ts";
-import { unusedLines } from "../survey/report.ts";
+import { addReport, formatReport, type ReadReport, unusedLines } from "../survey/report.ts";
 import { spillRows } from "../survey/row-file.ts";
+import { filesOf } from "../survey/spectrum-source.ts";
 import { sourcesIn } from "../survey/sources.ts";
 import { splitByParent, type SplitName, splitNames } from "../survey/split.ts";
 import { type Survey, surveyOf } from "../survey/survey.ts";
@@ -97,7 +99,7 @@ async function openPart(
   }
   const { rows: count } = manifest.parts[part];
   const rows = allRows({ rowCount: count });
-  if (count * survey.fields.length * 9 <= memory) {
+  if (count * (survey.fields.length * 9 + pixelBytes(survey.fields)) <= memory) {
     const catalogs: Catalog[] = [];
     for await (const catalog of shards()) catalogs.push(catalog);
     const whole = catalogs.length === 0 ? undefined : concat(catalogs);
@@ -165,19 +167,55 @@ async function recordOf(
   const labels = role === "unlabelled" || sources.size === 0 ? {} : { labels: joined(sources) };
   const aperture = await apertureOf(path, own ?? survey, reading);
   const light = aperture === undefined ? {} : { aperture };
-  return { path, sha256: await hashFile(file), role, ...light, ...labels, ...said } as TableRecord;
+  return { path, sha256: await hashFile(...filesOf(file)), role, ...light, ...labels, ...said } as TableRecord;
 }
 
-async function readFile(wish: TableWish, { survey, reporter }: TableOptions): Promise<TrainingTable> {
-  const { path, role, reading, own } = wish;
-  const { catalog: read, report, counts } = await readAllRows(path, { survey, own, options: reading });
-  for (const line of [...report, ...unusedLines(counts)]) reporter.say(line);
-  const catalog = asRole(read, role);
+/** A table's rows: in memory, or, where they have pixels and memory is too small for them, on disk but for those. */
+async function readRowsOf(
+  { path, role, reading, own }: TableWish,
+  { survey, reporter, memory = MEMORY }: TableOptions,
+): Promise<{
+  readonly catalog: Catalog;
+  readonly counts: ReadReport;
+  readonly store: RowSource["store"];
+  close(): void;
+}> {
+  const reader: Reader = { survey, own, options: reading };
+  const { lines, rowCount, there, match } = await outlineRows(path, reader);
+  const known = match === undefined ? there : match.pairs.map((pair) => pair.known);
+  const bytes = pixelBytes(known.map((j) => survey.fields[j])) * (rowCount ?? Infinity);
+  if (!(bytes > memory)) {
+    const { catalog: read, report, counts } = await readAllRows(path, reader);
+    for (const line of [...report, ...unusedLines(counts)]) reporter.say(line);
+    const catalog = asRole(read, role);
+    return { catalog, counts, store: catalogStore(catalog), close: () => {} };
+  }
+  const parts: Catalog[] = [];
+  let counts: ReadReport | undefined;
+  async function* catalogs(): AsyncGenerator<Catalog> {
+    for await (const { catalog, report } of readRows(path, reader)) {
+      if (counts) addReport(counts, report);
+      else counts = report;
+      yield asRole(catalog, role);
+    }
+  }
+  const store = await spillRows(catalogs(), survey.fields, (catalog) => {
+    parts.push(withoutPixels(catalog));
+  });
+  if (counts === undefined) throw new UserError(`${path}: a table without rows, expected at least one galaxy`);
+  for (const line of [...lines, ...formatReport(counts), ...unusedLines(counts)]) reporter.say(line);
+  return { catalog: concat(parts), counts, store, close: () => store.close() };
+}
+
+async function readFile(wish: TableWish, options: TableOptions): Promise<TrainingTable> {
+  const { path, role } = wish;
+  const { survey, reporter } = options;
+  const { catalog, counts, store, ...read } = await readRowsOf(wish, options);
   const split = splitByParent(catalog.parentId);
   if (split.train.length === 0) throw new UserError(noRows(path, catalog, "train"));
   if (split.validation.length === 0 && role !== "source") reporter.say(noRows(path, catalog, "validation"));
   const partOf = (part: TrainingPart): PartRows => ({
-    store: catalogStore(catalog),
+    store,
     rows: split[part],
     labelled: labelledRows(catalog, split[part]),
   });
@@ -185,7 +223,7 @@ async function readFile(wish: TableWish, { survey, reporter }: TableOptions): Pr
     record: await recordOf(wish, path, survey, counts.sources),
     parts: { train: partOf("train"), validation: partOf("validation"), calibration: partOf("calibration") },
     standardise: (reference) => fitStandardisation(catalog, split.train, reference),
-    close: () => {},
+    close: () => read.close(),
   };
 }
 
@@ -204,7 +242,8 @@ async function readPrepared(wish: TableWish, manifest: Manifest, options: TableO
   const calibration = await openPart(wish, manifest, "calibration", options);
   reporter.say(`${path}: ${counted(train.rows.length, "prepared training row")}`);
   if (validation.rows.length === 0) reporter.say(`${path}: no prepared rows for validation`);
-  const sample = own === undefined ? undefined : await samplePrepared(path, manifest, ["train"], reader, SAMPLE_ROWS);
+  const sample =
+    own === undefined ? undefined : await samplePrepared(path, manifest, ["train"], reader, SAMPLE_ROWS, withoutPixels);
   const labels = sourcesIn(manifest.sources.map((source) => source.labels));
   return {
     record: await recordOf(wish, manifestPath(path), survey, labels),
@@ -248,28 +287,33 @@ async function samplePrepared(
   parts: readonly SplitName[],
   reader: Reader,
   most: number,
+  of: (catalog: Catalog) => Catalog = (catalog) => catalog,
 ): Promise<Catalog | undefined> {
   const chosen = spaced(
     parts.reduce((sum, part) => sum + manifest.parts[part].rows, 0),
     most,
   );
+  const kept = await pick(readRows(folder, reader, { parts }), chosen, of);
+  return kept.length === 0 ? undefined : concat(kept);
+}
+
+/** The `chosen` of rows that stream in (ascending numbers), as `of` has them. */
+async function pick(
+  batches: AsyncIterable<{ readonly catalog: Catalog }>,
+  chosen: Int32Array,
+  of: (catalog: Catalog) => Catalog = (catalog) => catalog,
+): Promise<Catalog[]> {
   const kept: Catalog[] = [];
   let first = 0;
   let next = 0;
-  for await (const { catalog } of readRows(folder, reader, { parts })) {
+  for await (const { catalog } of batches) {
     const from = next;
     while (next < chosen.length && chosen[next] < first + catalog.rowCount) next++;
-    if (next > from) {
-      kept.push(
-        select(
-          catalog,
-          chosen.subarray(from, next).map((row) => row - first),
-        ),
-      );
-    }
+    const rows = chosen.subarray(from, next).map((row) => row - first);
+    if (rows.length > 0) kept.push(select(of(catalog), rows));
     first += catalog.rowCount;
   }
-  return kept.length === 0 ? undefined : concat(kept);
+  return kept;
 }
 
 /**
@@ -293,12 +337,19 @@ export async function sampleRows(
     if (catalog === undefined) throw new UserError(none);
     return catalog;
   }
-  const { catalog, report } = await readAllRows(path, reader);
-  for (const line of report) say(line);
+  async function* bare(): AsyncGenerator<CatalogBatch> {
+    for await (const { catalog: some, report: of } of readRows(path, reader)) {
+      yield { catalog: withoutPixels(some), report: of };
+    }
+  }
+  const { lines, there } = await outlineRows(path, reader);
+  const { catalog, report } = await gatherRows(path, bare());
+  for (const line of [...lines, ...report]) say(line);
   const rows = part === "all" ? allRows(catalog) : splitByParent(catalog.parentId)[part];
   if (rows.length === 0) throw new UserError(none);
-  return select(
-    catalog,
-    spaced(rows.length, most).map((i) => rows[i]),
-  );
+  const chosen = spaced(rows.length, most).map((i) => rows[i]);
+  const described = (reader.own ?? reader.survey).fields;
+  if (pixelBytes(there.map((j) => described[j])) === 0) return select(catalog, chosen);
+  // what pixels are wanted is known when the rows are: they are read again
+  return concat(await pick(readRows(path, reader), chosen.sort()));
 }

@@ -1,6 +1,6 @@
 /** The clean galaxies that a network carries: how they are chosen, and their file. */
 import { UserError } from "../errors.ts";
-import { fromHalf, toHalf } from "./half.ts";
+import { fromHalf, toHalf } from "../survey/half.ts";
 import { classesOf } from "../model/stems.ts";
 import type { Templates } from "../model/template-fit.ts";
 import { type Rng, shuffleInPlace } from "../random.ts";

@@ -1,10 +1,13 @@
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Field, Float32, List, Table as ArrowTable, tableToIPC, vectorFromArray } from "apache-arrow";
+import { fileWriter, ParquetWriter } from "hyparquet-writer";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { readAll, sliceTable } from "../../src/io/columns.ts";
 import { openFits } from "../../src/io/fits.ts";
 import { checkWritable, formats, openTable, writeTable } from "../../src/io/formats.ts";
+import { parquetElements } from "../../src/io/parquet-schema.ts";
 import type { Format, Table } from "../../src/io/table.ts";
 import { columnTruth, everyType, golden, headerOf, readTruth, scratch, tableTruth, truthOf } from "./truth.ts";
 import type { TruthColumn } from "./truth.ts";
@@ -236,5 +239,36 @@ describe("a wrong name or place", () => {
     writeFileSync(join(folder, "mine.fits"), "PAR1 and so on");
     await expect(openTable(join(folder, "mine.fits"))).rejects.toThrow(/it looks like parquet/);
     expect(existsSync(join(folder, "mine.fits"))).toBe(true);
+  });
+});
+
+describe("lists of unequal length that another program wrote", () => {
+  const lengths = [3, 0, 5, 2];
+  const rows = lengths.map((length, row) => Array.from({ length }, (_, k) => row + k / 8));
+  const padded = rows.flatMap((list) => [...list, ...Array.from({ length: 5 - list.length }, () => null)]);
+
+  it("in Arrow take the width of the longest", async () => {
+    const path = join(scratch(), "lists.arrow");
+    const type = new List(new Field("item", new Float32(), true));
+    const vector = vectorFromArray(rows, type);
+    // the library leaves the schema's message out of files; what is between the marks of one is a stream
+    const stream = tableToIPC(new ArrowTable({ flux: vector }), "stream");
+    writeFileSync(path, Buffer.concat([Buffer.from("ARROW1\0\0"), stream, Buffer.from("ARROW1")]));
+    const { flux } = await truthOf(await openTable(path));
+    expect(flux).toEqual({ type: "float32", width: 5, values: padded });
+  });
+
+  it("in Parquet take that of the longest of all rows, not of the first", async () => {
+    const path = join(scratch(), "lists.parquet");
+    const many = Array.from({ length: 120 }, () => [1, 2]);
+    const writer = new ParquetWriter({
+      writer: fileWriter(path),
+      schema: parquetElements([{ name: "flux", type: "float32", width: 2 }]),
+    });
+    await writer.write({ columnData: [{ name: "flux", data: [...many, ...rows] }] });
+    await writer.finish();
+    const { flux } = await truthOf(await openTable(path));
+    expect(flux.width).toBe(5);
+    expect(flux.values.slice(600)).toEqual(padded);
   });
 });

@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { curveAt } from "../../src/model/curve.ts";
 import { type Distribution, perRow, selected } from "../../src/model/distribution.ts";
 import { mixtureDistribution } from "../../src/model/mixture.ts";
-import { WARP_SIZE, warpedScore, warpWithSlopes } from "../../src/model/score-warp.ts";
 import { logNormalBetween, normalCdf, normalQuantile } from "../../src/model/normal.ts";
 import { truncated } from "../../src/model/truncated.ts";
 import { inUnits } from "../../src/model/units.ts";
@@ -117,18 +116,13 @@ const cases: Record<string, Case> = {
     tolerance: 2e-5,
   },
   "recalibrated mixture": {
-    distribution: mixture.recalibrated!((row) => ({
-      shift: 0.2 - row,
-      width: 1.4 - 0.7 * row,
-      flatness: 1,
-      tail: 0.05,
-    })),
+    distribution: mixture.recalibrated!((row) => ({ shift: 0.2 - row, width: 1.4 - 0.7 * row, tail: 0.05 })),
     range: [-40, 40],
     curve: redshift,
     error: 0.3,
   },
   "recalibrated histogram": {
-    distribution: histogram.recalibrated!(() => ({ shift: -0.3, width: 1.3, flatness: 1.2, tail: 0.1 })),
+    distribution: histogram.recalibrated!(() => ({ shift: -0.3, width: 1.3, tail: 0.1 })),
     range: [-3, 3.5],
     jumps: [...edges],
     curve: width,
@@ -195,8 +189,8 @@ describe("against closed forms", () => {
   it("a recalibrated N(m, s) is moved and widened, with a tail of three deviations", () => {
     const [m, s] = [0.4, 0.5];
     for (const warp of [
-      { shift: 0.3, width: 1.6, flatness: 1, tail: 0.1 },
-      { shift: -0.5, width: 0.6, flatness: 1, tail: 0 },
+      { shift: 0.3, width: 1.6, tail: 0.1 },
+      { shift: -0.5, width: 0.6, tail: 0 },
     ]) {
       const core = gaussian(m + warp.shift * s, warp.width * s);
       const tail = gaussian(m, 3 * s);
@@ -207,46 +201,23 @@ describe("against closed forms", () => {
     }
   });
   it("a recalibrated mixture has the warped cdf to 0.03, where its parts overlap as where they don't", () => {
-    for (const [shift, width, flatness] of [
-      [0, 1.3, 1],
-      [0, 0.8, 1],
-      [0.2, 1.1, 1],
-      [0, 1.1, 1.07],
+    for (const [shift, width] of [
+      [0, 1.3],
+      [0, 0.8],
+      [0.2, 1.1],
     ]) {
-      const own = mixture.recalibrated!(() => ({ shift, width, flatness, tail: 0 }));
+      const own = mixture.recalibrated!(() => ({ shift, width, tail: 0 }));
       const out = new Float64Array(1);
       for (const row of [0, 1]) {
         for (let x = -2.5; x <= 2.5; x += 0.25) {
           mixture.quantiles(row, [normalCdf(x)], out);
-          const to = Math.sinh(flatness * Math.asinh((x - shift) / width)) / Math.sinh(flatness * Math.asinh(1));
-          expect(Math.abs(own.cdf(row, out[0]) - normalCdf(to))).toBeLessThan(0.03);
+          expect(Math.abs(own.cdf(row, out[0]) - normalCdf((x - shift) / width))).toBeLessThan(0.03);
         }
       }
     }
   });
-  it("a warped score has the slopes of finite differences, and is a Gaussian's where the flatness stays", () => {
-    const step = 1e-5;
-    for (const x of [-4, -1, 0.3, 2.5]) {
-      expect(warpedScore(x, { shift: 0.2, width: 1.3, flatness: 1 }).y).toBeCloseTo((x - 0.2) / 1.3, 12);
-      const at = (shift: number, lnWidth: number, lnFlatness: number) =>
-        warpedScore(x, { shift, width: Math.exp(lnWidth), flatness: Math.exp(lnFlatness) });
-      const place = [0.2, 0.1, -0.15] as const;
-      const shape = { shift: place[0], width: Math.exp(place[1]), flatness: Math.exp(place[2]) };
-      const slopes = new Float64Array(WARP_SIZE);
-      warpWithSlopes(x, shape, slopes);
-      place.forEach((_, k) => {
-        const moved = (h: number): ReturnType<typeof at> => {
-          const [shift, lnWidth, lnFlatness] = place.map((p, i) => p + (i === k ? h : 0));
-          return at(shift, lnWidth, lnFlatness);
-        };
-        const [up, down] = [moved(step), moved(-step)];
-        expect(slopes[2 + k]).toBeCloseTo((up.y - down.y) / (2 * step), 6);
-        expect(slopes[5 + k]).toBeCloseTo((up.lnSlope - down.lnSlope) / (2 * step), 6);
-      });
-    }
-  });
   it("nothing is recalibrated by no shift, a width of one and no tail", () => {
-    const nothing = { shift: 0, width: 1, flatness: 1, tail: 0 };
+    const nothing = { shift: 0, width: 1, tail: 0 };
     same(
       mixture.recalibrated!(() => nothing),
       mixture,

@@ -1,6 +1,6 @@
 import type { Passband } from "../../src/simulate/passband.ts";
 import { createGrid, integrate, type TabulatedBand, tabulate } from "../../src/simulate/resample.ts";
-import type { Pixels } from "../../src/simulate/spectrum.ts";
+import type { Pixels } from "../../src/survey/observed-spectrum.ts";
 
 const tables = new Map<Passband, TabulatedBand>();
 

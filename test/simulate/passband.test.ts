@@ -10,8 +10,8 @@ import {
   readCurve,
 } from "../../src/simulate/passband.ts";
 import { repair } from "../../src/simulate/resample.ts";
-import type { Pixels } from "../../src/simulate/spectrum.ts";
-import { expandPaths, readSpectra } from "../../src/simulate/spectrum-files.ts";
+import type { Pixels } from "../../src/survey/observed-spectrum.ts";
+import { expandPaths, readSpectra } from "../../src/survey/spectrum-files.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { at, rms, withData } from "./data.ts";
 import { measure } from "./measure.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { openFits } from "../../src/io/fits.ts";
 import { GRID_SIZE, gridWavelength } from "../../src/simulate/grid.ts";
 import { createPassbands } from "../../src/simulate/passband.ts";
-import type { Pixels } from "../../src/simulate/spectrum.ts";
+import type { Pixels } from "../../src/survey/observed-spectrum.ts";
 import { createStellarModel } from "../../src/simulate/stars.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";
 import { at, rms, withData } from "./data.ts";

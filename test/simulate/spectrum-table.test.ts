@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { writeTable } from "../../src/io/formats.ts";
 import { schemaOf } from "../../src/io/columns.ts";
 import type { Column, Table } from "../../src/io/table.ts";
-import type { ObservedSpectrum } from "../../src/simulate/spectrum.ts";
-import { readSpectra } from "../../src/simulate/spectrum-files.ts";
+import type { ObservedSpectrum } from "../../src/survey/observed-spectrum.ts";
+import { readSpectra } from "../../src/survey/spectrum-files.ts";
 import { scratch } from "../helpers/scratch.ts";
 import { at, withData } from "./data.ts";
 

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { writeTable } from "../../src/io/formats.ts";
 import type { Column } from "../../src/io/table.ts";
-import { readSpectra } from "../../src/simulate/spectrum-files.ts";
-import { factorTo, type ObservedSpectrum, pixelFactors } from "../../src/simulate/spectrum.ts";
+import { readSpectra } from "../../src/survey/spectrum-files.ts";
+import { factorTo, type ObservedSpectrum, pixelFactors } from "../../src/survey/observed-spectrum.ts";
 import { sspLayouts } from "../../src/simulate/ssp-layouts.ts";
 import { scratch } from "../helpers/scratch.ts";
 

@@ -7,7 +7,7 @@ import { GRID_SIZE, gridIndex, gridWavelength } from "../../src/simulate/grid.ts
 import { createPassbands } from "../../src/simulate/passband.ts";
 import { createPhotometer } from "../../src/simulate/photometer.ts";
 import { drawGalaxy } from "../../src/simulate/population.ts";
-import { vacuumWavelength } from "../../src/simulate/ssp-layouts.ts";
+import { vacuumWavelength } from "../../src/survey/spectrum-grid.ts";
 import { createGridModel, readSspGrid } from "../../src/simulate/ssp.ts";
 import { createStellarModel } from "../../src/simulate/stars.ts";
 import { createSpectrum, createTemplates, mixOf, synthesise } from "../../src/simulate/synthesis.ts";

@@ -7,7 +7,7 @@ import { checkSelection } from "../../src/simulate/block.ts";
 import { GRID_SIZE, gridIndex, gridWavelength } from "../../src/simulate/grid.ts";
 import { simulationOptions } from "../../src/simulate/options.ts";
 import { createStars, type Limits } from "../../src/simulate/point-sources.ts";
-import type { ObservedSpectrum } from "../../src/simulate/spectrum.ts";
+import type { ObservedSpectrum } from "../../src/survey/observed-spectrum.ts";
 import { createLibraryStars, readStarLibrary, starLibrary } from "../../src/simulate/star-library.ts";
 import { createStarModel, type Star } from "../../src/simulate/star-spectra.ts";
 import { loadSurvey } from "../../src/survey/survey.ts";

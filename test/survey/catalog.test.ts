@@ -21,6 +21,7 @@ const spectrum: Field = {
   description: "a spectrum",
   range: [-1e9, 1e9],
   shape: [4],
+  grid: { from: 4000, to: 4003, pixels: 4 },
 };
 const fields = [...toyFields, spectrum];
 const n = fields.length;
@@ -136,6 +137,33 @@ describe("rows on disk", () => {
         expect(found.catalog[name].subarray(at, at + m)).toStrictEqual(whole[name].subarray(row * m, (row + 1) * m));
       }
     }
+    file.close();
+  });
+
+  it("keep pixels to 5e-4, those far below the largest of their row too, and rows without any", async () => {
+    const width = 500;
+    const wide: Field = { ...spectrum, shape: [width], grid: { from: 4000, to: 5000, pixels: width } };
+    const some = emptyCatalog([wide], 3);
+    const { value, ivar } = some.arrays!.get("SPEC")!;
+    const sizes = [1e-25, 1, 1e25];
+    for (let at = 0; at < 3 * width; at++) {
+      value[at] = (at % 2 === 0 ? 1 : -1) * sizes[Math.floor(at / width)] * 10 ** (-(at % width) / 70);
+      ivar[at] = at % 5 === 0 ? 0 : 1 / sizes[Math.floor(at / width)];
+    }
+    async function* stream(): AsyncGenerator<Catalog> {
+      yield some;
+      yield emptyCatalog([wide], 1, { pixels: [] });
+    }
+    const file = await spillRows(stream(), [wide], () => {});
+    for (const row of [2, 0, 1]) {
+      const found = file.at(row).catalog.arrays!.get("SPEC")!;
+      for (let k = 0; k < width; k++) {
+        expect(Math.abs(found.value[k] / value[row * width + k] - 1)).toBeLessThan(5e-4);
+        if (ivar[row * width + k] === 0) expect(found.ivar[k]).toBe(0);
+        else expect(Math.abs(found.ivar[k] / ivar[row * width + k] - 1)).toBeLessThan(5e-4);
+      }
+    }
+    expect(Math.max(...file.at(3).catalog.arrays!.get("SPEC")!.ivar)).toBe(0);
     file.close();
   });
 

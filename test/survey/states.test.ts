@@ -32,6 +32,7 @@ function surveyWith(errorKind: "absolute" | "relative" | "ivar"): Survey {
         flags: [],
       },
     },
+    spectra: {},
     flags: [{ column: "r", bits: {}, values: { "1": "not reliable", BAD: "bad row" }, harmless: {} }],
     magic: [99, -99, 99.999],
     ignored: [],

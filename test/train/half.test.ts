@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fromHalf, toHalf } from "../../src/train/half.ts";
+import { fromHalf, toHalf } from "../../src/survey/half.ts";
 import { createRng } from "../../src/random.ts";
 
 /** Half precision, against IEEE 754-2008's own examples and against the nearest of all 65,536. */

@@ -1,7 +1,6 @@
 import { basename } from "node:path";
 import type { FitsFile } from "../io/fits.ts";
 import type { Column } from "../io/table.ts";
-import type { ewLabels } from "./lines.ts";
 import {
   factorTo,
   numbers,
@@ -9,8 +8,9 @@ import {
   pixelFactors,
   readColumns,
   type Warning,
+  type WidthName,
   warningOfClass,
-} from "./spectrum.ts";
+} from "./observed-spectrum.ts";
 
 /** ZWARNING bits that leave the redshift usable: MANY_OUTLIERS (Bolton et al. 2012, AJ 144, 144, table 2). */
 const HARMLESS_WARNINGS = 1 << 4;
@@ -24,7 +24,7 @@ const catalogueLines = {
   OIII5007_EW: [5008.2],
   NII6584_EW: [6585.3],
   OII3727_EW: [3727.1, 3729.9],
-} satisfies Record<keyof typeof ewLabels, readonly number[]>;
+} satisfies Record<WidthName, readonly number[]>;
 
 /** Effective wavelengths of u g r i z on the SDSS camera [Angstrom]. */
 const PIVOTS = [3551, 4686, 6166, 7480, 8932] as const;
@@ -36,14 +36,14 @@ function readWidths(path: string, columns: Map<string, Column>, z: number): Obse
     const factor = factorTo(`${path}: column ${name}`, columns.get(name)?.unit, "Angstrom");
     return numbers(columns, name).map((x) => x * factor);
   });
-  const widths: Partial<Record<keyof typeof ewLabels, readonly [number, number]>> = {};
+  const widths: Partial<Record<WidthName, readonly [number, number]>> = {};
   for (const [label, wavelengths] of Object.entries(catalogueLines)) {
     const rows = wavelengths.map((lambda) => wave.findIndex((one) => Math.abs(one - lambda) < 1));
     // an error that is not positive marks a line that was not fitted
     if (rows.some((row) => row < 0 || !(error[row] > 0))) continue;
     const value = rows.reduce((sum, row) => sum + width[row], 0) / (1 + z);
     const sigma = Math.hypot(...rows.map((row) => error[row])) / (1 + z);
-    widths[label as keyof typeof ewLabels] = [value, sigma];
+    widths[label as WidthName] = [value, sigma];
   }
   return widths;
 }
@@ -94,6 +94,10 @@ export async function* readSdss(file: FitsFile): AsyncGenerator<ObservedSpectrum
     flux: numbers(coadd, "FLUX").map((x) => x * factors.flux),
     ivar: numbers(coadd, "IVAR").map((x) => x * factors.ivar),
     redshift: warning === undefined ? z : undefined,
+    pipeline: {
+      type: String(object.get("CLASS")?.data[0] ?? "").trim(),
+      ...(warning === undefined || warning === "quasar" ? { redshift: z } : {}),
+    },
     ...(warning === undefined ? {} : { warning }),
     widths,
     totals: PIVOTS.flatMap((pivot, j) => (totals[j] > 0 ? [[pivot, totals[j]] as const] : [])),

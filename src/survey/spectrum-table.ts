@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { FitsFile, FitsHdu } from "../io/fits.ts";
-import { factorTo, numbers, type ObservedSpectrum, pixelFactors, readColumns } from "./spectrum.ts";
+import { factorTo, numbers, type ObservedSpectrum, pixelFactors, readColumns } from "./observed-spectrum.ts";
 
 /** Columns of which one says where the pixels are: log10 of the wavelength [Angstrom], or the wavelength. */
 const PLACES = ["LOGLAM", "WAVE", "WAVELENGTH", "LAMBDA"];

@@ -28,9 +28,12 @@ export function fromHalf(half: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+/** Every half as a number, so that many are looked up. */
+export const halfTable = (): Float32Array => Float32Array.from({ length: 65536 }, (_, half) => fromHalf(half));
+
 /** Numbers of many halves. */
 export function fromHalves(halves: Uint16Array): Float32Array {
-  const table = Float32Array.from({ length: 65536 }, (_, half) => fromHalf(half));
+  const table = halfTable();
   const numbers = new Float32Array(halves.length);
   for (let i = 0; i < halves.length; i++) numbers[i] = table[halves[i]];
   return numbers;

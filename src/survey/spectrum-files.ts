@@ -4,7 +4,7 @@ import { UserError } from "../errors.ts";
 import { type FitsFile, openFits } from "../io/fits.ts";
 import { readDesi } from "./desi.ts";
 import { readSdss } from "./sdss.ts";
-import type { ObservedSpectrum } from "./spectrum.ts";
+import type { ObservedSpectrum } from "./observed-spectrum.ts";
 import { isSpectrumTable, readSpectrumTable } from "./spectrum-table.ts";
 
 /** One kind of file with spectra. */
@@ -64,6 +64,28 @@ export async function* readSpectra(path: string): AsyncGenerator<ObservedSpectru
 
 /** File names that promise spectra: what is taken of a folder. */
 const SPECTRUM_NAME = /^(spec|coadd)-.*\.fits?(\.gz)?$/;
+
+/** Whether the units of an open file are those of a DESI coadd, or an SDSS spectrum with its columns of pixels. */
+export function isArchiveFile(file: FitsFile): boolean {
+  if (spectrumLayouts.desi.isLike(file)) return true;
+  const { header } = file.hdus[1] ?? {};
+  const columns = Array.from({ length: header?.integer("TFIELDS", 0, 0) ?? 0 }, (_, i) =>
+    header
+      ?.text(`TTYPE${i + 1}`)
+      ?.trim()
+      .toUpperCase(),
+  );
+  const isPixels = ["FLUX", "LOGLAM", "IVAR"].every((name) => columns.includes(name));
+  return isPixels && !spectrumLayouts.table.isLike(file) && spectrumLayouts.sdss.isLike(file);
+}
+
+/** Whether a path is a folder with files that are named like spectra, or a pattern of files. */
+export function isManySpectra(path: string): boolean {
+  const stat = statOf(path);
+  if (stat === undefined) return /[*?]/.test(path);
+  if (!stat.isDirectory()) return false;
+  return readdirSync(path, { recursive: true, encoding: "utf8" }).some((name) => SPECTRUM_NAME.test(basename(name)));
+}
 
 const statOf = (path: string) => statSync(path, { throwIfNoEntry: false });
 

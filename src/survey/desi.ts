@@ -12,7 +12,7 @@ import {
   readColumns,
   type Warning,
   warningOfClass,
-} from "./spectrum.ts";
+} from "./observed-spectrum.ts";
 
 const CAMERAS = ["B", "R", "Z"] as const;
 /** Pixels of two cameras are one where their wavelengths differ by less [Angstrom]; DESI's grids agree exactly. */
@@ -180,6 +180,14 @@ export async function* readDesi(file: FitsFile): AsyncGenerator<ObservedSpectrum
       id,
       ...joinCameras(plan, pixels),
       redshift: warning === undefined ? redshift?.z : undefined,
+      ...(redshift === undefined
+        ? {}
+        : {
+            pipeline: {
+              type: redshift.type,
+              ...(warning === undefined || warning === "quasar" ? { redshift: redshift.z } : {}),
+            },
+          }),
       ...(warning === undefined ? {} : { warning }),
       widths: {},
       totals: totals.flatMap(([pivot, fluxes]) => (fluxes[row] > 0 ? [[pivot, fluxes[row]] as const] : [])),

@@ -1,8 +1,7 @@
 import { UserError } from "../errors.ts";
 import type { FitsHdu } from "../io/fits.ts";
 import type { Column, Table } from "../io/table.ts";
-import { convertUnit, isStated, parseUnit, unitOfSigma } from "../survey/units.ts";
-import type { ewLabels } from "./lines.ts";
+import { convertUnit, isStated, parseUnit, unitOfSigma } from "./units.ts";
 
 /** Pixels of a spectrum. */
 export interface Pixels {
@@ -14,16 +13,21 @@ export interface Pixels {
   readonly ivar: Float64Array;
 }
 
+/** Lines whose widths catalogues of spectra list. */
+export type WidthName = "HALPHA_EW" | "HBETA_EW" | "OIII5007_EW" | "NII6584_EW" | "OII3727_EW";
+
 /** An observed spectrum with what its own file says. */
 export interface ObservedSpectrum extends Pixels {
   /** As catalogues name it: `{PLATE}-{MJD}-{FIBERID}` of SDSS, `{TARGETID}` of DESI. */
   readonly id: string;
   /** Undefined where there is none, or the pipeline warns about it: `warning` says which. */
   readonly redshift: number | undefined;
+  /** What the pipeline says, also of what is no galaxy: a redshift that it trusts, of anything but a star; its class. */
+  readonly pipeline?: { readonly redshift?: number; readonly type?: string };
   /** Why it should not be taken for a galaxy of that redshift. */
   readonly warning?: Warning;
   /** Rest-frame EW and its error [Angstrom]; only the lines that were measured. */
-  readonly widths: Readonly<Partial<Record<keyof typeof ewLabels, readonly [number, number]>>>;
+  readonly widths: Readonly<Partial<Record<WidthName, readonly [number, number]>>>;
   /** Total flux of its imaging [nanomaggies] by pivot wavelength [Angstrom]. */
   readonly totals: readonly (readonly [number, number])[];
 }
@@ -66,7 +70,8 @@ export interface PixelUnits {
   readonly ivar: string | undefined;
 }
 
-const PIXEL_UNIT = "1e-17 erg/s/cm2/A";
+/** Unit of the fluxes of `Pixels`. */
+export const PIXEL_UNIT = "1e-17 erg/s/cm2/A";
 
 /**
  * What fluxes and inverse variances of pixels are to be multiplied by to be those of `Pixels`. Where only fluxes have a
