@@ -33,6 +33,7 @@ export {
 } from "./inference/library-predictor.ts";
 export { type Consistency, orderConsistency } from "./inference/consistency.ts";
 export { derived, type Derived, type Wish } from "./inference/derived.ts";
+export type { Light } from "./inference/light.ts";
 export { drawJoint, type DrawOptions, sampleJoint } from "./inference/sampling.ts";
 export type { FieldAnswer } from "./inference/field-answer.ts";
 export {
@@ -72,6 +73,8 @@ export { surveyGrammar, surveyJsonSchema } from "./survey/grammar.ts";
 export { loadSurvey, type Survey } from "./survey/survey.ts";
 export { catalogFromValues } from "./survey/values.ts";
 export { calibrate, type CalibrateRequest, type CalibratedFields } from "./train/calibrate.ts";
+export { type PopulationRequest, recordPopulation } from "./train/population.ts";
+export type { Population, PopulationHistogram } from "./train/population-schema.ts";
 export { loadCheckpoint, type Checkpoint, type LoadOptions } from "./train/checkpoint.ts";
 export { exportCheckpoint, type ExportOptions } from "./train/export.ts";
 export { prepare, type PrepareRequest } from "./tokens/prepare.ts";

@@ -321,7 +321,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const questions = chosenQuestions(request, survey, test.catalog);
   checkTruths(table, test.catalog, questions);
   const network = createPredictor(request.engine, checkpoint, request);
-  const predictor = await underPrior(network, request.prior, reader, reporter.say);
+  const predictor = await underPrior(network, request.prior, reader, reporter.say, checkpoint.population);
   let oracle: Oracle | undefined;
   try {
     oracle = await openOracle(request, survey, predictor.coder, aperture);

@@ -129,6 +129,11 @@ const propertySchema = z.strictObject({
     .boolean()
     .optional()
     .describe("Of a logarithm: twice the light is log10 2 more of it (masses, rates; not ratios)."),
+  line: wavelength
+    .optional()
+    .describe(
+      "Of an equivalent width: rest-frame wavelength of its line in vacuum [Angstrom], for line fluxes; default: that of the simulator's line of its name or `sameAs`.",
+    ),
   classes: z
     .array(z.string().min(1))
     .min(2)
