@@ -21,6 +21,7 @@ const verbs: Readonly<Record<string, () => Promise<CommandModule>>> = {
   repair: async () => (await import("./commands/repair.ts")).repairCommand,
   evaluate: async () => (await import("./commands/evaluate.ts")).evaluateCommand,
   calibrate: async () => (await import("./commands/calibrate.ts")).calibrateCommand,
+  population: async () => (await import("./commands/population.ts")).populationCommand,
   export: async () => (await import("./commands/export.ts")).exportCommand,
   datasets: async () => (await import("./commands/datasets.ts")).datasetsCommand,
   info: async () => (await import("./commands/info.ts")).infoCommand,

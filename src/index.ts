@@ -33,6 +33,7 @@ export {
 } from "./inference/library-predictor.ts";
 export { type Consistency, orderConsistency } from "./inference/consistency.ts";
 export { derived, type Derived, type Wish } from "./inference/derived.ts";
+export type { Light } from "./inference/light.ts";
 export { drawJoint, type DrawOptions, sampleJoint } from "./inference/sampling.ts";
 export type { FieldAnswer } from "./inference/field-answer.ts";
 export {
@@ -72,6 +73,8 @@ export { surveyGrammar, surveyJsonSchema } from "./survey/grammar.ts";
 export { loadSurvey, type Survey } from "./survey/survey.ts";
 export { catalogFromValues } from "./survey/values.ts";
 export { calibrate, type CalibrateRequest, type CalibratedFields } from "./train/calibrate.ts";
+export { type PopulationRequest, recordPopulation } from "./train/population.ts";
+export type { Population, PopulationHistogram } from "./train/population-schema.ts";
 export { loadCheckpoint, type Checkpoint, type LoadOptions } from "./train/checkpoint.ts";
 export { exportCheckpoint, type ExportOptions } from "./train/export.ts";
 export { prepare, type PrepareRequest } from "./tokens/prepare.ts";
@@ -91,7 +94,9 @@ export type { PdfOptions } from "./inference/answers.ts";
 export { type EnsembleForm, ensembleForms, type EnsembleOptions } from "./inference/ensemble.ts";
 export type { QuestionScores, TruthAnswers } from "./inference/evaluate.ts";
 export type { ClassScore, ClassScores } from "./inference/class-scores.ts";
-export type { CoverageCell, FieldCalibration } from "./inference/coverage.ts";
+export type { FieldCalibration } from "./inference/coverage.ts";
+export type { Insight } from "./inference/insight.ts";
+export type { Units } from "./inference/resampling.ts";
 export { type QuestionResult, type QuestionSet, questionSets } from "./inference/evaluation.ts";
 export type { Amplitude } from "./inference/library-graph.ts";
 export type { Posterior } from "./inference/library-posterior.ts";
@@ -149,7 +154,7 @@ export type { CheckpointConfig, NetworkCoder, TrainingConfig } from "./train/con
 export { baselines } from "./inference/baselines.ts";
 export type { Baseline, BaselineContext, BaselineName, FittedBaseline } from "./inference/baselines.ts";
 export type { TrainingSet } from "./inference/baseline-labels.ts";
-export type { BinnedBy, Details, OddsCut, ScoreBin } from "./inference/metric-bins.ts";
+export type { BinnedBy, ClassBin, Details, FieldBins, OddsCut, ScoreBin } from "./inference/metric-bins.ts";
 export { metrics } from "./inference/metrics.ts";
 export type { Estimate, FieldScore, Metric, MetricName, Predictions, Residuals } from "./inference/metrics.ts";
 export type { ClassAnswers } from "./inference/class-scores.ts";
@@ -165,6 +170,7 @@ export type { TrustInputName, TrustRule, TrustTerm } from "./model/trust-rule.ts
 export type { Recalibrator } from "./inference/recalibrator.ts";
 export type { RecipeVerb } from "./recipe.ts";
 export type { AdviceBar, AdviceData } from "./report/figure-advice.ts";
+export type { ConsistencyData } from "./report/figure-consistency.ts";
 export type { BandLinesData, BandStatesData, ObservedBand, PhotometryData } from "./report/figure-bands.ts";
 export type { CalibrationData, PhotozData, PropertyData } from "./report/figure-accuracy.ts";
 export type { CoverageData, CoverageShare } from "./report/figure-coverage.ts";

@@ -19,6 +19,7 @@ const verbs = [
   "adapt",
   "advise",
   "calibrate",
+  "population",
   "query",
   "repair",
   "evaluate",

@@ -27,6 +27,14 @@ describe("a quick stream", () => {
     expect(next.filter((x, i) => x === first[i] && i % 3 < 2)).toStrictEqual([]);
   });
 
+  it("fills an array with the normals that it would give one by one, and goes on from there", () => {
+    const [one, many] = ["seed", "seed"].map((seed) => quickRng(createRng(seed)));
+    const filled = new Float64Array(5000);
+    many.fillNormals(filled);
+    expect(filled).toStrictEqual(Float64Array.from({ length: 5000 }, () => one.normal()));
+    expect(many.uniform()).toBe(one.uniform());
+  });
+
   it("is uniform and normal, also beyond the ziggurat's last layer, one number not knowing the one before", () => {
     const rng = quickRng(createRng("judged"));
     const uniforms = Float64Array.from({ length: N }, () => rng.uniform());

@@ -115,6 +115,7 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   prior: string | undefined;
   anyAperture: boolean;
   recalibration: boolean;
+  insight: boolean;
 }
 
 export const evaluateCommand = defineCommand<Arguments>({
@@ -132,7 +133,8 @@ export const evaluateCommand = defineCommand<Arguments>({
       .option("questions", {
         choices: questionSets,
         default: "survey",
-        describe: "what is asked: the survey file's questions, or the headline from partial sets of bands",
+        describe:
+          "what is asked: the survey file's questions, the first of them, or the headline from partial sets of bands",
       })
       .option("baselines", { type: "string", describe: "table whose training part the baselines learn from" })
       .option("methods", {
@@ -161,6 +163,12 @@ export const evaluateCommand = defineCommand<Arguments>({
       .option("seed", { type: "string", default: "1", describe: "seed of bootstrap and baselines" })
       .option("prior", priorOption)
       .option("rows", { type: "number", default: 5000, describe: "most galaxies scored" })
+      .option("insight", {
+        type: "boolean",
+        default: true,
+        describe:
+          "also, of a few galaxies, how well joint answers agree and what groups of bands tell: some ten seconds; --no-insight: not",
+      })
       .option("weights", {
         type: "boolean",
         default: true,
@@ -185,6 +193,7 @@ export const evaluateCommand = defineCommand<Arguments>({
       seed: args.seed,
       mostRows: args.rows,
       isWeighted: args.weights,
+      hasInsight: args.insight,
       ...(args.prior === undefined ? {} : { prior: args.prior }),
       questions: args.questions,
       libraryChoice: libraryChoiceOf(args),

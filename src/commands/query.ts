@@ -144,7 +144,7 @@ function densityOptions(yargs: Argv): Argv {
 
 const WANT =
   "fields to answer, e.g. z,HALPHA_EW; and what follows from them, from joint samples: " +
-  `${Object.keys(derived).join(", ")}, formulae such as "log NII6584_EW/HALPHA_EW" or "N3 = NII6584_EW/HBETA_EW"`;
+  `${Object.keys(derived).join(", ")}, line fluxes such as HALPHA_FLUX, formulae such as "log NII6584_EW/HALPHA_EW" or "N3 = NII6584_EW/HBETA_EW"`;
 
 /** Questions, and what they are. */
 const EXAMPLES: readonly [string, string][] = [

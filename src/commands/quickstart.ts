@@ -199,7 +199,15 @@ async function evaluateAll(
   points: ZeroPoints,
 ): Promise<{ source: Evaluation; zeroShot: Evaluation; after: Evaluation }> {
   const common = { engine, mostRows: 2000, reporter: terminal, baselineFields: survey.headline.join(",") };
-  const onTarget = { ...common, table: paths.target, baselineTable: paths.labelled, methods: ["ridge"] } as const;
+  const onTarget = {
+    ...common,
+    questions: "main",
+    mostRows: 1000,
+    hasInsight: false,
+    table: paths.target,
+    baselineTable: paths.labelled,
+    methods: ["ridge"],
+  } as const;
   const zeroShot = await evaluate({ ...onTarget, checkpoint: paths.pretrain, out: paths.zeroShot });
   const after = await evaluate({ ...onTarget, checkpoint: paths.adapt, out: paths.adapted, run: paths.adapt });
   const source = await evaluate({

@@ -276,6 +276,6 @@ export async function engineOf({ backend, device, threads }: EngineArguments): P
 export const priorOption = {
   type: "string",
   describe:
-    "distribution of the redshift (FIELD=... of another field) in place of the training set's: flat; a table of the field and " +
+    "distribution of the redshift (FIELD=... of another field) in place of the training set's: flat; natural or wide, of its own populations; a table of the field and " +
     "its density n, or of counts n in bins <FIELD>_low, <FIELD>_high; or a table of galaxies, by prior_weight where it has that",
 } as const;

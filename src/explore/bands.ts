@@ -3,7 +3,7 @@ import type { ObservedBand } from "../report/figure-bands.ts";
 import { columnQuantiles, quantile, sortFinite } from "../report/statistics.ts";
 import type { Figure } from "../report/svg.ts";
 import { State } from "../survey/field.ts";
-import { magnitudeAB } from "../survey/units.ts";
+import { magnitudesAB } from "../survey/units.ts";
 import { percent } from "../text.ts";
 import { bandNear, bandsOf, fieldIndex, isNarrow, magnitudesOf, signalToNoise, valuesOf } from "./columns.ts";
 import type { Sample } from "./sample.ts";
@@ -105,10 +105,11 @@ export function depthFigure(sample: Sample): Figure[] {
   const { survey, catalog } = sample;
   const bands = bandsOf(sample);
   if (bands.length < 2) return [];
+  const magnitudeOf = bands.map((j) => magnitudesAB(survey.fields[j]));
   const limit = (row: number, k: number): number => {
     const ratio = Math.abs(signalToNoise(sample, row, bands[k]));
     const error = catalog.error[row * catalog.fields.length + bands[k]];
-    return ratio < FAINT ? magnitudeAB(5 * error, survey.fields[bands[k]]) : Number.NaN;
+    return ratio < FAINT ? magnitudeOf[k](5 * error) : Number.NaN;
   };
   const rows = Array.from({ length: catalog.rowCount }, (_, row) => row);
   const [low, value, high] = columnQuantiles(limit, rows, bands.length, QUANTILES, LEAST_ROWS);

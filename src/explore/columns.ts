@@ -1,6 +1,6 @@
 import { quantile, sortFinite } from "../report/statistics.ts";
 import { type Field, State } from "../survey/field.ts";
-import { magnitudeAB } from "../survey/units.ts";
+import { magnitudesAB } from "../survey/units.ts";
 import type { Sample } from "./sample.ts";
 
 /** Arrays that figures need, taken from a sample; NaN where there is nothing. */
@@ -57,8 +57,8 @@ export function signalToNoise({ catalog }: Sample, row: number, j: number): numb
 /** AB magnitudes of band `j` where its signal-to-noise ratio is at least `least`. */
 export function magnitudesOf(sample: Sample, j: number, least = 3): Float64Array {
   const { value, error } = sample.catalog;
-  const field = sample.survey.fields[j];
-  return column(sample, j, (at) => (value[at] >= least * error[at] ? magnitudeAB(value[at], field) : Number.NaN));
+  const magnitudeOf = magnitudesAB(sample.survey.fields[j]);
+  return column(sample, j, (at) => (value[at] >= least * error[at] ? magnitudeOf(value[at]) : Number.NaN));
 }
 
 export function isNarrow({ band }: Field): boolean {

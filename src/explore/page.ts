@@ -91,7 +91,7 @@ export async function readBeside(tables: readonly BesideTable[], label: string, 
 
 type Named = readonly [name: string, figure: Figure];
 
-function named(name: string, figures: readonly Figure[]): Named[] {
+export function named(name: string, figures: readonly Figure[]): Named[] {
   return figures.map((figure, i) => [i === 0 ? name : `${name}-${i + 1}`, figure]);
 }
 

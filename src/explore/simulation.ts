@@ -1,11 +1,12 @@
 import { checkPlace } from "../io/atomic.ts";
-import { parseOptions, type SimulationOptions } from "../simulate/options.ts";
+import { parseOptions, type SimulationOptions, withSample } from "../simulate/options.ts";
 import { simulate, type SimulateRequest } from "../simulate/simulate.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import { duration } from "../text.ts";
 import { version } from "../version.ts";
-import { type BesideTable, type PageRequest, readBeside, writePage } from "./page.ts";
+import { type BesideTable, named, type PageRequest, readBeside, writePage } from "./page.ts";
 import { createSampler } from "./sample.ts";
+import { createGallery } from "./spectra.ts";
 
 /** A page of figures to go with a simulation. */
 export interface SimulationPage {
@@ -58,17 +59,19 @@ export async function simulateWithPage(
   page: SimulationPage,
 ): Promise<{ readonly rows: number; readonly figures: number }> {
   const { survey: surveyName, out: _out, spectra, labels: _labels, onTable, reporter: _reporter, ...input } = request;
-  const options = parseOptions(input);
   checkPlace(page.out);
   const survey = loadSurvey(surveyName);
+  const options = parseOptions(withSample(survey, input));
   const isBuiltin = spectra === undefined;
   const label = isBuiltin ? "simulated" : "observed spectra";
   // mistakes must not cost a simulation: what stands beside is read before
   const others = await readBeside(page.beside ?? [], label, survey);
   const sampler = createSampler(label, survey, String(options.seed));
+  const gallery = createGallery(survey, options.selection.band);
   const start = performance.now();
   const watch: SimulateRequest["onTable"] = (table) => {
     sampler.addTable(table);
+    gallery.addTable(table);
     onTable?.(table);
   };
   const rows = await simulate({ ...request, onTable: watch });
@@ -76,12 +79,16 @@ export async function simulateWithPage(
   const selection = isBuiltin ? selectionWords(options) : "";
   const sample = sampler.finish();
   const { band, faint } = options.selection;
+  const spectrumFigures = gallery.figures();
   const figures = await writePage({
     title: isBuiltin ? "A simulated survey" : "Observed spectra, seen by a survey",
     facts: factsOf(options, selection, page.command, { rows: sample.rowCount, seconds }),
     sample,
     others,
     out: page.out,
+    ...(spectrumFigures.length === 0
+      ? {}
+      : { first: { heading: "Spectra", drawn: named("spectra", spectrumFigures) } }),
     ...(page.figures === undefined ? {} : { figures: page.figures }),
     ...(isBuiltin ? { selection, limit: { band, faint } } : {}),
   });

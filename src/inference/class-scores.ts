@@ -2,7 +2,7 @@ import type { Distribution } from "../model/distribution.ts";
 import type { ReportTable } from "../report/html.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { type CategoryField, type Field, State } from "../survey/field.ts";
-import { magnitudeAB } from "../survey/units.ts";
+import { magnitudesAB } from "../survey/units.ts";
 
 /** What is answered of a category beside the truth: n rows, K classes. */
 export interface ClassAnswers {
@@ -156,9 +156,10 @@ export function redMagnitudes(
   const [nearest] = (broad.length > 0 ? broad : bands).toSorted((a, b) => distance(a) - distance(b));
   if (nearest === undefined) return undefined;
   const j = fields.indexOf(nearest);
+  const magnitudeOf = magnitudesAB(nearest);
   const magnitude = Float64Array.from(rows, (row) => {
     const at = row * fields.length + j;
-    return state[at] === State.measured ? magnitudeAB(value[at], nearest) : Number.NaN;
+    return state[at] === State.measured ? magnitudeOf(value[at]) : Number.NaN;
   });
   return { band: nearest.name, magnitude };
 }

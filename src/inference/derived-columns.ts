@@ -2,19 +2,8 @@ import type { Column } from "../io/table.ts";
 import { categoryDistribution } from "../model/category.ts";
 import { quantile, sortFinite } from "../report/statistics.ts";
 import { classColumns, explain, floatColumn, meanings } from "./answers.ts";
-import { type Derived, deriveFrom } from "./derived.ts";
+import { type Derived, deriveFrom, type Draws } from "./derived.ts";
 import { summaryNames } from "./summary.ts";
-
-/** Joint draws of some galaxies. */
-export interface Draws {
-  readonly rowCount: number;
-  /** Per galaxy. */
-  readonly draws: number;
-  /** Columns of the fields that were drawn together. */
-  readonly together: readonly number[];
-  /** [galaxy, draw, field] in the fields' units. */
-  readonly values: Float64Array;
-}
 
 const levels = { q05: 0.05, q16: 0.16, median: 0.5, q84: 0.84, q95: 0.95 } as const;
 
@@ -59,7 +48,7 @@ function sortedColumns(
 /** What joint draws say of derived quantities, in the columns that a field of such a kind has. */
 export function derivedColumns(quantities: readonly Derived[], draws: Draws): Column[] {
   return quantities.flatMap((quantity) => {
-    const values = deriveFrom(quantity, draws.together, draws.values);
+    const values = deriveFrom(quantity, draws);
     return quantity.classes === undefined
       ? numberColumns(quantity, values, draws)
       : sortedColumns(quantity, quantity.classes, values, draws);

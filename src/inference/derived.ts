@@ -2,9 +2,12 @@
 import { UserError } from "../errors.ts";
 import { didYouMean } from "../io/nearest.ts";
 import { ionisation } from "../report/bpt.ts";
+import type { ewLabels } from "../simulate/lines.ts";
 import { type Field, isAskable } from "../survey/field.ts";
 import { knownFields, parseFieldList } from "../survey/field-list.ts";
 import { isFormula, parseExpression } from "./expression.ts";
+import type { Light } from "./light.ts";
+import { lineFlux, lineRatio, linesOf } from "./line-flux.ts";
 
 /** A quantity that is worked out draw by draw. */
 export interface Derived {
@@ -16,8 +19,23 @@ export interface Derived {
   readonly classes?: readonly string[];
   /** Columns of the fields that it is of. */
   readonly needs: readonly number[];
+  /** It is of light too, the redshift and fluxes as given or drawn: from this observed wavelength on [Angstrom]. */
+  readonly lightFrom?: number;
   /** Its value where field `needs[i]` has the value `x[i]`; NaN or infinite where it has none. */
-  readonly of: (x: ArrayLike<number>) => number;
+  readonly of: (x: ArrayLike<number>, light?: Light) => number;
+}
+
+/** Joint draws of some galaxies. */
+export interface Draws {
+  readonly rowCount: number;
+  /** Per galaxy. */
+  readonly draws: number;
+  /** Columns of the fields that were drawn together. */
+  readonly together: readonly number[];
+  /** [galaxy, draw, field] in the fields' units. */
+  readonly values: Float64Array;
+  /** Light of draw i, where a quantity is of it. */
+  readonly light?: ((i: number) => Light) | undefined;
 }
 
 interface Formula {
@@ -25,6 +43,12 @@ interface Formula {
   /** As `--want` takes it. */
   readonly formula: string;
   readonly unit?: string;
+}
+
+interface LineRatio {
+  readonly description: string;
+  /** Widths of two lines, whose fluxes are divided. */
+  readonly lines: readonly [keyof typeof ewLabels, keyof typeof ewLabels];
 }
 
 interface Sorting {
@@ -55,6 +79,10 @@ export const derived = {
     description: "log10 ([OIII]5007 / Hbeta) / ([NII]6584 / Halpha)",
   },
   LOGSSFR: { formula: "LOGSFR - LOGM", description: "log10 specific star formation rate [1/yr]" },
+  BALMER_DECREMENT: {
+    lines: ["HALPHA_EW", "HBETA_EW"],
+    description: "Halpha / Hbeta, of fluxes as observed: 2.86 without dust",
+  },
   BPT: {
     description: "what ionises the gas by [NII]/Halpha and [OIII]/Hbeta (Kauffmann et al. 2003, Kewley et al. 2001)",
     needs: ["NII6584_EW", "HALPHA_EW", "OIII5007_EW", "HBETA_EW"],
@@ -70,13 +98,16 @@ export const derived = {
     classes: ["star_forming", "strong_agn", "weak_agn", "retired", "passive"],
     of: whan,
   },
-} as const satisfies Record<string, Formula | Sorting>;
+} as const satisfies Record<string, Formula | LineRatio | Sorting>;
 
 function named(name: keyof typeof derived, fields: readonly Field[], option: string): Derived {
-  const row: Formula | Sorting = derived[name];
+  const row: Formula | LineRatio | Sorting = derived[name];
   if ("formula" in row) {
     const { needs, unit, of } = parseExpression(row.formula, fields, `${option} ${name},`);
     return { name, description: row.description, unit: row.unit ?? unit, needs, of };
+  }
+  if ("lines" in row) {
+    return { name, description: row.description, unit: "", ...lineRatio(name, row.lines, fields, option) };
   }
   const needs = row.needs.map((need) => {
     const column = fields.findIndex((field) => field.name === need);
@@ -116,6 +147,8 @@ export interface Wish {
 /** Reads `NAME = formula`, a formula or a name of the table; undefined where `part` is none of them. */
 function derivedOf(part: string, fields: readonly Field[], option: string): Derived | undefined {
   if (isName(part)) return named(part, fields, option);
+  const flux = lineFlux(part, fields, option);
+  if (flux !== undefined) return flux;
   const [, name, formula] = /^([A-Za-z_]\w*)\s*=(.*)$/.exec(part) ?? [undefined, undefined, part];
   if (name === undefined && !isFormula(formula)) return undefined;
   if (name !== undefined && fields.some((field) => field.name === name)) {
@@ -126,7 +159,7 @@ function derivedOf(part: string, fields: readonly Field[], option: string): Deri
 }
 
 /**
- * Reads what is wanted: fields as {@link parseFieldList} does, names of {@link derived} quantities, and formulae
+ * Reads what is wanted: fields as {@link parseFieldList} does, names of {@link derived} quantities, line fluxes (`HALPHA_FLUX`), formulae
  * (`log NII6584_EW/HALPHA_EW`, `N3 = NII6584_EW/HBETA_EW`), separated by commas. A field goes before a quantity of its name.
  * @throws UserError with the nearest right name; for a list that names nothing.
  */
@@ -139,7 +172,15 @@ export function parseWish(text: string, fields: readonly Field[], option: string
     if (own !== undefined) found.push(own);
     else if (isList || part.includes("..")) wanted.push(part);
     else {
-      const names = [...fields.map(({ name }) => name), ...Object.keys(derived), "bands", "properties", "all"];
+      const fluxes = linesOf(fields).map(({ name }) => name);
+      const names = [
+        ...fields.map(({ name }) => name),
+        ...Object.keys(derived),
+        ...fluxes,
+        "bands",
+        "properties",
+        "all",
+      ];
       throw new UserError(`${option}: unknown field "${part}"${didYouMean(part, names)}`);
     }
   }
@@ -157,13 +198,14 @@ export function parseWish(text: string, fields: readonly Field[], option: string
   return { wanted: columns, derived: own, together };
 }
 
-/** [galaxies * draws] Values of a quantity from joint draws [galaxy, draw, field] of the fields in columns `together`. */
-export function deriveFrom({ needs, of }: Derived, together: readonly number[], draws: Float64Array): Float64Array {
+/** [galaxies * draws] Values of a quantity from joint draws. */
+export function deriveFrom({ needs, of, lightFrom }: Derived, { together, values, light }: Draws): Float64Array {
   const n = together.length;
   const places = needs.map((j) => together.indexOf(j));
   const x = new Float64Array(needs.length);
-  return Float64Array.from({ length: draws.length / n }, (_, i) => {
-    places.forEach((place, k) => (x[k] = draws[i * n + place]));
-    return x.some(Number.isNaN) ? Number.NaN : of(x);
+  return Float64Array.from({ length: values.length / n }, (_, i) => {
+    places.forEach((place, k) => (x[k] = values[i * n + place]));
+    if (x.some(Number.isNaN)) return Number.NaN;
+    return lightFrom === undefined ? of(x) : of(x, light?.(i));
   });
 }

@@ -6,8 +6,9 @@ import { type ClassAnswers, classAnswers, type ClassScores, redMagnitudes, score
 import { selected } from "../model/distribution.ts";
 import { inFieldUnit, withinLimits } from "./field-answer.ts";
 import { scoreDistribution } from "./metrics-score.ts";
-import { type FieldScore, type Predictions, scoreField } from "./metrics.ts";
+import { type Answered, type FieldScore, type Predictions, scoreTogether } from "./metrics.ts";
 import type { Respondent } from "./predict.ts";
+import type { Units } from "./resampling.ts";
 
 /** What is given and what is asked in one part of an evaluation. */
 export interface Question {
@@ -93,28 +94,38 @@ export async function predictTruths(
   return result;
 }
 
-/** All methods' scores for one question, with bootstrap intervals by parent; categories have scores of their own. */
+const areSame = (a: Int32Array, b: Int32Array): boolean => a.length === b.length && a.every((row, i) => row === b[i]);
+
+/**
+ * All methods' scores for one question, with bootstrap intervals by unit ([rows of the catalogue]); fields that are known of
+ * the same rows share the draws. Categories have scores of their own.
+ */
 export function scoreQuestion(
-  coder: FieldCoder,
+  { fields }: FieldCoder,
   catalog: Catalog,
+  units: Units["of"],
   network: TruthAnswers,
   others: ReadonlyMap<string, ReadonlyMap<string, Predictions>>,
-  seed: string,
+  options: { readonly seed: string; readonly resamples: number },
 ): QuestionScores {
-  const scores: Record<string, Record<string, FieldScore>> = {};
-  for (const field of coder.fields) {
-    const own = network.get(field.name);
+  const groups: { rows: Int32Array; names: (readonly [field: string, method: string])[]; answers: Answered[] }[] = [];
+  for (const { name, kind } of fields) {
+    const own = network.get(name);
     if (own === undefined || own.classes !== undefined) continue;
-    const parent = Array.from(own.rows, (row) => catalog.parentId[row]);
+    const group = groups.find(({ rows }) => areSame(rows, own.rows)) ?? { rows: own.rows, names: [], answers: [] };
+    if (group.names.length === 0) groups.push(group);
+    const unit = Array.from(own.rows, (row) => units[row]);
     const weight = weightsOf(catalog, own.rows);
-    const score = (p: Predictions): FieldScore =>
-      scoreField({ ...p, parent, ...(weight === undefined ? {} : { weight }) }, field.kind, {
-        rng: createRng(`${seed}:bootstrap:${field.name}`),
-      });
-    scores[field.name] = {
-      caleido: score(own.predictions),
-      ...Object.fromEntries([...(others.get(field.name) ?? [])].map(([name, p]) => [name, score(p)])),
-    };
+    for (const [method, p] of [["caleido", own.predictions] as const, ...(others.get(name) ?? [])]) {
+      group.names.push([name, method]);
+      group.answers.push({ kind, predictions: { ...p, unit, ...(weight === undefined ? {} : { weight }) } });
+    }
   }
-  return scores;
+  const found = new Map<string, Record<string, FieldScore>>();
+  groups.forEach(({ names, answers }, g) => {
+    const rng = createRng(`${options.seed}:bootstrap:${g}`);
+    const scores = scoreTogether(answers, { rng, resamples: options.resamples });
+    names.forEach(([field, method], i) => found.set(field, { ...found.get(field), [method]: scores[i] }));
+  });
+  return Object.fromEntries(fields.flatMap(({ name }) => (found.has(name) ? [[name, found.get(name)!]] : [])));
 }

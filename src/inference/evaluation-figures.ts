@@ -15,6 +15,7 @@ import { type Details, EDGES, type ScoreBin, scoreBins } from "./metric-bins.ts"
 import { type FieldScore, type MetricName, metrics, type Predictions } from "./metrics.ts";
 import type { FieldGap } from "./oracle.ts";
 import type { NetworkAnswers, Predictor } from "./predict.ts";
+import type { Units } from "./resampling.ts";
 import { sampleJoint } from "./sampling.ts";
 import { selectionCurve } from "./selection.ts";
 import { createTrust, factsOfAnswer } from "./trust-answers.ts";
@@ -68,14 +69,15 @@ function trendFigures(
   rows: Int32Array,
   own: readonly ScoreBin[],
   others: ReadonlyMap<string, Predictions>,
+  units: Units["of"],
   seed: string,
 ): Figure[] {
   const known = redMagnitudes(catalog, rows);
   if (known === undefined || own.length === 0) return [];
-  const parent = Array.from(rows, (row) => catalog.parentId[row]);
+  const unit = Array.from(rows, (row) => units[row]);
   const weight = weightsOf(catalog, rows);
   const binned = (p: Predictions): ScoreBin[] => {
-    const whole = { ...p, parent, ...(weight === undefined ? {} : { weight }) };
+    const whole = { ...p, unit, ...(weight === undefined ? {} : { weight }) };
     return scoreBins(whole, field.kind, known.magnitude, EDGES.magnitude, createRng(`${seed}:bins:${field.name}`));
   };
   const methods = [["caleido", own] as const, ...[...others].map(([name, p]) => [name, binned(p)] as const)];
@@ -90,7 +92,7 @@ function trendFigures(
       const isWide = values.every((value) => value > 0) && Math.max(...values) > 8 * Math.min(...values);
       const axis = {
         label: `${field.name}: ${title}`,
-        ...(unit === "field" && field.kind !== "redshift" ? { unit: field.unit } : {}),
+        ...((unit === "field" || unit === "residual") && field.kind !== "redshift" ? { unit: field.unit } : {}),
         ...(isWide ? { scale: "log" as const } : {}),
       };
       return { axis, series, ...(typeof better === "number" ? { reference: better } : {}) };
@@ -176,6 +178,7 @@ export async function mainFigures(
   question: Question,
   { network, beside, answers }: Told,
   details: Details,
+  units: Units["of"],
   { headline, seed }: { readonly headline: readonly string[]; readonly seed: string },
 ): Promise<Figure[]> {
   const { fields } = predictor.coder;
@@ -183,7 +186,7 @@ export async function mainFigures(
   const trends = fields.flatMap((field) => {
     const [known, bins] = [network.get(field.name), details.bins[field.name]?.magnitude];
     if (known === undefined || bins === undefined || !headline.includes(field.name)) return [];
-    return trendFigures(field, catalog, known.rows, bins, beside.get(field.name) ?? new Map(), seed);
+    return trendFigures(field, catalog, known.rows, bins, beside.get(field.name) ?? new Map(), units, seed);
   });
   return [
     ...trends,

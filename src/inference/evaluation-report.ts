@@ -38,7 +38,8 @@ export function scoreTables(scores: QuestionScores, fields: readonly Field[]): R
     const names = field.kind === "redshift" ? shownMetrics.redshift : shownMetrics.other;
     const unitOf = (name: MetricName): string => {
       const { unit } = metrics[name];
-      if (unit === "field") return field.kind === "redshift" ? "(1+z)" : field.unit;
+      if (unit === "residual" && field.kind === "redshift") return "(1+z)";
+      if (unit === "residual" || unit === "field") return field.unit;
       return unit === "fraction" ? "" : unit;
     };
     return [

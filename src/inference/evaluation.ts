@@ -1,4 +1,4 @@
-import { type ClassScores, classTables, comparedClasses } from "./class-scores.ts";
+import type { ClassScores } from "./class-scores.ts";
 import { contextQuestions } from "./contexts.ts";
 import { calibrationOf, type FieldCalibration } from "./coverage.ts";
 import type { Engine } from "../engine/contract.ts";
@@ -11,24 +11,24 @@ import {
   scoreBaselineClasses,
   scoreCategories,
   scoreQuestion,
-  weightsOf,
 } from "./evaluate.ts";
+import { type Insight, insightOf } from "./insight.ts";
 import type { LibraryChoice } from "./library-predictor.ts";
 import { detailsOf, type Details } from "./metric-bins.ts";
-import { effectiveCount, type Predictions } from "./metrics.ts";
+import { type Predictions, RESAMPLES } from "./metrics.ts";
 import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } from "./oracle.ts";
 import { underPrior } from "./prior-swap.ts";
 import { createPredictor, type NetworkAnswers, type Predictor } from "./predict.ts";
 import { questionsOf } from "./questions.ts";
+import { type Units, unitsOf } from "./resampling.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
 import { type Reporter, silent } from "../progress.ts";
 import type { ReportSection } from "../report/html.ts";
-import type { Figure } from "../report/svg.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { apertureOf, checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
-import { type Field, State } from "../survey/field.ts";
+import { State } from "../survey/field.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { SplitName } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
@@ -36,17 +36,9 @@ import { loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import { USUAL_CHECKPOINT } from "../train/shipped.ts";
 import { sampleRows } from "../train/tables.ts";
-import {
-  accuracyFigures,
-  calibrationFigure,
-  comparisonFigure,
-  lossSection,
-  pdfFigure,
-  scoreTables,
-  sedFigure,
-  writeEvaluation,
-} from "./evaluation-report.ts";
-import { contextSection, mainFigures, type Told } from "./evaluation-figures.ts";
+import { lossSection, writeEvaluation } from "./evaluation-report.ts";
+import { contextSection, type Told } from "./evaluation-figures.ts";
+import { describeAnswers, effectiveRows } from "./evaluation-section.ts";
 
 export interface EvaluateRequest {
   readonly engine: Engine;
@@ -72,7 +64,7 @@ export interface EvaluateRequest {
   /** Clean simulated galaxies, a table or a prepared folder: the exact answer to every question, beside the network's. */
   readonly library?: string;
   readonly libraryChoice?: LibraryChoice;
-  /** `survey`: what its file says; `contexts`: the headline from partial sets of bands. Default: `survey`. */
+  /** `survey`: what its file says; `main`: the first of these; `contexts`: the headline from partial sets of bands. Default: `survey`. */
   readonly questions?: QuestionSet;
   /** Properties told first; default: the survey's headline. */
   readonly headline?: readonly string[];
@@ -94,13 +86,15 @@ export interface EvaluateRequest {
   readonly isRecalibrated?: boolean;
   /** Instead of the training set's distribution of a field, as in a query. */
   readonly prior?: string;
+  /** Also, of a few galaxies, how well joint answers agree and what groups of bands tell: some ten seconds. Default: true. */
+  readonly hasInsight?: boolean;
   /** Further sections for the report, put first. */
   readonly sections?: readonly ReportSection[];
   readonly reporter?: Reporter;
 }
 
 /** Where questions come from. */
-export const questionSets = ["survey", "contexts"] as const;
+export const questionSets = ["survey", "main", "contexts"] as const;
 export type QuestionSet = (typeof questionSets)[number];
 
 export interface Evaluation {
@@ -109,12 +103,14 @@ export interface Evaluation {
   readonly rows: number;
   /** Number of equally weighted rows that would say as much; `rows` where all count alike. */
   readonly effectiveRows: number;
+  /** What the bootstrap draws with all its rows, and how many of it there are. */
+  readonly resampled: Pick<Units, "by" | "count">;
   readonly checkpoint: string;
   readonly parameters: number;
   readonly questions: Readonly<Record<string, QuestionResult>>;
 }
 
-export interface QuestionResult extends Partial<Details> {
+export interface QuestionResult extends Partial<Details>, Partial<Insight> {
   readonly given: readonly string[];
   readonly scores: QuestionScores;
   /** Of categories, by field. */
@@ -125,14 +121,17 @@ export interface QuestionResult extends Partial<Details> {
   readonly gaps?: Readonly<Record<string, FieldGap>>;
   /** Effective number of the library's galaxies: the median, and the share of answers that are sparse. */
   readonly library?: OracleAnswers["library"];
-  /** By field: PIT histogram, coverage of intervals, and coverage by magnitude. */
+  /** By field: PIT histogram and coverage of intervals; coverage by magnitude is in `bins`. */
   readonly calibration: Readonly<Record<string, FieldCalibration>>;
 }
 
 /** The questions of a request. */
 function chosenQuestions(request: Settings, survey: Survey, catalog: Catalog): Question[] {
   const { questions, seed, headline, reporter = silent } = request;
-  if (questions === "survey") return questionsOf(survey, reporter.say);
+  if (questions !== "contexts") {
+    const all = questionsOf(survey, reporter.say);
+    return questions === "main" ? all.slice(0, 1) : all;
+  }
   const wanted = survey.fields.flatMap(({ name, band }, j) =>
     band === undefined && headline.includes(name) ? [j] : [],
   );
@@ -157,11 +156,8 @@ function checkTruths(table: string, { fields, state }: Catalog, questions: reado
 /** Most rows that baselines learn from: beyond, they take hours and learn no more. */
 const MOST_TO_LEARN = 100_000;
 
-/** Evenly spaced rows, at most `most`. */
-function thin(rows: Int32Array, most: number): Int32Array {
-  if (rows.length <= most) return rows;
-  return Int32Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]);
-}
+/** Draws behind the intervals of further questions: their ends scatter by a tenth of the estimate's error. */
+const FEWER_RESAMPLES = 400;
 
 const DEFAULTS = {
   checkpoint: USUAL_CHECKPOINT,
@@ -177,12 +173,14 @@ const DEFAULTS = {
 type Settings = EvaluateRequest & Required<Pick<EvaluateRequest, keyof typeof DEFAULTS | "headline">>;
 
 /** What every question of one evaluation shares. */
-interface Session {
+export interface Session {
   readonly request: Settings;
   readonly predictor: Predictor;
+  /** The same without another prior, under which single questions take a hundred times as long. */
+  readonly network: Predictor;
   /** Answers of the library. */
   readonly oracle: Oracle | undefined;
-  readonly test: { readonly catalog: Catalog; readonly rows: Int32Array };
+  readonly test: { readonly catalog: Catalog; readonly rows: Int32Array; readonly units: Units };
   /** What baselines learn from. */
   readonly learn: { readonly catalog: Catalog; readonly rows: Int32Array } | undefined;
   /** [nField] Flags of the fields that baselines answer. */
@@ -192,9 +190,11 @@ interface Session {
 }
 
 /** What was asked, and what everybody said. */
-interface Asked extends Told {
+export interface Asked extends Told {
   readonly scores: QuestionScores;
   readonly exact: OracleAnswers | undefined;
+  /** Of the main question. */
+  readonly insight: Insight | undefined;
   readonly others: BaselineAnswers | undefined;
 }
 
@@ -230,65 +230,22 @@ async function ask(session: Session, question: Question, isMain: boolean): Promi
       return [name, new Map([...first, ...(others?.numbers.get(name) ?? [])])];
     }),
   );
-  const scores = scoreQuestion(coder, test.catalog, network, beside, request.seed);
-  return { network, exact, others, beside, scores, answers: answers! };
-}
-
-/** The report's section on one question. */
-async function describeAnswers(
-  { request, predictor, oracle, test }: Session,
-  question: Question,
-  asked: Asked,
-  details: Details | undefined,
-): Promise<ReportSection> {
-  const { coder } = predictor;
-  const { network, scores, others } = asked;
-  const heading = `Given ${question.title}`;
-  const properties = coder.fields.filter(({ band }) => band === undefined);
-  const answered = properties.filter(({ name, kind }) => kind !== "category" && network.has(name));
-  const isFirst = ({ name }: Field): number => Number(request.headline.includes(name));
-  const names = answered.toSorted((a, b) => isFirst(b) - isFirst(a)).map((field) => field.name);
-  const sed = (galaxies: number): Promise<Figure> =>
-    sedFigure(predictor, question.catalog ?? test.catalog, thin(test.rows, galaxies), question.isGiven);
-  if (question.wanted.some((j) => coder.fields[j].band !== undefined)) return { heading, figures: [await sed(4)] };
-  const classes = scoreCategories(test.catalog, network);
-  const rivals = comparedClasses(classes, scoreBaselineClasses(test.catalog, network, others?.classes));
-  const tables = [...scoreTables(scores, coder.fields), ...classTables(classes), ...rivals];
-  const calibration = calibrationFigure(names.slice(0, 6), network, test.catalog);
-  if (details === undefined) return { heading, tables, figures: [calibration, await sed(3)] };
-  const hasBaselines = Object.values(scores).some((methods) => Object.keys(methods).length > 1);
-  const comparisons = hasBaselines
-    ? [comparisonFigure(scores, request.headline, "sigmaNmad"), comparisonFigure(scores, request.headline, "crps")]
-    : [];
-  const first = question.wanted.find((j) => coder.fields[j].name === request.headline[0]) ?? question.wanted[0];
-  const pdfs = await pdfFigure(predictor, test.catalog, thin(test.rows, 9), question.isGiven, first, oracle);
-  const rest = await mainFigures(predictor, question, asked, details, request);
-  const whole = `${test.rows.length} held-out galaxies (part "${request.part}" of ${request.table}).`;
-  return {
-    heading,
-    text: [`${whole} Intervals are 95 % bootstrap intervals by parent galaxy.${weighting(test)}`],
-    tables,
-    figures: [...comparisons, ...accuracyFigures(properties, network), calibration, pdfs, ...rest],
-  };
-}
-
-const effectiveRows = ({ catalog, rows }: Session["test"]): number => {
-  const weight = weightsOf(catalog, rows);
-  return weight === undefined ? rows.length : effectiveCount(weight);
-};
-
-/** What the report says of weights; nothing where all rows count alike. */
-function weighting(test: Session["test"]): string {
-  if (test.catalog.weight === undefined) return "";
-  const count = Math.round(effectiveRows(test)).toLocaleString("en-US");
-  return ` Rows are weighted back to the natural population (prior_weight): an effective sample of ${count} galaxies.`;
+  const resamples = isMain ? RESAMPLES : FEWER_RESAMPLES;
+  const scores = scoreQuestion(coder, test.catalog, test.units.of, network, beside, { seed: request.seed, resamples });
+  if (!isMain || request.hasInsight === false) {
+    return { network, exact, others, beside, scores, answers: answers!, insight: undefined };
+  }
+  session.step(`given ${question.title}: joint answers and advice`);
+  const insight = await insightOf(session.network, question.catalog ?? test.catalog, test.rows, question, request);
+  return { network, exact, others, beside, scores, answers: answers!, insight };
 }
 
 /** Pieces of work in a question: the network's answers, the library's, its scores, its figures; for the main one, every baseline. */
 function countPieces(questions: readonly Question[], session: Omit<Session, "step">): number {
   const { request, oracle, learn, rivalry } = session;
   const fitted = learn === undefined ? 0 : (questions[0]?.wanted ?? []).filter((j) => rivalry[j] === 1).length;
-  return (oracle === undefined ? 3 : 4) * questions.length + fitted * request.methods.length;
+  const looked = request.hasInsight === false ? 0 : 1;
+  return (oracle === undefined ? 3 : 4) * questions.length + looked + fitted * request.methods.length;
 }
 
 /** Asks every question in turn: results for `metrics.json`, and the report's sections. */
@@ -309,8 +266,8 @@ async function askAll(
       const answers = await ask(session, question, i === 0);
       const given = fields.filter((_, j) => question.isGiven[j] === 1).map((field) => field.name);
       const { network, scores, exact, others } = answers;
-      const { catalog } = shared.test;
-      const details = i === 0 ? detailsOf(question, catalog, network, shared.request.seed) : undefined;
+      const { catalog, units } = shared.test;
+      const details = i === 0 ? detailsOf(question, catalog, units.of, network, shared.request.seed) : undefined;
       results[question.title] = {
         given,
         scores,
@@ -319,11 +276,12 @@ async function askAll(
         ...(exact === undefined
           ? {}
           : {
-              gaps: gapsOf(question, catalog, network, exact.answers, shared.request.seed),
+              gaps: gapsOf(question, catalog, units.of, network, exact.answers, shared.request.seed),
               library: exact.library,
             }),
         calibration: calibrationOf(network, catalog),
         ...details,
+        ...answers.insight,
       };
       session.step(`given ${question.title}: figures`);
       sections.push(await describeAnswers(session, question, answers, details));
@@ -337,7 +295,7 @@ async function askAll(
 }
 
 /**
- * Scores a network on held-out galaxies beside baselines, with bootstrap intervals by parent; writes `metrics.json` and
+ * Scores a network on held-out galaxies beside baselines, with bootstrap intervals by tile or parent; writes `metrics.json` and
  * `report.html` into `out`. The scores' units stand in `inference/metrics.ts`.
  * @throws UserError for a table that can't be read or has no rows in the part, a checkpoint that can't be loaded.
  */
@@ -352,9 +310,10 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const reader = { survey, own: own === undefined ? undefined : loadSurvey(own), options: reading };
   const aperture = await apertureOf(table, reader.own ?? survey, reading);
   if (request.anyAperture !== true) checkAperture(aperture, checkpoint.config.data, table);
-  const whole = ({ weight, ...rest }: Catalog): { catalog: Catalog; rows: Int32Array } => ({
+  const whole = ({ weight, ...rest }: Catalog): Session["test"] => ({
     catalog: weight === undefined || !request.isWeighted ? rest : { ...rest, weight },
     rows: allRows(rest),
+    units: unitsOf(rest),
   });
   const test = whole(await sampleRows(table, part, reader, request.mostRows, reporter.say));
   const learn =
@@ -362,24 +321,33 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const questions = chosenQuestions(request, survey, test.catalog);
   checkTruths(table, test.catalog, questions);
   const network = createPredictor(request.engine, checkpoint, request);
-  const predictor = await underPrior(network, request.prior, reader, reporter.say);
+  const predictor = await underPrior(network, request.prior, reader, reporter.say, checkpoint.population);
   let oracle: Oracle | undefined;
   try {
     oracle = await openOracle(request, survey, predictor.coder, aperture);
-    const session = { request, predictor, oracle, test, learn, rivalry: flagsOf(rivals, survey.fields.length) };
+    const session = {
+      request,
+      predictor,
+      network,
+      oracle,
+      test,
+      learn,
+      rivalry: flagsOf(rivals, survey.fields.length),
+    };
     const { results, sections } = await askAll(questions, session);
     const evaluation: Evaluation = {
       table: request.table,
       part: request.part,
       rows: test.rows.length,
       effectiveRows: effectiveRows(test),
+      resampled: { by: test.units.by, count: test.units.count },
       checkpoint: request.checkpoint,
       parameters: checkpoint.layout.total,
       questions: results,
     };
     const log = request.run === undefined ? [] : lossSection(readLog(request.run));
     const all = [...(request.sections ?? []), ...sections, ...log];
-    await writeEvaluation(request.out, evaluation, checkpoint, survey.title, all);
+    await writeEvaluation(request.out, evaluation, checkpoint, (reader.own ?? survey).title, all);
     return evaluation;
   } finally {
     await oracle?.close();

@@ -1,9 +1,9 @@
 import type { Column } from "../io/table.ts";
-import { createRng, type Rng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { explain } from "./answers.ts";
-import type { Wish } from "./derived.ts";
+import type { Draws, Wish } from "./derived.ts";
 import { derivedColumns } from "./derived-columns.ts";
+import { drawTogether } from "./light-draws.ts";
 import type { Answerer } from "./methods.ts";
 import type { Answers } from "./predict.ts";
 
@@ -24,13 +24,13 @@ export interface JointRequest {
 
 /** The first `samples` of `draws` draws of every wanted field, as array columns `<FIELD>_samples`. */
 function sampleColumns(
-  { wish: { wanted, together }, samples }: JointRequest,
+  { wish: { wanted }, samples }: JointRequest,
   { fields, rowCount }: Catalog,
-  values: Float64Array,
-  draws: number,
+  { together, values, draws }: Draws,
 ): Column[] {
   const n = together.length;
-  return wanted.map((j, w) => {
+  return wanted.map((j) => {
+    const w = together.indexOf(j);
     const { name, unit } = fields[j];
     const data = Float32Array.from({ length: rowCount * samples }, (_, i) => {
       const draw = Math.floor(i / samples) * draws + (i % samples);
@@ -54,11 +54,9 @@ export async function jointColumns(
   const { predictor, isGiven, wish, samples, seed } = request;
   const draws = wish.derived.length === 0 ? samples : Math.max(samples, request.draws);
   if (draws === 0) return [];
-  const together = samples === 0 ? [...new Set(wish.derived.flatMap(({ needs }) => needs))] : wish.together;
-  const rngOf = (row: number): Rng => createRng(`${seed}:samples:${catalog.objectId[row]}`);
-  const values = await predictor.draw({ catalog, isGiven, wanted: together }, answers, draws, rngOf, onRows);
-  return [
-    ...(samples === 0 ? [] : sampleColumns(request, catalog, values, draws)),
-    ...derivedColumns(wish.derived, { rowCount: catalog.rowCount, draws, together, values }),
-  ];
+  const own = samples === 0 ? [...new Set(wish.derived.flatMap(({ needs }) => needs))] : wish.together;
+  const drawn = await drawTogether({ quantities: wish.derived, own, catalog, isGiven, draws, seed }, (wanted, rngOf) =>
+    predictor.draw({ catalog, isGiven, wanted }, answers, draws, rngOf, onRows),
+  );
+  return [...(samples === 0 ? [] : sampleColumns(request, catalog, drawn)), ...derivedColumns(wish.derived, drawn)];
 }

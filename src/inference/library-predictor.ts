@@ -10,8 +10,10 @@ import type { Amplitude } from "./library-graph.ts";
 import type { Library } from "./library.ts";
 import { type EvidenceOptions, evidenceOf } from "./library-likelihood.ts";
 import { drawRows, type Posterior, posteriorOf } from "./library-posterior.ts";
+import { libraryPrior, underLibraryPrior } from "./library-prior.ts";
 import { createScanner, KEPT } from "./library-scan.ts";
 import { type Answers, withoutWanted } from "./predict.ts";
+import type { Prior } from "./prior.ts";
 
 /** Answers of a library, with what they were made of. */
 export interface LibraryAnswers extends Answers {
@@ -44,6 +46,8 @@ export interface LibraryChoice {
   readonly amplitude?: Amplitude;
   /** Error of the library's fluxes, as a fraction of the observed flux; default: 0. */
   readonly modelError?: number;
+  /** Instead of the library's own distribution of a field, which is then never given. */
+  readonly prior?: Prior | undefined;
 }
 
 /** @throws UserError for an amplitude or an error out of bounds. */
@@ -88,14 +92,18 @@ export function createLibraryPredictor(
 ): LibraryPredictor {
   const options = checkedChoice(choice);
   const scanner = createScanner(engine, library);
+  const prior = choice.prior === undefined ? undefined : libraryPrior(library, choice.prior);
   return {
     coder,
     async predict(catalog, rows, isGiven, wanted, onDone) {
-      const given = withoutWanted(isGiven, wanted);
+      const given = withoutWanted(isGiven, prior === undefined ? wanted : [prior.field, ...wanted]);
       checkFields(library, catalog, given, wanted);
       const evidence = Array.from(rows, (row) => evidenceOf(library, catalog, row, given, options));
       const reservoir = await scanner.scan(evidence, onDone);
-      const posteriors = evidence.map((own, i) => posteriorOf(library, reservoir, i, own));
+      const posteriors = evidence.map((own, i) => {
+        const posterior = posteriorOf(library, reservoir, i, own);
+        return prior === undefined ? posterior : underLibraryPrior(library, posterior, prior);
+      });
       const scales = Float64Array.from(rows, (row) => coder.scaleOf(catalog, row, given));
       const encoded = distributionsOf(coder, library, posteriors, wanted, scales);
       return { rowCount: rows.length, wanted, scales, encoded, posteriors };

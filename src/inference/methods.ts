@@ -80,7 +80,7 @@ function networkAnswerer(predictor: Predictor, isJudged: boolean): Answerer {
     },
     columns(answers, summaries) {
       const { evidence, wanted } = answers as JudgedAnswers;
-      return evidence === undefined
+      return evidence === undefined || wanted.length === 0
         ? []
         : trustColumns(
             wanted.map((j) => coder.fields[j]),
@@ -234,8 +234,8 @@ export async function vocabularyOf(request: VocabularyRequest): Promise<MethodVo
 export async function createAnswerer(options: MethodOptions): Promise<Answerer> {
   const { engine, vocabulary, asked, method = "network", library: path, reporter, prior } = options;
   const { survey, checkpoint } = vocabulary;
-  if (prior !== undefined && method !== "network") {
-    throw new UserError(`--prior ${prior.text}: of the network's answers; expected no --method ${method}`);
+  if (prior !== undefined && method === "both") {
+    throw new UserError(`--prior ${prior.text}: of one method's answers; expected --method network or library`);
   }
   if (method !== "library" && asked !== undefined) {
     checkAperture(asked.aperture, checkpoint!.config.data, asked.table);
@@ -254,6 +254,11 @@ export async function createAnswerer(options: MethodOptions): Promise<Answerer> 
     if (asked !== undefined) checkLibraryAperture(asked.aperture, library, asked.table);
     const coder =
       checkpoint === undefined ? createFieldCoder(survey.fields, library.standardisation) : coderOf(checkpoint.config);
+    if (prior !== undefined) {
+      reporter?.say(
+        `prior of ${survey.fields[prior.field].name}: ${prior.text}, in place of the library's; library_ess tells what is left`,
+      );
+    }
     const own = libraryAnswerer(createLibraryPredictor(engine, library, coder, options));
     const all = method === "library" ? own : bothAnswerer(networkAnswerer(network(), isJudged), own);
     return {

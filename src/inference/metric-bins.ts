@@ -1,11 +1,12 @@
 /** Scores in bins of what galaxies are like, and what a cut in odds keeps. */
 import { createRng, type Rng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { type FieldKind, State } from "../survey/field.ts";
+import { type CategoryField, type FieldKind, State } from "../survey/field.ts";
 import { redMagnitudes } from "./class-scores.ts";
 import { type Question, type TruthAnswers, weightsOf } from "./evaluate.ts";
 import { type FieldScore, type MetricName, type Predictions, scoreField } from "./metrics.ts";
 import { signals } from "./oracle.ts";
+import type { Units } from "./resampling.ts";
 
 export type BinnedBy = "magnitude" | "signal" | "redshift" | "given";
 
@@ -25,6 +26,19 @@ export interface ScoreBin {
   readonly score: FieldScore;
 }
 
+/** Scores of the rows whose truth is of a class. */
+export interface ClassBin {
+  readonly class: string;
+  readonly rows: number;
+  readonly score: FieldScore;
+}
+
+/** One field's scores in bins that have rows enough. */
+export interface FieldBins extends Partial<Record<BinnedBy, readonly ScoreBin[]>> {
+  /** By the class that the truth has in the survey's first category; absent where no row has one. */
+  readonly class?: readonly ClassBin[];
+}
+
 /** Fewer rows than this have no score worth telling. */
 const LEAST_ROWS = 30;
 /** Ends of intervals then scatter by a fifth of the estimate's error. */
@@ -41,6 +55,18 @@ const TOLD = [
   "coverage90",
 ] as const satisfies readonly MetricName[];
 
+/** Scores of some rows; none of fewer than 30. */
+function scoreRows(
+  p: Predictions,
+  kind: FieldKind,
+  isInside: (i: number) => boolean,
+  rng: Rng,
+): { rows: number; score: FieldScore } | undefined {
+  const rows = Int32Array.from(p.truth, (_, i) => i).filter(isInside);
+  if (rows.length < LEAST_ROWS) return undefined;
+  return { rows: rows.length, score: scoreField(p, kind, { rng, resamples: RESAMPLES, rows, names: TOLD }) };
+}
+
 /** Scores by `values` [n] of the rows, from 30 rows a bin on; values that are no number are in none. */
 export function scoreBins(
   p: Predictions,
@@ -51,10 +77,30 @@ export function scoreBins(
 ): ScoreBin[] {
   return edges.slice(1).flatMap((to, b): ScoreBin[] => {
     const from = edges[b];
-    const rows = Int32Array.from(p.truth, (_, i) => i).filter((i) => values[i] >= from && values[i] < to);
-    if (rows.length < LEAST_ROWS) return [];
-    const score = scoreField(p, kind, { rng, resamples: RESAMPLES, rows, names: TOLD });
-    return [{ from, to: Math.min(to, Number.MAX_VALUE), rows: rows.length, score }];
+    const own = scoreRows(p, kind, (i) => values[i] >= from && values[i] < to, rng);
+    return own === undefined ? [] : [{ from, to: Math.min(to, Number.MAX_VALUE), ...own }];
+  });
+}
+
+/** Scores by class, of which `values` [n] holds the index, NaN where it is not known; from 30 rows on. */
+export function scoreByClass(
+  p: Predictions,
+  kind: FieldKind,
+  values: ArrayLike<number>,
+  classes: readonly string[],
+  rng: Rng,
+): ClassBin[] {
+  return classes.flatMap((name, k): ClassBin[] => {
+    const own = scoreRows(p, kind, (i) => values[i] === k, rng);
+    return own === undefined ? [] : [{ class: name, ...own }];
+  });
+}
+
+/** [rows] Truths of field `j`; NaN where it is not measured, or there is no such field. */
+function truthsOf({ fields, state, value }: Catalog, rows: Int32Array, j: number): Float64Array {
+  return Float64Array.from(rows, (row) => {
+    const at = row * fields.length + j;
+    return j >= 0 && state[at] === State.measured ? value[at] : Number.NaN;
   });
 }
 
@@ -69,13 +115,10 @@ function binnedBy(
   const given = fields.flatMap((_, j) => (question.isGiven[j] === 1 && !question.wanted.includes(j) ? [j] : []));
   const z = fields.findIndex(({ kind }) => kind === "redshift");
   const magnitude = redMagnitudes(catalog, rows)?.magnitude;
-  const redshift = Float64Array.from(rows, (row) =>
-    catalog.state[row * n + z] === State.measured ? catalog.value[row * n + z] : Number.NaN,
-  );
   return {
     ...(magnitude === undefined ? {} : { magnitude }),
     ...(fields.some(({ band }) => band !== undefined) ? { signal: signals(question, catalog, rows) } : {}),
-    ...(z < 0 ? {} : { redshift }),
+    ...(z < 0 ? {} : { redshift: truthsOf(catalog, rows, z) }),
     given: Int32Array.from(rows, (row) => given.filter((j) => state[row * n + j] !== State.notObserved).length),
   };
 }
@@ -84,14 +127,22 @@ function binnedBy(
 function binScores(
   p: Predictions,
   kind: FieldKind,
-  by: Partial<Record<BinnedBy, ArrayLike<number>>>,
+  question: Question,
+  catalog: Catalog,
+  rows: Int32Array,
   rng: Rng,
-): Partial<Record<BinnedBy, ScoreBin[]>> {
+): FieldBins {
+  const by = binnedBy(question, catalog, rows);
   const entries = (Object.keys(by) as BinnedBy[]).map((name) => [
     name,
     scoreBins(p, kind, by[name]!, EDGES[name], rng),
   ]);
-  return Object.fromEntries(entries) as Partial<Record<BinnedBy, ScoreBin[]>>;
+  const category = catalog.fields.findIndex((field) => field.kind === "category");
+  const known = truthsOf(catalog, rows, category);
+  const bins = Object.fromEntries(entries) as FieldBins;
+  if (known.every(Number.isNaN)) return bins;
+  const { classes } = catalog.fields[category] as CategoryField;
+  return { ...bins, class: scoreByClass(p, kind, known, classes, rng) };
 }
 
 /** What is left of a sample that is cut at some odds. */
@@ -128,22 +179,28 @@ export function oddsCuts({ truth, point, odds, weight }: Predictions, limit = 0.
 
 /** More of a question's scores, of the network. */
 export interface Details {
-  /** By field: scores by magnitude, S/N, redshift and number of given values. */
-  readonly bins: Readonly<Record<string, Partial<Record<BinnedBy, readonly ScoreBin[]>>>>;
+  /** By field: scores by magnitude, S/N, redshift, number of given values and class. */
+  readonly bins: Readonly<Record<string, FieldBins>>;
   /** By redshift: what cuts in odds keep. */
   readonly oddsCuts: Readonly<Record<string, readonly OddsCut[]>>;
 }
 
-export function detailsOf(question: Question, catalog: Catalog, network: TruthAnswers, seed: string): Details {
-  const bins: Record<string, Details["bins"][string]> = {};
+export function detailsOf(
+  question: Question,
+  catalog: Catalog,
+  units: Units["of"],
+  network: TruthAnswers,
+  seed: string,
+): Details {
+  const bins: Record<string, FieldBins> = {};
   const cuts: Record<string, readonly OddsCut[]> = {};
   for (const [name, { rows, predictions, classes }] of network) {
     const field = catalog.fields.find((one) => one.name === name);
     if (field === undefined || classes !== undefined) continue;
     const weight = weightsOf(catalog, rows);
-    const parent = Array.from(rows, (row) => catalog.parentId[row]);
-    const whole = { ...predictions, parent, ...(weight === undefined ? {} : { weight }) };
-    bins[name] = binScores(whole, field.kind, binnedBy(question, catalog, rows), createRng(`${seed}:bins:${name}`));
+    const unit = Array.from(rows, (row) => units[row]);
+    const whole = { ...predictions, unit, ...(weight === undefined ? {} : { weight }) };
+    bins[name] = binScores(whole, field.kind, question, catalog, rows, createRng(`${seed}:bins:${name}`));
     if (field.kind === "redshift") cuts[name] = oddsCuts(whole);
   }
   return { bins, oddsCuts: cuts };

@@ -19,8 +19,8 @@ export interface Predictions {
   readonly width?: ArrayLike<number>;
   /** Redshift only: probability within +-0.03 (1 + z) of the peak. */
   readonly odds?: ArrayLike<number>;
-  /** Parent galaxy of the row: the unit of the bootstrap. Every row is its own parent when absent. */
-  readonly parent?: ArrayLike<string | number>;
+  /** What the bootstrap draws together: parent galaxy or tile of the row, see `unitsOf`. Every row by itself when absent. */
+  readonly unit?: ArrayLike<string | number>;
   /** How many galaxies a row stands for, relative to the others; all alike when absent. */
   readonly weight?: ArrayLike<number>;
 }
@@ -41,8 +41,8 @@ export interface Metric {
   readonly formula: string;
   /** Who defines it, or where it is used as it is here. */
   readonly source: string;
-  /** `field` = the field's own unit (dz / (1 + z) for redshifts). */
-  readonly unit: "field" | "nats" | "fraction" | "";
+  /** `field`: the field's own unit; `residual`: the same, but dz / (1 + z) for redshifts. */
+  readonly unit: "field" | "residual" | "nats" | "fraction" | "";
   /** What a good answer looks like: the smaller, the larger, or closest to this number. */
   readonly better: "low" | "high" | number;
   /** Absent: every kind of field. */
@@ -77,7 +77,7 @@ export const metrics = {
     title: "median error",
     formula: "median(e)",
     source: "Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503",
-    unit: "field",
+    unit: "residual",
     better: 0,
     of: (_p, residual) => medianOf(residual),
   },
@@ -85,7 +85,7 @@ export const metrics = {
     title: "sigma_NMAD",
     formula: "1.4826 median|e - median(e)|",
     source: "Hoaglin, Mosteller & Tukey 1983; Brammer, van Dokkum & Coppi 2008, eq. 5",
-    unit: "field",
+    unit: "residual",
     better: "low",
     of: (_p, residual) => nmadOf(residual),
   },
@@ -93,7 +93,7 @@ export const metrics = {
     title: "RMS error",
     formula: "sqrt(mean(e^2))",
     source: "elementary",
-    unit: "field",
+    unit: "residual",
     better: "low",
     of: (_p, residual) => {
       const square = meanOf(residual.map((r) => r * r));
@@ -200,7 +200,7 @@ export type FieldScore = Partial<Record<MetricName, Estimate>>;
 
 export interface ScoreOptions {
   readonly rng: Rng;
-  /** Bootstrap resamples of the parents; 0 makes low = high = value. Default 1000. */
+  /** Bootstrap resamples of the units; 0 makes low = high = value. Default 1000. */
   readonly resamples?: number;
   /** Rows to score; all when absent. */
   readonly rows?: Int32Array;
@@ -211,43 +211,69 @@ export interface ScoreOptions {
 /** Draws that the ends of an interval are read from: they scatter by 6 % of the estimate's error. */
 export const RESAMPLES = 1000;
 
+/** One field's answers. */
+export interface Answered {
+  readonly predictions: Predictions;
+  readonly kind: FieldKind;
+}
+
+/** Metrics that apply to a field's kind and whose arrays are there. */
+function statisticsOf(
+  { predictions: p, kind }: Answered,
+  wanted: readonly MetricName[] | undefined,
+): [MetricName, Statistic][] {
+  const residual = residuals(p, kind);
+  return (Object.keys(metrics) as MetricName[]).flatMap((name) => {
+    const metric: Metric = metrics[name];
+    const isTold =
+      (wanted?.includes(name) ?? true) &&
+      (metric.kind === undefined || metric.kind === kind) &&
+      (metric.needs === undefined || p[metric.needs] !== undefined);
+    return isTold ? [[name, metric.of(p, residual)] as [MetricName, Statistic]] : [];
+  });
+}
+
 /**
- * Scores one field: every metric that applies to its kind and whose arrays are there, under the rows' weights, with 95 %
- * bootstrap intervals by parent. All rows count alike where the weights are all zero.
+ * Scores answers on the same rows, in their order: every metric that applies, under the rows' weights, with 95 % bootstrap
+ * intervals by unit. Units and weights are those of the first; all share the draws. All rows count alike where the weights
+ * are all zero.
  * @throws Error without rows, and when an array has another length than `truth` or a value that is not a number.
  */
-export function scoreField(all: Predictions, kind: FieldKind, options: ScoreOptions): FieldScore {
-  checkPredictions(all);
-  const p = options.rows === undefined ? all : rowsOf(all, options.rows);
-  const count = p.truth.length;
-  if (count === 0) throw new Error("scoreField: no rows");
-  const residual = residuals(p, kind);
-  const names = (Object.keys(metrics) as MetricName[]).filter((name) => {
-    const metric: Metric = metrics[name];
-    return (
-      (options.names?.includes(name) ?? true) &&
-      (metric.kind === undefined || metric.kind === kind) &&
-      (metric.needs === undefined || p[metric.needs] !== undefined)
-    );
-  });
-  const statistics = names.map((name) => metrics[name].of(p, residual));
-  const evaluate = (weight: Float64Array): Float64Array =>
-    Float64Array.from(statistics, (statistic) => statistic(weight));
-  const { weight = [] } = p;
-  const own = effectiveCount(weight) > 0 ? Float64Array.from(weight) : new Float64Array(count).fill(1);
+export function scoreTogether(answers: readonly Answered[], options: ScoreOptions): FieldScore[] {
+  const { rows, names } = options;
+  for (const { predictions } of answers) checkPredictions(predictions);
+  const all = answers.map(({ predictions, kind }): Answered => ({
+    kind,
+    predictions: rows === undefined ? predictions : rowsOf(predictions, rows),
+  }));
+  const { truth, weight = [], unit = Int32Array.from({ length: truth.length }, (_, i) => i) } = all[0].predictions;
+  if (truth.length === 0) throw new Error("scoreField: no rows");
+  const statistics = all.map((one) => statisticsOf(one, names));
+  const flat = statistics.flat();
+  const evaluate = (drawn: Float64Array): Float64Array => Float64Array.from(flat, ([, statistic]) => statistic(drawn));
+  const own = effectiveCount(weight) > 0 ? Float64Array.from(weight) : new Float64Array(truth.length).fill(1);
   normalise(own);
   const values = evaluate(own);
-  const parent = p.parent ?? Int32Array.from({ length: count }, (_, i) => i);
-  const draws = bootstrap(parent, own, options.resamples ?? RESAMPLES, options.rng, evaluate);
-  return Object.fromEntries(
-    names.map((name, j) => [
-      name,
-      intervalOf(
-        values[j],
-        draws.map((draw) => draw[j]),
-      ),
-    ]),
-  ) as FieldScore;
+  const draws = bootstrap(unit, own, options.resamples ?? RESAMPLES, options.rng, evaluate);
+  let place = 0;
+  return statistics.map((some) => {
+    const entries = some.map(([name]) => {
+      const j = place++;
+      return [
+        name,
+        intervalOf(
+          values[j],
+          draws.map((draw) => draw[j]),
+        ),
+      ];
+    });
+    return Object.fromEntries(entries) as FieldScore;
+  });
+}
+
+/** Scores one field, see {@link scoreTogether}. */
+export function scoreField(predictions: Predictions, kind: FieldKind, options: ScoreOptions): FieldScore {
+  return scoreTogether([{ predictions, kind }], options)[0];
 }
 
 /** Some rows of all arrays. */
@@ -260,11 +286,11 @@ function rowsOf(p: Predictions, rows: Int32Array): Predictions {
 }
 
 function checkPredictions(p: Predictions): void {
-  for (const [name, values] of Object.entries(p) as [keyof Predictions, Predictions["parent"]][]) {
+  for (const [name, values] of Object.entries(p) as [keyof Predictions, Predictions["unit"]][]) {
     if (values === undefined) continue;
     if (values.length !== p.truth.length)
       throw new Error(`scoreField: "${name}" has ${values.length} rows, "truth" has ${p.truth.length}`);
-    if (name === "parent") continue;
+    if (name === "unit") continue;
     for (let i = 0; i < values.length; i++) {
       if (Number.isNaN(values[i])) throw new Error(`scoreField: "${name}" is not a number in row ${i}`);
     }

@@ -17,6 +17,7 @@ import {
   type LibraryPredictor,
 } from "./library-predictor.ts";
 import { type Estimate, intervalOf, type Predictions, RESAMPLES } from "./metrics.ts";
+import type { Units } from "./resampling.ts";
 import { bootstrap, meanOf, normalise } from "./weighted.ts";
 
 /** The network beside the library on some galaxies, with 95 % bootstrap intervals by parent. */
@@ -58,23 +59,23 @@ export function signals(question: Question, catalog: Catalog, rows: ArrayLike<nu
 interface Both {
   readonly network: Predictions;
   readonly library: Predictions;
-  readonly parent: readonly string[];
+  readonly unit: readonly number[];
   readonly weight: Float32Array | undefined;
 }
 
 /** The gap on places `some` of both. */
-function gapOf({ network, library, parent, weight }: Both, some: Int32Array, seed: string): Gap {
+function gapOf({ network, library, unit, weight }: Both, some: Int32Array, seed: string): Gap {
   const of = (values: (i: number) => number): Float64Array => Float64Array.from(some, values);
   const own = meanOf(of((i) => network.crps[i]));
   const other = meanOf(of((i) => library.crps[i]));
   const surplus = meanOf(of((i) => network.negLogLik[i] - library.negLogLik[i]));
-  const evaluate = (drawn: Float64Array): Float64Array =>
-    Float64Array.of(own(drawn) / other(drawn) - 1, surplus(drawn));
+  const evaluate = (weighed: Float64Array): Float64Array =>
+    Float64Array.of(own(weighed) / other(weighed) - 1, surplus(weighed));
   const weights = of((i) => weight?.[i] ?? 1);
   normalise(weights);
   const value = evaluate(weights);
-  const parents = Array.from(some, (i) => parent[i]);
-  const draws = bootstrap(parents, weights, RESAMPLES, createRng(seed), evaluate);
+  const drawn = Array.from(some, (i) => unit[i]);
+  const draws = bootstrap(drawn, weights, RESAMPLES, createRng(seed), evaluate);
   const [crps, negLogLik] = [0, 1].map((k) =>
     intervalOf(
       value[k],
@@ -84,10 +85,11 @@ function gapOf({ network, library, parent, weight }: Both, some: Int32Array, see
   return { rows: some.length, crps, negLogLik };
 }
 
-/** Gaps of every field that both answer, on the same rows, weighted as their scores are. */
+/** Gaps of every field that both answer, on the same rows, weighted and resampled by `units` as their scores are. */
 export function gapsOf(
   question: Question,
   catalog: Catalog,
+  units: Units["of"],
   network: TruthAnswers,
   library: TruthAnswers,
   seed: string,
@@ -95,8 +97,8 @@ export function gapsOf(
   const gaps = [...network].flatMap(([name, { rows, predictions }]): [string, FieldGap][] => {
     const other = library.get(name);
     if (other === undefined || rows.length < LEAST_ROWS) return [];
-    const parent = Array.from(rows, (row) => catalog.parentId[row]);
-    const both = { network: predictions, library: other.predictions, parent, weight: weightsOf(catalog, rows) };
+    const unit = Array.from(rows, (row) => units[row]);
+    const both = { network: predictions, library: other.predictions, unit, weight: weightsOf(catalog, rows) };
     const signal = signals(question, catalog, rows);
     const all = Int32Array.from(rows.keys());
     const bySignal = SIGNALS.slice(1).flatMap((to, b) => {

@@ -8,6 +8,7 @@ import { type Reweighted, reweighted } from "../model/warped.ts";
 import { allRows, type Catalog, emptyCatalog } from "../survey/catalog.ts";
 import type { Reader } from "../survey/reading.ts";
 import { number, percent } from "../text.ts";
+import type { Population } from "../train/population-schema.ts";
 import { withinLimits } from "./field-answer.ts";
 import { MOST_CHAIN_GALAXIES, MOST_LANES, type States } from "./network.ts";
 import { asking, type AppliedPrior, type NetworkAnswers, type Predictor, readRaw, withoutWanted } from "./predict.ts";
@@ -58,7 +59,7 @@ interface Swap extends AppliedPrior {
 }
 
 /** @throws UserError for a prior that is 0 wherever there is training data. */
-async function swapOf(predictor: Predictor, { field, density, text }: Prior): Promise<Swap> {
+async function swapOf(predictor: Predictor, { field, density, ratio: told, text }: Prior): Promise<Swap> {
   const { coder } = predictor;
   const old = await trainingPrior(predictor, field);
   const ends = new Float64Array(2);
@@ -68,6 +69,7 @@ async function swapOf(predictor: Predictor, { field, density, text }: Prior): Pr
   const curve = coder.curve(field, 0);
   const fresh = (x: number): number => (density === undefined ? Number(x >= low && x <= high) : density(x));
   const raw = (v: number): number => {
+    if (told !== undefined) return told(coder.decode(field, v, 0));
     // beyond the ends the old density is the tail of a fit: it is not divided by
     const inside = Math.min(Math.max(v, from), to);
     return (fresh(coder.decode(field, v, 0)) * Math.exp(logSlopeAt(curve, v))) / Math.exp(old.logDensity(0, inside));
@@ -84,7 +86,7 @@ async function swapOf(predictor: Predictor, { field, density, text }: Prior): Pr
   const norm = whole.meanRatio(0);
   const ratio = (v: number): number => Math.max(NOTHING, raw(v) / norm);
   const lines = [`prior of ${name}: ${text}, in place of the training set's (${range})`];
-  const outside = 1 - shareInside(coder.fields[field].range, [low, high], fresh);
+  const outside = told === undefined ? 1 - shareInside(coder.fields[field].range, [low, high], fresh) : 0;
   if (outside > 0.005) {
     lines.push(
       `${percent(outside)} of the prior is outside ${name} ${range}, where there is next to no training data: not to be relied on there`,
@@ -272,9 +274,10 @@ export async function underPrior(
   text: string | undefined,
   { survey, own }: Reader,
   say: (line: string) => void,
+  population?: Population,
 ): Promise<Predictor> {
   if (text === undefined) return base;
-  const swapped = await withPrior(base, await readPrior(text, { survey, own }));
+  const swapped = await withPrior(base, await readPrior(text, { survey, own }, population));
   swapped.lines.forEach(say);
   return swapped;
 }

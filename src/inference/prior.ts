@@ -8,6 +8,7 @@ import { placeOf } from "../model/numeric.ts";
 import { State } from "../survey/field.ts";
 import { readManifest } from "../survey/prepared.ts";
 import { type Reader, readRows } from "../survey/reading.ts";
+import type { Population } from "../train/population-schema.ts";
 
 /** A prior of one field. */
 export interface Prior {
@@ -17,9 +18,11 @@ export interface Prior {
   readonly text: string;
   /** Up to a factor, per unit of the field; 0 outside. Undefined: the same everywhere where there is training data. */
   readonly density?: (x: number) => number;
+  /** Instead of a density: up to a factor, how often values are thought to be over how often they are in the training set. */
+  readonly ratio?: (x: number) => number;
 }
 
-const EXPECTED = "expected flat, a table of the field and n (its density), or a table of galaxies";
+const EXPECTED = "expected flat, natural, wide, a table of the field and n (its density), or a table of galaxies";
 
 /** Density from edges and the density in between, 0 outside. */
 function stepsThrough(edges: Float64Array, height: Float64Array): (x: number) => number {
@@ -30,7 +33,7 @@ function stepsThrough(edges: Float64Array, height: Float64Array): (x: number) =>
 }
 
 /** Density with straight lines through points, 0 outside. */
-function linesThrough(at: Float64Array, height: Float64Array): (x: number) => number {
+export function linesThrough(at: Float64Array, height: Float64Array): (x: number) => number {
   return (x) => {
     const cell = Math.min(placeOf(at, x), at.length - 2);
     if (cell < 0 || x > at[at.length - 1]) return 0;
@@ -125,13 +128,49 @@ async function sampled(path: string, reader: Reader, column: number): Promise<Pr
   return stepsThrough(edges, count);
 }
 
+/** Populations of its own that a checkpoint may keep. */
+const kept = ["natural", "wide"] as const;
+
+/** How often a property's values are in one of the network's own populations over how often it saw them: lines between the bins' middles. */
+function ratioOf(
+  option: string,
+  field: string,
+  what: (typeof kept)[number],
+  population: Population | undefined,
+): (x: number) => number {
+  const histogram = population?.fields[field];
+  if (histogram === undefined) {
+    const lack =
+      population === undefined ? "the network keeps no population" : `the network's population has no ${field}`;
+    throw new UserError(
+      `${option}: ${lack}; expected caleido population TABLES --checkpoint first, of what it was trained on`,
+    );
+  }
+  const { edges, trained } = histogram;
+  const fresh = histogram[what];
+  if (fresh === undefined) {
+    throw new UserError(
+      `${option}: no row of the training set is of a wide population, with prior_weight; expected flat or natural`,
+    );
+  }
+  const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
+  const factor = total(trained) / total(fresh);
+  // half a row more in each: none is impossible for want of rows
+  const height = Float64Array.from(trained, (count, i) => (fresh[i] * factor + 0.5) / (count + 0.5));
+  const middles = Float64Array.from(trained, (_, i) => 0.5 * (edges[i] + edges[i + 1]));
+  const last = middles.length - 1;
+  const inside = linesThrough(middles, height);
+  return (x) => inside(Math.min(Math.max(x, middles[0]), middles[last]));
+}
+
 /**
  * Reads `flat`, `n_of_z.csv` or `FIELD=...`; without a name it is the redshift's. A table with a column `n` has the density at
  * values of the field, straight lines between, 0 outside; or counts in bins from `<FIELD>_low` to `<FIELD>_high`. A table of
- * galaxies stands for its own distribution, by `prior_weight` where it has that.
+ * galaxies stands for its own distribution, by `prior_weight` where it has that. `natural` and `wide` are the network's own `population`,
+ * as nature has it and as a wide table draws it: exact ratios of counts, each by one field alone.
  * @throws UserError for what is neither, and for a field that has no density of its own.
  */
-export async function readPrior(text: string, reader: Reader): Promise<Prior> {
+export async function readPrior(text: string, reader: Reader, population?: Population): Promise<Prior> {
   const { fields } = reader.survey;
   const [, name, what] = /^(\w+)=(.+)$/.exec(text) ?? [undefined, undefined, text];
   const field = fields.findIndex((one) => (name === undefined ? one.kind === "redshift" : one.name === name));
@@ -144,10 +183,12 @@ export async function readPrior(text: string, reader: Reader): Promise<Prior> {
         : `${option}: unknown field "${name}"${didYouMean(name, scalars)}; ${EXPECTED}`,
     );
   }
-  const own = fields[field];
-  if (own.kind === "category" || own.kind === "spectrum" || own.kind === "image" || own.band !== undefined) {
-    throw new UserError(`${option}: ${own.name} is no property with a density; expected one such as z or a mass`);
+  const asked = fields[field];
+  if (asked.kind === "category" || asked.kind === "spectrum" || asked.kind === "image" || asked.band !== undefined) {
+    throw new UserError(`${option}: ${asked.name} is no property with a density; expected one such as z or a mass`);
   }
   if (what === "flat") return { field, text };
-  return { field, text, density: (await tabulated(what, own.name)) ?? (await sampled(what, reader, field))! };
+  const own = kept.find((one) => one === what);
+  if (own !== undefined) return { field, text, ratio: ratioOf(option, asked.name, own, population) };
+  return { field, text, density: (await tabulated(what, asked.name)) ?? (await sampled(what, reader, field))! };
 }

@@ -7,7 +7,7 @@ import { checkWritable, writeTable } from "../io/formats.ts";
 import type { Column, Table } from "../io/table.ts";
 import { type Answers, withoutWanted } from "../inference/predict.ts";
 import { type PdfOptions, pdfColumns, summaryColumns } from "../inference/answers.ts";
-import { parseWish, type Wish } from "../inference/derived.ts";
+import { type Derived, parseWish, type Wish } from "../inference/derived.ts";
 import { type EnsembleOptions, type EnsembleSink, planEnsemble, withEnsemble } from "../inference/ensemble.ts";
 import { fieldDistribution } from "../inference/field-answer.ts";
 import { createStack, gridColumns, parseGrids, type Stack } from "../inference/grid.ts";
@@ -51,7 +51,7 @@ export interface QueryRequest {
   /** Table to write. */
   readonly out?: string;
   /**
-   * Instead of the training set's distribution of a field, by default the redshift: `flat`, a table of its density, a table
+   * Instead of the training set's distribution of a field, by default the redshift: `flat`, `natural`, `wide`, a table of its density, a table
    * of galaxies; `FIELD=...` for another. See `readPrior`.
    */
   readonly prior?: string;
@@ -99,6 +99,8 @@ interface Session {
   readonly pdf: PdfOptions | undefined;
   /** By column of the field. */
   readonly stacks: ReadonlyMap<number, Stack>;
+  /** Galaxies without an answer so far, by derived quantity. */
+  readonly unanswered: Map<Derived, number>;
   readonly seed: string;
 }
 
@@ -165,6 +167,15 @@ async function tabulate(session: Session, answered: Answered, onRows: (done: num
   const id = idColumn(catalog);
   const all = [id, ...keptColumns(kept, [id, ...columns]), ...columns];
   return { rowCount: catalog.rowCount, columns: all, metadata: {} };
+}
+
+/** Counts the galaxies for which no draw has a value. */
+function countUnanswered({ wish, unanswered }: Session, { columns }: Table): void {
+  for (const quantity of wish.derived) {
+    const defined = columns.find(({ name }) => name === `${quantity.name}_defined`)?.data as Float32Array | undefined;
+    const none = defined?.reduce((count, share) => count + Number(share === 0), 0) ?? 0;
+    if (none > 0) unanswered.set(quantity, (unanswered.get(quantity) ?? 0) + none);
+  }
 }
 
 /** Batches of galaxies to ask about; at the end, what reading them left out. */
@@ -235,6 +246,7 @@ async function* answerAll(
     const answered = await asked;
     const table = await tabulate(session, answered, (rows) => onRows(done + rows));
     sink(answered.answers, table);
+    countUnanswered(session, table);
     onRows((done += table.rowCount));
     onAnswers?.(table, answered.catalog, session.wish);
     return table;
@@ -330,7 +342,8 @@ export async function query(asking: QueryRequest): Promise<number> {
   const isGiven = withoutWanted(flagsOf(parseFieldList(given, fields, "--given"), fields.length), together);
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const reader = { survey, own, options: request.reading };
-  const prior = request.prior === undefined ? undefined : await readPrior(request.prior, { survey, own });
+  const { population } = vocabulary.checkpoint ?? {};
+  const prior = request.prior === undefined ? undefined : await readPrior(request.prior, { survey, own }, population);
   if (prior !== undefined && plan?.form === "mixture" && plan.field === prior.field) {
     throw new UserError(
       `--qp: no mixture under another prior; expected --pdf-grid ${fields[plan.field].name}=min:max:step`,
@@ -350,7 +363,8 @@ export async function query(asking: QueryRequest): Promise<number> {
   try {
     const onRows = (done: number): void => bar?.update(done, rateNote(done, total, seconds()));
     const stacks = new Map(grids.map((grid) => [grid.field, createStack(grid)]));
-    const session = { predictor, isGiven, wish, samples, draws, pdf, stacks, seed };
+    const unanswered = new Map<Derived, number>();
+    const session = { predictor, isGiven, wish, samples, draws, pdf, stacks, unanswered, seed };
     const done = await withEnsemble(plan, predictor.coder, (sink) =>
       collect(request, session, answerAll(request, session, reader, onRows, sink)),
     );
@@ -359,6 +373,10 @@ export async function query(asking: QueryRequest): Promise<number> {
     const place = places.length === 0 ? "" : ` -> ${places.join(", ")}`;
     reporter.say(`${counted(done, "galaxy", "galaxies")} in ${seconds().toFixed(1)} s${place}`);
     for (const line of predictor.notes?.() ?? []) reporter.say(line);
+    for (const [{ name, lightFrom }, count] of unanswered) {
+      const why = lightFrom === undefined ? "" : ": no two bands with a flux are on both sides of the line";
+      reporter.say(`${name}: ${counted(count, "galaxy has", "galaxies have")} no answer${why}`);
+    }
     await writeStacks(request, session);
     return done;
   } finally {

@@ -1,10 +1,11 @@
 import type { Distribution } from "../model/distribution.ts";
 import { covariateNames } from "../model/recalibration.ts";
-import { createRng, type Rng } from "../random.ts";
+import type { Rng } from "../random.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { MOST_CHAIN_GALAXIES, MOST_LANES, type States } from "./network.ts";
 import { deriveFrom } from "./derived.ts";
 import { withinLimits } from "./field-answer.ts";
+import { drawTogether } from "./light-draws.ts";
 import { type AskOptions, type Predictor, questionOf, readRaw, withoutWanted } from "./predict.ts";
 
 /** Levels stay this far from 0 and 1. */
@@ -165,14 +166,18 @@ export async function drawJoint(
 ): Promise<Readonly<Record<string, Float64Array>>> {
   const { draws, seed = "1" } = options;
   const { wish, isGiven } = questionOf(predictor.coder, catalog, options);
-  const { together, wanted, derived } = wish;
-  const rngOf = (row: number): Rng => createRng(`${seed}:samples:${catalog.objectId[row]}`);
-  const { values } = await sampleJoint(predictor, catalog, allRows(catalog), isGiven, together, draws, rngOf);
+  const { together: own, wanted, derived } = wish;
+  const drawn = await drawTogether(
+    { quantities: derived, own, catalog, isGiven, draws, seed },
+    async (columns, rngOf) =>
+      (await sampleJoint(predictor, catalog, allRows(catalog), isGiven, columns, draws, rngOf)).values,
+  );
+  const { together, values } = drawn;
   const n = together.length;
-  const column = (w: number): Float64Array =>
-    Float64Array.from({ length: catalog.rowCount * draws }, (_, i) => values[i * n + w]);
+  const column = (j: number): Float64Array =>
+    Float64Array.from({ length: catalog.rowCount * draws }, (_, i) => values[i * n + together.indexOf(j)]);
   return Object.fromEntries([
-    ...wanted.map((j, w) => [predictor.coder.fields[j].name, column(w)] as const),
-    ...derived.map((quantity) => [quantity.name, deriveFrom(quantity, together, values)] as const),
+    ...wanted.map((j) => [predictor.coder.fields[j].name, column(j)] as const),
+    ...derived.map((quantity) => [quantity.name, deriveFrom(quantity, drawn)] as const),
   ]);
 }

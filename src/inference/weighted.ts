@@ -114,19 +114,19 @@ export function ksOf(values: ArrayLike<number>): Statistic {
 }
 
 /**
- * Values of statistics in every one of `resamples` draws. Parents are drawn with replacement, all rows of a parent together
+ * Values of statistics in every one of `resamples` draws. Units are drawn with replacement, all rows of a unit together
  * (noise draws of one galaxy are not independent): `evaluate` sees how often each row was drawn, times its own weight.
  * Draws in which nothing has weight are drawn again.
  */
 export function bootstrap(
-  parent: ArrayLike<string | number>,
+  unit: ArrayLike<string | number>,
   own: ArrayLike<number> | undefined,
   resamples: number,
   rng: Rng,
   evaluate: (weight: Float64Array) => Float64Array,
 ): Float64Array[] {
   const groups = new Map<string | number, number>();
-  const group = Int32Array.from(parent, (key) => {
+  const group = Int32Array.from(unit, (key) => {
     const known = groups.get(key) ?? groups.size;
     groups.set(key, known);
     return known;

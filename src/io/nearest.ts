@@ -17,8 +17,8 @@ function editDistance(a: string, b: string): number {
   return last[b.length];
 }
 
-/** The candidate that a mistyped `name` most likely meant; undefined when nothing is close. */
-function nearestName(name: string, candidates: Iterable<string>): string | undefined {
+/** The candidate that a mistyped or shortened `name` most likely meant; undefined when nothing is close. */
+function nearestName(name: string, candidates: readonly string[]): string | undefined {
   const wanted = name.slice(0, 200).toLowerCase();
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(wanted.length / 2)) + 0.5;
@@ -29,11 +29,13 @@ function nearestName(name: string, candidates: Iterable<string>): string | undef
       best = candidate;
     }
   }
-  return best;
+  // `sSFR` for LOGSSFR: the shortest that it is a good part of
+  const whole = candidates.filter((candidate) => wanted.length > 2 && candidate.toLowerCase().includes(wanted));
+  return best ?? whole.sort((a, b) => a.length - b.length)[0];
 }
 
 /** ` (did you mean "x"?)` or nothing: the tail of an error about an unknown name. */
 export function didYouMean(name: string, candidates: Iterable<string>): string {
-  const nearest = nearestName(name, candidates);
+  const nearest = nearestName(name, [...candidates]);
   return nearest === undefined ? "" : ` (did you mean "${nearest}"?)`;
 }

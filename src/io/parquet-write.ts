@@ -2,7 +2,7 @@ import { ParquetWriter, fileWriter } from "hyparquet-writer";
 import { regroup, schemaOf } from "./columns.ts";
 import { COLUMNS_KEY, formatNotes, isRequired, parquetElements } from "./parquet-schema.ts";
 import { DEFAULT_BATCH_ROWS } from "./select.ts";
-import type { Column, Table, TableHeader } from "./table.ts";
+import type { Column, ColumnSchema, Table, TableHeader } from "./table.ts";
 
 /** Values of a column as hyparquet-writer takes them. */
 function toPhysical(column: Column, rowCount: number): ArrayLike<unknown> {
@@ -28,6 +28,10 @@ function rowsOfGroup({ schema }: TableHeader): number {
   return bytes === 0 ? DEFAULT_BATCH_ROWS : Math.max(1, Math.min(DEFAULT_BATCH_ROWS, Math.floor(VECTOR_BYTES / bytes)));
 }
 
+/** Pixels hardly ever repeat, and nobody looks for one: vectors are written as they are, without dictionary and limits. */
+const plainly = ({ width, type }: ColumnSchema) =>
+  width > 1 && type.startsWith("float") ? ({ encoding: "PLAIN", statistics: false } as const) : {};
+
 /** Writes a table, one row group per 65,536 rows (fewer where rows hold long vectors). Snappy compression; plain readers everywhere open it. */
 export async function writeParquet(path: string, header: TableHeader, batches: AsyncIterable<Table>): Promise<void> {
   const writer = new ParquetWriter({
@@ -43,6 +47,7 @@ export async function writeParquet(path: string, header: TableHeader, batches: A
     const columnData = header.schema.map((schema, j) => ({
       name: schema.name,
       data: toPhysical({ ...table.columns[j], ...schemaOf(schema) }, table.rowCount) as Float32Array,
+      ...plainly(schema),
     }));
     await writer.write({ columnData, rowGroupSize: table.rowCount });
   }

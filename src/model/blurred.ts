@@ -1,7 +1,7 @@
 import type { Rng } from "../random.ts";
 import { curveAt, identityCurve } from "./curve.ts";
 import type { Curve, Distribution, Moments } from "./distribution.ts";
-import { LOG_SQRT_2PI, normalBetween, logNormalBetween, normalScoreLevels } from "./normal.ts";
+import { LOG_SQRT_2PI, logNormalBetween, normalCdf, normalScoreLevels } from "./normal.ts";
 import { type Cells, cellsOf, lastRow, numericMode, placeOf } from "./numeric.ts";
 
 /** Levels and scores of the cells that a distribution is cut into: 16 per sigma of a Gaussian. */
@@ -127,12 +127,19 @@ const isPoint = (from: number, to: number, error: number): boolean => to - from 
 function densityAt({ x, u }: Cells, error: number, v: number): number {
   const first = Math.max(1, placeOf(x, v - REACH * error));
   let sum = 0;
+  // each edge's tail is worked out once; the difference of two on one side keeps its digits
+  let b = (v - x[first - 1]) / error;
+  let beyond = normalCdf(-Math.abs(b));
   for (let i = first; i < x.length && x[i - 1] < v + REACH * error; i++) {
     const mass = u[i] - u[i - 1];
-    const [a, b] = [(v - x[i]) / error, (v - x[i - 1]) / error];
+    const a = (v - x[i]) / error;
+    const tail = normalCdf(-Math.abs(a));
+    const between = a > 0 === b > 0 ? Math.abs(tail - beyond) : 1 - tail - beyond;
     sum += isPoint(x[i - 1], x[i], error)
       ? (mass * Math.exp(-0.5 * a * a - LOG_SQRT_2PI)) / error
-      : (mass * normalBetween(a, b)) / (x[i] - x[i - 1]);
+      : (mass * between) / (x[i] - x[i - 1]);
+    b = a;
+    beyond = tail;
   }
   return sum;
 }

@@ -8,6 +8,8 @@ import { lastRow, numericMode, numericMoments } from "./numeric.ts";
 const NOTHING_OUTSIDE = 1e-9;
 /** Less mass inside than this can't be told from rounding: the answer is then what decays from the nearest bound. */
 const NOTHING_INSIDE = 1e-11;
+/** Less mass outside than this is not worth a blur, whose own error is larger. */
+const LITTLE_OUTSIDE = 1e-5;
 /** Levels stay this far from 0 and 1. */
 const LEVEL_EDGE = 1e-12;
 
@@ -123,11 +125,11 @@ class Truncated implements Distribution {
     return numericMode(this, row, curve, ends);
   }
 
-  /** Rows that are not cut are widened as the base is; of the others, what is left is blurred across the bounds. */
+  /** Rows that are hardly cut are widened as the base is; of the others, what is left is blurred across the bounds. */
   widen(error: (row: number) => number): Distribution {
     const whole = this.#base.widen(error);
     const cut = blurred(this, error);
-    return perRow(this.rowCount, (row) => [!this.#isEmpty(row) && this.#isWhole(row) ? whole : cut, row]);
+    return perRow(this.rowCount, (row) => [this.#mass(row) > 1 - LITTLE_OUTSIDE ? whole : cut, row]);
   }
 }
 

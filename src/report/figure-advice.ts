@@ -21,8 +21,10 @@ export interface AdviceData {
   /** The wanted quantity and its unit. */
   readonly wanted: string;
   readonly unit: string;
-  /** Width of its 68 % interval as it is. */
+  /** Width of its 68 % interval as it is; not a number where that is another for every candidate, or none. */
   readonly widthNow: number;
+  /** What there is without a candidate. Default: what is given. */
+  readonly beyond?: string;
   /** Galaxies. */
   readonly rows: number;
   /** The most telling first. */
@@ -96,14 +98,15 @@ function widthPanel({ bars, y, height, color }: Rows, widthNow: number, unit: st
 }
 
 /** What each further observation would tell: expected information as bars, and the expected width of the 68 % interval. */
-export function drawAdvice({ wanted, unit, widthNow, rows, bars: all }: AdviceData): Figure {
+export function drawAdvice({ wanted, unit, widthNow, rows, bars: all, beyond = "what is given" }: AdviceData): Figure {
   const bars = all.slice(0, SHOWN);
-  const groups = [...new Set(bars.map(({ group }) => group))];
+  // sorted: a kind has the same colour whatever stands first
+  const groups = [...new Set(bars.map(({ group }) => group))].toSorted();
   const color: Rows["color"] = ({ group }) => seriesColors[groups.indexOf(group) % seriesColors.length];
   const isKnown = bars.some(({ realised }) => realised !== undefined);
   const legend = drawLegend(
     [
-      ...groups.map((label) => ({ label, color: color({ group: label }), mark: "area" as const })),
+      ...groups.map((label) => ({ label, color: color({ group: label }), mark: "block" as const })),
       ...(isKnown ? [{ label: "what it told where it was there", color: theme.ink, mark: "dot" as const }] : []),
     ],
     440,
@@ -130,7 +133,7 @@ export function drawAdvice({ wanted, unit, widthNow, rows, bars: all }: AdviceDa
     ? ` Right: the width of the 68 % interval of ${wanted}${unit === "" ? "" : ` [${printUnit(unit)}]`} that is expected then; dashed, as it is.`
     : "";
   const caption =
-    `What each further observation is expected to tell of ${wanted} of ${counted(rows, "galaxy", "galaxies")}, beyond what is given, ` +
+    `What each further observation is expected to tell of ${wanted} of ${counted(rows, "galaxy", "galaxies")}, beyond ${beyond}, ` +
     `with 1σ errors${rows > 1 ? " of the sample" : " of the draws"}.${beside}${more}`;
   return { svg, width: 680, height: top + height, caption };
 }

@@ -3,6 +3,7 @@ import { fitAxis } from "./axis.ts";
 import type { AxisScale } from "./axis.ts";
 import { composeSvg, drawLegend, drawPanel, theme } from "./svg.ts";
 import type { Figure, Piece } from "./svg.ts";
+import { counted } from "../text.ts";
 
 /** One band of one galaxy. Fluxes and errors in the figure's flux unit. */
 export interface SedBand {
@@ -23,6 +24,25 @@ export interface SedData {
 }
 
 const MOST_OBJECTS = 6;
+/** Intervals reach beyond what is seen and likely by no more than this part of its span. */
+const MOST_BEYOND = 0.5;
+
+/**
+ * Ends of the flux axis: observed fluxes whose errors are no larger than the spectrum is bright, 16 - 84 % of the predictions,
+ * and as much of 5 - 95 % as leaves these readable.
+ */
+function fluxEnds(bands: readonly SedBand[]): [number, number] {
+  const seen = bands.flatMap(({ flux, fluxError = 0 }) => (flux === undefined ? [] : [{ flux, fluxError }]));
+  const told = bands.flatMap(({ quantiles }) => (quantiles === undefined ? [] : [quantiles]));
+  const sure = seen.filter(({ flux, fluxError }) => flux > 3 * fluxError);
+  const bright = Math.max(...sure.map(({ flux }) => flux), ...told.map((q) => q[2]));
+  const kept = bright > 0 ? seen.filter(({ fluxError }) => fluxError <= bright) : seen;
+  const inner = [...(kept.length > 0 ? kept : seen).map(({ flux }) => flux), ...told.flatMap((q) => [q[1], q[3]])];
+  const [low, high] = [Math.min(...inner), Math.max(...inner)];
+  const reach = MOST_BEYOND * (high - low);
+  const outer = told.flatMap((q) => [Math.max(q[0], low - reach), Math.min(q[4], high + reach)]);
+  return [Math.min(low, ...outer), Math.max(high, ...outer)];
+}
 
 /** Spectral energy distributions: given bands, held-out bands, and what was predicted for these. */
 export function drawSeds({ fluxUnit, objects }: SedData): Figure {
@@ -43,9 +63,15 @@ export function drawSeds({ fluxUnit, objects }: SedData): Figure {
     svg: sedPanel(object, fluxUnit, height),
   }));
   const total = legend.height + 10 + Math.max(1, shown.length) * height;
+  const outside = shown.flatMap(({ bands }) => {
+    const [low, high] = fluxEnds(bands);
+    return bands.filter(({ flux }) => flux !== undefined && (flux < low || flux > high));
+  }).length;
+  const hidden = outside === 0 ? "" : ` Not shown: ${counted(outside, "point")} with errors larger than the spectrum.`;
   const caption =
     "Flux against wavelength. Plain points were given to the model, orange ones were hidden from it; the blue line and bands are its prediction for the hidden bands. " +
     "About two thirds of the orange points should lie in the dark band, apart from their own error bars (1σ)." +
+    hidden +
     (objects.length > shown.length ? ` The first ${shown.length} of ${objects.length}.` : "");
   return {
     svg: composeSvg(680, total, [{ x: theme.gutter, y: 3, svg: legend.svg }, ...pieces]),
@@ -57,10 +83,8 @@ export function drawSeds({ fluxUnit, objects }: SedData): Figure {
 
 function sedPanel({ title, bands }: SedData["objects"][number], unit: string, height: number): string {
   const sorted = [...bands].sort((a, b) => a.wavelength - b.wavelength);
-  const fluxes = sorted.flatMap((b) => (b.flux === undefined ? [] : [b.flux]));
-  const limits = sorted.flatMap((b) => (b.quantiles === undefined ? [] : [b.quantiles[0], b.quantiles[4]]));
   const x = wavelengthAxis(sorted.map((b) => b.wavelength));
-  const y = fitAxis({ label: "flux", unit }, [], [...fluxes, ...limits]);
+  const y = fitAxis({ label: "flux", unit }, [], fluxEnds(sorted).filter(Number.isFinite));
   const predicted = predictedRuns(sorted).flatMap((run) => predictedMarks(run, x));
   return drawPanel({ width: 680, height, x, y, title, marks: [...predicted, ...observedMarks(sorted, x)] });
 }

@@ -164,7 +164,7 @@ export function drawGaps({ panels }: GapData): Figure {
 /** Methods side by side: one dot with its confidence interval per method and metric. */
 export function drawComparison({ panels }: ComparisonData): Figure {
   const caption =
-    "Each method's score with its 95 % bootstrap interval (galaxies resampled with all their noise draws). ← lower is better, → higher is better, | closest to the dashed line is best.";
+    "Each method's score with its 95 % bootstrap interval. ← lower is better, → higher is better, | closest to the dashed line is best.";
   return { ...drawPanels(panels, true), caption };
 }
 
@@ -247,7 +247,7 @@ export interface AdaptationData {
 /** Errors before and after adaptation as bars, and recovered against true zero-points by band. */
 export function drawAdaptation({ variants, metrics, zeroPoints }: AdaptationData): Figure {
   const colorOf = (i: number) => [theme.faint, theme.blue, theme.green, theme.purple][i % 4];
-  const entries = variants.map((label, i) => ({ label, color: colorOf(i), mark: "area" as const }));
+  const entries = variants.map((label, i) => ({ label, color: colorOf(i), mark: "block" as const }));
   const legend = drawLegend([...entries], 600);
   const top = legend.height + 4;
   // four panels in a row would leave the bars' numbers no room

@@ -48,7 +48,7 @@ export function drawTrend({ axis, at, counts, panels }: TrendData): Figure {
   const svg = composeSvg(2 * WIDTH, height, [{ x: theme.gutter, y: 3, svg: legend.svg }, ...pieces]);
   const sizes = Array.from(counts).map((count) => count.toLocaleString("en-US"));
   const caption =
-    `Scores by ${axis.label}, with 95 % bootstrap intervals by parent galaxy; bins of ${sizes.join(", ")} galaxies. ` +
+    `Scores by ${axis.label}, with 95 % bootstrap intervals; bins of ${sizes.join(", ")} galaxies. ` +
     "Dashed: what calibrated intervals would have.";
   return { svg, width: 2 * WIDTH, height, caption };
 }

@@ -1,10 +1,12 @@
 import { drawCalibration, drawPhotoz, drawProperty } from "./figure-accuracy.ts";
 import { drawAdvice } from "./figure-advice.ts";
 import { drawBandLines, drawBandStates, drawPhotometry } from "./figure-bands.ts";
+import { drawConsistency } from "./figure-consistency.ts";
 import { drawCoverage } from "./figure-coverage.ts";
 import { drawCorner, drawPdfs, drawStack } from "./figure-posterior.ts";
 import { drawHistogram, drawScatter } from "./figure-sample.ts";
 import { drawSelection } from "./figure-selection.ts";
+import { drawSpectra } from "./figure-spectra.ts";
 import { drawSeds } from "./figure-spectrum.ts";
 import { drawAdaptation, drawComparison, drawGaps, drawLoss } from "./figure-training.ts";
 import { drawTrend } from "./figure-trend.ts";
@@ -19,6 +21,7 @@ export const figures = {
   property: { title: "Predicted against true", draw: drawProperty },
   calibration: { title: "Calibration", draw: drawCalibration },
   seds: { title: "Spectral energy distributions", draw: drawSeds },
+  spectra: { title: "Spectra", draw: drawSpectra },
   strange: { title: "Objects unlike the others", draw: drawStrange },
   loss: { title: "Training", draw: drawLoss },
   comparison: { title: "Methods compared", draw: drawComparison },
@@ -26,6 +29,7 @@ export const figures = {
   trend: { title: "Scores by magnitude", draw: drawTrend },
   coverage: { title: "Coverage by field", draw: drawCoverage },
   selection: { title: "Right answers told from wrong ones", draw: drawSelection },
+  consistency: { title: "Answers in either order", draw: drawConsistency },
   corner: { title: "Joint samples", draw: drawCorner },
   adaptation: { title: "Adaptation", draw: drawAdaptation },
   histogram: { title: "Distribution", draw: drawHistogram },

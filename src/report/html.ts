@@ -49,7 +49,7 @@ a { color: var(--link); text-decoration: none; } a:hover { text-decoration: unde
 nav ol { margin: .3rem 0; padding-left: 1.4rem; columns: 2 16rem; } dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; font-size: .88rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0 1.4rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: bold; padding-bottom: .35rem; }
+caption { text-align: left; font-weight: bold; padding-bottom: .35rem; } caption span { position: sticky; left: 0; display: inline-block; max-width: min(61rem, calc(100vw - 2rem)); }
 th, td { padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--grid); text-align: left; vertical-align: baseline; white-space: nowrap; }
 thead th { border-bottom: 1.5px solid var(--faint); } .number { text-align: right; } .unit, .range { color: var(--soft); font-weight: normal; }
 tbody td:first-child { position: sticky; left: 0; background: var(--paper); background-clip: padding-box; } .range { display: block; font-size: .85em; }
@@ -111,7 +111,7 @@ function renderTable({ title, columns, rows }: ReportTable): string {
     return `<tr>${columns.map((_, j) => `<td${align(j)}>${renderCell(row[j], decimals[j])}</td>`).join("")}</tr>`;
   });
   return (
-    `<div class="wide"><table><caption>${escapeText(title)}</caption>` +
+    `<div class="wide"><table><caption><span>${escapeText(title)}</span></caption>` +
     `<thead><tr>${head.join("")}</tr></thead><tbody>${body.join("")}</tbody></table></div>`
   );
 }

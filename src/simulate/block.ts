@@ -12,6 +12,7 @@ import { createQuasars, createStars, FARTHEST_HOST, type PointSources } from "./
 import { type Row, tableOf } from "./rows.ts";
 import { createPhotometer, lastIndex, type Photometer } from "./photometer.ts";
 import { createSpectrum, createTemplates, mixOf, type StellarMix, synthesise, type Templates } from "./synthesis.ts";
+import { createTakers, emptyPair, type SpectrumTaker, takeSpectrum } from "./spectrum-survey.ts";
 import { createSelection, type Selection } from "./selection.ts";
 import type { StarLibrary } from "./star-library.ts";
 import { createGridModel, type SspGrid } from "./ssp.ts";
@@ -41,6 +42,8 @@ export interface Simulation {
   readonly selectionBand: number;
   /** Of nature and the wide population, where that is wanted. */
   readonly mixture: Mixture | undefined;
+  /** Of the survey's spectra. */
+  readonly takers: readonly SpectrumTaker[];
   /** Of the kinds that are wanted. */
   readonly pointSources: Readonly<Partial<Record<"star" | "quasar", PointSources>>>;
 }
@@ -87,14 +90,16 @@ export function createSimulation(survey: Survey, options: SimulationOptions, lib
   const selectionBand = checkSelection(survey, options);
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix);
-  const to = lastIndex(passbands);
+  const takers = createTakers(survey, options);
+  const reaches = takers.map(({ renderer }) => renderer.reach);
+  const to = lastIndex(passbands, reaches);
   const { grid } = libraries;
   const stars = grid === undefined ? createStellarModel(to) : createGridModel(grid);
   const { star = 0, quasar = 0 } = options.kinds ?? {};
   const farthest = quasar > 0 ? FARTHEST_HOST : 0;
   const templates = createTemplates(Math.max(options.redshift.max, farthest), { ...options.physics, stars, to });
   const selection = createSelection(passbands[selectionBand], templates, options);
-  const photometer = createPhotometer(passbands, templates);
+  const photometer = createPhotometer(passbands, templates, reaches);
   const { bright, faint } = options.selection;
   const limits = { bright, faint, band: selectionBand, pivot: passbands[selectionBand].pivot, ...photometer };
   return {
@@ -103,6 +108,7 @@ export function createSimulation(survey: Survey, options: SimulationOptions, lib
     templates,
     photometer,
     observer: createObserver(survey, passbands, options),
+    takers,
     selection,
     selectionBand,
     mixture: options.population === "wide" ? createMixture(selectedParts(selection, options)) : undefined,
@@ -138,6 +144,8 @@ interface Parent {
   readonly kind: Kind;
   /** Noise-free total fluxes, behind the Milky Way's dust. [nBand] */
   readonly fluxes: Float64Array;
+  /** Noise-free spectra of the survey's fields. [nSpectrum][pixels] */
+  readonly spectra: readonly Float32Array[];
   /** In the order of `LABELS`; NaN where the kind has none. */
   readonly labels: readonly number[];
   /** Nature's density over that of what it was drawn from; undefined where all is nature's. */
@@ -187,8 +195,9 @@ function drawGalaxyParent(simulation: Simulation, work: Work, rng: Rng): Parent 
     const magnitude = magnitudeOfFlux(fluxes[simulation.selectionBand] * FLUX_UNIT, pivot);
     if (magnitude > faint || magnitude < bright) continue;
     const labels = labelsOf(galaxy, mix, work.av, widths);
+    const spectra = simulation.takers.map(({ renderer }) => renderer.galaxy(work, redshift));
     const weight = draws.wide === undefined ? undefined : mixture?.weight(draws.wide);
-    return { kind: "galaxy", fluxes, labels, weight };
+    return { kind: "galaxy", fluxes, spectra, labels, weight };
   }
   throw new UserError(
     `simulate: no galaxy in ${MOST_ATTEMPTS} draws has ${bright} < ${options.selection.band} < ${faint} at z ${range.join(" - ")}`,
@@ -197,17 +206,19 @@ function drawGalaxyParent(simulation: Simulation, work: Work, rng: Rng): Parent 
 
 /** Draws one star or quasar: of its labels only a quasar's redshift is told. */
 function drawPointSource(simulation: Simulation, work: Work, kind: Kind, from: PointSources, rng: Rng): Parent {
-  const { options, photometer } = simulation;
-  const { fluxes, redshift } = from.draw(rng, {
+  const { options, photometer, takers } = simulation;
+  const { fluxes, spectra, redshift } = from.draw(rng, {
     direct: photometer.direct,
+    spectra: (spectrum) => takers.map(({ renderer }) => renderer.direct(spectrum)),
     galaxy(z, logMass) {
       const drawn = drawGalaxy(rng, z, logMass, options.physics);
       const host = { ...drawn, gas: { ...drawn.gas, nucleus: undefined } };
-      return renderGalaxy(simulation, work, host, mixOf(host)).fluxes;
+      const { fluxes: ofHost } = renderGalaxy(simulation, work, host, mixOf(host));
+      return { fluxes: ofHost, spectra: () => takers.map(({ renderer }) => renderer.galaxy(work, z)) };
     },
   });
   const labels = LABELS.map((name) => (name === "z" ? (redshift ?? Number.NaN) : Number.NaN));
-  return { kind, fluxes, labels };
+  return { kind, fluxes, spectra, labels };
 }
 
 function drawOfKind(simulation: Simulation, work: Work, kind: Kind, rng: Rng): Parent {
@@ -227,11 +238,11 @@ function drawParent(simulation: Simulation, work: Work, rng: Rng): Parent {
 }
 
 /** Rows of one object: as many as noise is drawn, or the one without. */
-function rowsOf({ observer, options }: Simulation, parent: Parent, parentId: string): Row[] {
-  const { fluxes, labels, weight } = parent;
+function rowsOf({ observer, options, takers }: Simulation, parent: Parent, parentId: string): Row[] {
+  const { fluxes, labels, spectra, weight } = parent;
   // a network that only ever saw galaxies must not claim to know that all are
   const category = options.kinds === undefined ? "" : parent.kind;
-  const clean = options.fluxes === "observed" ? {} : { clean: fluxes };
+  const clean = options.fluxes === "observed" ? {} : { clean: fluxes, cleanSpectra: spectra };
   const known = { parentId, labels, category, weight, ...clean };
   if (options.fluxes === "clean") return [{ objectId: `${parentId}-0`, ...known }];
   // a stream of its own: the same galaxies however they are observed
@@ -241,7 +252,12 @@ function rowsOf({ observer, options }: Simulation, parent: Parent, parentId: str
   const row = objectOf(parent.kind, fluxes, { redshift, logMass, logSfr: labels[LABELS.indexOf("LOGSFR")] });
   return Array.from({ length: options.draws }, (_, draw) => {
     const observation = observe(observer, row, noise, pointing);
-    return { objectId: `${parentId}-${draw}`, observation, ...known };
+    const taken = takers.map((taker, s) => {
+      const pair = emptyPair(taker);
+      takeSpectrum(taker, spectra[s], row, observation.ebv, options, noise, pair);
+      return pair;
+    });
+    return { objectId: `${parentId}-${draw}`, observation, spectra: taken, ...known };
   });
 }
 

@@ -2,7 +2,7 @@ import type { Table } from "../io/table.ts";
 import { SOURCES } from "../survey/sources.ts";
 import type { Survey } from "../survey/survey.ts";
 import { BLOCK_SIZE, checkSelection, createSimulation, simulateBlock } from "./block.ts";
-import { parseOptions, type SimulationInput } from "./options.ts";
+import { parseOptions, type SimulationInput, withSample } from "./options.ts";
 import { runBlocks, type WorkerSetup } from "./pool.ts";
 import { readSspGrid } from "./ssp.ts";
 import { readStarLibrary } from "./star-library.ts";
@@ -25,7 +25,7 @@ export async function* simulateBuiltin(
   request: { readonly survey: Survey } & SimulationInput,
 ): AsyncGenerator<Table, void, undefined> {
   const { survey, ...input } = request;
-  const options = parseOptions(input);
+  const options = parseOptions(withSample(survey, input));
   checkSelection(survey, options);
   const grid = options.ssp === undefined ? undefined : await readSspGrid(options.ssp);
   const library = options.stars === undefined ? undefined : await readStarLibrary(options.stars);

@@ -10,9 +10,10 @@ import { PARAMETRIC } from "../survey/made.ts";
 import type { Survey } from "../survey/survey.ts";
 import { apertureKind } from "./aperture.ts";
 import { KIND_NAMES, type Kind } from "./kinds.ts";
-import { createObserver, objectOf, observe } from "./observer.ts";
-import { parseOptions, simulationOptions } from "./options.ts";
+import { type CleanRow, createObserver, objectOf, observe } from "./observer.ts";
+import { parseOptions, type SimulationOptions, simulationOptions } from "./options.ts";
 import { createPassbands } from "./passband.ts";
+import { createTakers, type SpectrumTaker, takeSpectrum } from "./spectrum-survey.ts";
 
 /** A recipe's `observation:` section: the options of `simulate` that say how galaxies are observed, for each row anew. */
 export const observationSchema = simulationOptions
@@ -28,6 +29,7 @@ export const observationSchema = simulationOptions
     outliers: true,
     blends: true,
     drift: true,
+    spectrum: true,
     modelError: true,
     calibration: true,
     aperture: true,
@@ -77,26 +79,43 @@ function put(to: Catalog, j: number, largest: number, value: number, error: numb
   to.state[j] = isUsed ? state : State.notObserved;
 }
 
+/** A spectrum of a row without noise, where it has one, observed into the one row of `to`. */
+function takeRow(
+  { taker, j, options }: { readonly taker: SpectrumTaker; readonly j: number; readonly options: SimulationOptions },
+  { catalog, row }: { readonly catalog: Catalog; readonly row: number },
+  object: CleanRow,
+  ebv: number,
+  rng: Rng,
+  to: Catalog,
+): void {
+  const { name, grid } = taker.field;
+  const clean = catalog.arrays?.get(name)?.value;
+  const into = to.arrays?.get(name);
+  if (clean === undefined || into === undefined || to.state[j] === State.notObserved) return;
+  const first = row * grid.pixels;
+  takeSpectrum(taker, clean.subarray(first, first + grid.pixels), object, ebv, options, rng, into);
+  to.state[j] = into.ivar.some((weight) => weight > 0) ? State.measured : State.notObserved;
+}
+
 /**
- * Observes rows as `simulate` would, each in a pointing of its own. Bands and the E(B-V) in front are new each time, a
- * function of the row and the random numbers alone; what else is known stays.
+ * Observes rows as `simulate` would, each in a pointing of its own. Bands, spectra and the E(B-V) in front are new each time,
+ * a function of the row and the random numbers alone; what else is known stays.
  * @throws UserError for an unreadable folder of filters.
  */
 export function createRowObserver(survey: Survey, options: ObservationOptions): RowObserver {
   const { fields } = survey;
   const n = fields.length;
   const bands = fields.flatMap(({ name, band }, j) => (band === undefined ? [] : [{ name, band, j }]));
-  const observer = createObserver(
-    survey,
-    createPassbands(bands, options.filters, options.filterPrefix),
-    parseOptions(options),
-  );
+  const whole = parseOptions(options);
+  const observer = createObserver(survey, createPassbands(bands, options.filters, options.filterPrefix), whole);
   const placeOf = (name: string): number => fields.findIndex((field) => field.name === name);
   const [z, mass, rate, kind, dust] = ["z", "LOGM", "LOGSFR", "CLASS", "EBV"].map(placeOf);
   const classes = kindsOf(fields[kind]);
   const largest = fields.map(largestError);
+  const takers = createTakers(survey, whole).map((taker) => ({ taker, j: placeOf(taker.field.name), options: whole }));
   const flux = new Float64Array(bands.length);
-  return ({ value, state }, row, rng, to) => {
+  return (catalog, row, rng, to) => {
+    const { value, state } = catalog;
     const first = row * n;
     const known = (j: number): number | undefined =>
       j < 0 || state[first + j] === State.notObserved ? undefined : value[first + j];
@@ -106,6 +125,7 @@ export function createRowObserver(survey: Survey, options: ObservationOptions): 
     const object = objectOf(isOf === undefined ? "galaxy" : classes[isOf], flux, labels);
     const seen = observe(observer, object, rng);
     bands.forEach(({ j }, b) => put(to, j, largest[j], seen.flux[b], seen.error[b], seen.state[b] as State));
+    for (const one of takers) takeRow(one, { catalog, row }, object, seen.ebv, rng, to);
     if (dust < 0) return;
     put(to, dust, largest[dust], seen.ebv, seen.ebvError, Number.isNaN(seen.ebv) ? State.notObserved : State.measured);
   };

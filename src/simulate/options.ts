@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../errors.ts";
+import type { Survey } from "../survey/survey.ts";
 import { kindShares } from "./kinds.ts";
 
 /** What a simulation run can be told; the recipe section `simulate` and the command line compose it. */
@@ -34,7 +35,7 @@ export const simulationOptions = z.strictObject({
   redshift: z
     .strictObject({
       min: z.number().positive().default(0.005),
-      max: z.number().positive().max(1.5).default(1.2),
+      max: z.number().positive().max(3.5).default(1.2),
       median: z
         .number()
         .positive()
@@ -187,6 +188,40 @@ export const simulationOptions = z.strictObject({
     })
     .prefault({})
     .describe("what real galaxies differ by from simulated ones; not in <BAND>_err, nor in fluxes without noise"),
+  spectrum: z
+    .strictObject({
+      calibration: z
+        .number()
+        .nonnegative()
+        .default(0.03)
+        .describe("relative 1 sigma error of the flux calibration, half of its variance the same along an arm"),
+      skyResidual: z
+        .number()
+        .nonnegative()
+        .default(0.005)
+        .describe("1 sigma of what is left of the sky's lines, over the lines, half of its variance common to all"),
+      wavelengthShift: z
+        .number()
+        .nonnegative()
+        .default(0.01)
+        .describe("1 sigma of the shift of the sky that is subtracted [pixels]: leaves a dip beside a bump"),
+      telluricResidual: z
+        .number()
+        .nonnegative()
+        .default(0.05)
+        .describe("1 sigma of the optical depth that the correction for the air's absorption errs by, over the depth"),
+      masked: z.number().min(0).max(0.9).default(0.004).describe("rate of defects known as such: 1 - 3 pixels each"),
+      outliers: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.0002)
+        .describe("part of the pixels with a cosmic ray that nobody flagged: 5 - 50 sigma"),
+    })
+    .prefault({})
+    .describe(
+      "what spectra err by beside noise, and masked pixels; their inverse variance knows of the sky's residuals alone",
+    ),
   calibration: z
     .strictObject({
       smooth: z
@@ -283,6 +318,17 @@ export const simulationOptions = z.strictObject({
 
 export type SimulationOptions = z.output<typeof simulationOptions>;
 export type SimulationInput = z.input<typeof simulationOptions>;
+
+/** Options with the survey's sample, where they don't say another. */
+export function withSample({ file: { sample } }: Pick<Survey, "file">, input: SimulationInput): SimulationInput {
+  if (sample === undefined) return input;
+  const { band, bright, faint, redshift } = sample;
+  return {
+    ...input,
+    selection: { band, bright, faint, ...input.selection },
+    redshift: { min: redshift[0], max: redshift[1], ...input.redshift },
+  };
+}
 
 /**
  * Options with their defaults filled in.

@@ -26,16 +26,36 @@ const lineIndices = LINE_NAMES.map((name) => gridIndex(lines[name].wavelength));
 /** Rest-frame wavelengths that equivalent widths need [Angstrom]. */
 const LABEL_RANGE = [3600, 6700] as const;
 
-/** Grid index from which on templates are not needed, at any redshift, for these bands and the labels. */
-export function lastIndex(bands: readonly Passband[]): number {
-  const ends = bands.map(({ first, weights }) => first + weights.length).filter((end) => end <= GRID_SIZE);
+/** Grid indices of observed wavelengths that are needed beside the bands: [from, to). */
+type Reach = readonly [number, number];
+
+/** Grid index from which on templates are not needed, at any redshift, for these bands, the labels and spectra of a reach. */
+export function lastIndex(bands: readonly Passband[], reaches: readonly Reach[] = []): number {
+  const ofBands = bands.map(({ first, weights }) => first + weights.length).filter((end) => end <= GRID_SIZE);
+  const ends = [...ofBands, ...reaches.map(([, end]) => end)];
   return Math.min(GRID_SIZE, Math.max(...ends, Math.ceil(gridIndex(LABEL_RANGE[1]))) + 2);
 }
 
-export function createPhotometer(bands: readonly Passband[], templates: Templates): Photometer {
-  const first = Math.min(...bands.map((band) => band.first));
-  const last = Math.max(...bands.map((band) => band.first + band.weights.length));
-  const end = lastIndex(bands);
+/** What lines of these fluxes, half of each at either place [grid index], add to the mean of a band. */
+function lineSum(band: Passband, bluer: readonly number[], redder: readonly number[], fluxes: Float64Array): number {
+  const end = band.first + band.weights.length;
+  let sum = 0;
+  for (let i = 0; i < bluer.length; i++) {
+    if (redder[i] < band.first || bluer[i] >= end) continue;
+    sum += 0.5 * (lineDensity(band, bluer[i]) + lineDensity(band, redder[i])) * fluxes[i];
+  }
+  return sum;
+}
+
+/** `reaches`: of spectra, which need what is between the grid points of their ends too. */
+export function createPhotometer(
+  bands: readonly Passband[],
+  templates: Templates,
+  reaches: readonly Reach[] = [],
+): Photometer {
+  const first = Math.min(...bands.map((band) => band.first), ...reaches.map(([from]) => from));
+  const last = Math.max(...bands.map((band) => band.first + band.weights.length), ...reaches.map(([, to]) => to));
+  const end = lastIndex(bands, reaches);
   const observed = new Float64Array(last - first + 1);
   const extent = (z: number): readonly [number, number] => {
     const shift = Math.log1p(z) / LOG_STEP;
@@ -85,13 +105,7 @@ export function createPhotometer(bands: readonly Passband[], templates: Template
         const offset = band.first - first;
         let sum = 0;
         for (let j = 0; j < band.weights.length; j++) sum += band.weights[j] * observed[offset + j];
-        sum /= 1 + z;
-        const end = band.first + band.weights.length;
-        for (let i = 0; i < bluer.length; i++) {
-          if (redder[i] < band.first || bluer[i] >= end) continue;
-          sum += 0.5 * (lineDensity(band, bluer[i]) + lineDensity(band, redder[i])) * lineFluxes[i];
-        }
-        return sum * scale;
+        return (sum / (1 + z) + lineSum(band, bluer, redder, lineFluxes)) * scale;
       });
     },
   };

@@ -14,8 +14,13 @@ import { createStarModel } from "./star-spectra.ts";
 export interface View {
   /** Fluxes [1e-19 erg/s/cm2/A] of an observed-frame spectrum in that unit. [nBand] */
   readonly direct: (spectrum: Float64Array) => Float64Array;
-  /** Those of a galaxy without active nucleus of this redshift and mass. [nBand] */
-  readonly galaxy: (redshift: number, logMass: number) => Float64Array;
+  /** The survey's spectra of the same, one for each of its fields. [nSpectrum][pixels] */
+  readonly spectra: (spectrum: Float64Array) => readonly Float32Array[];
+  /** Those of a galaxy without active nucleus of this redshift and mass; its spectra are rendered when they are asked for. */
+  readonly galaxy: (
+    redshift: number,
+    logMass: number,
+  ) => { readonly fluxes: Float64Array; readonly spectra: () => readonly Float32Array[] };
 }
 
 export interface Limits {
@@ -30,6 +35,8 @@ export interface Limits {
 
 export interface PointSource {
   readonly fluxes: Float64Array;
+  /** Without noise. [nSpectrum][pixels] */
+  readonly spectra: readonly Float32Array[];
   /** undefined of a star. */
   readonly redshift: number | undefined;
 }
@@ -55,7 +62,8 @@ export function createStars({ bright, faint, band, pivot, observed }: Limits, li
       model.render(star, spectrum, ...observed, rng);
       const fluxes = view.direct(spectrum);
       const scale = fluxOfMagnitude(magnitude, pivot) / FLUX_UNIT / fluxes[band];
-      return { fluxes: fluxes.map((flux) => flux * scale), redshift: undefined };
+      const spectra = view.spectra(spectrum).map((one) => one.map((flux) => flux * scale));
+      return { fluxes: fluxes.map((flux) => flux * scale), spectra, redshift: undefined };
     },
   };
 }
@@ -112,10 +120,13 @@ export function createQuasars({ bright, faint, band, pivot, observed }: Limits):
     for (let k = observed[0]; k < observed[1]; k++) spectrum[k] *= scale;
     const nucleus = view.direct(spectrum);
     const host = redshift < FARTHEST_HOST ? view.galaxy(redshift, hostMass(rng, absolute)) : undefined;
-    const fluxes = host === undefined ? nucleus : nucleus.map((flux, j) => flux + host[j]);
+    const fluxes = host === undefined ? nucleus : nucleus.map((flux, j) => flux + host.fluxes[j]);
     if (nucleus[band] < LEAST_NUCLEUS * fluxes[band]) return undefined;
     const whole = magnitudeOfFlux(fluxes[band] * FLUX_UNIT, pivot);
-    return whole > faint || whole < bright ? undefined : { fluxes, redshift };
+    if (whole > faint || whole < bright) return undefined;
+    const ofHost = host?.spectra();
+    const spectra = view.spectra(spectrum).map((one, s) => one.map((flux, i) => flux + (ofHost?.[s][i] ?? 0)));
+    return { fluxes, spectra, redshift };
   };
   return {
     perSquareDegree: count,

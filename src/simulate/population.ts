@@ -49,9 +49,16 @@ function quenchedFraction(logMass: number, z: number): number {
   return 0.92 * logistic((logMass - 10.5 - 0.45 * z) / 0.36) + 0.03;
 }
 
-/** log10 SFR [Msun/yr] of the main sequence (Saintonge & Catinella 2022, ARA&A 60, 319, eq. 8), rising as (1 + z)^2.6. */
+/** Redshift from which specific star formation rates rise more slowly, and as which power of 1 + z (Whitaker et al. 2014, ApJ 795, 104). */
+const [SLOWER, SLOW_RISE] = [1.5, 1.3];
+
+/**
+ * log10 SFR [Msun/yr] of the main sequence (Saintonge & Catinella 2022, ARA&A 60, 319, eq. 8), rising as (1 + z)^2.6, beyond
+ * `SLOWER` by a lower power.
+ */
 function mainSequence(logMass: number, z: number): number {
-  return 0.412 - Math.log10(1 + 10 ** (-0.718 * (logMass - 10.59))) + 2.6 * Math.log10(1 + z);
+  const rise = 2.6 * Math.log10(1 + Math.min(z, SLOWER)) + SLOW_RISE * Math.log10(Math.max(1, (1 + z) / (1 + SLOWER)));
+  return 0.412 - Math.log10(1 + 10 ** (-0.718 * (logMass - 10.59))) + rise;
 }
 
 /** Shares of the histories that a smooth law misses. */

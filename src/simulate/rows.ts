@@ -1,9 +1,11 @@
 import type { Column, Table } from "../io/table.ts";
 import type { Survey } from "../survey/survey.ts";
 import { apertureKind } from "./aperture.ts";
+import { isTaken } from "./clean-spectrum.ts";
 import { MECHANISMS } from "./missing.ts";
 import { filtersName } from "./observation.ts";
 import type { Observer, Observation } from "./observer.ts";
+import type { SpectrumPair } from "./spectrum-observer.ts";
 
 /** Rows of a simulated table, before they become columns. */
 export interface Row {
@@ -13,6 +15,9 @@ export interface Row {
   readonly observation?: Observation;
   /** Total fluxes without noise, where they are wanted. [nBand] */
   readonly clean?: Float64Array;
+  /** Observed spectra of the survey's fields, and those without noise, where they are wanted. [nSpectrum] */
+  readonly spectra?: readonly SpectrumPair[];
+  readonly cleanSpectra?: readonly Float32Array[];
   /** In the order of the label names; NaN = unknown. */
   readonly labels: readonly number[];
   /** How many of nature's galaxies it stands for, relative to the others; undefined where all are nature's. */
@@ -49,6 +54,35 @@ function bandColumns(observations: readonly Observation[], { bands }: Observer, 
       floatColumn(name, flux, survey.fluxUnit, about),
       floatColumn(`${name}_err`, error, survey.fluxUnit, `1 sigma: ${about}`),
       ...(hasState ? [countColumn(`${name}_state`, state, states)] : []),
+    ];
+  });
+}
+
+/** Columns of spectra: a vector of pixels a row. */
+function spectrumColumns(rows: readonly Row[], { fields }: Survey): Column[] {
+  return fields.filter(isTaken).flatMap((field, s): Column[] => {
+    const vector = (name: string, unit: string, description: string, of: (row: Row) => Float32Array | undefined) => {
+      const width = field.grid.pixels;
+      const data = new Float32Array(rows.length * width).fill(Number.NaN);
+      rows.forEach((row, i) => data.set(of(row) ?? [], i * width));
+      return { name, type: "float32" as const, width, data, unit, description };
+    };
+    const { name, unit, description } = field;
+    return [
+      ...(rows.some(({ spectra }) => spectra?.[s] !== undefined)
+        ? [
+            vector(name, unit, description, ({ spectra }) => spectra?.[s].value),
+            vector(
+              `${name}_ivar`,
+              `(${unit})-2`,
+              `inverse variance, 0 = not observed: ${description}`,
+              (row) => row.spectra?.[s].ivar,
+            ),
+          ]
+        : []),
+      ...(rows.some(({ cleanSpectra }) => cleanSpectra?.[s] !== undefined)
+        ? [vector(`true_${name}`, unit, `without noise: ${description}`, ({ cleanSpectra }) => cleanSpectra?.[s])]
+        : []),
     ];
   });
 }
@@ -128,7 +162,7 @@ export function tableOf(
     columns.push(floatColumn("prior_weight", data, "", about));
   }
   const kinds = rows.map((row) => row.category ?? "");
-  columns.push(textColumn("CLASS", kinds), ...lossColumns(observations));
+  columns.push(textColumn("CLASS", kinds), ...lossColumns(observations), ...spectrumColumns(rows, survey));
   const light = observations.length > 0 ? apertureKind(observer.options.aperture) : "total";
   const metadata = {
     survey: survey.name,

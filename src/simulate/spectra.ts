@@ -11,7 +11,7 @@ import { type Joined, type Known, type LabelTable, readJoined } from "./joined.t
 import { ewLabels } from "./lines.ts";
 import { codeOf } from "./missing.ts";
 import { choosePointing, createObserver, type Observer, type Observation, observe } from "./observer.ts";
-import { parseOptions, type SimulationInput, type SimulationOptions } from "./options.ts";
+import { parseOptions, type SimulationInput, type SimulationOptions, withSample } from "./options.ts";
 import { createPassbands, type Passband } from "./passband.ts";
 import { rescaled, type ScaleBand, SPECTRUM_UNIT } from "./rescale.ts";
 import {
@@ -127,7 +127,7 @@ const sourceOf = (name: string, tables: readonly Joined[]): string =>
 const PIPELINE = "spectra's own files";
 
 async function createPipeline({ survey, labels, ...input }: SpectraRequest, tally: Tally): Promise<Pipeline> {
-  const options = parseOptions(input);
+  const options = parseOptions(withSample(survey, input));
   const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
   const passbands = createPassbands(bands, options.filters, options.filterPrefix).map((band) => ({
     ...band,

@@ -65,6 +65,8 @@ export interface ScalarField extends FieldBase {
   readonly kind: ScalarKind;
   /** Present exactly when kind is "flux". */
   readonly band?: Band;
+  /** Of an equivalent width: rest-frame wavelength of its line, in vacuum [Angstrom], where the survey says it. */
+  readonly line?: number;
   /** A stellar mass or star formation rate: what it is depends on the initial mass function. */
   readonly counts?: Counted;
   /** A logarithm that grows by log10 a where the galaxy is a times as bright: a mass, a rate. */

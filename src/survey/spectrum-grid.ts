@@ -8,7 +8,7 @@ export function wavelengthsOf({ from, to, pixels }: SpectrumGrid): Float64Array 
 }
 
 /** Where the pixels of a grid begin and end, half-way in the logarithm [Angstrom, vacuum]. [pixels + 1] */
-function edgesOf({ from, to, pixels }: SpectrumGrid): Float64Array {
+export function edgesOf({ from, to, pixels }: SpectrumGrid): Float64Array {
   const step = Math.log(to / from) / (pixels - 1);
   return Float64Array.from({ length: pixels + 1 }, (_, i) => from * Math.exp((i - 0.5) * step));
 }

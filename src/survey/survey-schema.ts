@@ -129,6 +129,11 @@ const propertySchema = z.strictObject({
     .boolean()
     .optional()
     .describe("Of a logarithm: twice the light is log10 2 more of it (masses, rates; not ratios)."),
+  line: wavelength
+    .optional()
+    .describe(
+      "Of an equivalent width: rest-frame wavelength of its line in vacuum [Angstrom], for line fluxes; default: that of the simulator's line of its name or `sameAs`.",
+    ),
   classes: z
     .array(z.string().min(1))
     .min(2)
@@ -137,6 +142,13 @@ const propertySchema = z.strictObject({
 });
 
 const spectrumSchema = spectrumSchemaWith({ id, sameAs });
+
+const sampleSchema = z.strictObject({
+  band: z.string().min(1).describe("Band of the magnitude limits."),
+  bright: magnitude.describe("Brightest AB magnitude."),
+  faint: magnitude.describe("Faintest AB magnitude."),
+  redshift: interval.describe("Lowest and highest redshift."),
+});
 
 export const surveySchema = z.strictObject({
   name: z.string().min(1).describe("Name of the survey."),
@@ -179,6 +191,7 @@ export const surveySchema = z.strictObject({
     .array(instrumentSchema)
     .default([])
     .describe("What collects the photons of the bands: for simulations."),
+  sample: sampleSchema.optional().describe("The galaxies that it is made for: what `simulate` draws unless told."),
   bands: z
     .array(bandSchema)
     .describe("Passbands: one row each. In a file that extends others a row of an inherited name gives what differs."),

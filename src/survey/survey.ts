@@ -176,7 +176,7 @@ const aliasOf = ({ sameAs: alias }: { readonly sameAs?: string | null | undefine
 
 /** The property that a row describes. @throws UserError for a number without a range, a category without classes. */
 function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: string): Field {
-  const { name, unit, description, range, classes, counts, extensive } = row;
+  const { name, unit, description, range, classes, counts, extensive, line } = row;
   const fail = (what: string): never => {
     throw new UserError(`${at}: property "${name}": ${what}`);
   };
@@ -191,7 +191,9 @@ function propertyOf(row: SurveyFile["properties"][number], rowId: number, at: st
   // heirs may make another kind of it
   const own = row.kind === "log" && counts !== undefined ? { counts } : {};
   const grows = row.kind === "log" && extensive !== undefined ? { isExtensive: extensive } : {};
-  return { id: rowId, name, kind: row.kind, unit, description, range: possible, ...own, ...grows, ...aliasOf(row) };
+  const shines = row.kind === "ew" && line !== undefined ? { line } : {};
+  const rest = { ...own, ...grows, ...shines, ...aliasOf(row) };
+  return { id: rowId, name, kind: row.kind, unit, description, range: possible, ...rest };
 }
 
 /**

@@ -205,11 +205,16 @@ export function convertError(conversion: Conversion, value: number, error: numbe
   return Math.abs(convertValue(conversion, value)) * (kind === "pow10" ? 1 : 0.4) * Math.LN10 * error;
 }
 
-/** AB magnitude of a flux in a band's unit; NaN where it is not positive. */
-export function magnitudeAB(
-  flux: number,
-  { unit, band }: { readonly unit: string; readonly band?: BandSystem | undefined },
-): number {
+/** AB magnitudes of fluxes in a band's unit, which is parsed once; NaN where they are not positive. */
+export function magnitudesAB({
+  unit,
+  band,
+}: {
+  readonly unit: string;
+  readonly band?: BandSystem | undefined;
+}): (flux: number) => number {
   const conversion = convertUnit("mag", unit, band);
-  return conversion === undefined ? Number.NaN : -2.5 * Math.log10(flux / convertValue(conversion, 0));
+  if (conversion === undefined) return () => Number.NaN;
+  const zero = convertValue(conversion, 0);
+  return (flux) => -2.5 * Math.log10(flux / zero);
 }

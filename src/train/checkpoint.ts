@@ -10,6 +10,7 @@ import { checkTokenizerJson, writeTokenizerJson } from "../tokens/tokenizer.ts";
 import { readChecksums, withChecksums, withFile } from "./checksums.ts";
 import { type CheckpointConfig, coderOf, formatConfig, parseConfig } from "./config.ts";
 import { migrateConfig, migrateTensors } from "./migrations.ts";
+import { type Population, populationSchema } from "./population-schema.ts";
 import { checkFinite, type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
 import { checkpointPath, listCheckpoints } from "./shipped.ts";
 import { readTemplates, writeTemplates } from "./templates.ts";
@@ -42,6 +43,8 @@ export interface Checkpoint {
   readonly templates?: Templates;
   /** How its answers are recalibrated; absent: not at all. */
   readonly recalibration?: Recalibration;
+  /** How its training rows are distributed; absent of networks that kept none. */
+  readonly population?: Population;
 }
 
 /** A checkpoint as training leaves it: its configuration says how far it is. */
@@ -90,10 +93,15 @@ const TOKENIZER = "tokenizer.json";
 const CONFIG = "config.json";
 const TEMPLATES = "templates.safetensors";
 const RECALIBRATION = "recalibration.json";
+const POPULATION = "population.json";
 
 /** The file of a recalibration. */
 export const recalibrationFile = (recalibration: Recalibration): Readonly<Record<string, string>> => ({
   [RECALIBRATION]: `${JSON.stringify(recalibration)}\n`,
+});
+
+const populationFile = (population: Population): Readonly<Record<string, string>> => ({
+  [POPULATION]: `${JSON.stringify(population)}\n`,
 });
 
 /** Vectors [P] by the file that they go to and the prefix of their tensors there. */
@@ -101,7 +109,7 @@ type Weights = Readonly<Record<string, Readonly<Record<string, Float32Array>>>>;
 
 async function writeCheckpoint(
   folder: string,
-  { config, layout, templates, recalibration }: Omit<Checkpoint, "state">,
+  { config, layout, templates, recalibration, population }: Omit<Checkpoint, "state">,
   weights: Weights,
   extra: Readonly<Record<string, string | Uint8Array>>,
 ): Promise<void> {
@@ -112,6 +120,7 @@ async function writeCheckpoint(
     ...Object.fromEntries(tensors),
     ...(templates === undefined ? {} : { [TEMPLATES]: writeTemplates(templates) }),
     ...(recalibration === undefined ? {} : recalibrationFile(recalibration)),
+    ...(population === undefined ? {} : populationFile(population)),
     [TOKENIZER]: writeTokenizerJson(config.survey.fields),
     [CONFIG]: formatConfig(config),
     ...extra,
@@ -182,28 +191,39 @@ function expectedInstead(forTraining: boolean): string {
   return `; expected a folder with config.json, a run folder${named}`;
 }
 
-/** The recalibration of a checkpoint folder; undefined where it has none. @throws UserError for one that is damaged. */
-function readRecalibration(folder: string, check: ReturnType<typeof readChecksums>): Recalibration | undefined {
-  const path = join(folder, RECALIBRATION);
+/** An optional file of a checkpoint folder; undefined where it is not there. @throws UserError for one that is damaged. */
+function readOptional<T>(
+  folder: string,
+  name: string,
+  schema: { parse(value: unknown): T },
+  check: ReturnType<typeof readChecksums>,
+): T | undefined {
+  const path = join(folder, name);
   if (!existsSync(path)) return undefined;
   const bytes = readFileSync(path);
-  check(RECALIBRATION, bytes);
+  check(name, bytes);
   try {
-    return recalibrationSchema.parse(JSON.parse(bytes.toString()));
+    return schema.parse(JSON.parse(bytes.toString()));
   } catch (error) {
-    throw new UserError(`${path}: no recalibration (${(error as Error).message.replaceAll(/\s+/g, " ")})`);
+    const what = name.replace(".json", "");
+    throw new UserError(`${path}: no ${what} (${(error as Error).message.replaceAll(/\s+/g, " ")})`);
   }
 }
 
-/**
- * Puts a recalibration into a checkpoint folder, in place of the one that is there: all of the folder is written anew, or
- * nothing. @throws UserError where it can't be written.
- */
-export async function saveRecalibration(folder: string, recalibration: Recalibration): Promise<void> {
-  const names = readdirSync(folder).filter((name) => name !== RECALIBRATION);
+/** Puts files into a checkpoint folder, in place of those of their names: all of it is written anew, or nothing. */
+async function putFiles(folder: string, further: Readonly<Record<string, string>>): Promise<void> {
+  const names = readdirSync(folder).filter((name) => !Object.hasOwn(further, name));
   const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name))] as const));
-  await writeFolderAtomic(folder, withFile(files, recalibrationFile(recalibration)));
+  await writeFolderAtomic(folder, withFile(files, further));
 }
+
+/** Puts a recalibration into a checkpoint folder, in place of the one that is there. @throws UserError where it can't be written. */
+export const saveRecalibration = (folder: string, recalibration: Recalibration): Promise<void> =>
+  putFiles(folder, recalibrationFile(recalibration));
+
+/** Puts a population into a checkpoint folder, in place of the one that is there. @throws UserError where it can't be written. */
+export const savePopulation = (folder: string, population: Population): Promise<void> =>
+  putFiles(folder, populationFile(population));
 
 export interface LoadOptions {
   /**
@@ -244,10 +264,12 @@ export function loadCheckpoint(path: string, { forTraining = false }: LoadOption
   const templates =
     file === undefined ? undefined : readTemplates(file, config.model.neighbourhood, join(folder, TEMPLATES));
   if (file !== undefined) check(TEMPLATES, file);
-  const recalibration = readRecalibration(folder, check);
+  const recalibration = readOptional(folder, RECALIBRATION, recalibrationSchema, check);
+  const population = readOptional(folder, POPULATION, populationSchema, check);
   const kept = {
     ...(templates === undefined ? {} : { templates }),
     ...(recalibration === undefined ? {} : { recalibration }),
+    ...(population === undefined ? {} : { population }),
   };
   const layout = createLayout(parameterSpecs(config.model, coderOf(config, templates)));
   const tokenizer = read(TOKENIZER);

@@ -23,7 +23,10 @@ import type { TableRecord } from "./config.ts";
 import { type ObservationWish, observedWish, observing } from "./observed.ts";
 
 /** Rows of one part of a table. */
-export type PartRows = Pick<RowSource, "store" | "rows" | "labelled">;
+export interface PartRows extends Pick<RowSource, "store" | "rows" | "labelled"> {
+  /** [rows of the store] Weights of the natural population, where the rows on disk do not carry theirs. */
+  readonly weights?: Float32Array;
+}
 
 /** Parts of a table that a run looks at; the last one only to recalibrate what was trained. */
 export type TrainingPart = Exclude<SplitName, "test">;
@@ -105,12 +108,14 @@ async function openPart(
     return { store, rows, labelled, close: () => {} };
   }
   const labelled: Int32Array[] = [];
+  const weights = new Float32Array(count).fill(1);
   const store = await spillRows(shards(), survey.fields, (catalog, first) => {
+    if (catalog.weight !== undefined) weights.set(catalog.weight, first);
     labelled.push(labelledRows(catalog).map((row) => first + row));
   });
   const all = new Int32Array(labelled.reduce((sum, { length }) => sum + length, 0));
   labelled.reduce((at, some) => (all.set(some, at), at + some.length), 0);
-  return { store, rows, labelled: all, close: () => store.close() };
+  return { store, rows, labelled: all, weights, close: () => store.close() };
 }
 
 function noRow(path: string): never {

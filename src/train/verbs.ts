@@ -26,6 +26,7 @@ import { growCheckpoint, grownSurvey } from "./grow.ts";
 import type { TrainOptions } from "./loop.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
 import type { ObservationWish } from "./observed.ts";
+import { populationOf } from "./population.ts";
 import { recalibrate, usualRecalibration } from "./recalibrate.ts";
 import { heldOutOf, sourcesOf } from "./row-sources.ts";
 import { claimRunFolder, isFinished, loadRun, runTraining } from "./run.ts";
@@ -104,10 +105,10 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
   return { config, layout, state, ...(templates === undefined ? {} : { templates }) };
 }
 
-/** The same network with another recipe's training and a fresh optimiser; it will be recalibrated anew. */
+/** The same network with another recipe's training and a fresh optimiser; it will be recalibrated anew, for another population. */
 function restart(init: Checkpoint, recipe: TrainingRecipe, changes: Partial<CheckpointConfig>): Checkpoint {
   const { optimiser, subsets, training } = recipe;
-  const { recalibration: _old, ...kept } = init;
+  const { recalibration: _old, population: _other, ...kept } = init;
   const { best: _best, ...config } = init.config;
   return {
     ...kept,
@@ -241,7 +242,7 @@ export async function pretrain(request: PretrainRequest): Promise<Checkpoint> {
   claimRunFolder(out);
   const survey = loadSurvey(recipe.survey);
   const tables = await readTables(trainWishes(request), survey, request);
-  const start = startRun(recipe, survey, tables);
+  const start = { ...startRun(recipe, survey, tables), population: populationOf(survey.fields, tables) };
   const galaxies = tables.reduce((sum, { parts }) => sum + parts.train.rows.length, 0);
   const size = `${number(start.layout.total / 1e6)} M parameters`;
   const carried = start.templates?.count;
@@ -352,7 +353,9 @@ export async function finetune(request: FinetuneRequest): Promise<Checkpoint> {
   const fresh = survey.fields.slice(source.config.survey.fields.length).map(({ name }) => name);
   if (fresh.length > 0) reporter.say(`new in the vocabulary: ${fresh.join(", ")}`);
   const data = tables.map(({ record }) => record);
-  return trainOn(request, out, restart(start, recipe, { freeze: [...freeze], data, adapt: undefined }), tables);
+  const population = populationOf(survey.fields, tables);
+  const restarted = restart(start, recipe, { freeze: [...freeze], data, adapt: undefined });
+  return trainOn(request, out, { ...restarted, population }, tables);
 }
 
 export interface AdaptRequest extends RunSetting {

@@ -32,7 +32,21 @@ const rooms: Readonly<Record<string, Room>> = {
       "simulate/observation.ts",
     ],
   },
-  inference: { uses: ["train", "model", "tokens", "survey", "engine", "io", "report"] },
+  inference: {
+    uses: [
+      "train",
+      "model",
+      "tokens",
+      "survey",
+      "engine",
+      "io",
+      "report",
+      // where lines are, and what bands see of them
+      "simulate/lines.ts",
+      "simulate/passband.ts",
+      "simulate/grid.ts",
+    ],
+  },
   explore: {
     // a network looks for the strange among what is shown
     uses: ["simulate", "survey", "io", "report", "inference/anomaly.ts", "inference/predict.ts", "train/checkpoint.ts"],

@@ -135,9 +135,38 @@ describe.concurrent("looking at things", () => {
     const { stdout } = await succeed([...args, "--out", "scores", ...ENGINE], folder);
     for (const method of ["caleido", "trainZ", "ridge"]) expect(stdout).toMatch(new RegExp(`z +│ +${method}`));
     const { questions } = json(folder, "scores", "metrics.json") as {
-      questions: Record<string, { scores: Record<string, Record<string, Record<string, { value: number }>>> }>;
+      questions: Record<
+        string,
+        {
+          scores: Record<string, Record<string, Record<string, { value: number }>>>;
+          bins?: Record<string, object>;
+          consistency?: Record<string, { orders: { value: number; low: number; high: number }; rows: number }>;
+          advice?: { candidate: string; wanted: string; gain: number; realised?: { rows: number } }[];
+        }
+      >;
     };
-    const { z, LOGM } = questions["all bands"].scores;
+    const { scores, bins, consistency, advice } = questions["all bands"];
+    expect(Object.keys(bins!.z)).toEqual(["magnitude", "signal", "redshift", "given"]);
+    expect(Object.keys(consistency!)).toHaveLength(3 + 10); // of three fields, and of five lines
+    const { orders, rows } = consistency!["z, LOGM"];
+    expect(orders.low).toBeLessThan(orders.value);
+    expect(orders.high).toBeGreaterThan(orders.value);
+    expect(rows).toBeGreaterThan(50);
+    const groups = advice!.filter(({ wanted }) => wanted === "z").map(({ candidate }) => candidate);
+    expect(groups.filter((name) => name.startsWith("narrow, "))).toHaveLength(3);
+    expect(groups).toEqual(expect.arrayContaining(["broad", "uv", "lines"]));
+    for (const { gain, realised } of advice!) {
+      expect(Number.isFinite(gain)).toBe(true);
+      expect(realised!.rows).toBeGreaterThan(0);
+    }
+    expect(questions["blue bands"].advice).toBeUndefined();
+    const plain = ["evaluate", shared.simulations, "--checkpoint", shared.run, "--questions", "main", "--no-insight"];
+    await succeed([...plain, "--out", "main", ...ENGINE], folder);
+    const main = json(folder, "main", "metrics.json") as { questions: Record<string, object>; resampled: object };
+    expect(Object.keys(main.questions)).toEqual(["all bands"]);
+    expect(main.questions["all bands"]).not.toHaveProperty("consistency");
+    expect(main.resampled).toMatchObject({ by: "parent" });
+    const { z, LOGM } = scores;
     for (const methods of [z, LOGM]) {
       expect(Object.keys(methods)).toEqual(expect.arrayContaining(["caleido", "ridge"]));
       for (const score of Object.values(methods)) expect(score.sigmaNmad.value).toBeGreaterThan(0);
@@ -147,9 +176,11 @@ describe.concurrent("looking at things", () => {
     expect(html).toMatch(/^<!doctype html>/i);
     expect(html).toContain("<svg");
     expect(html).toContain("trainZ");
+    expect(html).toContain("how far the two orders are apart");
+    expect(html).toContain("beyond the rest of what is given");
     expect(html).not.toMatch(/(src|href)="(?!#|data:)/);
     expect(html).not.toMatch(/<script[^>]+src=|@import|url\((?!#|["']?data:)/);
-  }, 120_000);
+  }, 240_000);
 
   test("info shows tables and checkpoints", async ({ expect }) => {
     const table = await succeed(["info", shared.simulations], folder);

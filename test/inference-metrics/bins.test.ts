@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { oddsCuts, scoreBins } from "../../src/inference/metric-bins.ts";
+import { oddsCuts, scoreBins, scoreByClass } from "../../src/inference/metric-bins.ts";
 import { metrics } from "../../src/inference/metrics.ts";
 import type { Metric, Predictions } from "../../src/inference/metrics.ts";
 import { createRng } from "../../src/random.ts";
@@ -32,6 +32,19 @@ describe("scores in bins", () => {
     });
     expect(scoreBins(predictions, "linear", zero.fill(Number.NaN), [0, 1], createRng("boot"))).toEqual([]);
     zero.fill(0);
+  });
+});
+
+describe("scores by class", () => {
+  test("are those of each class' rows; few of a class, and rows without one, are in none", () => {
+    const kind = Float64Array.from(x, (at, i) => (i % 10 === 0 ? Number.NaN : i < 25 ? 2 : Number(at >= 1)));
+    const bins = scoreByClass(predictions, "linear", kind, ["near", "far", "rare"], createRng("boot"));
+    expect(bins.map((bin) => bin.class)).toEqual(["near", "far"]);
+    expect(bins[0].rows + bins[1].rows).toBe(n - n / 10 - 22); // of the first 25 rows 3 have no class
+    bins.forEach(({ rows, score }, b) => {
+      const sigma = [0.1, 0.4][b];
+      expect(Math.abs(score.rmse!.value - sigma)).toBeLessThan((4 * sigma) / Math.sqrt(2 * rows));
+    });
   });
 });
 

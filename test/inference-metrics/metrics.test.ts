@@ -190,7 +190,7 @@ describe("scores", () => {
     const crps = Float64Array.from(parent, (id) => level[id]);
     const rest = { truth: crps, point: crps, pit: crps, negLogLik: crps };
     const naive = scoreField({ ...rest, crps }, "log", { rng, resamples: 400 }).crps!;
-    const honest = scoreField({ ...rest, crps, parent }, "log", { rng, resamples: 400 }).crps!;
+    const honest = scoreField({ ...rest, crps, unit: parent }, "log", { rng, resamples: 400 }).crps!;
     expect(naive.high - naive.low).toBeGreaterThan((0.8 * 3.92) / Math.sqrt(1000));
     expect(naive.high - naive.low).toBeLessThan((1.25 * 3.92) / Math.sqrt(1000));
     expect((honest.high - honest.low) / (naive.high - naive.low)).toBeGreaterThan(1.6);

@@ -34,27 +34,32 @@ const deafFor = (fields: readonly number[]): Predictor => ({
 });
 
 const judge = async (predictor: Predictor): Promise<Consistency> =>
-  Object.values(await orderConsistency(predictor, catalog, allRows(catalog), nothing, [A, B], "1"))[0];
+  Object.values(await orderConsistency(predictor, catalog, allRows(catalog), nothing, [[A, B]], "1"))[0];
 
 it("exact answers are consistent, in any order and however they are asked", async () => {
   const { orders, given, rows } = await judge(exact);
-  expect(Math.abs(orders)).toBeLessThan(1e-4);
-  expect(Math.abs(given)).toBeLessThan(1e-4);
+  for (const { value, low, high } of [orders, given]) {
+    expect(Math.abs(value)).toBeLessThan(1e-4);
+    expect(high - low).toBeLessThan(1e-4);
+  }
   expect(rows).toBe(60);
 });
 
 it("answers that hear of the one before in one order only are not", async () => {
-  // closed form of two Gaussians: rho^2 / (1 - rho^2) / 4; 60 draws know it roughly
+  // closed form of two Gaussians: rho^2 / (1 - rho^2) / 4; 60 galaxies know it roughly, and say how roughly
   const expected = square / (1 - square) / 4;
   const { orders } = await judge(deafFor([B]));
-  expect(orders).toBeGreaterThan(0.4 * expected);
-  expect(orders).toBeLessThan(2 * expected);
+  expect(orders.value).toBeGreaterThan(0.6 * expected);
+  expect(orders.value).toBeLessThan(1.5 * expected);
+  const sigma = (orders.high - orders.low) / 3.92;
+  expect(sigma).toBeGreaterThan(0.02 * expected);
+  expect(Math.abs(orders.value - expected)).toBeLessThan(3.5 * sigma);
 });
 
 it("answers that never do agree in both orders, and lose what the other field says", async () => {
   const { orders, given } = await judge(deafFor([A, B]));
-  expect(Math.abs(orders)).toBeLessThan(1e-4);
+  expect(Math.abs(orders.value)).toBeLessThan(1e-4);
   const information = -0.5 * Math.log(1 - square); // of one field about the other
-  expect(given).toBeGreaterThan(0.4 * information);
-  expect(given).toBeLessThan(2 * information);
+  expect(given.value).toBeGreaterThan(0.4 * information);
+  expect(given.value).toBeLessThan(2 * information);
 });

@@ -21,10 +21,17 @@ const lines = {
   HBETA_EW: 10,
   NII6584_EW: 8,
   OIII5007_EW: 25,
+  OII3727_EW: 12,
   z: 0.3,
   LOGM: 10.5,
   LOGSFR: 0.7,
   gSDSS: 80,
+};
+/** The same flux density in every band. */
+const flat = {
+  z: lines.z,
+  flux: Float64Array.from(fields, ({ band }) => (band === undefined ? Number.NaN : 80)),
+  error: new Float64Array(fields.length),
 };
 const valueOf = (j: number): number => lines[fields[j].name as keyof typeof lines];
 
@@ -109,7 +116,7 @@ describe("what is wanted", () => {
   it("every row of the table has a value, or a class, for a galaxy with lines", () => {
     for (const name of Object.keys(derived)) {
       const [quantity] = parseWish(name, fields, "--want").derived;
-      const value = quantity.of(quantity.needs.map(valueOf));
+      const value = quantity.of(quantity.needs.map(valueOf), flat);
       expect(Number.isFinite(value), name).toBe(true);
       if (quantity.classes !== undefined) expect(quantity.classes[value], name).toBeDefined();
     }
@@ -196,7 +203,10 @@ describe("columns of joint draws", () => {
   });
 
   it("give every class its share of the draws", () => {
-    const own = deriveFrom(parseWish("WHAN", fields, "--want").derived[0], together, values.subarray(0, 2 * DRAWS));
+    const own = deriveFrom(parseWish("WHAN", fields, "--want").derived[0], {
+      ...draws,
+      values: values.subarray(0, 2 * DRAWS),
+    });
     const shares = derived.WHAN.classes.map((_, k) => own.filter((c) => c === k).length / DRAWS);
     derived.WHAN.classes.forEach((name, k) => expect(data(columns, `WHAN_p_${name}`)[0]).toBeCloseTo(shares[k], 6));
     expect(shares.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 12);

@@ -34,7 +34,7 @@ function answered(rowCount: number, factor: number, more: number): TruthAnswers 
 describe("gaps", () => {
   const catalog = toyCatalog(400, "gaps");
   it("are relative in CRPS and a difference in -ln p, with intervals of paired galaxies", () => {
-    const { z } = gapsOf(all(catalog), catalog, answered(400, 1.5, 0.25), answered(400, 1, 0), "1");
+    const { z } = gapsOf(all(catalog), catalog, allRows(catalog), answered(400, 1.5, 0.25), answered(400, 1, 0), "1");
     for (const end of ["value", "low", "high"] as const) {
       // the same for every galaxy: pairing leaves no scatter
       expect(z.crps[end]).toBeCloseTo(0.5, 10);
@@ -44,7 +44,7 @@ describe("gaps", () => {
   });
 
   it("stand by signal-to-noise, every galaxy once", () => {
-    const { z } = gapsOf(all(catalog), catalog, answered(400, 1, 0), answered(400, 1, 0), "1");
+    const { z } = gapsOf(all(catalog), catalog, allRows(catalog), answered(400, 1, 0), answered(400, 1, 0), "1");
     expect(z.bySignal.length).toBeGreaterThan(1);
     expect(z.bySignal.reduce((sum, { rows }) => sum + rows, 0)).toBeLessThanOrEqual(400);
     z.bySignal.slice(1).forEach(({ from }, i) => expect(from).toBe(z.bySignal[i].to));

@@ -311,6 +311,24 @@ describe("bounds", () => {
       expect(z.logDensity(0, 0.5)).toBeGreaterThan(-Infinity);
     }
   });
+  it("that cut a Gaussian are seen through an error as the integral says, and as a Gaussian where they hardly cut", () => {
+    const error = 0.8;
+    const wide = Math.hypot(1, error);
+    for (const low of [-1, -3, -4.4, -6]) {
+      const seen = truncated(
+        gaussian(0, 1),
+        () => low,
+        () => Infinity,
+      ).widen(() => error);
+      for (const v of [-2, -0.5, 0, 1.3, 3]) {
+        // N(v; 0, wide) times the mass above `low` of the product's Gaussian: mean v / wide^2, deviation error / wide
+        const above = normalCdf((v / wide ** 2 - low) / (error / wide));
+        const exact =
+          (Math.exp((-0.5 * v * v) / wide ** 2) / (wide * Math.sqrt(2 * Math.PI))) * (above / normalCdf(-low));
+        expect(Math.abs(Math.exp(seen.logDensity(0, v)) - exact)).toBeLessThan(low < -4.3 ? 1e-5 : 6e-4);
+      }
+    }
+  });
   it("with all mass far away leave an answer at the nearest", () => {
     const out = new Float64Array(1);
     truncated(

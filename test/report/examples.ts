@@ -115,6 +115,18 @@ export function createExamples(n: number): Examples {
         }),
       })),
     },
+    consistency: {
+      rows: 256,
+      limit: 0.02,
+      pairs: ["z, LOGM", "z, HALPHA_EW", "OIII5007_EW, NII6584_EW"].map((name, i) => {
+        const [orders, given] = [0.031 - 0.014 * i, i === 2 ? Number.NaN : 0.3 - 0.35 * i];
+        return {
+          name,
+          orders: { value: orders, low: orders - 0.01, high: orders + 0.01 },
+          given: { value: given, low: given - 0.08, high: given + 0.08 },
+        };
+      }),
+    },
     trend: {
       axis: { label: "rSDSS magnitude", unit: "AB" },
       at: [18, 19.5, 20.5, 21.5, 22.25],
@@ -263,6 +275,22 @@ export function createExamples(n: number): Examples {
         widthError: 0.002,
         ...(i % 2 === 0 ? { realised: { gain: 1 / (1 + i / 4) + 0.05 * rng.normal(), error: 0.05 } } : {}),
       })),
+    },
+    spectra: {
+      fluxUnit: "1e-19 erg/s/cm2/A",
+      objects: [0.7, 1.4].map((z) => {
+        const wavelength = Float64Array.from({ length: 4000 }, (_, i) => 6500 * 1.0003 ** i);
+        const clean = wavelength.map((at) => 20 + 150 * Math.exp(-0.5 * ((at - 5008 * (1 + z)) / 8) ** 2));
+        const sigma = wavelength.map((at, i) => (at > 13_500 && at < 14_500 ? Number.NaN : i % 90 === 0 ? 40 : 6));
+        return {
+          title: `z = ${z}`,
+          wavelength,
+          clean,
+          sigma,
+          flux: clean.map((value, i) => value + (sigma[i] || 0) * rng.normal()),
+          lines: [{ label: "[OIII]", wavelength: 5008 * (1 + z) }],
+        };
+      }),
     },
     photometry: {
       fluxUnit: "1e-19 erg/s/cm2/A",

@@ -79,6 +79,18 @@ describe("units stand on the axes", () => {
   ] as const)("%s: %s", (name, label) => expect(textsOf(drawAs(name, small).svg)).toContain(label));
 });
 
+test("a point with an error larger than the spectrum leaves the flux axis to the others", () => {
+  const bands = [
+    { wavelength: 1535, flux: -1500, fluxError: 1100, isGiven: true },
+    ...[4000, 5000, 6000].map((wavelength, i) => ({ wavelength, flux: 40 + 10 * i, fluxError: 3, isGiven: true })),
+    { wavelength: 7000, isGiven: false, flux: 60, fluxError: 3, quantiles: [30, 50, 60, 75, 4000] as const },
+  ];
+  const { svg, caption } = figures.seds.draw({ fluxUnit: "Jy", objects: [{ title: "noisy", bands }] });
+  const ticks = textsOf(svg).map((text) => Number(text.replace("−", "-").replace(",", "")));
+  expect(ticks.filter((tick) => tick < 0 || (tick > 200 && tick < 1000))).toEqual([]);
+  expect(caption).toContain("Not shown: 1 point with errors larger than the spectrum.");
+});
+
 describe("awkward data", () => {
   const none = { step: [], value: [] };
   const empty: { [K in keyof typeof figures]: Parameters<(typeof figures)[K]["draw"]>[0] } = {
@@ -95,6 +107,7 @@ describe("awkward data", () => {
     trend: { axis: { label: "magnitude" }, at: [], counts: [], panels: [] },
     coverage: { levels: [0.68], columns: [], rows: [], least: 100, across: "magnitude" },
     selection: { curves: [], right: "close", rows: 0, share: 0 },
+    consistency: { pairs: [], rows: 0, limit: 0.02 },
     corner: { fields: [], samples: [] },
     adaptation: { variants: [], metrics: [] },
     histogram: { panels: [{ axis: { label: "z" }, series: [{ label: "none", values: [] }] }] },
@@ -102,6 +115,7 @@ describe("awkward data", () => {
     bandLines: { wavelength: [], axis: { label: "S/N", scale: "log" }, series: [] },
     bandStates: { bands: [], states: [{ label: "measured", fraction: [] }] },
     advice: { wanted: "z", unit: "", widthNow: 0.1, rows: 0, bars: [] },
+    spectra: { fluxUnit: "Jy", objects: [{ title: "nothing", wavelength: [], flux: [], sigma: [], lines: [] }] },
     photometry: { fluxUnit: "Jy", objects: [{ title: "nothing", bands: [] }] },
   };
   test.each(names)("%s without data is an empty frame", (name) => {

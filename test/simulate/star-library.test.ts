@@ -104,7 +104,8 @@ test("magnitudes and counts stay the population's", () => {
   const limits: Limits = { bright: 15, faint: 18, band: 0, pivot: 6000, observed: [3000, 5000] };
   const view = {
     direct: (flux: Float64Array) => Float64Array.of(flux[4000], flux[3500]),
-    galaxy: () => Float64Array.of(),
+    spectra: () => [],
+    galaxy: () => ({ fluxes: Float64Array.of(), spectra: () => [] }),
   };
   const library = starLibrary([observed(5200), observed(5600), observed(6000)], "three");
   const [own, builtin] = [createStars(limits, library), createStars(limits)];

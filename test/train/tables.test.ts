@@ -20,6 +20,7 @@ import type { Table } from "../../src/io/table.ts";
 import { allRows, concat, select } from "../../src/survey/catalog.ts";
 import { readManifest, readPart } from "../../src/survey/prepared.ts";
 import { catalogTable } from "../../src/survey/table.ts";
+import { loadCheckpoint } from "../../src/train/checkpoint.ts";
 import { readTrainingTable, sampleRows } from "../../src/train/tables.ts";
 import { onnx, smallSettings } from "../helpers/network.ts";
 import { scratch } from "../helpers/scratch.ts";
@@ -113,11 +114,16 @@ describe("a prepared folder beyond memory", () => {
         out: second,
         ...memory,
       });
-      runs.push({ trained: trained.state, moved: moved.state, logs: [logOf(first), logOf(second)] });
+      const { population } = loadCheckpoint(first);
+      runs.push({ population, trained: trained.state, moved: moved.state, logs: [logOf(first), logOf(second)] });
+      expect(moved.population).toBeUndefined(); // of two populations at once
     }
     const [held, spilled] = runs;
     expect(spilled).toStrictEqual(held);
     expect(held.trained.step).toBe(12);
+    // simulated tables of nature alone
+    const { trained: seen, natural, wide } = held.population!.fields.z;
+    expect([natural, wide]).toEqual([seen, undefined]);
     expect(held.moved.params).not.toStrictEqual(held.trained.average);
   }, 240_000);
 });
