@@ -13,6 +13,7 @@ import {
   surveyOption,
   surveyOptionOf,
 } from "./shared.ts";
+import { usualRecalibration } from "../train/recalibrate.ts";
 import { terminal } from "./terminal.ts";
 
 interface Arguments extends EngineArguments, ReadArguments, SurveyArguments {
@@ -43,7 +44,7 @@ export const calibrateCommand = defineCommand<Arguments>({
       })
       .option("distorted", {
         type: "number",
-        default: 0.2,
+        default: usualRecalibration.distorted,
         describe: "share of galaxies whose spectra and zero-points are distorted first",
       })
       .option("questions", { type: "number", default: 40_000, describe: "most questions asked" })

@@ -6,7 +6,7 @@ import type { BindOptions } from "../survey/bind-fields.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import { counted, number } from "../text.ts";
 import { findCheckpoint, loadCheckpoint, saveRecalibration } from "./checkpoint.ts";
-import { recalibrate } from "./recalibrate.ts";
+import { recalibrate, usualRecalibration } from "./recalibrate.ts";
 import { heldOutOf } from "./row-sources.ts";
 import { checkpointPath } from "./shipped.ts";
 import { readTrainingTable, type TrainingTable } from "./tables.ts";
@@ -25,7 +25,7 @@ export interface CalibrateRequest {
   readonly anyAperture?: boolean;
   /** `held-out`: validation and calibration parts; `all`: the training part, too, of tables that no network saw. Default: held-out. */
   readonly part?: "held-out" | "all";
-  /** Share of galaxies whose fluxes are distorted first; default: 0.2. */
+  /** Share of galaxies whose fluxes are distorted first; default: 0.1. */
   readonly distorted?: number;
   /** Most questions asked; default: 40,000. */
   readonly questions?: number;
@@ -51,7 +51,14 @@ function checkRequest({ tables, distorted = 0, questions = 1 }: CalibrateRequest
  */
 export async function calibrate(request: CalibrateRequest): Promise<CalibratedFields> {
   checkRequest(request);
-  const { engine, reading, part = "held-out", distorted = 0.2, questions = 40_000, reporter = silent } = request;
+  const {
+    engine,
+    reading,
+    part = "held-out",
+    distorted = usualRecalibration.distorted,
+    questions = 40_000,
+    reporter = silent,
+  } = request;
   const path = checkpointPath(request.checkpoint);
   const checkpoint = loadCheckpoint(request.checkpoint);
   const { config } = checkpoint;

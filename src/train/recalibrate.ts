@@ -29,7 +29,7 @@ export interface RecalibrationOptions {
 }
 
 /** What a run asks of its own held-out rows: a few seconds' worth. */
-export const usualRecalibration: RecalibrationOptions = { questions: 8000, distorted: 0.2 };
+export const usualRecalibration: RecalibrationOptions = { questions: 8000, distorted: 0.1 };
 
 /** Galaxies per run of the network. */
 const BATCH = 128;
