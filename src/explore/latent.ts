@@ -57,11 +57,15 @@ async function gather({ table, reader, object }: LatentRequest, isGiven: Uint8Ar
     const n = catalog.fields.length;
     const hasGiven = (row: number): boolean =>
       isGiven.some((flag, j) => flag === 1 && catalog.state[row * n + j] !== State.notObserved);
-    const rows = allRows(catalog).filter(hasGiven);
-    const found = object === undefined ? rows[0] : catalog.objectId.indexOf(object);
+    const there = allRows(catalog).filter(hasGiven);
+    const found = object === undefined ? there[0] : catalog.objectId.indexOf(object);
     if (one === undefined && found !== undefined && found >= 0) one = select(catalog, [found]);
+    // every row draws a number, and the rows of the least stay
+    const drawn = Float64Array.from(there, () => rng.uniform());
+    const limit = keys.length < MOST_ROWS ? Infinity : Math.max(...keys);
+    const rows = there.filter((_, i) => drawn[i] < limit);
     const whole: Catalog = kept === undefined ? select(catalog, rows) : concat([kept, select(catalog, rows)]);
-    const all = [...keys, ...Array.from(rows, () => rng.uniform())];
+    const all = [...keys, ...drawn.filter((key) => key < limit)];
     const order = Array.from(all.keys()).sort((a, b) => all[a] - all[b]);
     const chosen = order.slice(0, MOST_ROWS).sort((a, b) => a - b);
     kept = select(whole, chosen);

@@ -19,6 +19,7 @@ import { saveCheckpoint } from "../../src/train/checkpoint.ts";
 import { coderOf } from "../../src/train/config.ts";
 import { onnx, perturb, startCheckpoint } from "../helpers/network.ts";
 import { scratch } from "../helpers/scratch.ts";
+import { lineCatalog } from "../helpers/spectra.ts";
 import { toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
 
 const n = toyFields.length;
@@ -56,7 +57,7 @@ describe("principal components", () => {
 
 describe("UMAP", () => {
   const rng = createRng("umap");
-  const [rows, width] = [120, 6];
+  const [rows, width] = [60, 6];
   const group = (i: number): number => i % 2;
   const x = Array.from({ length: rows * width }, (_, i) => rng.normal() + 20 * group(Math.floor(i / width)));
 
@@ -72,7 +73,7 @@ describe("UMAP", () => {
       Math.hypot(map[2 * i] - centres[k][0], map[2 * i + 1] - centres[k][1]);
     for (let i = 0; i < rows; i++) expect(distance(i, group(i))).toBeLessThan(distance(i, 1 - group(i)));
     expect(await umapOf(x, rows, width)).toEqual(map);
-  });
+  }, 120_000);
 
   it("is not drawn of fewer rows than it takes", async () => {
     expect(await umapOf(x, 20, width)).toBeUndefined();
@@ -192,11 +193,54 @@ describe("occlusion", () => {
   });
 });
 
+describe("occlusion of a spectrum", () => {
+  /** z answered with a Gaussian in the encoded space, whose mean is the sum of the observed pixels of its red half. */
+  const catalog = lineCatalog(40, "windows");
+  const { value, ivar, width } = catalog.arrays!.get("spectrum")!;
+  const [slope, sigma, half] = [2e-4, 0.1, width / 2];
+  const sumOf = (
+    pixels: ArrayLike<number>,
+    weights: ArrayLike<number>,
+    row: number,
+    from: number,
+    to: number,
+  ): number => {
+    let sum = 0;
+    for (let i = from; i < to; i++) sum += weights[row * width + i] > 0 ? slope * pixels[row * width + i] : 0;
+    return sum;
+  };
+  const respondent: Respondent = {
+    coder: coderOf(startCheckpoint(catalog).config),
+    predict: ({ arrays }, rows, _isGiven, wanted) => {
+      const own = arrays!.get("spectrum")!;
+      const mean = Float64Array.from(rows, (row) => sumOf(own.value, own.ivar, row, half, width));
+      const each = (x: number): Float64Array => new Float64Array(rows.length).fill(x);
+      const parts = { rowCount: rows.length, componentCount: 1, stride: 1, weight: each(1), mean, sigma: each(sigma) };
+      return Promise.resolve({ rowCount: rows.length, wanted, scales: each(1), encoded: [mixtureDistribution(parts)] });
+    },
+  };
+
+  it("hides window by window: half the square of what stood there, nothing in the blue half", async () => {
+    const before = value.slice();
+    const row = 3;
+    const pieces = await occlude(respondent, catalog, row, Uint8Array.of(0, 0, 0, 1), 2);
+    expect(pieces.length).toBe(32);
+    expect(pieces[0].from).toBeLessThan(4000);
+    expect(pieces[31].to).toBeGreaterThan(9000);
+    pieces.forEach(({ divergence, from, to }, k) => {
+      const moved = k < 16 ? 0 : sumOf(before, ivar, row, 8 * k, 8 * (k + 1)) / sigma;
+      expect(Math.abs(divergence - moved ** 2 / 2)).toBeLessThan(2e-3 * (1 + moved ** 2));
+      expect(Math.abs(to / from - (9000 / 4000) ** (8 / 255))).toBeLessThan(1e-9);
+    });
+    expect(value).toEqual(before);
+  });
+});
+
 describe("states of a network", () => {
   const catalog = toyCatalog(120, "latent");
   const checkpoint = perturb(startCheckpoint(toyCatalog(300, "start"), { templates: 40 }));
 
-  it("are the latent tokens without what carried galaxies say, whose every token has mean 0 and variance 1", async () => {
+  it("are the latent tokens without what carried galaxies say, of mean square 1", async () => {
     const predictor = createPredictor(await onnx, checkpoint);
     const { state, size, principal } = await latentSpace(predictor, catalog, allRows(catalog), bandFlags);
     const { state: whole } = await predictor.network.encode(catalog, allRows(catalog), bandFlags);
