@@ -229,7 +229,7 @@ function questionOf({ given = "bands,spectra", want }: LatentWish, fields: reado
   if (wanted.length !== 1 || !isAskable(fields[wanted[0]])) {
     throw new UserError(`--want ${want ?? ""}: expected one field, a number or a category`);
   }
-  return { isGiven, wanted: wanted[0], given };
+  return { isGiven, wanted: wanted[0], given: given.replaceAll(/,\s*/g, ", ") };
 }
 
 function tell(
