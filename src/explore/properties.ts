@@ -3,6 +3,7 @@ import { figures } from "../report/figures.ts";
 import { completeMass, ksDistance, quantile, sortFinite } from "../report/statistics.ts";
 import type { ReportTable } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
+import { isAskable } from "../survey/field.ts";
 import type { Plane } from "../survey/highlights.ts";
 import { percent } from "../text.ts";
 import {
@@ -181,7 +182,7 @@ export function comparisonTable(sample: Sample, other: Sample): ReportTable[] {
   };
   const shared = sample.survey.fields.flatMap((field) => {
     const [own, real] = [sample, other].map((one) =>
-      field.band === undefined ? valuesOf(one, field.name) : undefined,
+      field.band === undefined && isAskable(field) ? valuesOf(one, field.name) : undefined,
     );
     if (own === undefined || real === undefined) return [];
     const [a, b] = [compared(field, pick(own, rows)), compared(field, pick(real, otherRows))];
@@ -206,7 +207,7 @@ export function comparisonTable(sample: Sample, other: Sample): ReportTable[] {
 /** Quantiles of every property, for the table of the report. */
 export function propertyRows(sample: Sample): (string | number)[][] {
   return sample.survey.fields.flatMap((field, j) => {
-    if (field.band !== undefined) return [];
+    if (field.band !== undefined || !isAskable(field)) return [];
     const values = valuesOf(sample, field.name);
     if (values === undefined) return [];
     const sorted = sortFinite(values);

@@ -78,8 +78,8 @@ test("a quickstart's folder is not cleared while another process fills it", asyn
 describe("export", () => {
   test("writes what answers and what finetune starts from", async () => {
     await succeed(["export", "--checkpoint", "whole", "--out", "small/"], folder);
-    const files = ["README.md", "SHA256SUMS", "config.json", "log.jsonl", "model.safetensors", "tokenizer.json"];
-    expect(readdirSync(join(folder, "small")).sort()).toEqual(files.sort());
+    const files = ["README.md", "SHA256SUMS", "config.json", "log.jsonl", "model.safetensors", "population.json"];
+    expect(readdirSync(join(folder, "small")).sort()).toEqual([...files, "tokenizer.json"]);
     const asked = (from: string, out: string): string[] => [
       "query",
       "sims.csv",

@@ -28,7 +28,8 @@ describe("every survey file", () => {
       expect(survey.source.length).toBeGreaterThan(0);
       expect(survey.citation.length).toBeGreaterThan(0);
       expect(survey.licence).not.toBe("not stated");
-      expect(survey.layouts.length).toBeGreaterThan(0);
+      // of an instrument that has not observed yet there is nothing to lay out
+      if (survey.layouts.length === 0) expect(survey.source.join()).toContain("no public table");
       for (const { bands } of survey.layouts) for (const { error } of bands) expect(error).toBeDefined();
     },
   );
