@@ -19,6 +19,7 @@ export type {
 } from "./engine/contract.ts";
 export { UserError } from "./errors.ts";
 export { look, type LookRequest } from "./explore/look.ts";
+export type { LatentWish } from "./explore/latent.ts";
 export type { BesideTable } from "./explore/page.ts";
 export { simulateWithPage, type SimulationPage } from "./explore/simulation.ts";
 export type { Advice, Realised } from "./inference/advice.ts";
@@ -44,6 +45,7 @@ export {
   type NetworkAnswers,
   type Predictor,
   type PredictorOptions,
+  type Respondent,
 } from "./inference/predict.ts";
 export { type Asked, type TrustEvidence, type TrustWord, trustWords } from "./inference/trust.ts";
 export { type Prior, readPrior } from "./inference/prior.ts";
@@ -51,6 +53,10 @@ export { type PriorAnswers, type PriorPredictor, withPrior } from "./inference/p
 export { query, type QueryRequest } from "./inference/query.ts";
 export { repair, type RepairRequest } from "./inference/repair.ts";
 export { type AnomalyScores, scoreAnomalies } from "./inference/anomaly.ts";
+export { type LatentOptions, latentSpace, type LatentSpace, umapOf } from "./inference/latent.ts";
+export { principalComponents, type PrincipalComponents } from "./inference/principal.ts";
+export { linearProbe, type ProbeScore, type ProbeTarget } from "./inference/probe.ts";
+export { occlude, type Occlusion } from "./inference/occlusion.ts";
 export { summarise, type Summary } from "./inference/summary.ts";
 export { readAll } from "./io/columns.ts";
 export { openTable, writeTable } from "./io/formats.ts";
@@ -179,6 +185,8 @@ export type { TrendData, TrendPoint } from "./report/figure-trend.ts";
 export type { CornerData, PdfData, PdfExample, StackData } from "./report/figure-posterior.ts";
 export type { Curve as SampleCurve, HistogramData, HistogramSeries, ScatterData } from "./report/figure-sample.ts";
 export type { SedBand, SedData } from "./report/figure-spectrum.ts";
+export type { LatentData, LatentPanel } from "./report/figure-latent.ts";
+export type { OcclusionBar, OcclusionData } from "./report/figure-occlusion.ts";
 export type { HiddenBand, StrangeData } from "./report/figure-strange.ts";
 export type {
   AdaptationData,

@@ -75,6 +75,10 @@ interface Arguments extends ReportArguments, EngineArguments {
   readonly checkpoint: string | undefined;
   readonly strangest: number | undefined;
   readonly scores: string | undefined;
+  readonly latent: boolean;
+  readonly given: string | undefined;
+  readonly want: string | undefined;
+  readonly object: string | undefined;
   readonly out: string | undefined;
 }
 
@@ -94,6 +98,20 @@ function strangeOf({ checkpoint, strangest, scores }: Arguments): LookRequest["s
     ...(strangest === undefined ? {} : { most: strangest }),
     ...(scores === undefined ? {} : { scores }),
   };
+}
+
+const LATENT = "What a network makes of the table:";
+
+/** @throws UserError for states without a network, and for options of states that are not asked for. */
+function latentOf({ checkpoint, latent, given, want, object }: Arguments): LookRequest["latent"] {
+  const wish = Object.entries({ given, want, object }).filter(([, value]) => value !== undefined);
+  if (!latent) {
+    if (wish.length > 0) throw new UserError(`--${wish[0][0]}: expected --latent, which it belongs to`);
+    return undefined;
+  }
+  if (checkpoint === undefined)
+    throw new UserError("--latent: expected --checkpoint, a network whose states are shown");
+  return Object.fromEntries(wish);
 }
 
 export const lookCommand = defineCommand<Arguments>({
@@ -120,6 +138,23 @@ export const lookCommand = defineCommand<Arguments>({
           type: "string",
           describe: "table to write of all objects: how strange they are, and every band",
         })
+        .option("latent", {
+          group: LATENT,
+          type: "boolean",
+          default: false,
+          describe: "maps of its states of knowledge (PCA, UMAP), what can be read from them, what one answer rests on",
+        })
+        .option("given", {
+          group: LATENT,
+          type: "string",
+          describe: "fields that the states are of (default: bands and spectra)",
+        })
+        .option("want", {
+          group: LATENT,
+          type: "string",
+          describe: "field whose answer is taken apart (default: redshift)",
+        })
+        .option("object", { group: LATENT, type: "string", describe: "id of its object (default: the first)" })
         .option("out", {
           group: SHOWN,
           type: "string",
@@ -129,10 +164,11 @@ export const lookCommand = defineCommand<Arguments>({
     )
       .example("$0 look observed.fits", "missing bands, S/N and depth of a catalogue")
       .example("$0 look observed.fits --checkpoint caleido-jpas", "and the objects that its network finds strange")
+      .example("$0 look sims.fits --checkpoint caleido-jpas --latent", "what its states tell that it was not given")
       .example("$0 look sims.parquet --beside observed.fits", "simulations beside observations"),
   handler: async (args) => {
     const { table, survey = "minijpas", figures, checkpoint } = args;
-    const strange = strangeOf(args);
+    const [strange, latent] = [strangeOf(args), latentOf(args)];
     // not <table>.html, which the simulation may have written
     const out = args.out ?? reportPath(basename(table)).replace(/html$/, "look.html");
     const count = await look({
@@ -145,6 +181,7 @@ export const lookCommand = defineCommand<Arguments>({
       ...(figures === undefined ? {} : { figures }),
       ...(checkpoint === undefined ? {} : { network: { checkpoint, engine: await engineOf(args) } }),
       ...(strange === undefined ? {} : { strange }),
+      ...(latent === undefined ? {} : { latent }),
     });
     say(`${out}: ${counted(count, "figure")}`);
   },

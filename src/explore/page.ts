@@ -35,8 +35,8 @@ export interface PageRequest {
   /** How the galaxies were chosen, in words and as a magnitude limit. */
   readonly selection?: string;
   readonly limit?: Limit;
-  /** What a network found, before all else. */
-  readonly first?: Section;
+  /** What stands before all else. */
+  readonly first?: readonly Section[];
   /** HTML file to write, and folder for PNGs. */
   readonly out: string;
   readonly figures?: string;
@@ -100,10 +100,10 @@ export interface Section extends ReportSection {
   readonly drawn: readonly Named[];
 }
 
-function sectionsOf({ sample, others, reading, selection = "", limit, first }: PageRequest): Section[] {
+function sectionsOf({ sample, others, reading, selection = "", limit, first = [] }: PageRequest): Section[] {
   const tables = [...contentTables(sample, reading), ...others.flatMap((other) => comparisonTable(sample, other))];
   const all: Section[] = [
-    ...(first === undefined ? [] : [first]),
+    ...first,
     { heading: "What is in the table", tables, drawn: named("states", statesFigure(sample)) },
     {
       heading: "Redshift and mass",

@@ -88,7 +88,7 @@ export async function simulateWithPage(
     out: page.out,
     ...(spectrumFigures.length === 0
       ? {}
-      : { first: { heading: "Spectra", drawn: named("spectra", spectrumFigures) } }),
+      : { first: [{ heading: "Spectra", drawn: named("spectra", spectrumFigures) }] }),
     ...(page.figures === undefined ? {} : { figures: page.figures }),
     ...(isBuiltin ? { selection, limit: { band, faint } } : {}),
   });

@@ -4,6 +4,7 @@ import { headOf } from "../model/heads.ts";
 import { constantsOf } from "../model/parameters.ts";
 import type { Family, Readout } from "../model/readouts.ts";
 import { marginalsAt } from "../model/marginals.ts";
+import { latentSize } from "../model/stems.ts";
 import { encode, nextConditional, queryContext, readoutsOf, stateSize } from "../model/transformer.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { emptyArrays } from "../tokens/batch.ts";
@@ -52,6 +53,8 @@ export interface Chain {
  */
 export interface Network {
   readonly coder: NetworkCoder;
+  /** Numbers of a state that are the latent tokens'; what the carried galaxies say stands behind them. */
+  readonly latentSize: number;
   /** Knowledge about `rows` of a catalogue; `isGiven` holds one flag per field, unobserved ones are ignored. */
   encode(catalog: Catalog, rows: ArrayLike<number>, isGiven: Uint8Array): Promise<States>;
   /** Marginals of the fields in columns `wanted`, in that order. */
@@ -356,6 +359,7 @@ export function createNetwork(engine: Engine, checkpoint: Checkpoint): Network {
   let chains: Promise<unknown> = Promise.resolve();
   return {
     coder,
+    latentSize: latentSize(model),
     encode: (catalog, rows, isGiven) => encodeRows(parts, catalog, rows, isGiven),
     async read(states, wanted) {
       const found: RawAnswers[] = [];

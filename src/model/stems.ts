@@ -46,7 +46,8 @@ const REACH = 3;
 const WEIGHT_FLOOR = 0.05;
 const CONTRAST_FLOOR = 0.03;
 
-const stateSize = (config: ModelConfig): number => config.nLatent * config.dModel;
+/** Numbers of all latent tokens. */
+export const latentSize = ({ nLatent, dModel }: ModelConfig): number => nLatent * dModel;
 
 /** Columns of `x` [B, N, ..] that `positions` name, in that order; a slice where they follow each other. */
 export function pickColumns<R extends tf.Rank>(x: tf.Tensor<R>, positions: Int32Array): tf.Tensor<R> {
@@ -202,7 +203,7 @@ function bandSpecs(config: ModelConfig, spec: ParameterSpec, nBand: number): Par
  */
 const scalar: Stem = {
   specs(config, { groups }) {
-    const state = stateSize(config);
+    const state = latentSize(config);
     const rows = { band: groups.band.length * N_BAND_FEATURE, property: 2 + groups.property.length * N_FEATURE };
     const gain = (count: number): number => 1.4 * Math.sqrt(count / (rows.band + rows.property));
     const band = matrix("embed.band", rows.band, state, gain(rows.band));
@@ -227,7 +228,7 @@ const scalar: Stem = {
     const bands = describe(given);
     const features = [...bands.features, ...contrasts(vocabulary, given.value, given.sigma, bands.isGiven)];
     const rows = bandRows(config, vocabulary, params, batch, "embed.band"); // [band, F J d]
-    const weights = tf.reshape(rows, [groups.band.length * N_BAND_FEATURE, stateSize(config)]);
+    const weights = tf.reshape(rows, [groups.band.length * N_BAND_FEATURE, latentSize(config)]);
     return { latents: tf.add(linear(sideBySide(features), weights), fromProperties) }; // [B, J d]
   },
 };
@@ -244,7 +245,7 @@ export function givenClasses(vocabulary: NetworkVocabulary, batch: Tensors): tf.
 
 /** Classes: an embedding of each class of each category. */
 const category: Stem = {
-  specs: (config, vocabulary) => [table("embed.class", [classCount(vocabulary), stateSize(config)], 0.3)],
+  specs: (config, vocabulary) => [table("embed.class", [classCount(vocabulary), latentSize(config)], 0.3)],
   encode: (_config, vocabulary, params, batch) => ({
     latents: tf.matMul(givenClasses(vocabulary, batch), params["embed.class"]), // [B, J d]
   }),

@@ -8,7 +8,7 @@ import { headOf } from "./heads.ts";
 import { matrix, type ParameterSpec, table, vector } from "./parameters.ts";
 import { familiesOf, type Family, headChoiceSchema, type NetworkVocabulary, type Readout } from "./readouts.ts";
 import { spectrumSchema } from "./spectrum.ts";
-import { classCount, classesOf, stems } from "./stems.ts";
+import { classCount, classesOf, latentSize, stems } from "./stems.ts";
 import { recall, recallSize } from "./templates.ts";
 
 const size = (most: number): z.ZodInt => z.int().positive().max(most);
@@ -98,8 +98,8 @@ function readoutSpecs(config: ModelConfig, { name, part, spec, members }: Readou
 }
 
 /** Numbers of the state of knowledge about a galaxy: see `encode`. */
-export const stateSize = ({ nLatent, dModel }: ModelConfig, vocabulary: NetworkVocabulary): number =>
-  nLatent * dModel + recallSize(vocabulary);
+export const stateSize = (config: ModelConfig, vocabulary: NetworkVocabulary): number =>
+  latentSize(config) + recallSize(vocabulary);
 
 /** That latent tokens look at something: at each other, or at those of spectra. */
 const hasAttention = ({ nLatent }: ModelConfig, { groups }: NetworkVocabulary): boolean =>

@@ -1,5 +1,6 @@
 import { SHADES } from "./density.ts";
 import { DISTANCES } from "./figure-coverage.ts";
+import { RAMP } from "./figure-latent.ts";
 import { theme } from "./svg.ts";
 
 /** The theme's colours on a dark ground: the same hues, told apart as well there. */
@@ -20,12 +21,15 @@ export const darkTheme = {
 const DARK_SHADES = ["#1b3850", "#1f4a6d", "#255d8a", "#2f73aa", "#4289c6", "#66a5da", "#97c6ec", "#d3e8fb"];
 /** Far too few to far too many. */
 const DARK_DISTANCES = ["#a8480f", "#7d3d18", "#4f3322", "#2a3138", "#1f3f58", "#1d5a86", "#1b78b8"];
+/** Low to high. */
+const DARK_RAMP = ["#8a7fe0", "#5b9fd0", "#3fbdb6", "#58d698", "#aeea66", "#fde94b"];
 
 /** What every colour that a figure may have becomes on a dark ground. */
 export const darkOf: ReadonlyMap<string, string> = new Map([
   ...(Object.keys(darkTheme) as (keyof typeof darkTheme)[]).map((name) => [theme[name], darkTheme[name]] as const),
   ...SHADES.map((shade, i) => [shade, DARK_SHADES[i]] as const),
   ...DISTANCES.map((color, i) => [color, DARK_DISTANCES[i]] as const),
+  ...RAMP.map((color, i) => [color, DARK_RAMP[i]] as const),
 ]);
 
 /** Rules that turn figures, which are drawn for a light ground, to a dark one; colours stand in their attributes. */

@@ -3,6 +3,8 @@ import { drawAdvice } from "./figure-advice.ts";
 import { drawBandLines, drawBandStates, drawPhotometry } from "./figure-bands.ts";
 import { drawConsistency } from "./figure-consistency.ts";
 import { drawCoverage } from "./figure-coverage.ts";
+import { drawLatent } from "./figure-latent.ts";
+import { drawOcclusion } from "./figure-occlusion.ts";
 import { drawCorner, drawPdfs, drawStack } from "./figure-posterior.ts";
 import { drawHistogram, drawScatter } from "./figure-sample.ts";
 import { drawSelection } from "./figure-selection.ts";
@@ -23,6 +25,8 @@ export const figures = {
   seds: { title: "Spectral energy distributions", draw: drawSeds },
   spectra: { title: "Spectra", draw: drawSpectra },
   strange: { title: "Objects unlike the others", draw: drawStrange },
+  latent: { title: "States of knowledge", draw: drawLatent },
+  occlusion: { title: "What an answer rests on", draw: drawOcclusion },
   loss: { title: "Training", draw: drawLoss },
   comparison: { title: "Methods compared", draw: drawComparison },
   gaps: { title: "Distance from the exact answer", draw: drawGaps },

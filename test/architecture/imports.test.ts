@@ -48,8 +48,19 @@ const rooms: Readonly<Record<string, Room>> = {
     ],
   },
   explore: {
-    // a network looks for the strange among what is shown
-    uses: ["simulate", "survey", "io", "report", "inference/anomaly.ts", "inference/predict.ts", "train/checkpoint.ts"],
+    // a network looks for the strange among what is shown, and its own states are
+    uses: [
+      "simulate",
+      "survey",
+      "io",
+      "report",
+      "inference/anomaly.ts",
+      "inference/latent.ts",
+      "inference/occlusion.ts",
+      "inference/predict.ts",
+      "inference/probe.ts",
+      "train/checkpoint.ts",
+    ],
     usesTypesOf: ["engine/contract.ts"],
   },
   commands: {
@@ -123,6 +134,7 @@ const dependencies: Readonly<Record<string, readonly string[]>> = {
   picocolors: ["commands", "cli.ts"],
   sax: ["io"],
   seedrandom: ["random.ts"],
+  "umap-js": ["inference/latent.ts"],
   yaml: ["io", "recipe.ts"],
   yargs: ["commands", "cli.ts"],
   zod: ["io", "survey", "simulate", "tokens", "model", "train", "recipe.ts"],

@@ -60,6 +60,18 @@ describe("simulate and look", () => {
   });
 
   it.each([
+    ["states without a network", ["--latent"], /--latent: expected --checkpoint, a network whose states are shown/],
+    ["an object without states", ["--checkpoint", "caleido-jpas", "--object", "a"], /--object: expected --latent/],
+    ["what is given without states", ["--given", "bands"], /--given: expected --latent/],
+    ["a number of the strange without a network", ["--strangest", "3"], /--strangest: expected --checkpoint/],
+  ])("refuses %s", async (_, options, says) => {
+    const folder = newFolder("states");
+    writeFileSync(join(folder, "z.csv"), "object_id,z\na,0.1\n");
+    expectMistake(await caleido(["look", "z.csv", ...options], folder), says);
+    expect(existsSync(join(folder, "z.look.html"))).toBe(false);
+  });
+
+  it.each([
     ["a table that is not there", ["--beside", "none.csv"], /none\.csv/],
     ["an unknown survey", ["--beside", "z.csv", "--beside-survey", "minijaps"], /"minijaps".*minijpas/],
     ["a survey without a table", ["--beside-survey", "minijpas"], /--beside-survey: expected a table, --beside/],

@@ -41,6 +41,7 @@ export function exactPredictor(world: World, catalog: Catalog, noise: Float64Arr
   const size = n + 1;
   const network: Network = {
     coder,
+    latentSize: size,
     familyOf: () => family,
     async encode(asked, rows, isGiven) {
       const state = new Float32Array(rows.length * size);

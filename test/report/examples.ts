@@ -64,6 +64,32 @@ export function createExamples(n: number): Examples {
         }),
       })),
     },
+    latent: {
+      x: zSpec,
+      y: zSpec.map((z, i) => z * z + 0.1 * (zPhot[i] - z)),
+      panels: [
+        { title: "redshift", values: zSpec },
+        { title: "EW(Hα)", unit: "Angstrom", values: ew.map((value, i) => (i % 7 === 0 ? Number.NaN : value)) },
+        {
+          title: "star formation",
+          values: ew.map((value) => Number(value > 20)),
+          classes: ["quenched", "star-forming"],
+        },
+        { title: "photometric redshift", values: zPhot },
+      ],
+      caption: "Principal components of the states of knowledge.",
+    },
+    occlusion: {
+      title: "AEGIS001-1200",
+      wanted: "redshift",
+      bars: Array.from(bands, (wavelength, i) => ({
+        name: `J${Math.round(wavelength / 10)}`,
+        from: wavelength - 70,
+        to: wavelength + 70,
+        shift: 0.3 * rng.normal(),
+        divergence: i === 20 ? 1.5 : 0.02 * rng.uniform(),
+      })),
+    },
     strange: {
       fluxUnit: "1e-19 erg/s/cm2/A",
       objects: ["a: one band twice too bright", "b: as expected"].map((title, k) => ({

@@ -101,6 +101,8 @@ describe("awkward data", () => {
     calibration: { series: [] },
     seds: { fluxUnit: "Jy", objects: [] },
     strange: { fluxUnit: "Jy", objects: [{ title: "nothing", bands: [] }] },
+    latent: { x: [], y: [], panels: [{ title: "z", values: [] }], caption: "Nothing." },
+    occlusion: { title: "nothing", wanted: "z", bars: [] },
     loss: { train: none, validation: none, learningRate: none },
     comparison: { panels: [] },
     gaps: { panels: [] },
