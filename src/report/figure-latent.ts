@@ -147,7 +147,7 @@ export function drawLatent(data: LatentData): Figure {
   const width = COLUMNS * (WIDTH + 6);
   const height = Math.max(1, Math.ceil(panels.length / COLUMNS)) * (HEIGHT + 8);
   const drawn =
-    every === 1 ? `${counted(n, "galaxy", "galaxies")}` : `every ${every}th of ${n.toLocaleString("en-US")} galaxies`;
+    every === 1 ? counted(n, "galaxy", "galaxies") : `every ${every}th of ${n.toLocaleString("en-US")} galaxies`;
   const caption = `${data.caption} Colours run from the 5th to the 95th percentile; ${drawn}.`;
   return { svg: composeSvg(width, height, pieces), width, height, caption };
 }
