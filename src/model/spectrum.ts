@@ -115,7 +115,7 @@ function withoutContinuum(flux: tf.Tensor2D, isGiven: tf.Tensor2D): tf.Tensor2D 
 
 /** Flux, flux over error and certainty of every pixel, all 0 where it is not given. [B, P, 3] */
 function pixelFeatures({ continuum }: SpectrumConfig, flux: tf.Tensor2D, weight: tf.Tensor2D): tf.Tensor {
-  const isGiven = tf.cast<tf.Tensor2D>(tf.greater(weight, 0), "float32");
+  const isGiven = tf.cast<tf.Tensor2D>(tf.greater<tf.Tensor2D>(weight, 0), "float32");
   const kept = continuum === "kept" ? flux : withoutContinuum(flux, isGiven);
   const noise = tf.mul(kept, weight);
   const height = tf.div(noise, tf.sqrt(tf.add(tf.square(tf.mul(noise, 1 / TALLEST)), 1)));
