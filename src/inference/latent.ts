@@ -28,7 +28,7 @@ export interface LatentOptions {
 const DIRECTIONS = 32;
 
 /**
- * Uniform manifold approximation and projection (McInnes, Healy & Melville 2018, arXiv:1802.03426) of `x` [n, p]: near
+ * Uniform manifold approximation and projection (McInnes, Healy & Melville 2018, arXiv:1802.03426) of `x` [n, p]. Near
  * neighbours stay near, distances between groups mean little. Undefined where there are not twice as many rows as neighbours.
  */
 export async function umapOf(
