@@ -80,7 +80,12 @@ export { loadSurvey, type Survey } from "./survey/survey.ts";
 export { catalogFromValues } from "./survey/values.ts";
 export { calibrate, type CalibrateRequest, type CalibratedFields } from "./train/calibrate.ts";
 export { type PopulationRequest, recordPopulation } from "./train/population.ts";
-export type { Population, PopulationHistogram } from "./train/population-schema.ts";
+export {
+  type Population,
+  type PopulationHistogram,
+  populationHistogramSchema,
+  populationSchema,
+} from "./train/population-schema.ts";
 export { loadCheckpoint, type Checkpoint, type LoadOptions } from "./train/checkpoint.ts";
 export { exportCheckpoint, type ExportOptions } from "./train/export.ts";
 export { prepare, type PrepareRequest } from "./tokens/prepare.ts";
@@ -152,7 +157,7 @@ export {
   type Moments as FieldMoments,
   type Standardisation,
 } from "./tokens/standardise.ts";
-export type { TrainState } from "./train/checkpoint.ts";
+export type { BestWeights, TrainState } from "./train/checkpoint.ts";
 export type { Progress } from "./train/loop.ts";
 export type { LogLine } from "./train/run.ts";
 export { trainingSchema } from "./train/config.ts";
@@ -176,7 +181,7 @@ export type { TrustInputName, TrustRule, TrustTerm } from "./model/trust-rule.ts
 export type { Recalibrator } from "./inference/recalibrator.ts";
 export type { RecipeVerb } from "./recipe.ts";
 export type { AdviceBar, AdviceData } from "./report/figure-advice.ts";
-export type { ConsistencyData } from "./report/figure-consistency.ts";
+export type { ConsistencyData, ConsistencyEnds } from "./report/figure-consistency.ts";
 export type { BandLinesData, BandStatesData, ObservedBand, PhotometryData } from "./report/figure-bands.ts";
 export type { CalibrationData, PhotozData, PropertyData } from "./report/figure-accuracy.ts";
 export type { CoverageData, CoverageShare } from "./report/figure-coverage.ts";
@@ -185,6 +190,7 @@ export type { TrendData, TrendPoint } from "./report/figure-trend.ts";
 export type { CornerData, PdfData, PdfExample, StackData } from "./report/figure-posterior.ts";
 export type { Curve as SampleCurve, HistogramData, HistogramSeries, ScatterData } from "./report/figure-sample.ts";
 export type { SedBand, SedData } from "./report/figure-spectrum.ts";
+export type { SpectraData, SpectrumShown } from "./report/figure-spectra.ts";
 export type { LatentData, LatentPanel } from "./report/figure-latent.ts";
 export type { OcclusionBar, OcclusionData } from "./report/figure-occlusion.ts";
 export type { HiddenBand, StrangeData } from "./report/figure-strange.ts";

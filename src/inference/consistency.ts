@@ -122,7 +122,7 @@ function meanOf(values: readonly number[]): Estimate {
  * of the catalogue. Of the network's own answers: recalibration moves the draws of both orders alike, and changes nothing.
  */
 export async function orderConsistency(
-  predictor: Asked,
+  predictor: Pick<Predictor, "coder" | "network">,
   catalog: Catalog,
   rows: Int32Array,
   isGiven: Uint8Array,

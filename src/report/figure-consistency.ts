@@ -2,7 +2,8 @@ import * as Plot from "@observablehq/plot";
 import { type AxisScale, fitAxis, sparseTicks } from "./axis.ts";
 import { composeSvg, drawPanel, type Figure, textWidth, theme } from "./svg.ts";
 
-interface Ends {
+/** A number and the ends of its interval. */
+export interface ConsistencyEnds {
   readonly value: number;
   readonly low: number;
   readonly high: number;
@@ -13,9 +14,9 @@ export interface ConsistencyData {
   readonly pairs: readonly {
     readonly name: string;
     /** How far the two orders are apart. */
-    readonly orders: Ends;
+    readonly orders: ConsistencyEnds;
     /** What is lost by asking in order; not a number where no truth is known. */
-    readonly given: Ends;
+    readonly given: ConsistencyEnds;
   }[];
   /** Galaxies asked about. */
   readonly rows: number;
@@ -28,7 +29,7 @@ const ROW = 18;
 /** One bar per pair with its interval, and a line at the limit. */
 function barPanel(
   title: string,
-  bars: readonly Ends[],
+  bars: readonly ConsistencyEnds[],
   limit: number,
   y: AxisScale,
   size: { width: number; height: number; left: number; hasNames: boolean },

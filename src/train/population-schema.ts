@@ -4,7 +4,7 @@ import { z } from "zod";
 const counts = z.array(z.number().min(0)).min(2);
 
 /** One property: rows in bins between edges, those beyond in the first and last. */
-const histogramSchema = z
+export const populationHistogramSchema = z
   .strictObject({
     edges: z.array(z.number()).min(3),
     /** As the network saw them. */
@@ -21,13 +21,14 @@ const histogramSchema = z
     "expected one bin between two edges",
   );
 
+/** The form of `population.json`. */
 export const populationSchema = z.strictObject({
   /** Version that counted. */
   caleido: z.string().min(1),
   /** By name of the property. */
-  fields: z.record(z.string(), histogramSchema),
+  fields: z.record(z.string(), populationHistogramSchema),
 });
 
 /** What a checkpoint keeps of its training set's population. */
 export type Population = z.output<typeof populationSchema>;
-export type PopulationHistogram = z.output<typeof histogramSchema>;
+export type PopulationHistogram = z.output<typeof populationHistogramSchema>;
