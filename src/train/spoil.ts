@@ -6,8 +6,8 @@ import { classesWith, classField } from "./belonging.ts";
 import type { NetworkCoder } from "./config.ts";
 import { distortRow } from "./distort.ts";
 
-/** What goes wrong between a telescope and a table, done to the only row of a catalogue; `other` has another object's. */
-type Spoil = (one: Catalog, rng: Rng, other: Catalog, coder: NetworkCoder) => void;
+/** What goes wrong between a telescope and a table, done to the only row of a catalogue; `another` observes another object. */
+type Spoil = (one: Catalog, rng: Rng, another: () => Catalog, coder: NetworkCoder) => void;
 
 /** Factor by which a band is off, up or down [smallest, largest]. */
 const FACTORS = [1.3, 3] as const;
@@ -36,7 +36,8 @@ const scaled: Spoil = (one, rng) => {
   one.error[j] *= factor;
 };
 
-const blended: Spoil = (one, rng, other) => {
+const blended: Spoil = (one, rng, another) => {
+  const other = another();
   const bands = measuredBands(one).filter((j) => other.state[j] === State.measured);
   const light = ({ value }: Catalog): number => bands.reduce((sum, j) => sum + value[j], 0);
   const share = (between(BLENDS, rng) * light(one)) / light(other);
@@ -45,7 +46,7 @@ const blended: Spoil = (one, rng, other) => {
 };
 
 /** Whatever it is, it is called what has every property: a galaxy. */
-const misnamed: Spoil = (one, _rng, _other, coder) => {
+const misnamed: Spoil = (one, _rng, _another, coder) => {
   const found = classField(coder);
   if (found === undefined) return;
   one.value[found.j] = classesWith(found.field, "log").indexOf(true);
@@ -64,20 +65,29 @@ export const spoilings = {
 } as const satisfies Record<string, { readonly part: number; readonly spoil: Spoil }>;
 export type SpoilName = keyof typeof spoilings;
 
-/** Rows of some sources, spoilt: the catalogue that is returned has one row, until the next call. */
-export function createSpoiler(
-  coder: NetworkCoder,
-): (name: SpoilName, row: readonly [RowSource, number], other: readonly [RowSource, number], rng: Rng) => Catalog {
+/** A row and the source that it is of. */
+export type SourceRow = readonly [RowSource, number];
+
+/** Rows of some sources, one at a time. */
+export interface Spoiler {
+  /** A row as it is: a catalogue of one row, until the next call. */
+  take(this: void, row: SourceRow, rng: Rng): Catalog;
+  /** Spoils the row that was taken last, in place. */
+  spoil(this: void, name: SpoilName, other: SourceRow, rng: Rng): void;
+}
+
+export function createSpoiler(coder: NetworkCoder): Spoiler {
   const [one, two] = [emptyCatalog(coder.fields, 1), emptyCatalog(coder.fields, 1)];
-  const take = ([{ store }, row]: readonly [RowSource, number], to: Catalog, rng: Rng): void => {
+  const take = ([{ store }, row]: SourceRow, to: Catalog, rng: Rng): Catalog => {
     const found = store.at(row, rng);
     copyRow(found.catalog, found.row, to, 0);
+    return to;
   };
-  return (name, row, other, rng) => {
-    take(row, one, rng);
-    take(other, two, rng);
-    const spoil: Spoil = spoilings[name].spoil;
-    spoil(one, rng, two, coder);
-    return one;
+  return {
+    take: (row, rng) => take(row, one, rng),
+    spoil(name, other, rng) {
+      const spoil: Spoil = spoilings[name].spoil;
+      spoil(one, rng, () => take(other, two, rng), coder);
+    },
   };
 }

@@ -19,7 +19,7 @@ import { compileAnswers } from "./compiled-answers.ts";
 import { coderOf, type NetworkCoder } from "./config.ts";
 import { fillCovariates, warped } from "./covariates.ts";
 import { fieldDistribution } from "./field-distribution.ts";
-import { createSpoiler, type SpoilName, spoilings } from "./spoil.ts";
+import { createSpoiler, type SourceRow, type SpoilName, spoilings } from "./spoil.ts";
 import { fitTrustRule } from "./trust-fit.ts";
 import { trustInputs } from "./trust-inputs.ts";
 
@@ -125,29 +125,26 @@ async function judge(asker: Asker, questions: readonly Question[]): Promise<Judg
 }
 
 /** Draws a question about a spoilt row, which is put into `catalog`; undefined where it can't be told what is right. */
-function createDraw({ checkpoint, coder, z, found }: Asker, rows: readonly (readonly [RowSource, number])[]) {
-  const spoilt = createSpoiler(coder);
+function createDraw({ checkpoint, coder, z, found }: Asker, rows: readonly SourceRow[]) {
+  const { take, spoil } = createSpoiler(coder);
   const has = found && classesWith(found.field, "redshift");
   const isWhole = found && classesWith(found.field, "log");
   return (name: SpoilName, i: number, catalog: Catalog, row: number, rng: Rng): Question | undefined => {
-    const n = coder.nField;
-    const take = (how: SpoilName): void =>
-      copyRow(spoilt(how, rows[i], rows[rng.integer(rows.length)], rng), 0, catalog, row);
-    take("nothing");
-    const isKnown = (j: number): boolean => catalog.state[row * n + j] === State.measured;
-    const classAt = row * n + (found?.j ?? 0);
-    const isGalaxy = found === undefined || !isKnown(found.j) || isWhole![catalog.value[classAt]];
-    const isWithout = found !== undefined && isKnown(found.j) && !has![catalog.value[classAt]];
+    const one = take(rows[i], rng);
+    const isKnown = (j: number): boolean => one.state[j] === State.measured;
+    const isGalaxy = found === undefined || !isKnown(found.j) || isWhole![one.value[found.j]];
+    const isWithout = found !== undefined && isKnown(found.j) && !has![one.value[found.j]];
     if ((!isKnown(z) && !isWithout) || (name === "misnamed" && isGalaxy)) return undefined;
-    const truth = isWithout ? Number.NaN : catalog.value[row * n + z];
-    take(name);
-    const isContext = new Uint8Array(n);
+    const truth = isWithout ? Number.NaN : one.value[z];
+    spoil(name, rows[rng.integer(rows.length)], rng);
+    copyRow(one, 0, catalog, row);
+    const isContext = new Uint8Array(coder.nField);
     const isFull = rng.uniform() < FULL;
     drawContext(coder, catalog, row, checkpoint.config.subsets, isFull, rng, isContext);
     // fluxes alone, as nearly every table has it
     for (const j of coder.groups.property) isContext[j] = 0;
     isContext[z] = 0;
-    const told = found !== undefined && name === "misnamed" ? catalog.value[classAt] : undefined;
+    const told = found !== undefined && name === "misnamed" ? one.value[found.j] : undefined;
     if (found !== undefined) isContext[found.j] = told === undefined ? 0 : 1;
     const evidence = { catalog, row, isContext, scale: coder.scaleOf(catalog, row, isContext) };
     return { evidence, isCalibrated: rows[i][0].isCalibrated, truth, told, isUsual: isFull && isGalaxy };
@@ -155,12 +152,7 @@ function createDraw({ checkpoint, coder, z, found }: Asker, rows: readonly (read
 }
 
 /** Answers about up to `most` rows, spoilt in one way. */
-async function judgeSpoilt(
-  asker: Asker,
-  rows: readonly (readonly [RowSource, number])[],
-  name: SpoilName,
-  most: number,
-): Promise<Judged[]> {
+async function judgeSpoilt(asker: Asker, rows: readonly SourceRow[], name: SpoilName, most: number): Promise<Judged[]> {
   const seed = `${asker.checkpoint.config.training.seed}:trust:${name}`;
   const order = Int32Array.from(rows, (_, i) => i);
   shuffleInPlace(order, createRng(seed));

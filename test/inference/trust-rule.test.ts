@@ -114,7 +114,11 @@ describe("spoilt rows", () => {
   const source = sourceOf(catalog);
   const spoiltBy = (name: SpoilName, row: number): Catalog => {
     const kept = emptyCatalog(catalog.fields, 1);
-    copyRow(createSpoiler(coder)(name, [source, row], [source, (row + 1) % 40], createRng(`${row}`)), 0, kept, 0);
+    const { take, spoil } = createSpoiler(coder);
+    const rng = createRng(`${row}`);
+    const one = take([source, row], rng);
+    spoil(name, [source, (row + 1) % 40], rng);
+    copyRow(one, 0, kept, 0);
     return kept;
   };
   const width = toyFields.length;
