@@ -28,11 +28,12 @@ export function marginals(
   return leaning(vocabulary, state, readout, shaped);
 }
 
-/** What is thought of a read-out's fields before the network speaks: by the templates, or by the redshifts tried. */
-function hintsOf(vocabulary: NetworkVocabulary, state: tf.Tensor2D, readout: Readout): Hint | undefined {
+/** What is thought of a read-out's fields before the network speaks: by the templates, and by the redshifts tried. */
+const hintsOf = (vocabulary: NetworkVocabulary, state: tf.Tensor2D, readout: Readout): Hint[] => {
   const { templates } = vocabulary;
-  return lagHint(vocabulary, state, readout) ?? (templates && hintOf(vocabulary, templates, state, readout));
-}
+  const recalled = templates && hintOf(vocabulary, templates, state, readout);
+  return [recalled, lagHint(vocabulary, state, readout)].filter((hint) => hint !== undefined);
+};
 
 /** Raw marginals [B, n, width] of a read-out's fields, or of those in its places `slots` [n], and what is thought before. */
 function leaning(
@@ -42,11 +43,11 @@ function leaning(
   raw: tf.Tensor3D,
   slots?: tf.Tensor1D,
 ): tf.Tensor3D {
-  const hint = hintsOf(vocabulary, state, readout);
-  if (hint === undefined) return raw;
   const pick = (x: tf.Tensor): tf.Tensor => (slots === undefined ? x : tf.gather(x, slots, 1));
-  const scaled = hint.factor === null ? raw : tf.mul(raw, pick(hint.factor));
-  return tf.add(scaled, pick(hint.offset));
+  return hintsOf(vocabulary, state, readout).reduce(
+    (x, { factor, offset }) => tf.add<tf.Tensor3D>(factor === null ? x : tf.mul(x, pick(factor)), pick(offset)),
+    raw,
+  );
 }
 
 /** Raw marginals of chosen fields of a read-out: `slots` [n] int32 are their places among its members. [B, n, width] */
