@@ -16,7 +16,7 @@ export const correlationSchema = z
     from: redshift.describe("least redshift that is tried"),
     to: redshift.describe("largest one"),
     stride: size(256).default(8).describe("pixels between redshifts that are tried"),
-    channels: size(64).default(6).describe("numbers that describe a place of the spectrum"),
+    channels: size(64).default(4).describe("numbers that describe a place of the spectrum"),
     templates: size(64).default(8).describe("templates at rest, learned"),
   })
   .refine(({ from, to }) => from < to, "expected from below to");
