@@ -56,10 +56,14 @@ function shapeOf(config: SpectrumConfig, pixels: number): Shape {
   return { lengths, perToken, tokens: Math.ceil(last / perToken) };
 }
 
-const pixelsOf = ({ fields, groups }: NetworkVocabulary, s: number): number => {
+const pixelsOf = ({ fields, groups }: Pick<NetworkVocabulary, "fields" | "groups">, s: number): number => {
   const field = fields[groups.spectrum[s]];
   return field.kind === "spectrum" ? field.grid.pixels : 0;
 };
+
+/** Tokens of each spectrum. */
+export const tokenCounts = (config: ModelConfig, vocabulary: Pick<NetworkVocabulary, "fields" | "groups">): number[] =>
+  Array.from(vocabulary.groups.spectrum, (_, s) => shapeOf(spectrumConfig(config), pixelsOf(vocabulary, s)).tokens);
 
 /** A filter of `width` pixels, decayed. */
 const filter = (name: string, width: number, from: number, to: number, gain = 1): ParameterSpec => ({
@@ -148,6 +152,14 @@ function tokensOf(
   return tf.add(linear(grouped, params[`${name}.token`]), params[`${name}.place`]); // [B, T, d]
 }
 
+/** Tokens [B, T, d] of a spectrum, `from` tokens after those of others, less what a mask drops: see `model/dropout.ts`. */
+const keptTokens = (tokens: tf.Tensor3D, batch: Tensors, from: number): tf.Tensor3D => {
+  const keep = batch.keepTokens as tf.Tensor | undefined;
+  if (keep === undefined) return tokens;
+  const [b, t, d] = tokens.shape;
+  return tf.mul<tf.Tensor3D>(tokens, tf.reshape(tf.slice(keep, [0, from * d], [b, t * d]), [b, t, d]));
+};
+
 const nameOf = (s: number): string => `spectrum${s}`;
 
 /**
@@ -170,9 +182,12 @@ export const spectrum: Stem = {
   },
   encode(config, { groups }, params, batch) {
     const scalars = tf.split<tf.Tensor2D>(batch.spectrumScalar, groups.spectrum.length, 1);
+    let before = 0;
     const parts = scalars.map((scalar, s) => {
       const { flux, weight } = spectrumInputs(s);
-      const tokens = tokensOf(config, params, nameOf(s), batch[flux] as tf.Tensor2D, batch[weight] as tf.Tensor2D);
+      const all = tokensOf(config, params, nameOf(s), batch[flux] as tf.Tensor2D, batch[weight] as tf.Tensor2D);
+      const tokens = keptTokens(all, batch, before);
+      before += all.shape[1];
       const isGiven = tf.slice(scalar, [0, 0], [scalar.shape[0], 1]); // [B, 1]
       const [b, t, d] = tokens.shape;
       const direct = linear(tf.reshape(tokens, [b, t * d]), params[`embed.${nameOf(s)}`]); // [B, J d]
