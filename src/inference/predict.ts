@@ -13,7 +13,7 @@ import { createFieldAnswer, type FieldAnswer } from "./field-answer.ts";
 import { createNetwork, type Network, type RngOf } from "./network.ts";
 import { createRecalibrator, type Recalibrator } from "./recalibrator.ts";
 import { readRaw } from "./raw.ts";
-import { type Asked, createJudge, type TrustEvidence } from "./trust.ts";
+import { type Asked, createJudge, type NetworkQuestion, type TrustEvidence } from "./trust.ts";
 import { createTrust, factsOfAnswer, type Trust } from "./trust-answers.ts";
 
 export type { Answers } from "../train/field-distribution.ts";
@@ -62,7 +62,7 @@ export interface Predictor {
    * [wanted] Encoded answers to a question with part of the network dropped, `rngOf` giving each row its masks: one draw of Monte
    * Carlo dropout. Absent of a network that was trained without dropout.
    */
-  readonly dropped?: (asked: Asked, rngOf: RngOf) => Promise<readonly Distribution[]>;
+  readonly dropped?: (asked: NetworkQuestion, rngOf: RngOf) => Promise<readonly Distribution[]>;
   /** What tells how far the answers to a question can be trusted, beside the answers themselves. */
   judge(asked: Asked): Promise<TrustEvidence>;
   /**
