@@ -120,14 +120,15 @@ function verify(
   const of = <T>(values: ArrayLike<T>): T[] => rows.map((row) => values[row]);
   const [kept, pure, own] = [of(isKept), of(isPure), of(weight)];
   const count = kept.filter(Boolean).length;
-  if (count === 0 || !pure.some(Boolean)) return undefined;
+  const size = effectiveCount(own.filter((_, i) => kept[i]));
+  if (size === 0 || !pure.some((isSo, i) => isSo && own[i] > 0)) return undefined;
   const value = keptOf(kept, pure, own);
   const draws = bootstrap(of(unit), Float64Array.from(own), RESAMPLES, rng, (drawn) => keptOf(kept, pure, drawn));
   const [purity, completeness, share] = Array.from(value, (x, k) =>
     intervalOf(x, draws.map((draw) => draw[k]).filter(Number.isFinite)),
   );
   const isClean = purity.value === 1;
-  const least = 1 - 3 / Math.max(3, effectiveCount(own.filter((_, i) => kept[i])));
+  const least = 1 - 3 / Math.max(3, size);
   return { purity: isClean ? { ...purity, low: least } : purity, completeness, kept: share, rows: count };
 }
 
