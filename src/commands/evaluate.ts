@@ -1,11 +1,14 @@
+import { UserError } from "../errors.ts";
 import { baselines } from "../inference/baselines.ts";
 import type { BaselineName } from "../inference/baselines.ts";
 import { classTables } from "../inference/class-scores.ts";
+import { type DropoutPdf, dropoutPdfs } from "../inference/dropout-scores.ts";
 import { evaluate, type Evaluation, type QuestionSet, questionSets } from "../inference/evaluation.ts";
 import { shownMetrics } from "../inference/evaluation-report.ts";
 import { type Estimate, type MetricName, metrics } from "../inference/metrics.ts";
+import { type QualityName, qualities } from "../inference/screening.ts";
 import { type SplitName, splitNames } from "../survey/split.ts";
-import { number } from "../text.ts";
+import { counted, number, percent } from "../text.ts";
 import { checkpointPath } from "../train/shipped.ts";
 import {
   apertureOption,
@@ -16,6 +19,7 @@ import {
   type LibraryArguments,
   libraryChoiceOf,
   libraryOptions,
+  mcDropoutOption,
   priorOption,
   type ReadArguments,
   recalibrationOption,
@@ -99,6 +103,46 @@ function printGaps({ questions }: Evaluation): void {
   );
 }
 
+const inTenths = ({ value, low, high }: Estimate): string =>
+  `${percent(value, 1)} [${(100 * low).toFixed(1)}, ${(100 * high).toFixed(1)}]`;
+
+/** The cut in each quality that keeps most at a purity, in a line. */
+function printScreening({ questions }: Evaluation): void {
+  for (const [title, { screening }] of Object.entries(questions)) {
+    if (screening === undefined) continue;
+    const { tolerance, share, qualities: found } = screening;
+    say(`\n  redshifts given ${title}: ${percent(share, 1)} within ${tolerance} (1 + z)`);
+    for (const name of Object.keys(found) as QualityName[]) {
+      const { title: quality, sign } = qualities[name];
+      for (const { target, threshold, verified } of found[name]!.cuts) {
+        if (verified === undefined) continue;
+        const { purity, completeness } = verified;
+        const cut = `${quality} ${sign > 0 ? "at least" : "at most"} ${threshold.toPrecision(4)}`;
+        const kept = `keeps ${inTenths(completeness)} of them`;
+        say(`    ${percent(target, 1)} pure: ${cut} ${kept}; on the other half ${inTenths(purity)} are`);
+      }
+    }
+  }
+}
+
+/** Coverage of Monte Carlo dropout's PDFs beside the head's own. */
+function printDropout({ questions }: Evaluation): void {
+  const { dropout } = Object.values(questions)[0];
+  if (dropout === undefined) return;
+  say(`\n  Monte Carlo dropout, ${dropout.draws} draws, ${counted(dropout.rows, "galaxy", "galaxies")}:`);
+  const shown: MetricName[] = ["coverage68", "coverage90", "width", "sigmaNmad"];
+  printTable(
+    ["field", "PDF", ...shown.map((name) => metrics[name].title)],
+    Object.entries(dropout.fields).flatMap(([field, byPdf]) =>
+      (Object.keys(dropoutPdfs) as DropoutPdf[]).map((pdf) => [
+        field,
+        dropoutPdfs[pdf],
+        ...shown.map((name) => number(byPdf[pdf][name]!.value)),
+      ]),
+    ),
+  );
+}
+
 interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, SurveyArguments {
   questions: QuestionSet;
   table: string;
@@ -116,6 +160,8 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   anyAperture: boolean;
   recalibration: boolean;
   insight: boolean;
+  mcDropout: number | undefined;
+  tolerance: number | undefined;
 }
 
 export const evaluateCommand = defineCommand<Arguments>({
@@ -169,12 +215,20 @@ export const evaluateCommand = defineCommand<Arguments>({
         describe:
           "also, of a few galaxies, how well joint answers agree and what groups of bands tell: some ten seconds; --no-insight: not",
       })
+      .option("mc-dropout", mcDropoutOption)
+      .option("tolerance", {
+        type: "number",
+        describe: "|dz| / (1 + z) up to which a redshift is pure; default: 0.01 where a spectrum is given, else 0.03",
+      })
       .option("weights", {
         type: "boolean",
         default: true,
         describe: "galaxies of a wide population count by their prior_weight; --no-weights: all alike",
       }),
   handler: async (args) => {
+    if (args.tolerance !== undefined && !(args.tolerance > 0)) {
+      throw new UserError(`--tolerance ${args.tolerance}: expected |dz| / (1 + z) above 0, e.g. 0.01`);
+    }
     const evaluation = await evaluate({
       engine: await engineOf(args),
       checkpoint: args.checkpoint,
@@ -194,6 +248,8 @@ export const evaluateCommand = defineCommand<Arguments>({
       mostRows: args.rows,
       isWeighted: args.weights,
       hasInsight: args.insight,
+      ...(args.mcDropout === undefined ? {} : { mcDropout: args.mcDropout }),
+      ...(args.tolerance === undefined ? {} : { tolerance: args.tolerance }),
       ...(args.prior === undefined ? {} : { prior: args.prior }),
       questions: args.questions,
       libraryChoice: libraryChoiceOf(args),
@@ -202,6 +258,8 @@ export const evaluateCommand = defineCommand<Arguments>({
     });
     printScores(evaluation, Object.keys(Object.values(evaluation.questions)[0].scores));
     printClasses(evaluation);
+    printScreening(evaluation);
+    printDropout(evaluation);
     if (args.library !== undefined) printGaps(evaluation);
     say(`  ${args.out}/report.html`);
   },

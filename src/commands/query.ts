@@ -13,6 +13,7 @@ import { USUAL_CHECKPOINT } from "../train/shipped.ts";
 import {
   apertureOption,
   defineCommand,
+  mcDropoutOption,
   priorOption,
   type EngineArguments,
   engineOf,
@@ -99,6 +100,7 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   qp: string | undefined;
   qpForm: EnsembleForm | undefined;
   trust: boolean;
+  mcDropout: number | undefined;
   seed: string;
   anyAperture: boolean;
   recalibration: boolean;
@@ -214,6 +216,7 @@ export const queryCommand = defineCommand<Arguments>({
         describe:
           "columns that say how far answers can be trusted (trust, trust_score, <FIELD>_trust: see docs/trust.md); --no-trust: none",
       })
+      .option("mc-dropout", mcDropoutOption)
       .option("seed", { type: "string", default: "1", describe: "seed of the samples" })
       .example(EXAMPLES),
   handler: async (args) => {
@@ -228,6 +231,7 @@ export const queryCommand = defineCommand<Arguments>({
       trust: args.trust,
       draws: args.draws,
       seed: args.seed,
+      ...(args.mcDropout === undefined ? {} : { mcDropout: args.mcDropout }),
       reading: readOptionsOf(args),
       ...surveyOptionOf(args),
       method: args.method,

@@ -279,3 +279,10 @@ export const priorOption = {
     "distribution of the redshift (FIELD=... of another field) in place of the training set's: flat; natural or wide, of its own populations; a table of the field and " +
     "its density n, or of counts n in bins <FIELD>_low, <FIELD>_high; or a table of galaxies, by prior_weight where it has that",
 } as const;
+
+/** `--mc-dropout`. */
+export const mcDropoutOption = {
+  type: "number",
+  describe:
+    "draws of Monte Carlo dropout, of a network whose recipe has model.dropout: what it says with parts of it dropped, beside its own answers",
+} as const;

@@ -10,15 +10,12 @@ import type { Catalog } from "../survey/catalog.ts";
 import { type Field, State } from "../survey/field.ts";
 import { redMagnitudes } from "./class-scores.ts";
 import { type Question, type QuestionScores, type TruthAnswers, weightsOf } from "./evaluate.ts";
-import { createFieldAnswer } from "./field-answer.ts";
 import { type Details, EDGES, type ScoreBin, scoreBins } from "./metric-bins.ts";
 import { type FieldScore, type MetricName, metrics, type Predictions } from "./metrics.ts";
 import type { FieldGap } from "./oracle.ts";
 import type { NetworkAnswers, Predictor } from "./predict.ts";
 import type { Units } from "./resampling.ts";
 import { sampleJoint } from "./sampling.ts";
-import { selectionCurve } from "./selection.ts";
-import { createTrust, factsOfAnswer } from "./trust-answers.ts";
 
 /** Levels of the coverage matrices, and the metrics they are. */
 const LEVELS = [0.68, 0.9] as const;
@@ -103,38 +100,6 @@ function trendFigures(
   return [figures.trend.draw({ axis: { label: `${known.band} magnitude`, unit: "AB" }, at, counts, panels })];
 }
 
-/** |dz| / (1 + z) up to which a redshift counts as right. */
-const RIGHT = 0.03;
-
-/** How well the score of trust, and odds alone, tell right redshifts from wrong ones; none where all are right, or wrong. */
-async function selectionFigures(
-  predictor: Predictor,
-  answers: NetworkAnswers,
-  network: TruthAnswers,
-): Promise<Figure[]> {
-  const { fields } = predictor.coder;
-  const { catalog, rows: asked } = answers.asked;
-  const w = answers.wanted.findIndex((j) => fields[j].kind === "redshift");
-  const known = w < 0 ? undefined : network.get(fields[answers.wanted[w]].name);
-  if (known === undefined) return [];
-  const { rows, predictions } = known;
-  const { truth, point } = predictions;
-  const isRight = Array.from(truth, (z, i) => Math.abs(point[i] - z) / (1 + z) <= RIGHT);
-  if (isRight.every(Boolean) || !isRight.some(Boolean)) return [];
-  const evidence = await predictor.judge({ ...answers.asked, wanted: [answers.wanted[w]] });
-  const { score } = createTrust([factsOfAnswer(createFieldAnswer(predictor.coder, answers, w))], evidence);
-  const places = new Map(Array.from(asked, (row, i) => [row, i]));
-  const trust = Float64Array.from(rows, (row) => score[places.get(row)!]);
-  const weight = Float64Array.from(weightsOf(catalog, rows) ?? new Float64Array(rows.length).fill(1));
-  const total = weight.reduce((a, b) => a + b, 0);
-  const share = isRight.reduce((sum, isSo, i) => sum + (isSo ? weight[i] : 0), 0) / total;
-  const curves = [
-    selectionCurve("trust score", trust, isRight, weight),
-    selectionCurve("odds", predictions.odds!, isRight, weight),
-  ];
-  return [figures.selection.draw({ curves, right: `|Δz| ≤ ${RIGHT} (1 + z)`, rows: rows.length, share })];
-}
-
 /** Joint draws behind a corner plot, and its most fields. */
 const [DRAWS, MOST_FIELDS] = [1000, 4];
 
@@ -172,7 +137,7 @@ export interface Told {
   readonly answers: NetworkAnswers;
 }
 
-/** By magnitude, of one galaxy's fields together, and of trust: what is shown of the main question only. */
+/** By magnitude, and of one galaxy's fields together: what is shown of the main question only. */
 export async function mainFigures(
   predictor: Predictor,
   question: Question,
@@ -192,7 +157,6 @@ export async function mainFigures(
     ...trends,
     ...magnitudeCoverage(fields, details),
     ...(await cornerFigures(predictor, catalog, rows[0], question, headline, seed)),
-    ...(await selectionFigures(predictor, answers, network)),
   ];
 }
 

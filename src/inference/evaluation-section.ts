@@ -15,10 +15,13 @@ import {
   scoreTables,
   sedFigure,
 } from "./evaluation-report.ts";
+import { dropoutTables } from "./dropout-scores.ts";
 import { insightFigures, thin } from "./insight.ts";
 import type { Details } from "./metric-bins.ts";
 import { effectiveCount, type MetricName, metrics } from "./metrics.ts";
+import { recoveryTables } from "./recovery.ts";
 import type { Units } from "./resampling.ts";
+import { screeningTable } from "./screening.ts";
 
 /** Number of equally weighted rows that would say as much. */
 export const effectiveRows = ({ catalog, rows }: Session["test"]): number => {
@@ -75,9 +78,19 @@ export async function describeAnswers(
   const classes = scoreCategories(test.catalog, network);
   const rivals = comparedClasses(classes, scoreBaselineClasses(test.catalog, network, others?.classes));
   const byClass = details === undefined ? [] : byClassTables(details, request.headline);
-  const tables = [...scoreTables(scores, coder.fields), ...byClass, ...classTables(classes), ...rivals];
+  const { screened, recovery, dropout } = asked;
+  const tables = [
+    ...scoreTables(scores, coder.fields),
+    ...(recovery === undefined ? [] : recoveryTables(recovery)),
+    ...(screened === undefined ? [] : [screeningTable(screened.screening)]),
+    ...(dropout === undefined ? [] : dropoutTables(dropout, request.headline)),
+    ...byClass,
+    ...classTables(classes),
+    ...rivals,
+  ];
+  const selection = screened === undefined ? [] : [screened.figure];
   const calibration = calibrationFigure(names.slice(0, 6), network, test.catalog);
-  if (details === undefined) return { heading, tables, figures: [calibration, await sed(3)] };
+  if (details === undefined) return { heading, tables, figures: [calibration, ...selection, await sed(3)] };
   const hasBaselines = Object.values(scores).some((methods) => Object.keys(methods).length > 1);
   const comparisons = hasBaselines
     ? [comparisonFigure(scores, request.headline, "sigmaNmad"), comparisonFigure(scores, request.headline, "crps")]
@@ -91,6 +104,14 @@ export async function describeAnswers(
     heading,
     text: [`${whole} ${resampling(test.units)}${weighting(test)}`],
     tables,
-    figures: [...comparisons, ...accuracyFigures(properties, network), calibration, pdfs, ...rest, ...joint],
+    figures: [
+      ...comparisons,
+      ...accuracyFigures(properties, network),
+      calibration,
+      pdfs,
+      ...rest,
+      ...selection,
+      ...joint,
+    ],
   };
 }

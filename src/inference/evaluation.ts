@@ -1,6 +1,8 @@
 import type { ClassScores } from "./class-scores.ts";
 import { contextQuestions } from "./contexts.ts";
 import { calibrationOf, type FieldCalibration } from "./coverage.ts";
+import { checkDropout } from "./dropout.ts";
+import { type DropoutScores, scoreDropout } from "./dropout-scores.ts";
 import type { Engine } from "../engine/contract.ts";
 import { type BaselineAnswers, predictBaselines } from "./baseline-answers.ts";
 import type { BaselineName } from "./baselines.ts";
@@ -19,6 +21,8 @@ import { type Predictions, RESAMPLES } from "./metrics.ts";
 import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } from "./oracle.ts";
 import { underPrior } from "./prior-swap.ts";
 import { createPredictor, type NetworkAnswers, type Predictor } from "./predict.ts";
+import { type Recovery, recoveryOf } from "./recovery.ts";
+import { type Screening, screenRedshifts } from "./screening.ts";
 import { questionsOf } from "./questions.ts";
 import { type Units, unitsOf } from "./resampling.ts";
 import { UserError } from "../errors.ts";
@@ -86,6 +90,10 @@ export interface EvaluateRequest {
   readonly isRecalibrated?: boolean;
   /** Instead of the training set's distribution of a field, as in a query. */
   readonly prior?: string;
+  /** Draws of Monte Carlo dropout whose PDFs are scored beside the network's own, of the first question; default: none. */
+  readonly mcDropout?: number;
+  /** |dz| / (1 + z) up to which a redshift is pure; default: 0.01 where a spectrum is given, else 0.03. */
+  readonly tolerance?: number;
   /** Also, of a few galaxies, how well joint answers agree and what groups of bands tell: some ten seconds. Default: true. */
   readonly hasInsight?: boolean;
   /** Further sections for the report, put first. */
@@ -121,6 +129,12 @@ export interface QuestionResult extends Partial<Details>, Partial<Insight> {
   readonly gaps?: Readonly<Record<string, FieldGap>>;
   /** Effective number of the library's galaxies: the median, and the share of answers that are sparse. */
   readonly library?: OracleAnswers["library"];
+  /** Cuts that leave pure samples of redshifts; absent where all are right, or none is. */
+  readonly screening?: Screening;
+  /** Right redshifts by magnitude and line flux, of networks that know spectra. */
+  readonly recovery?: Recovery;
+  /** With `mcDropout`. */
+  readonly dropout?: DropoutScores;
   /** By field: PIT histogram and coverage of intervals; coverage by magnitude is in `bins`. */
   readonly calibration: Readonly<Record<string, FieldCalibration>>;
 }
@@ -175,6 +189,7 @@ type Settings = EvaluateRequest & Required<Pick<EvaluateRequest, keyof typeof DE
 /** What every question of one evaluation shares. */
 export interface Session {
   readonly request: Settings;
+  readonly survey: Survey;
   readonly predictor: Predictor;
   /** The same without another prior, under which single questions take a hundred times as long. */
   readonly network: Predictor;
@@ -196,6 +211,9 @@ export interface Asked extends Told {
   /** Of the main question. */
   readonly insight: Insight | undefined;
   readonly others: BaselineAnswers | undefined;
+  readonly screened: Awaited<ReturnType<typeof screenRedshifts>>;
+  readonly recovery: Recovery | undefined;
+  readonly dropout: DropoutScores | undefined;
 }
 
 /** Network, library and, for the main question, baselines on one question. */
@@ -231,20 +249,28 @@ async function ask(session: Session, question: Question, isMain: boolean): Promi
     }),
   );
   const resamples = isMain ? RESAMPLES : FEWER_RESAMPLES;
-  const scores = scoreQuestion(coder, test.catalog, test.units.of, network, beside, { seed: request.seed, resamples });
-  if (!isMain || request.hasInsight === false) {
-    return { network, exact, others, beside, scores, answers: answers!, insight: undefined };
+  const { seed, mcDropout } = request;
+  const scores = scoreQuestion(coder, test.catalog, test.units.of, network, beside, { seed, resamples });
+  const screening = { ...request, hasTrust: isMain };
+  const screened = await screenRedshifts(predictor, question, answers!, network, test.units.of, screening);
+  const recovery = recoveryOf(session.survey, test.catalog, network, test.units.of, seed);
+  let dropout: DropoutScores | undefined;
+  if (isMain && mcDropout !== undefined) {
+    session.step(`given ${question.title}: ${mcDropout} draws of dropout`);
+    dropout = await scoreDropout(predictor, answers!, network, test.units.of, { draws: mcDropout, seed });
   }
+  const told = { network, exact, others, beside, scores, answers: answers!, screened, recovery, dropout };
+  if (!isMain || request.hasInsight === false) return { ...told, insight: undefined };
   session.step(`given ${question.title}: joint answers and advice`);
   const insight = await insightOf(session.network, question.catalog ?? test.catalog, test.rows, question, request);
-  return { network, exact, others, beside, scores, answers: answers!, insight };
+  return { ...told, insight };
 }
 
 /** Pieces of work in a question: the network's answers, the library's, its scores, its figures; for the main one, every baseline. */
 function countPieces(questions: readonly Question[], session: Omit<Session, "step">): number {
   const { request, oracle, learn, rivalry } = session;
   const fitted = learn === undefined ? 0 : (questions[0]?.wanted ?? []).filter((j) => rivalry[j] === 1).length;
-  const looked = request.hasInsight === false ? 0 : 1;
+  const looked = Number(request.hasInsight !== false) + Number(request.mcDropout !== undefined);
   return (oracle === undefined ? 3 : 4) * questions.length + looked + fitted * request.methods.length;
 }
 
@@ -279,6 +305,9 @@ async function askAll(
               gaps: gapsOf(question, catalog, units.of, network, exact.answers, shared.request.seed),
               library: exact.library,
             }),
+        ...(answers.screened === undefined ? {} : { screening: answers.screened.screening }),
+        ...(answers.recovery === undefined ? {} : { recovery: answers.recovery }),
+        ...(answers.dropout === undefined ? {} : { dropout: answers.dropout }),
         calibration: calibrationOf(network, catalog),
         ...details,
         ...answers.insight,
@@ -321,12 +350,14 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const questions = chosenQuestions(request, survey, test.catalog);
   checkTruths(table, test.catalog, questions);
   const network = createPredictor(request.engine, checkpoint, request);
+  if (request.mcDropout !== undefined) checkDropout(network, request.mcDropout, request.prior);
   const predictor = await underPrior(network, request.prior, reader, reporter.say, checkpoint.population);
   let oracle: Oracle | undefined;
   try {
     oracle = await openOracle(request, survey, predictor.coder, aperture);
     const session = {
       request,
+      survey,
       predictor,
       network,
       oracle,

@@ -12,6 +12,7 @@ import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { coderOf } from "../train/config.ts";
 import { USUAL_CHECKPOINT } from "../train/shipped.ts";
 import { counted } from "../text.ts";
+import { checkDropout, dropoutColumns, type DropoutOptions } from "./dropout.ts";
 import { explain, floatColumn, summaryColumns } from "./answers.ts";
 import { checkLibraryAperture, librarySurvey, openLibrary } from "./library.ts";
 import {
@@ -64,29 +65,31 @@ export interface Answerer {
 
 interface JudgedAnswers extends Answers {
   readonly evidence?: TrustEvidence;
+  /** Of Monte Carlo dropout. */
+  readonly beside?: readonly Column[];
 }
 
-function networkAnswerer(predictor: Predictor, isJudged: boolean): Answerer {
+function networkAnswerer(predictor: Predictor, isJudged: boolean, dropout?: DropoutOptions): Answerer {
   const { coder } = predictor;
   return {
     coder,
     async predict({ catalog, isGiven, wanted }): Promise<JudgedAnswers> {
       const { asked, ...answers } = await predictor.predict(catalog, allRows(catalog), isGiven, wanted);
-      return isJudged ? { ...answers, evidence: await predictor.judge(asked) } : answers;
+      return {
+        ...answers,
+        ...(isJudged ? { evidence: await predictor.judge(asked) } : {}),
+        ...(dropout === undefined ? {} : { beside: await dropoutColumns(predictor, asked, answers.scales, dropout) }),
+      };
     },
     async draw({ catalog, isGiven, wanted }, _answers, draws, rngOf, onRows) {
       const rows = allRows(catalog);
       return (await sampleJoint(predictor, catalog, rows, isGiven, wanted, draws, rngOf, onRows)).values;
     },
     columns(answers, summaries) {
-      const { evidence, wanted } = answers as JudgedAnswers;
-      return evidence === undefined || wanted.length === 0
-        ? []
-        : trustColumns(
-            wanted.map((j) => coder.fields[j]),
-            evidence,
-            summaries,
-          );
+      const { evidence, wanted, beside = [] } = answers as JudgedAnswers;
+      if (evidence === undefined || wanted.length === 0) return [...beside];
+      const fields = wanted.map((j) => coder.fields[j]);
+      return [...beside, ...trustColumns(fields, evidence, summaries)];
     },
     dispose: () => predictor.dispose(),
   };
@@ -193,6 +196,8 @@ export interface MethodOptions extends LibraryChoice {
   readonly library?: string;
   /** See {@link PredictorOptions}. */
   readonly isRecalibrated?: boolean;
+  /** Also what a network that was trained with dropout says when parts of it are dropped; of the network alone. */
+  readonly dropout?: DropoutOptions;
   /** The network also says how far its answers can be trusted; default: true. */
   readonly trust?: boolean;
   readonly reporter?: Reporter;
@@ -240,11 +245,16 @@ export async function createAnswerer(options: MethodOptions): Promise<Answerer> 
   if (method !== "library" && asked !== undefined) {
     checkAperture(asked.aperture, checkpoint!.config.data, asked.table);
   }
+  const { dropout } = options;
+  if (dropout !== undefined && method !== "network") {
+    throw new UserError(`--mc-dropout ${dropout.draws}: of the network alone; expected it without --method ${method}`);
+  }
   const isJudged = options.trust !== false;
   const network = (): Predictor => createPredictor(engine, checkpoint!, options);
   if (method === "network") {
     const predictor = network();
-    if (prior === undefined) return networkAnswerer(predictor, isJudged);
+    if (dropout !== undefined) checkDropout(predictor, dropout.draws, prior?.text);
+    if (prior === undefined) return networkAnswerer(predictor, isJudged, dropout);
     const swapped = await withPrior(predictor, prior);
     for (const line of swapped.lines) reporter?.say(line);
     return swappedAnswerer(swapped, isJudged);

@@ -61,23 +61,25 @@ function scoreRows(
   kind: FieldKind,
   isInside: (i: number) => boolean,
   rng: Rng,
+  names: readonly MetricName[] = TOLD,
 ): { rows: number; score: FieldScore } | undefined {
   const rows = Int32Array.from(p.truth, (_, i) => i).filter(isInside);
   if (rows.length < LEAST_ROWS) return undefined;
-  return { rows: rows.length, score: scoreField(p, kind, { rng, resamples: RESAMPLES, rows, names: TOLD }) };
+  return { rows: rows.length, score: scoreField(p, kind, { rng, resamples: RESAMPLES, rows, names }) };
 }
 
-/** Scores by `values` [n] of the rows, from 30 rows a bin on; values that are no number are in none. */
+/** Scores by `values` [n] of the rows, from 30 rows a bin on; values that are no number are in none. `names`: other metrics. */
 export function scoreBins(
   p: Predictions,
   kind: FieldKind,
   values: ArrayLike<number>,
   edges: readonly number[],
   rng: Rng,
+  names?: readonly MetricName[],
 ): ScoreBin[] {
   return edges.slice(1).flatMap((to, b): ScoreBin[] => {
     const from = edges[b];
-    const own = scoreRows(p, kind, (i) => values[i] >= from && values[i] < to, rng);
+    const own = scoreRows(p, kind, (i) => values[i] >= from && values[i] < to, rng, names);
     return own === undefined ? [] : [{ from, to: Math.min(to, Number.MAX_VALUE), ...own }];
   });
 }

@@ -62,6 +62,16 @@ const beyond =
   (_p, residual) =>
     shareOf(residual, (r) => Math.abs(r) > limit);
 
+const within = (limit: number, source: string): Metric => ({
+  title: `|dz| < ${limit}`,
+  formula: `mean[ |e| < ${limit} ]`,
+  source,
+  unit: "fraction",
+  better: "high",
+  kind: "redshift",
+  of: (_p, residual) => shareOf(residual, (r) => Math.abs(r) < limit),
+});
+
 const covered = (level: number): Metric => ({
   title: `${100 * level} % coverage`,
   formula: `mean[ |F(y) - 1/2| <= ${level / 2} ]`,
@@ -127,15 +137,11 @@ export const metrics = {
     kind: "redshift",
     of: beyond(0.15),
   },
-  within003: {
-    title: "|dz| < 0.003",
-    formula: "mean[ |e| < 0.003 ]",
-    source: "the wish of J-PAS: Benitez et al. 2014, arXiv:1403.5237",
-    unit: "fraction",
-    better: "high",
-    kind: "redshift",
-    of: (_p, residual) => shareOf(residual, (r) => Math.abs(r) < 0.003),
-  },
+  within003: within(0.003, "the wish of J-PAS: Benitez et al. 2014, arXiv:1403.5237"),
+  within0025: within(0.0025, "Ginolfi et al. 2025, A&A 693, A73"),
+  within005: within(0.005, "Ginolfi et al. 2025, A&A 693, A73"),
+  within01: within(0.01, "Ginolfi et al. 2025, A&A 693, A73"),
+  within1: within(0.1, "Ginolfi et al. 2025, A&A 693, A73"),
   odds: {
     title: "mean odds",
     formula: "mean( F(z_p + w) - F(z_p - w) ), w = 0.03 (1 + z_p), z_p the mode",

@@ -1,11 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Arrays, Compiled, Engine, NdArray, Signature, TensorFunction } from "../engine/contract.ts";
+import { fillMasks, maskSignature } from "../model/dropout.ts";
 import { headOf } from "../model/heads.ts";
 import { constantsOf } from "../model/parameters.ts";
 import type { Family, Readout } from "../model/readouts.ts";
 import { marginalsAt } from "../model/marginals.ts";
 import { latentSize } from "../model/stems.ts";
 import { encode, nextConditional, queryContext, readoutsOf, stateSize } from "../model/transformer.ts";
+import type { Rng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { emptyArrays } from "../tokens/batch.ts";
 import { contextSignature, fillContext } from "../tokens/hosts.ts";
@@ -55,8 +57,11 @@ export interface Network {
   readonly coder: NetworkCoder;
   /** Numbers of a state that are the latent tokens'; what the carried galaxies say stands behind them. */
   readonly latentSize: number;
-  /** Knowledge about `rows` of a catalogue; `isGiven` holds one flag per field, unobserved ones are ignored. */
-  encode(catalog: Catalog, rows: ArrayLike<number>, isGiven: Uint8Array): Promise<States>;
+  /**
+   * Knowledge about `rows` of a catalogue; `isGiven` holds one flag per field, unobserved ones are ignored. With `rngOf`,
+   * which gives each of `rows` its masks, part of a network that was trained with dropout is dropped.
+   */
+  encode(catalog: Catalog, rows: ArrayLike<number>, isGiven: Uint8Array, rngOf?: RngOf): Promise<States>;
   /** Marginals of the fields in columns `wanted`, in that order. */
   read(states: States, wanted: readonly number[]): Promise<RawAnswers[]>;
   /** Family of the field in a column. */
@@ -68,6 +73,9 @@ export interface Network {
   chain<R>(states: States, galaxy: Int32Array, questions: number, work: (chain: Chain) => Promise<R>): Promise<R>;
   dispose(): Promise<void>;
 }
+
+/** The stream of a row, by its place among those asked about. */
+export type RngOf = (i: number) => Rng;
 
 /** Galaxies per run: of many, of few. */
 const MOST_ROWS = 256;
@@ -151,12 +159,14 @@ async function encodeRows(
   catalog: Catalog,
   rows: ArrayLike<number>,
   isGiven: Uint8Array,
+  rngOf: RngOf | undefined,
 ): Promise<States> {
   const { config, layout, state: weights } = checkpoint;
   const batch = rows.length > SMALL_ROWS ? MOST_ROWS : SMALL_ROWS;
-  const signature = contextSignature(batch, coder);
+  const masks = rngOf === undefined ? {} : maskSignature(batch, config.model, coder);
+  const signature = { ...contextSignature(batch, coder), ...masks };
   const compiled = await graphs.get(
-    `states of ${batch} galaxies`,
+    `states of ${batch} galaxies${rngOf === undefined ? "" : ", part dropped"}`,
     (inputs) => ({
       state: encode(config.model, coder, constantsOf(weights.average, layout), inputs, config.isCalibrated),
     }),
@@ -169,6 +179,7 @@ async function encodeRows(
       for (let b = 0; b < count; b++) {
         scales[start + b] = fillContext(arrays, b, coder, { catalog, row: rows[start + b], isContext: isGiven });
         arrays.isCalibrated.data[b] = config.isCalibrated ? 1 : 0;
+        if (rngOf !== undefined) fillMasks(arrays, b, config.model, rngOf(start + b));
       }
     },
     take: (out, start, count) => state.set((out.state.data as Float32Array).subarray(0, count * size), start * size),
@@ -360,7 +371,7 @@ export function createNetwork(engine: Engine, checkpoint: Checkpoint): Network {
   return {
     coder,
     latentSize: latentSize(model),
-    encode: (catalog, rows, isGiven) => encodeRows(parts, catalog, rows, isGiven),
+    encode: (catalog, rows, isGiven, rngOf) => encodeRows(parts, catalog, rows, isGiven, rngOf),
     async read(states, wanted) {
       const found: RawAnswers[] = [];
       for (const part of byReadout(families, wanted)) {

@@ -10,10 +10,10 @@ import type { NetworkCoder } from "../train/config.ts";
 import type { Answers } from "../train/field-distribution.ts";
 import { parseWish, type Wish } from "./derived.ts";
 import { createFieldAnswer, type FieldAnswer } from "./field-answer.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { createNetwork, type Network, type RngOf } from "./network.ts";
 import { createRecalibrator, type Recalibrator } from "./recalibrator.ts";
 import { readRaw } from "./raw.ts";
-import { type Asked, createJudge, type TrustEvidence } from "./trust.ts";
+import { type Asked, createJudge, type NetworkQuestion, type TrustEvidence } from "./trust.ts";
 import { createTrust, factsOfAnswer, type Trust } from "./trust-answers.ts";
 
 export type { Answers } from "../train/field-distribution.ts";
@@ -58,6 +58,11 @@ export interface Predictor {
     isGiven: Uint8Array,
     wanted: readonly number[],
   ): Promise<NetworkAnswers>;
+  /**
+   * [wanted] Encoded answers to a question with part of the network dropped, `rngOf` giving each row its masks: one draw of Monte
+   * Carlo dropout. Absent of a network that was trained without dropout.
+   */
+  readonly dropped?: (asked: NetworkQuestion, rngOf: RngOf) => Promise<readonly Distribution[]>;
   /** What tells how far the answers to a question can be trusted, beside the answers themselves. */
   judge(asked: Asked): Promise<TrustEvidence>;
   /**
@@ -140,23 +145,27 @@ export function createPredictor(
   const recalibrator =
     isRecalibrated && recalibration !== undefined ? createRecalibrator(coder, recalibration) : undefined;
   const judge = createJudge(network, isRecalibrated ? recalibration?.trust : undefined);
+  const answersOf = async ({ catalog, rows, isGiven, wanted, states }: Asked): Promise<Distribution[]> => {
+    const raw = await network.read(states, wanted);
+    const plain = raw.map((one) => readRaw(one.family, one.raw));
+    const covariates = recalibrator?.covariates(catalog, rows, isGiven, states);
+    return covariates === undefined ? plain : plain.map((one, w) => recalibrator!.apply(wanted[w], one, covariates));
+  };
   const predict: Predictor["predict"] = async (catalog, rows, isGiven, wanted) => {
     const given = withoutWanted(isGiven, wanted);
     const states = await network.encode(catalog, rows, given);
-    const raw = await network.read(states, wanted);
-    const { rowCount, scales } = states;
-    const plain = raw.map((one) => readRaw(one.family, one.raw));
-    const covariates = recalibrator?.covariates(catalog, rows, given, states);
-    const encoded =
-      covariates === undefined ? plain : plain.map((one, w) => recalibrator!.apply(wanted[w], one, covariates));
     const asked = { catalog, rows, isGiven: given, wanted, states };
-    return { rowCount, wanted, scales, encoded, asked };
+    const { rowCount, scales } = states;
+    return { rowCount, wanted, scales, encoded: await answersOf(asked), asked };
   };
+  const dropped: Predictor["dropped"] = async (asked, rngOf) =>
+    answersOf({ ...asked, states: await network.encode(asked.catalog, asked.rows, asked.isGiven, rngOf) });
   return {
     coder,
     network,
     recalibrator,
     predict,
+    ...((checkpoint.config.model.dropout ?? 0) > 0 ? { dropped } : {}),
     judge,
     ask: asking({ coder, judge }, predict),
     dispose: () => network.dispose(),

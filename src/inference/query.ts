@@ -79,6 +79,11 @@ export interface QueryRequest {
   readonly isRecalibrated?: boolean;
   /** The network also says how far its answers can be trusted: `trust`, `trust_score`, `<FIELD>_trust`; default: true. */
   readonly trust?: boolean;
+  /**
+   * Draws of Monte Carlo dropout, of a network that was trained with dropout: columns `<FIELD>_mc_std`, `<FIELD>_mixture_q16`, ...
+   * beside the answers; default: none.
+   */
+  readonly mcDropout?: number;
   /** Of the draws; default: "1". */
   readonly seed?: string;
   /** Sees the answers of every batch, one row per galaxy, and the galaxies asked about. */
@@ -356,7 +361,9 @@ export async function query(asking: QueryRequest): Promise<number> {
   const total = outline === undefined ? 1 : outline.rowCount;
   for (const line of outline?.lines ?? []) reporter.say(line);
   if (path !== asking.checkpoint) reporter.say(`${path}, the network that comes with Caleido, answers`);
-  const predictor = await createAnswerer({ ...request.libraryChoice, ...request, ...asked, vocabulary, prior });
+  const dropout = request.mcDropout === undefined ? {} : { dropout: { draws: request.mcDropout, seed } };
+  const choice = { ...request.libraryChoice, ...request, ...dropout };
+  const predictor = await createAnswerer({ ...choice, ...asked, vocabulary, prior });
   const start = performance.now();
   const seconds = (): number => (performance.now() - start) / 1000;
   const bar = table === undefined ? undefined : reporter.bar("querying", total);

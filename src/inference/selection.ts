@@ -52,3 +52,26 @@ export function selectionCurve(
     purity90,
   };
 }
+
+/**
+ * The least score of the largest sample, cut in score, that has a purity; undefined where none has. Rows of equal score are
+ * kept or cut together.
+ * @param weight [n] How many objects a row stands for.
+ */
+export function thresholdFor(
+  score: ArrayLike<number>,
+  isRight: readonly boolean[],
+  weight: ArrayLike<number>,
+  purity: number,
+): number | undefined {
+  const order = Array.from(isRight.keys()).sort((a, b) => score[b] - score[a]);
+  let [right, kept] = [0, 0];
+  let least: number | undefined;
+  order.forEach((row, place) => {
+    kept += weight[row];
+    if (isRight[row]) right += weight[row];
+    const isLast = place + 1 === order.length || score[order[place + 1]] !== score[row];
+    if (isLast && right >= purity * kept * (1 - 1e-12)) least = score[row];
+  });
+  return least;
+}

@@ -52,13 +52,17 @@ export interface TrustEvidence {
   readonly fitted?: { readonly rule: TrustRule; readonly covariates: Float64Array };
 }
 
-/** A question to a network, and the states that answered it. */
-export interface Asked {
+/** A question to a network. */
+export interface NetworkQuestion {
   readonly catalog: Catalog;
   readonly rows: ArrayLike<number>;
   /** [nField] What is given: the wanted fields are not. */
   readonly isGiven: Uint8Array;
   readonly wanted: readonly number[];
+}
+
+/** A question to a network, and the states that answered it. */
+export interface Asked extends NetworkQuestion {
   readonly states: States;
 }
 

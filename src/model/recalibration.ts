@@ -8,7 +8,8 @@ import { trustRuleSchema } from "./trust-rule.ts";
  * What a recalibration may depend on: the share of bands and of properties that are given, mean and deviation of ln(pivot) of
  * given bands, the mean of asinh(S/N) of given
  * fluxes, the encoded ln of the scale of all (brightness), ln chi2 of the best template and ln of how many are likely, the
- * likely ones' share of the first class, and ln of the answer's own standard deviation in encoded space.
+ * likely ones' share of the first class, ln of the answer's own standard deviation in encoded space, and of networks that
+ * read spectra the observed share of the given spectra's pixels and the mean of asinh(S/N) of these, both 0 where none is given.
  */
 export const covariateNames = [
   "given",
@@ -21,6 +22,8 @@ export const covariateNames = [
   "likely",
   "firstClass",
   "spread",
+  "pixels",
+  "pixelSignal",
 ] as const;
 export type CovariateName = (typeof covariateNames)[number];
 

@@ -64,6 +64,10 @@ function shapeOf(config: SpectrumConfig, pixels: number): Shape {
 export const gridsOf = ({ fields, groups }: Pick<NetworkVocabulary, "fields" | "groups">): SpectrumGrid[] =>
   Array.from(groups.spectrum, (j) => (fields[j] as Extract<Field, { kind: "spectrum" }>).grid);
 
+/** Tokens of each spectrum. */
+export const tokenCounts = (config: ModelConfig, vocabulary: Pick<NetworkVocabulary, "fields" | "groups">): number[] =>
+  gridsOf(vocabulary).map(({ pixels }) => shapeOf(spectrumConfig(config), pixels).tokens);
+
 /** A filter of `width` pixels, decayed. */
 const filter = (name: string, width: number, from: number, to: number, gain = 1): ParameterSpec => ({
   ...matrix(name, width * from, to, gain),
@@ -151,6 +155,14 @@ function tokensOf(
   return tf.add(linear(grouped, params[`${name}.token`]), params[`${name}.place`]); // [B, T, d]
 }
 
+/** Tokens [B, T, d] of a spectrum, `from` tokens after those of others, less what a mask drops: see `model/dropout.ts`. */
+const keptTokens = (tokens: tf.Tensor3D, batch: Tensors, from: number): tf.Tensor3D => {
+  const keep = batch.keepTokens as tf.Tensor | undefined;
+  if (keep === undefined) return tokens;
+  const [b, t, d] = tokens.shape;
+  return tf.mul<tf.Tensor3D>(tokens, tf.reshape(tf.slice(keep, [0, from * d], [b, t * d]), [b, t, d]));
+};
+
 const nameOf = (s: number): string => `spectrum${s}`;
 
 /**
@@ -178,10 +190,13 @@ export const spectrum: Stem = {
     const grids = gridsOf(vocabulary);
     const tried = spectrumConfig(config).correlation;
     const scalars = tf.split<tf.Tensor2D>(batch.spectrumScalar, grids.length, 1);
+    let before = 0;
     const parts = scalars.map((scalar, s) => {
       const inputs = spectrumInputs(s);
       const [flux, weight] = [batch[inputs.flux] as tf.Tensor2D, batch[inputs.weight] as tf.Tensor2D];
-      const tokens = tokensOf(config, params, nameOf(s), flux, weight);
+      const all = tokensOf(config, params, nameOf(s), flux, weight);
+      const tokens = keptTokens(all, batch, before);
+      before += all.shape[1];
       const isGiven = tf.slice(scalar, [0, 0], [scalar.shape[0], 1]); // [B, 1]
       const [b, t, d] = tokens.shape;
       const direct = linear(tf.reshape(tokens, [b, t * d]), params[`embed.${nameOf(s)}`]); // [B, J d]

@@ -4,6 +4,7 @@ import type { Tensors } from "../engine/contract.ts";
 import { attention, foldNorm, gelu, linear, linearParts, normalise } from "../engine/ops.ts";
 import { scalarKinds } from "../survey/field.ts";
 import { modalitiesOf } from "../survey/vocabulary.ts";
+import { hiddenMasks } from "./dropout.ts";
 import { headOf } from "./heads.ts";
 import { lagCount, withoutLags } from "./lags.ts";
 import { matrix, type ParameterSpec, table, vector } from "./parameters.ts";
@@ -51,6 +52,12 @@ export const modelSchema = z
       .partialRecord(z.enum(scalarKinds), headChoiceSchema)
       .default({})
       .describe("other distributions for some kinds of field: flux, log, linear, redshift, ew"),
+    dropout: z
+      .number()
+      .min(0)
+      .max(0.9)
+      .optional()
+      .describe("share of hidden units that training drops, and `--mc-dropout` after it; default: none"),
     spectrum: spectrumSchema.optional().describe("the convolutional network that reads spectra"),
     filters: z
       .enum(["free", "function"])
@@ -178,16 +185,18 @@ function attendNext(
   return { added, key, value };
 }
 
-/** What the feed-forward layer adds to `x` [.., d]. Pre-norm. */
-function feedForward(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
+/** What the feed-forward layer adds to `x` [.., d]. Pre-norm. `keep`: a mask of its hidden units. */
+function feedForward(x: tf.Tensor, w: Tensors, name: string, keep?: tf.Tensor): tf.Tensor {
   const up = foldNorm({ w: w[`${name}.up`], b: w[`${name}.upBias`] }, w[`${name}.norm`]);
   const hidden = gelu(linear(normalise(x), up.w, up.b)); // [.., hidden]
-  return linear(hidden, w[`${name}.down`], w[`${name}.downBias`]); // [.., d]
+  const kept = keep === undefined ? hidden : tf.mul(hidden, keep);
+  return linear(kept, w[`${name}.down`], w[`${name}.downBias`]); // [.., d]
 }
 
 /**
  * The state of knowledge about each galaxy, [B, nLatent * d + redshifts tried + what the templates say]: every kind of
- * evidence adds to the latent tokens, then a pre-norm transformer runs over them.
+ * evidence adds to the latent tokens, then a pre-norm transformer runs over them. Masks among the inputs drop what
+ * `model/dropout.ts` says.
  */
 export function encode(
   config: ModelConfig,
@@ -208,11 +217,12 @@ export function encode(
   const b = evidence.shape[0];
   const seen = encoded.find(({ tokens }) => tokens !== undefined)?.tokens;
   const bias = seen && tf.reshape(tf.concat([seen.bias, tf.zeros([b, nLatent])], 1), [b, 1, 1, -1]); // [B, 1, 1, T + J]
+  const keep = hiddenMasks(config, batch); // [B, J, hidden] each
   let x: tf.Tensor = tf.reshape(evidence, [b, nLatent, dModel]); // [B, J, d]
   for (let l = 0; l < config.nLayer; l++) {
     const name = `layer${l}.attention`;
     if (hasAttention(config, vocabulary)) x = tf.add(x, attend(config.nHead, x, params, name, seen?.tokens, bias)); // [B, J, d]
-    x = tf.add(x, feedForward(x, params, `layer${l}.mlp`)); // [B, J, d]
+    x = tf.add(x, feedForward(x, params, `layer${l}.mlp`, keep?.[l])); // [B, J, d]
   }
   const state = normalise(tf.reshape(x, [b, nLatent * dModel])) as tf.Tensor2D; // [B, J d]
   const parts = [state, ...encoded.flatMap(({ lags }) => lags ?? []), ...recalled];

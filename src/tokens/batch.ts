@@ -41,6 +41,9 @@ export function batchShape(
   return { nFull, nOrdered, nMasked: batch - nFull - nOrdered, nTarget, hasFilterDropout };
 }
 
+/** Galaxies of a batch. */
+export const batchSize = ({ nFull, nMasked, nOrdered }: BatchShape): number => nFull + nMasked + nOrdered;
+
 /**
  * A training batch: the context, and
  * - truth, truthSigma, truthState, truthSlope, truthBend, truthRate [B, N]: what is asked; state 0 = not asked
@@ -49,7 +52,7 @@ export function batchShape(
  */
 export function trainSignature(shape: BatchShape, vocabulary: Vocabulary): Signature {
   const nField = vocabulary.fields.length;
-  const batch = shape.nFull + shape.nMasked + shape.nOrdered;
+  const batch = batchSize(shape);
   const f = { dtype: "float32", shape: [batch, nField] } as const;
   const ordered = [shape.nOrdered, shape.nTarget];
   return {
@@ -158,7 +161,7 @@ export function drawBatch(
   const arrays = emptyArrays(trainSignature(shape, coder));
   const isContext = new Uint8Array(coder.nField);
   const withLabels = sources.filter(({ labelled }) => labelled.length > 0);
-  const batch = shape.nFull + shape.nMasked + shape.nOrdered;
+  const batch = batchSize(shape);
   for (let b = 0; b < batch; b++) {
     const isFull = b < shape.nFull && withLabels.length > 0;
     const { store, rows, labelled, isCalibrated } = pickSource(isFull ? withLabels : sources, rng);

@@ -48,6 +48,23 @@ export function spectrumAmplitude(column: ArrayColumn, row: number, window = WHO
   return median > 0 ? median : sum > 0 ? sum / sizes.length : 1;
 }
 
+/** Share of a spectrum's pixels that a window leaves and that are observed, and the mean of asinh(S/N) of these: 0 of none. */
+export function spectrumSignal(
+  { width, value, ivar }: ArrayColumn,
+  row: number,
+  window = WHOLE,
+): { readonly observed: number; readonly signal: number } {
+  const step = Math.max(1, Math.floor(width / MOST_SAMPLED));
+  const [first, end] = pixelsOf(window, width);
+  let [count, sum] = [0, 0];
+  for (let i = row * width + first; i < row * width + end; i += step) {
+    if (!isObserved(value[i], ivar[i])) continue;
+    count++;
+    sum += Math.asinh(value[i] * Math.sqrt(ivar[i]));
+  }
+  return { observed: Math.min(1, (count * step) / width), signal: sum / Math.max(1, count) };
+}
+
 /**
  * Writes a spectrum as the network sees it, from place `at` on: flux over `amplitude`, softly bounded, and amplitude over
  * error. Pixels that are not observed, and those outside the window, are 0 in both, whatever their value.

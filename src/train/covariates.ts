@@ -3,6 +3,7 @@ import { type CovariateName, covariateNames, type Covariates, type scoreWarpOf }
 import { fitOf } from "../model/templates.ts";
 import { State } from "../survey/field.ts";
 import type { Evidence } from "../tokens/hosts.ts";
+import { spectrumSignal } from "../tokens/spectrum.ts";
 import type { NetworkCoder } from "./config.ts";
 
 /** Added to chi2 per flux, so that its logarithm tells apart what is worth it. */
@@ -11,13 +12,29 @@ const CHI2_FLOOR = 0.1;
 /** Wavelengths count from here [Angstrom], so that none given is like the middle of the optical. */
 const PIVOT = 6000;
 
+/** What given spectra add: NaN of a network that knows none, whose recalibration stays what it was. */
+function ofSpectra(
+  { nField, groups, fields }: NetworkCoder,
+  { catalog, row, isContext, window }: Evidence,
+): Record<"pixels" | "pixelSignal", number> {
+  const count = groups.spectrum.length;
+  if (count === 0) return { pixels: Number.NaN, pixelSignal: Number.NaN };
+  let [pixels, pixelSignal, given] = [0, 0, 0];
+  for (const j of groups.spectrum) {
+    const column = catalog.arrays?.get(fields[j].name);
+    if (isContext[j] === 0 || catalog.state[row * nField + j] === State.notObserved || column === undefined) continue;
+    const { observed, signal } = spectrumSignal(column, row, window);
+    if (observed === 0) continue;
+    given++;
+    pixels += observed;
+    pixelSignal += signal;
+  }
+  return { pixels: pixels / count, pixelSignal: pixelSignal / Math.max(1, given) };
+}
+
 /** What is known of one galaxy's answers before they are given, into `to`; the spread is each answer's own. `state` [S]. */
-export function fillCovariates(
-  coder: NetworkCoder,
-  { catalog, row, isContext, scale }: Evidence,
-  state: Float32Array,
-  to: Covariates,
-): void {
+export function fillCovariates(coder: NetworkCoder, evidence: Evidence, state: Float32Array, to: Covariates): void {
+  const { catalog, row, isContext, scale } = evidence;
   const { nField, groups } = coder;
   const isGiven = (j: number): boolean => isContext[j] === 1 && catalog.state[row * nField + j] !== State.notObserved;
   let [fluxes, labels, signal, place, square] = [0, 0, 0, 0, 0];
@@ -44,6 +61,7 @@ export function fillCovariates(
     likely: fit === undefined ? Number.NaN : Math.log(fit.effective),
     firstClass: fit?.firstClass ?? Number.NaN,
     spread: Number.NaN,
+    ...ofSpectra(coder, evidence),
   };
   covariateNames.forEach((name, c) => (to[c] = values[name]));
 }

@@ -1,7 +1,8 @@
 import { floatScalar, floatVector } from "../engine/arrays.ts";
 import type { Arrays, Compiled, Engine, NdArray } from "../engine/contract.ts";
+import { drawMasks } from "../model/dropout.ts";
 import { createRng } from "../random.ts";
-import { batchShape, drawBatch, type RowSource } from "../tokens/batch.ts";
+import { batchShape, batchSize, drawBatch, type RowSource } from "../tokens/batch.ts";
 import type { SubsetConfig } from "../tokens/subset.ts";
 import type { BestWeights, Checkpoint, TrainState } from "./checkpoint.ts";
 import type { CheckpointConfig, NetworkCoder } from "./config.ts";
@@ -175,6 +176,7 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
     return {
       ...(phase === undefined ? {} : { rateScale: floatVector(phase.rateScale) }),
       ...drawBatch(coder, sources, phase?.subsets ?? config.subsets, shape.batch, rng),
+      ...drawMasks(batchSize(shape.batch), config.model, coder, createRng(`${training.seed}:masks:${n}`)),
     };
   };
   const first = start.state.step + 1;

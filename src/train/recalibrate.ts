@@ -175,7 +175,7 @@ export async function recalibrate(
     const window = drawContext(coder, catalog, b, config.subsets, isFull, rng, isContext);
     const scale = fillContext(arrays, b, coder, { catalog, row: b, isContext, window });
     arrays.isCalibrated.data[b] = isCalibrated ? 1 : 0;
-    const evidence = { catalog, row: b, isContext, scale };
+    const evidence = { catalog, row: b, isContext, scale, window };
     return { evidence, asked: askedOf(coder, evidence, rng) };
   };
   try {

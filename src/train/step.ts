@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Compiled, Engine, Signature, TensorFunction, Tensors } from "../engine/contract.ts";
+import { maskSignature } from "../model/dropout.ts";
 import { headOf, type HeadTargets } from "../model/heads.ts";
 import { marginals } from "../model/marginals.ts";
 import { type Layout, unpack } from "../model/parameters.ts";
@@ -7,7 +8,7 @@ import type { Family, NetworkVocabulary } from "../model/readouts.ts";
 import { pickColumns } from "../model/stems.ts";
 import { conditionals, encode, type ModelConfig, readoutsOf } from "../model/transformer.ts";
 import { State } from "../survey/field.ts";
-import { type BatchShape, trainSignature } from "../tokens/batch.ts";
+import { batchSize, type BatchShape, trainSignature } from "../tokens/batch.ts";
 import { adamW, type OptimiserConfig } from "./optimiser.ts";
 
 /** Everything that fixes the shape of one training step. */
@@ -229,6 +230,7 @@ export function trainStep(shape: StepShape, optimiser: OptimiserConfig): { fn: T
     emaDecay: scalar,
     ...(shape.hasCalibration ? { priorStrength: scalar } : {}),
     ...trainSignature(shape.batch, shape.vocabulary),
+    ...maskSignature(batchSize(shape.batch), shape.model, shape.vocabulary),
   };
   const fn: TensorFunction = (inputs) => {
     const lossOf = (flat: tf.Tensor): tf.Scalar => {
@@ -258,7 +260,7 @@ export function trainStep(shape: StepShape, optimiser: OptimiserConfig): { fn: T
   return { fn, signature };
 }
 
-/** The loss alone: validation. */
+/** The loss alone, nothing dropped: validation. */
 export function compileLoss(engine: Engine, shape: StepShape): Promise<Compiled> {
   const signature: Signature = {
     params: { dtype: "float32", shape: [shape.layout.total] },

@@ -145,6 +145,11 @@ const mistakes: readonly (readonly [name: string, args: () => string[], ...says:
   ],
   ["range backwards", () => query("whole.csv", "--given", "J0600..J0378"), /runs backwards/],
   ["samples below zero", () => query("whole.csv", "--samples", "-1"), /--samples -1: expected a whole number/],
+  [
+    "dropout of a network without",
+    () => query("whole.csv", "--mc-dropout", "20"),
+    /--mc-dropout 20: the network was trained without dropout; expected one whose recipe has model\.dropout/,
+  ],
   ["grid of one point", () => query("whole.csv", "--pdf", "--pdf-points", "1"), /--pdf-points 1: expected/],
   ["answers where no file can be", () => query("whole.csv", "--out", "file.txt/z.csv"), /file\.txt: .*a file is there/],
   [

@@ -162,6 +162,11 @@ describe("scores", () => {
     expect(value("outlier05")).toBeCloseTo(0.4, 12);
     expect(value("outlier15")).toBe(0);
     expect(value("within003")).toBeCloseTo(0.4, 12);
+    expect(value("within0025")).toBeCloseTo(0.4, 12);
+    const nearer = { ...zs, point: [0.004, 1.3, 1.0048, 3.03, 0.56] }; // dz = 0.004, 0.15, 0.0024, 0.0075, 0.04
+    const near = scoreField(nearer, "redshift", { rng: createRng("z"), resamples: 0 });
+    const shares = [near.within0025, near.within005, near.within01, near.within1].map((one) => one!.value);
+    [0.2, 0.4, 0.6, 0.8].forEach((share, i) => expect(shares[i]).toBeCloseTo(share, 12));
     expect(value("odds")).toBeCloseTo(0.6, 12);
     expect(value("crps")).toBe(3);
     expect(value("negLogLik")).toBe(0);

@@ -5,7 +5,7 @@ import { allRows, type ArrayColumn, type Catalog } from "../../src/survey/catalo
 import { State } from "../../src/survey/field.ts";
 import { emptyArrays, labelledRows } from "../../src/tokens/batch.ts";
 import { contextSignature, fillContext } from "../../src/tokens/hosts.ts";
-import { fillSpectrum, type PixelWindow, spectrumAmplitude, WHOLE } from "../../src/tokens/spectrum.ts";
+import { fillSpectrum, type PixelWindow, spectrumAmplitude, spectrumSignal, WHOLE } from "../../src/tokens/spectrum.ts";
 import { createFieldCoder, fitStandardisation } from "../../src/tokens/standardise.ts";
 import { drawContext, subsetSchema } from "../../src/tokens/subset.ts";
 import { lineCatalog, lineFields } from "../helpers/spectra.ts";
@@ -47,6 +47,19 @@ describe("a spectrum as the network sees it", () => {
     for (const one of wild) expect(one).toEqual(wild[0]);
     expect(wild[0][0][1]).toBe(0);
     expect(written(column([1, NaN, 2], [1, 1, 4]), 1)).toEqual(wild[0]);
+  });
+
+  it("has a signal: the share of pixels observed in its window, and their mean asinh(S/N)", () => {
+    const spectrum = column([3, NaN, -2, 900, 4, 4, 0, 1], [4, 1, 1, 0, 1, 1, 9, Infinity]);
+    const of = (...ratios: number[]): number => ratios.reduce((sum, x) => sum + Math.asinh(x), 0) / ratios.length;
+    expect(spectrumSignal(spectrum, 0)).toEqual({ observed: 5 / 8, signal: of(6, -2, 4, 4, 0) });
+    const half = spectrumSignal(spectrum, 0, { from: 0, to: 0.5 });
+    expect(half.observed).toBe(2 / 8);
+    expect(half.signal).toBeCloseTo(of(6, -2), 12);
+    expect(spectrumSignal(column([1, 1], [0, 0]), 0)).toEqual({ observed: 0, signal: 0 });
+    const long = new Array<number>(20_480).fill(1); // not every pixel is looked at
+    expect(spectrumSignal(column(long, long), 0).observed).toBe(1);
+    expect(spectrumSignal(column(long, long), 0).signal).toBeCloseTo(Math.asinh(1), 9);
   });
 
   it("is nothing outside its window", () => {

@@ -9,15 +9,19 @@ import { sampleJoint } from "../../src/inference/sampling.ts";
 import { normalCdf } from "../../src/model/normal.ts";
 import { covariateNames, scoreWarpOf } from "../../src/model/recalibration.ts";
 import { createRng } from "../../src/random.ts";
-import { allRows } from "../../src/survey/catalog.ts";
+import { allRows, type Catalog } from "../../src/survey/catalog.ts";
 import { catalogStore } from "../../src/tokens/batch.ts";
+import { WHOLE } from "../../src/tokens/spectrum.ts";
 import { type Checkpoint, loadCheckpoint, saveCheckpoint, saveRecalibration } from "../../src/train/checkpoint.ts";
+import { coderOf } from "../../src/train/config.ts";
+import { fillCovariates } from "../../src/train/covariates.ts";
 import { distortedStore } from "../../src/train/distort.ts";
 import { exportCheckpoint } from "../../src/train/export.ts";
 import { minimise } from "../../src/train/minimise.ts";
 import { recalibrate } from "../../src/train/recalibrate.ts";
 import { fitRecalibration, type KnownAnswers } from "../../src/train/recalibration-fit.ts";
 import { onnx, startCheckpoint } from "../helpers/network.ts";
+import { lineCatalog } from "../helpers/spectra.ts";
 import { scratch } from "../helpers/scratch.ts";
 import { distance, sourceOf, toyCatalog } from "../helpers/toy.ts";
 
@@ -275,5 +279,45 @@ describe("an untrained network, recalibrated", async () => {
     const one = await recalibrate(engine, plain, [sourceOf(known)], few);
     expect(await recalibrate(engine, plain, [sourceOf(known)], few)).toEqual(one);
     expect(await recalibrate(engine, plain, [], few)).toBeUndefined();
+  });
+});
+
+describe("of a given spectrum", () => {
+  const lines = lineCatalog(300, "recalibrated");
+  const [pixels, pixelSignal] = [covariateNames.indexOf("pixels"), covariateNames.indexOf("pixelSignal")];
+  const covariatesOf = (catalog: Catalog, isContext: readonly number[], window = WHOLE): Float64Array => {
+    const coder = coderOf(startCheckpoint(catalog).config);
+    const to = new Float64Array(covariateNames.length);
+    const evidence = { catalog, row: 3, isContext: Uint8Array.from(isContext), scale: 1, window };
+    fillCovariates(coder, evidence, new Float32Array(0), to);
+    return to;
+  };
+
+  it("its pixels and their signal are known, 0 where it is not given, and nothing of networks without", () => {
+    const given = covariatesOf(lines, [1, 1, 0, 1]);
+    expect(given[pixels]).toBeGreaterThan(0.8);
+    expect(given[pixels]).toBeLessThan(1); // one in ten is not observed
+    expect(given[pixelSignal]).toBeGreaterThan(0.2);
+    const part = covariatesOf(lines, [1, 1, 0, 1], { from: 0.25, to: 0.75 });
+    expect(part[pixels] / given[pixels]).toBeCloseTo(0.5, 1);
+    const hidden = covariatesOf(lines, [1, 1, 0, 0]);
+    expect([hidden[pixels], hidden[pixelSignal]]).toEqual([0, 0]);
+    const toy = toyCatalog(20);
+    const none = covariatesOf(
+      toy,
+      toy.fields.map(() => 1),
+    );
+    expect([none[pixels], none[pixelSignal]]).toEqual([Number.NaN, Number.NaN]);
+  });
+
+  it("the recalibration of answers depends on it, and not of networks without", async () => {
+    const fitted = async (catalog: Catalog) =>
+      recalibrate(await onnx, startCheckpoint(catalog), [sourceOf(catalog)], { questions: 2000, distorted: 0 });
+    const names = (await fitted(lines))!.properties.z.covariates.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(["pixels", "pixelSignal"]));
+    const toy = (await fitted(toyCatalog(300)))!.properties;
+    const others = Object.values(toy).flatMap((one) => one.covariates.map(({ name }) => name));
+    expect(others).toContain("signal");
+    expect(others).not.toContain("pixels");
   });
 });
