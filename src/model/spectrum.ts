@@ -6,6 +6,7 @@ import type { Field } from "../survey/field.ts";
 import { N_SPECTRUM_SCALAR, spectrumInputs } from "../survey/vocabulary.ts";
 import { matrix, type ParameterSpec, table } from "./parameters.ts";
 import type { NetworkVocabulary } from "./readouts.ts";
+import { spectrumOutSchema } from "./spectrum-decoder.ts";
 import type { Stem, Tokens } from "./stems.ts";
 import type { ModelConfig } from "./transformer.ts";
 
@@ -20,6 +21,7 @@ export const spectrumSchema = z.strictObject({
   blocks: z.int().min(0).max(64).default(1).describe("residual blocks of each stage but the first"),
   tokens: size(4096).default(16).describe("tokens that a spectrum becomes"),
   continuum: z.enum(["kept", "removed"]).default("kept"),
+  out: spectrumOutSchema.optional().describe("the decoder that answers spectra; absent: they are read alone"),
 });
 export type SpectrumConfig = z.output<typeof spectrumSchema>;
 

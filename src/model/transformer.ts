@@ -7,6 +7,7 @@ import { modalitiesOf } from "../survey/vocabulary.ts";
 import { headOf } from "./heads.ts";
 import { matrix, type ParameterSpec, table, vector } from "./parameters.ts";
 import { familiesOf, type Family, headChoiceSchema, type NetworkVocabulary, type Readout } from "./readouts.ts";
+import { decoderSpecs } from "./spectrum-decoder.ts";
 import { spectrumSchema } from "./spectrum.ts";
 import { classCount, classesOf, latentSize, stems } from "./stems.ts";
 import { recall, recallSize } from "./templates.ts";
@@ -134,6 +135,7 @@ export function parameterSpecs(config: ModelConfig, vocabulary: NetworkVocabular
     ...layers("query", config.nQueryLayer, q, 4 * q, true),
     vector("query.norm", q, 1),
     ...families.map(({ suffix, spec }) => matrix(`query.out${suffix}`, q, headOf(spec).width(spec), 0.05)),
+    ...decoderSpecs(config, vocabulary, state),
   ];
 }
 

@@ -1,5 +1,6 @@
 import { floatScalar, floatVector } from "../engine/arrays.ts";
 import type { Arrays, Compiled, Engine, NdArray } from "../engine/contract.ts";
+import { decoderOf } from "../model/spectrum-decoder.ts";
 import { createRng } from "../random.ts";
 import { batchShape, drawBatch, type RowSource } from "../tokens/batch.ts";
 import type { SubsetConfig } from "../tokens/subset.ts";
@@ -146,6 +147,7 @@ function shapeOf({ config, layout }: Checkpoint, { coder, sources, phaseAt }: Tr
       training.nTarget,
       hasLabels ? subsets : { ...subsets, fullShare: 0 },
       model.filters === "function",
+      decoderOf(model, coder)?.cells,
     ),
     propertyWeight: subsets.propertyTargetWeight,
   };
