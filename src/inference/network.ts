@@ -11,6 +11,7 @@ import { emptyArrays } from "../tokens/batch.ts";
 import { contextSignature, fillContext } from "../tokens/hosts.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { coderOf, type NetworkCoder } from "../train/config.ts";
+import { decodeStates, type RawSpectra } from "./network-spectra.ts";
 
 /** The states of knowledge about some galaxies. */
 export interface States {
@@ -59,6 +60,8 @@ export interface Network {
   encode(catalog: Catalog, rows: ArrayLike<number>, isGiven: Uint8Array): Promise<States>;
   /** Marginals of the fields in columns `wanted`, in that order. */
   read(states: States, wanted: readonly number[]): Promise<RawAnswers[]>;
+  /** The spectra in a column, of a network that answers them. */
+  readSpectra(states: States, column: number): Promise<RawSpectra>;
   /** Family of the field in a column. */
   familyOf(column: number): Family;
   /**
@@ -72,6 +75,7 @@ export interface Network {
 /** Galaxies per run: of many, of few. */
 const MOST_ROWS = 256;
 export const SMALL_ROWS = 16;
+const batchOf = (rows: number): number => (rows > SMALL_ROWS ? MOST_ROWS : SMALL_ROWS);
 /** Draws per run, and the galaxies that they may belong to. */
 const LANES = [
   { lanes: 64, galaxies: 64 },
@@ -153,7 +157,7 @@ async function encodeRows(
   isGiven: Uint8Array,
 ): Promise<States> {
   const { config, layout, state: weights } = checkpoint;
-  const batch = rows.length > SMALL_ROWS ? MOST_ROWS : SMALL_ROWS;
+  const batch = batchOf(rows.length);
   const signature = contextSignature(batch, coder);
   const compiled = await graphs.get(
     `states of ${batch} galaxies`,
@@ -203,7 +207,7 @@ async function readFrom(
   wanted: readonly number[],
 ): Promise<{ place: number; answers: RawAnswers }[]> {
   const { layout, state: weights } = checkpoint;
-  const batch = states.rowCount > SMALL_ROWS ? MOST_ROWS : SMALL_ROWS;
+  const batch = batchOf(states.rowCount);
   const count = Math.min(upTo(slots.length), readout.members.length);
   const signature = { state: float(batch, size), slot: int(count) };
   const compiled = await graphs.get(
@@ -368,6 +372,8 @@ export function createNetwork(engine: Engine, checkpoint: Checkpoint): Network {
       }
       return found;
     },
+    readSpectra: (states, column) =>
+      decodeStates({ ...parts, compile: graphs.get, inBatches }, states, column, batchOf(states.rowCount)),
     familyOf: (column) => families.find(({ members }) => members.includes(column))!,
     chain(states, galaxy, questions, work) {
       // one at a time: the keys and values of a chain are the executor's
