@@ -21,8 +21,11 @@ import { underPrior } from "./prior-swap.ts";
 import { createPredictor, type NetworkAnswers, type Predictor } from "./predict.ts";
 import { questionsOf } from "./questions.ts";
 import { type Units, unitsOf } from "./resampling.ts";
+import { cleanSpectra } from "./spectrum-scores.ts";
+import { type SpectraSaid, spectraSaid, type SpectrumResults } from "./spectrum-section.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
+import { decoderOf } from "../model/spectrum-decoder.ts";
 import { type Reporter, silent } from "../progress.ts";
 import type { ReportSection } from "../report/html.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
@@ -32,6 +35,7 @@ import { State } from "../survey/field.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { SplitName } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
+import { createVocabulary } from "../survey/vocabulary.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import { USUAL_CHECKPOINT } from "../train/shipped.ts";
@@ -110,7 +114,7 @@ export interface Evaluation {
   readonly questions: Readonly<Record<string, QuestionResult>>;
 }
 
-export interface QuestionResult extends Partial<Details>, Partial<Insight> {
+export interface QuestionResult extends Partial<Details>, Partial<Insight>, SpectrumResults {
   readonly given: readonly string[];
   readonly scores: QuestionScores;
   /** Of categories, by field. */
@@ -126,10 +130,10 @@ export interface QuestionResult extends Partial<Details>, Partial<Insight> {
 }
 
 /** The questions of a request. */
-function chosenQuestions(request: Settings, survey: Survey, catalog: Catalog): Question[] {
+function chosenQuestions(request: Settings, survey: Survey, answersSpectra: boolean, catalog: Catalog): Question[] {
   const { questions, seed, headline, reporter = silent } = request;
   if (questions !== "contexts") {
-    const all = questionsOf(survey, reporter.say);
+    const all = questionsOf(survey, answersSpectra, reporter.say);
     return questions === "main" ? all.slice(0, 1) : all;
   }
   const wanted = survey.fields.flatMap(({ name, band }, j) =>
@@ -140,7 +144,7 @@ function chosenQuestions(request: Settings, survey: Survey, catalog: Catalog): Q
 
 /** @throws UserError for a table in which nothing stands that the questions are about. */
 function checkTruths(table: string, { fields, state }: Catalog, questions: readonly Question[]): void {
-  const wanted = [...new Set(questions.flatMap((question) => question.wanted))];
+  const wanted = [...new Set(questions.flatMap(({ wanted: own, spectra = [] }) => [...own, ...spectra]))];
   const isMeasured = (j: number): boolean => {
     for (let at = j; at < state.length; at += fields.length) if (state[at] === State.measured) return true;
     return false;
@@ -181,6 +185,8 @@ export interface Session {
   /** Answers of the library. */
   readonly oracle: Oracle | undefined;
   readonly test: { readonly catalog: Catalog; readonly rows: Int32Array; readonly units: Units };
+  /** Spectra without noise of the test's rows, where spectra are asked and the table has them. */
+  readonly clean: Awaited<ReturnType<typeof cleanSpectra>>;
   /** What baselines learn from. */
   readonly learn: { readonly catalog: Catalog; readonly rows: Int32Array } | undefined;
   /** [nField] Flags of the fields that baselines answer. */
@@ -196,6 +202,8 @@ export interface Asked extends Told {
   /** Of the main question. */
   readonly insight: Insight | undefined;
   readonly others: BaselineAnswers | undefined;
+  /** Of spectra, asked or given. */
+  readonly spectra: SpectraSaid;
 }
 
 /** Network, library and, for the main question, baselines on one question. */
@@ -230,14 +238,15 @@ async function ask(session: Session, question: Question, isMain: boolean): Promi
       return [name, new Map([...first, ...(others?.numbers.get(name) ?? [])])];
     }),
   );
+  const spectra = await spectraSaid(session.network, test, question, answers!, session.clean);
   const resamples = isMain ? RESAMPLES : FEWER_RESAMPLES;
   const scores = scoreQuestion(coder, test.catalog, test.units.of, network, beside, { seed: request.seed, resamples });
   if (!isMain || request.hasInsight === false) {
-    return { network, exact, others, beside, scores, answers: answers!, insight: undefined };
+    return { network, exact, others, beside, scores, answers: answers!, insight: undefined, spectra };
   }
   session.step(`given ${question.title}: joint answers and advice`);
   const insight = await insightOf(session.network, question.catalog ?? test.catalog, test.rows, question, request);
-  return { network, exact, others, beside, scores, answers: answers!, insight };
+  return { network, exact, others, beside, scores, answers: answers!, insight, spectra };
 }
 
 /** Pieces of work in a question: the network's answers, the library's, its scores, its figures; for the main one, every baseline. */
@@ -282,6 +291,7 @@ async function askAll(
         calibration: calibrationOf(network, catalog),
         ...details,
         ...answers.insight,
+        ...answers.spectra.results,
       };
       session.step(`given ${question.title}: figures`);
       sections.push(await describeAnswers(session, question, answers, details));
@@ -318,16 +328,20 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const test = whole(await sampleRows(table, part, reader, request.mostRows, reporter.say));
   const learn =
     baselineTable === undefined ? undefined : whole(await sampleRows(baselineTable, "train", reader, MOST_TO_LEARN));
-  const questions = chosenQuestions(request, survey, test.catalog);
+  const answersSpectra = decoderOf(checkpoint.config.model, createVocabulary(survey.fields)) !== undefined;
+  const questions = chosenQuestions(request, survey, answersSpectra, test.catalog);
   checkTruths(table, test.catalog, questions);
   const network = createPredictor(request.engine, checkpoint, request);
   const predictor = await underPrior(network, request.prior, reader, reporter.say, checkpoint.population);
   let oracle: Oracle | undefined;
   try {
     oracle = await openOracle(request, survey, predictor.coder, aperture);
+    const isAsked = questions.some(({ spectra = [] }) => spectra.length > 0);
+    const clean = isAsked ? await cleanSpectra(table, part, reader, request.mostRows, test.catalog) : undefined;
     const session = {
       request,
       predictor,
+      clean,
       network,
       oracle,
       test,

@@ -170,7 +170,7 @@ export function drawBatch(
     const { store, rows, labelled, isCalibrated } = pickSource(isFull ? withLabels : sources, rng);
     const pool = isFull ? labelled : rows;
     const { catalog, row } = store.at(pool[rng.integer(pool.length)], rng);
-    const window = drawContext(coder, catalog, row, config, isFull, rng, isContext);
+    const window = drawContext(coder, catalog, row, config, isFull, rng, isContext, shape.cells !== undefined);
     const scale = fillContext(arrays, b, coder, { catalog, row, isContext, window });
     const asked = fillTruth(arrays, b, coder, { catalog, row, isContext, scale });
     if (shape.cells !== undefined) fillCells(arrays, b, coder, shape.cells, { catalog, row, isContext, scale, window });
