@@ -39,7 +39,7 @@ const DISTANT = 0.03;
 const SHOWN = 10;
 
 /** Prints the first answers: median, 16 - 84 % interval, or the likeliest class and its probability; and the table's own value where it has one. */
-function show(table: Table, catalog: Catalog, { wanted, derived }: Wish): void {
+function show(table: Table, catalog: Catalog, { wanted, derived, spectra }: Wish): void {
   const column = (name: string): ArrayLike<unknown> => table.columns.find((each) => each.name === name)!.data;
   const ids = column("object_id");
   const { fields } = catalog;
@@ -58,15 +58,31 @@ function show(table: Table, catalog: Catalog, { wanted, derived }: Wish): void {
     const own = catalog.value[i * fields.length + j];
     return `${answer(field, i)}  [${field.kind === "category" ? field.classes[own] : number(own)}]`;
   };
+  /** Cells that are answered, and the median of their flux over its error. */
+  const spectrum = (j: number, i: number): string => {
+    const { width } = table.columns.find((each) => each.name === fields[j].name)!;
+    const [flux, error] = [column(fields[j].name), column(`${fields[j].name}_err`)];
+    const ratios = Array.from({ length: width }, (_, c) => Number(flux[i * width + c]) / Number(error[i * width + c]))
+      .filter(Number.isFinite)
+      .sort((a, b) => a - b);
+    return ratios.length === 0 ? "none" : `${ratios.length} cells, S/N ${number(ratios[ratios.length >> 1])}`;
+  };
   const heading = ({ name, unit }: { name: string; unit: string }): string =>
     unit === "" ? name : `${name} [${unit}]`;
   const isJudged = table.columns.some(({ name }) => name === "trust");
   printTable(
-    ["object", ...wanted.map((j) => heading(fields[j])), ...derived.map(heading), ...(isJudged ? ["trust"] : [])],
+    [
+      "object",
+      ...wanted.map((j) => heading(fields[j])),
+      ...derived.map(heading),
+      ...spectra.map((j) => fields[j].name),
+      ...(isJudged ? ["trust"] : []),
+    ],
     Array.from({ length: Math.min(SHOWN, table.rowCount) }, (_, i) => [
       String(ids[i]),
       ...wanted.map((j) => cell(j, i)),
       ...derived.map((quantity) => answer(quantity, i)),
+      ...spectra.map((j) => spectrum(j, i)),
       ...(isJudged ? [String(column("trust")[i])] : []),
     ]),
   );
@@ -145,7 +161,7 @@ function densityOptions(yargs: Argv): Argv {
 }
 
 const WANT =
-  "fields to answer, e.g. z,HALPHA_EW; and what follows from them, from joint samples: " +
+  "fields to answer, e.g. z,HALPHA_EW; a spectrum, on a coarse grid with errors; and what follows from them, from joint samples: " +
   `${Object.keys(derived).join(", ")}, line fluxes such as HALPHA_FLUX, formulae such as "log NII6584_EW/HALPHA_EW" or "N3 = NII6584_EW/HBETA_EW"`;
 
 /** Questions, and what they are. */

@@ -140,6 +140,8 @@ export interface Wish {
   /** Columns of fields that are wanted themselves. */
   readonly wanted: readonly number[];
   readonly derived: readonly Derived[];
+  /** Columns of whole spectra that are wanted, which only a network with a decoder answers. */
+  readonly spectra: readonly number[];
   /** Columns of all fields that are asked together: `wanted`, then what else `derived` needs. */
   readonly together: readonly number[];
 }
@@ -171,7 +173,9 @@ export function parseWish(text: string, fields: readonly Field[], option: string
     const own = isList ? undefined : derivedOf(part, fields, option);
     if (own !== undefined) found.push(own);
     else if (isList || part.includes("..")) wanted.push(part);
-    else {
+    else if (/^spectr(um|a)$/i.test(part)) {
+      throw new UserError(`${option} ${part}: the survey has no spectrum, expected one with a row in \`spectra\``);
+    } else {
       const fluxes = linesOf(fields).map(({ name }) => name);
       const names = [
         ...fields.map(({ name }) => name),
@@ -188,14 +192,10 @@ export function parseWish(text: string, fields: readonly Field[], option: string
   const listed =
     own.length > 0 && wanted.every((part) => part === "") ? [] : parseFieldList(wanted.join(), fields, option);
   const columns = listed.filter((j) => isAskable(fields[j]));
-  const pixels = fields.find((field) => !isAskable(field) && wanted.includes(field.name));
-  if (pixels !== undefined) {
-    throw new UserError(
-      `${option}: networks read the ${pixels.kind} "${pixels.name}" but don't answer it; expected numbers or classes`,
-    );
-  }
+  const isNamed = (field: Field): boolean => wanted.includes(field.name) || wanted.includes("spectra");
+  const spectra = fields.flatMap((field, j) => (field.kind === "spectrum" && isNamed(field) ? [j] : []));
   const together = [...new Set([...columns, ...own.flatMap(({ needs }) => needs)])];
-  return { wanted: columns, derived: own, together };
+  return { wanted: columns, derived: own, spectra, together };
 }
 
 /** [galaxies * draws] Values of a quantity from joint draws. */

@@ -15,6 +15,8 @@ export interface Question {
   readonly title: string;
   readonly isGiven: Uint8Array;
   readonly wanted: readonly number[];
+  /** Columns of whole spectra that are asked besides. */
+  readonly spectra?: readonly number[];
   /** The galaxies as they are seen in this question, with the same truths; default: all that was observed of them. */
   readonly catalog?: Catalog;
 }

@@ -66,15 +66,18 @@ export async function describeAnswers(
   details: Details | undefined,
 ): Promise<ReportSection> {
   const { coder } = predictor;
-  const { network, scores, others } = asked;
+  const { network, scores, others, spectra } = asked;
   const heading = `Given ${question.title}`;
+  if (question.wanted.length === 0) return { heading, tables: spectra.tables, figures: spectra.figures };
   const properties = coder.fields.filter(({ band }) => band === undefined);
   const answered = properties.filter(({ name, kind }) => kind !== "category" && network.has(name));
   const isFirst = ({ name }: Field): number => Number(request.headline.includes(name));
   const names = answered.toSorted((a, b) => isFirst(b) - isFirst(a)).map((field) => field.name);
   const sed = (galaxies: number): Promise<Figure> =>
     sedFigure(predictor, question.catalog ?? test.catalog, thin(test.rows, galaxies), question.isGiven);
-  if (question.wanted.some((j) => coder.fields[j].band !== undefined)) return { heading, figures: [await sed(4)] };
+  if (question.wanted.some((j) => coder.fields[j].band !== undefined)) {
+    return { heading, tables: spectra.tables, figures: [await sed(4), ...spectra.figures] };
+  }
   const classes = scoreCategories(test.catalog, network);
   const rivals = comparedClasses(classes, scoreBaselineClasses(test.catalog, network, others?.classes));
   const byClass = details === undefined ? [] : byClassTables(details, request.headline);
@@ -87,10 +90,12 @@ export async function describeAnswers(
     ...byClass,
     ...classTables(classes),
     ...rivals,
+    ...spectra.tables,
   ];
   const selection = screened === undefined ? [] : [screened.figure];
   const calibration = calibrationFigure(names.slice(0, 6), network, test.catalog);
-  if (details === undefined) return { heading, tables, figures: [calibration, ...selection, await sed(3)] };
+  if (details === undefined)
+    return { heading, tables, figures: [calibration, ...selection, await sed(3), ...spectra.figures] };
   const hasBaselines = Object.values(scores).some((methods) => Object.keys(methods).length > 1);
   const comparisons = hasBaselines
     ? [comparisonFigure(scores, request.headline, "sigmaNmad"), comparisonFigure(scores, request.headline, "crps")]
@@ -112,6 +117,7 @@ export async function describeAnswers(
       ...rest,
       ...selection,
       ...joint,
+      ...spectra.figures,
     ],
   };
 }

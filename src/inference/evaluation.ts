@@ -25,8 +25,11 @@ import { type Recovery, recoveryOf } from "./recovery.ts";
 import { type Screening, screenRedshifts } from "./screening.ts";
 import { questionsOf } from "./questions.ts";
 import { type Units, unitsOf } from "./resampling.ts";
+import { cleanSpectra } from "./spectrum-scores.ts";
+import { type SpectraSaid, spectraSaid, type SpectrumResults } from "./spectrum-section.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
+import { decoderOf } from "../model/spectrum-decoder.ts";
 import { type Reporter, silent } from "../progress.ts";
 import type { ReportSection } from "../report/html.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
@@ -36,6 +39,7 @@ import { State } from "../survey/field.ts";
 import { flagsOf, parseFieldList } from "../survey/field-list.ts";
 import type { SplitName } from "../survey/split.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
+import { createVocabulary } from "../survey/vocabulary.ts";
 import { loadCheckpoint } from "../train/checkpoint.ts";
 import { readLog } from "../train/run.ts";
 import { USUAL_CHECKPOINT } from "../train/shipped.ts";
@@ -118,7 +122,7 @@ export interface Evaluation {
   readonly questions: Readonly<Record<string, QuestionResult>>;
 }
 
-export interface QuestionResult extends Partial<Details>, Partial<Insight> {
+export interface QuestionResult extends Partial<Details>, Partial<Insight>, SpectrumResults {
   readonly given: readonly string[];
   readonly scores: QuestionScores;
   /** Of categories, by field. */
@@ -140,10 +144,10 @@ export interface QuestionResult extends Partial<Details>, Partial<Insight> {
 }
 
 /** The questions of a request. */
-function chosenQuestions(request: Settings, survey: Survey, catalog: Catalog): Question[] {
+function chosenQuestions(request: Settings, survey: Survey, answersSpectra: boolean, catalog: Catalog): Question[] {
   const { questions, seed, headline, reporter = silent } = request;
   if (questions !== "contexts") {
-    const all = questionsOf(survey, reporter.say);
+    const all = questionsOf(survey, answersSpectra, reporter.say);
     return questions === "main" ? all.slice(0, 1) : all;
   }
   const wanted = survey.fields.flatMap(({ name, band }, j) =>
@@ -154,7 +158,7 @@ function chosenQuestions(request: Settings, survey: Survey, catalog: Catalog): Q
 
 /** @throws UserError for a table in which nothing stands that the questions are about. */
 function checkTruths(table: string, { fields, state }: Catalog, questions: readonly Question[]): void {
-  const wanted = [...new Set(questions.flatMap((question) => question.wanted))];
+  const wanted = [...new Set(questions.flatMap(({ wanted: own, spectra = [] }) => [...own, ...spectra]))];
   const isMeasured = (j: number): boolean => {
     for (let at = j; at < state.length; at += fields.length) if (state[at] === State.measured) return true;
     return false;
@@ -196,6 +200,8 @@ export interface Session {
   /** Answers of the library. */
   readonly oracle: Oracle | undefined;
   readonly test: { readonly catalog: Catalog; readonly rows: Int32Array; readonly units: Units };
+  /** Spectra without noise of the test's rows, where spectra are asked and the table has them. */
+  readonly clean: Awaited<ReturnType<typeof cleanSpectra>>;
   /** What baselines learn from. */
   readonly learn: { readonly catalog: Catalog; readonly rows: Int32Array } | undefined;
   /** [nField] Flags of the fields that baselines answer. */
@@ -214,6 +220,8 @@ export interface Asked extends Told {
   readonly screened: Awaited<ReturnType<typeof screenRedshifts>>;
   readonly recovery: Recovery | undefined;
   readonly dropout: DropoutScores | undefined;
+  /** Of spectra, asked or given. */
+  readonly spectra: SpectraSaid;
 }
 
 /** Network, library and, for the main question, baselines on one question. */
@@ -248,6 +256,7 @@ async function ask(session: Session, question: Question, isMain: boolean): Promi
       return [name, new Map([...first, ...(others?.numbers.get(name) ?? [])])];
     }),
   );
+  const spectra = await spectraSaid(session.network, test, question, answers!, session.clean);
   const resamples = isMain ? RESAMPLES : FEWER_RESAMPLES;
   const { seed, mcDropout } = request;
   const scores = scoreQuestion(coder, test.catalog, test.units.of, network, beside, { seed, resamples });
@@ -259,7 +268,7 @@ async function ask(session: Session, question: Question, isMain: boolean): Promi
     session.step(`given ${question.title}: ${mcDropout} draws of dropout`);
     dropout = await scoreDropout(predictor, answers!, network, test.units.of, { draws: mcDropout, seed });
   }
-  const told = { network, exact, others, beside, scores, answers: answers!, screened, recovery, dropout };
+  const told = { network, exact, others, beside, scores, answers: answers!, screened, recovery, dropout, spectra };
   if (!isMain || request.hasInsight === false) return { ...told, insight: undefined };
   session.step(`given ${question.title}: joint answers and advice`);
   const insight = await insightOf(session.network, question.catalog ?? test.catalog, test.rows, question, request);
@@ -311,6 +320,7 @@ async function askAll(
         calibration: calibrationOf(network, catalog),
         ...details,
         ...answers.insight,
+        ...answers.spectra.results,
       };
       session.step(`given ${question.title}: figures`);
       sections.push(await describeAnswers(session, question, answers, details));
@@ -347,7 +357,8 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const test = whole(await sampleRows(table, part, reader, request.mostRows, reporter.say));
   const learn =
     baselineTable === undefined ? undefined : whole(await sampleRows(baselineTable, "train", reader, MOST_TO_LEARN));
-  const questions = chosenQuestions(request, survey, test.catalog);
+  const answersSpectra = decoderOf(checkpoint.config.model, createVocabulary(survey.fields)) !== undefined;
+  const questions = chosenQuestions(request, survey, answersSpectra, test.catalog);
   checkTruths(table, test.catalog, questions);
   const network = createPredictor(request.engine, checkpoint, request);
   if (request.mcDropout !== undefined) checkDropout(network, request.mcDropout, request.prior);
@@ -355,10 +366,13 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   let oracle: Oracle | undefined;
   try {
     oracle = await openOracle(request, survey, predictor.coder, aperture);
+    const isAsked = questions.some(({ spectra = [] }) => spectra.length > 0);
+    const clean = isAsked ? await cleanSpectra(table, part, reader, request.mostRows, test.catalog) : undefined;
     const session = {
       request,
       survey,
       predictor,
+      clean,
       network,
       oracle,
       test,

@@ -22,10 +22,11 @@ import {
   type LibraryPredictor,
   qualityColumns,
 } from "./library-predictor.ts";
-import { type Answers, createPredictor, type Predictor } from "./predict.ts";
+import { type Answers, createPredictor, type NetworkAnswers, type Predictor } from "./predict.ts";
 import type { Prior } from "./prior.ts";
 import { type PriorAnswers, type PriorPredictor, priorShares, withPrior } from "./prior-swap.ts";
 import { sampleJoint } from "./sampling.ts";
+import { readSpectrum, spectrumColumns } from "./spectrum-answers.ts";
 import type { TrustEvidence } from "./trust.ts";
 import { trustColumns } from "./trust-answers.ts";
 
@@ -58,12 +59,15 @@ export interface Answerer {
   ): Promise<Float64Array>;
   /** What the method says beside `summaries`, the columns of its answers. */
   columns(answers: Answers, summaries: readonly Column[]): Column[];
+  /** Columns of whole spectra, as `answers` to the question tell them; absent where the method answers none. */
+  spectra?(answers: Answers, columns: readonly number[]): Promise<Column[]>;
   /** What there is to say when everything is answered, in lines for a person. */
   notes?(): readonly string[];
   dispose(): Promise<void>;
 }
 
 interface JudgedAnswers extends Answers {
+  readonly asked: NetworkAnswers["asked"];
   readonly evidence?: TrustEvidence;
   /** Of Monte Carlo dropout. */
   readonly beside?: readonly Column[];
@@ -74,7 +78,8 @@ function networkAnswerer(predictor: Predictor, isJudged: boolean, dropout?: Drop
   return {
     coder,
     async predict({ catalog, isGiven, wanted }): Promise<JudgedAnswers> {
-      const { asked, ...answers } = await predictor.predict(catalog, allRows(catalog), isGiven, wanted);
+      const answers = await predictor.predict(catalog, allRows(catalog), isGiven, wanted);
+      const { asked } = answers;
       return {
         ...answers,
         ...(isJudged ? { evidence: await predictor.judge(asked) } : {}),
@@ -84,6 +89,11 @@ function networkAnswerer(predictor: Predictor, isJudged: boolean, dropout?: Drop
     async draw({ catalog, isGiven, wanted }, _answers, draws, rngOf, onRows) {
       const rows = allRows(catalog);
       return (await sampleJoint(predictor, catalog, rows, isGiven, wanted, draws, rngOf, onRows)).values;
+    },
+    async spectra(answers, columns) {
+      const { asked } = answers as JudgedAnswers;
+      const found = await Promise.all(columns.map((j) => readSpectrum(predictor, asked, j)));
+      return found.flatMap(spectrumColumns);
     },
     columns(answers, summaries) {
       const { evidence, wanted, beside = [] } = answers as JudgedAnswers;

@@ -13,6 +13,7 @@ import { emptyArrays } from "../tokens/batch.ts";
 import { contextSignature, fillContext } from "../tokens/hosts.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { coderOf, type NetworkCoder } from "../train/config.ts";
+import { decodeStates, type RawSpectra } from "./network-spectra.ts";
 
 /** The states of knowledge about some galaxies. */
 export interface States {
@@ -64,6 +65,8 @@ export interface Network {
   encode(catalog: Catalog, rows: ArrayLike<number>, isGiven: Uint8Array, rngOf?: RngOf): Promise<States>;
   /** Marginals of the fields in columns `wanted`, in that order. */
   read(states: States, wanted: readonly number[]): Promise<RawAnswers[]>;
+  /** The spectra in a column, of a network that answers them. */
+  readSpectra(states: States, column: number): Promise<RawSpectra>;
   /** Family of the field in a column. */
   familyOf(column: number): Family;
   /**
@@ -80,6 +83,7 @@ export type RngOf = (i: number) => Rng;
 /** Galaxies per run: of many, of few. */
 const MOST_ROWS = 256;
 export const SMALL_ROWS = 16;
+const batchOf = (rows: number): number => (rows > SMALL_ROWS ? MOST_ROWS : SMALL_ROWS);
 /** Draws per run, and the galaxies that they may belong to. */
 const LANES = [
   { lanes: 64, galaxies: 64 },
@@ -162,7 +166,7 @@ async function encodeRows(
   rngOf: RngOf | undefined,
 ): Promise<States> {
   const { config, layout, state: weights } = checkpoint;
-  const batch = rows.length > SMALL_ROWS ? MOST_ROWS : SMALL_ROWS;
+  const batch = batchOf(rows.length);
   const masks = rngOf === undefined ? {} : maskSignature(batch, config.model, coder);
   const signature = { ...contextSignature(batch, coder), ...masks };
   const compiled = await graphs.get(
@@ -214,7 +218,7 @@ async function readFrom(
   wanted: readonly number[],
 ): Promise<{ place: number; answers: RawAnswers }[]> {
   const { layout, state: weights } = checkpoint;
-  const batch = states.rowCount > SMALL_ROWS ? MOST_ROWS : SMALL_ROWS;
+  const batch = batchOf(states.rowCount);
   const count = Math.min(upTo(slots.length), readout.members.length);
   const signature = { state: float(batch, size), slot: int(count) };
   const compiled = await graphs.get(
@@ -379,6 +383,8 @@ export function createNetwork(engine: Engine, checkpoint: Checkpoint): Network {
       }
       return found;
     },
+    readSpectra: (states, column) =>
+      decodeStates({ ...parts, compile: graphs.get, inBatches }, states, column, batchOf(states.rowCount)),
     familyOf: (column) => families.find(({ members }) => members.includes(column))!,
     chain(states, galaxy, questions, work) {
       // one at a time: the keys and values of a chain are the executor's

@@ -97,6 +97,10 @@ export function questionOf(
     );
   }
   const wish = parseWish(listed(want), fields, "want");
+  const [spectrum] = wish.spectra;
+  if (spectrum !== undefined) {
+    throw new UserError(`ask: ${fields[spectrum].name} is a spectrum; expected askSpectrum, which answers those`);
+  }
   return { wish, isGiven: flagsOf(parseFieldList(listed(given), fields, "given"), fields.length) };
 }
 

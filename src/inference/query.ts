@@ -15,6 +15,7 @@ import { jointColumns, USUAL_DRAWS } from "../inference/joint-columns.ts";
 import type { LibraryChoice } from "../inference/library-predictor.ts";
 import { type Answerer, createAnswerer, type MethodName, vocabularyOf } from "../inference/methods.ts";
 import { readPrior } from "../inference/prior.ts";
+import { checkSpectra, isSpectrumGiven } from "../inference/spectrum-answers.ts";
 import { rateNote, type Reporter, silent } from "../progress.ts";
 import { catalogFromValues } from "../survey/values.ts";
 import type { Catalog } from "../survey/catalog.ts";
@@ -155,7 +156,7 @@ function keptColumns(kept: readonly Column[], answers: readonly Column[]): Colum
 }
 
 async function tabulate(session: Session, answered: Answered, onRows: (done: number) => void): Promise<Table> {
-  const { predictor, pdf, stacks } = session;
+  const { predictor, pdf, stacks, wish } = session;
   const { catalog, kept, answers } = answered;
   const { coder } = predictor;
   const onGrids = Array.from(stacks, ([j, stack]) =>
@@ -166,6 +167,7 @@ async function tabulate(session: Session, answered: Answered, onRows: (done: num
     ...summaries,
     ...predictor.columns(answers, summaries),
     ...onGrids.flat(),
+    ...(wish.spectra.length === 0 ? [] : ((await predictor.spectra?.(answers, wish.spectra)) ?? [])),
     ...(pdf === undefined ? [] : pdfColumns(coder, answers, { ...pdf, except: [...stacks.keys()] })),
     ...(await jointColumns(session, answered, onRows)),
   ];
@@ -328,7 +330,8 @@ async function writeStacks(request: QueryRequest, session: Session): Promise<voi
 /**
  * Answers a question about every galaxy of a table, or about one galaxy given by values, in bounded memory. Answers are
  * columns `<FIELD>_median`, `<FIELD>_q16`, ... in the survey's units, `<FIELD>_samples` and `<FIELD>_pdf` where asked for.
- * A wanted field is never given, whatever `given` says: asking for what is there shows what the rest says of it. Nor is one
+ * Of spectra: see `spectrumColumns`. A wanted field is never given, whatever `given` says: asking for what is there shows what
+ * the rest says of it; a spectrum that `given` names is, as far as it is observed, and the rest of it is asked. Nor is one
  * that a derived quantity is of: that comes from joint draws.
  * Returns the number of galaxies.
  * @throws UserError for unknown fields, a table that can't be read or has fluxes of other light, a checkpoint that can't be loaded.
@@ -342,9 +345,11 @@ export async function query(asking: QueryRequest): Promise<number> {
   const { fields } = survey;
   const wish = parseWish(request.want, fields, "--want");
   const { wanted, together } = wish;
+  checkSpectra(request, wish, vocabulary);
   const grids = parseGrids(request.pdfGrid ?? [], fields, wanted);
   const plan = request.ensemble && planEnsemble(request.ensemble, fields, wanted, grids);
-  const isGiven = withoutWanted(flagsOf(parseFieldList(given, fields, "--given"), fields.length), together);
+  const hidden = wish.spectra.filter((j) => !isSpectrumGiven(request.given, fields[j].name));
+  const isGiven = withoutWanted(flagsOf(parseFieldList(given, fields, "--given"), fields.length), [...together, ...hidden]); // prettier-ignore
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
   const reader = { survey, own, options: request.reading };
   const { population } = vocabulary.checkpoint ?? {};

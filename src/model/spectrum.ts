@@ -7,6 +7,7 @@ import { N_SPECTRUM_SCALAR, spectrumInputs } from "../survey/vocabulary.ts";
 import { correlation, correlationSchema, correlationSpecs } from "./correlation.ts";
 import { matrix, type ParameterSpec, table } from "./parameters.ts";
 import type { NetworkVocabulary } from "./readouts.ts";
+import { spectrumOutSchema } from "./spectrum-decoder.ts";
 import type { Stem, Tokens } from "./stems.ts";
 import type { ModelConfig } from "./transformer.ts";
 
@@ -24,6 +25,7 @@ export const spectrumSchema = z.strictObject({
   correlation: correlationSchema
     .optional()
     .describe("templates at rest that spectra are correlated with at every redshift: needs bins of redshift"),
+  out: spectrumOutSchema.optional().describe("the decoder that answers spectra; absent: they are read alone"),
 });
 export type SpectrumConfig = z.output<typeof spectrumSchema>;
 

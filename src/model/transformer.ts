@@ -9,6 +9,7 @@ import { headOf } from "./heads.ts";
 import { lagCount, withoutLags } from "./lags.ts";
 import { matrix, type ParameterSpec, table, vector } from "./parameters.ts";
 import { familiesOf, type Family, headChoiceSchema, type NetworkVocabulary, type Readout } from "./readouts.ts";
+import { decoderSpecs } from "./spectrum-decoder.ts";
 import { spectrumSchema } from "./spectrum.ts";
 import { classCount, classesOf, latentSize, stems } from "./stems.ts";
 import { recall, recallSize } from "./templates.ts";
@@ -146,6 +147,7 @@ export function parameterSpecs(config: ModelConfig, vocabulary: NetworkVocabular
     ...layers("query", config.nQueryLayer, q, 4 * q, true),
     vector("query.norm", q, 1),
     ...families.map(({ suffix, spec }) => matrix(`query.out${suffix}`, q, headOf(spec).width(spec), 0.05)),
+    ...decoderSpecs(config, vocabulary, state),
   ];
 }
 

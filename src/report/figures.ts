@@ -1,5 +1,6 @@
 import { drawCalibration, drawPhotoz, drawProperty } from "./figure-accuracy.ts";
 import { drawAdvice } from "./figure-advice.ts";
+import { drawAnswered } from "./figure-answered.ts";
 import { drawBandLines, drawBandStates, drawPhotometry } from "./figure-bands.ts";
 import { drawConsistency } from "./figure-consistency.ts";
 import { drawCoverage } from "./figure-coverage.ts";
@@ -24,6 +25,7 @@ export const figures = {
   calibration: { title: "Calibration", draw: drawCalibration },
   seds: { title: "Spectral energy distributions", draw: drawSeds },
   spectra: { title: "Spectra", draw: drawSpectra },
+  answered: { title: "Spectra asked for", draw: drawAnswered },
   strange: { title: "Objects unlike the others", draw: drawStrange },
   latent: { title: "States of knowledge", draw: drawLatent },
   occlusion: { title: "What an answer rests on", draw: drawOcclusion },

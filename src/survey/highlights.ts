@@ -79,6 +79,11 @@ export const SPECTRUM_QUESTIONS: Highlights["questions"] = [
   { title: "spectra", given: "spectra", want: "properties" },
   { title: "spectra and bands", given: "spectra,bands", want: "properties" },
 ];
+/** What is asked besides of a network that answers spectra. */
+export const ANSWERED_QUESTIONS: Highlights["questions"] = [
+  { title: "bands, for spectra", given: "bands", want: "spectra" },
+  { title: "properties, for spectra", given: "properties", want: "spectra" },
+];
 const DEFAULT_HEADLINE = 3;
 
 /**

@@ -37,6 +37,17 @@ export const spectrumInputs = (s: number): { readonly flux: string; readonly wei
 /** Numbers that describe a spectrum beside its pixels. */
 export const N_SPECTRUM_SCALAR = 4;
 
+/** Cells of the coarse grid that a spectrum of so many pixels is answered on. */
+export const coarseCells = (cells: number, pixels: number): number => Math.min(cells, pixels);
+
+/** Names of the arrays that say what is asked of the spectrum in place `s`: see `fillCells` of `tokens/cells.ts`. */
+export const cellInputs = (s: number): { readonly truth: string; readonly shift: string } => ({
+  truth: `spectrum${s}Cells`,
+  shift: `spectrum${s}Shift`,
+});
+/** Numbers of a cell that is asked: value, error, bend. */
+export const N_CELL_NUMBER = 3;
+
 /** The group of a field. @throws UserError for an image: no network reads those yet. */
 function groupOf(field: Field): GroupName {
   if (field.kind === "image") {

@@ -3,6 +3,7 @@ import { type Rng, shuffleInPlace } from "../random.ts";
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { isAskable, State } from "../survey/field.ts";
 import type { Vocabulary } from "../survey/vocabulary.ts";
+import { cellSignature, fillCells } from "./cells.ts";
 import { contextSignature, type Evidence, fillContext, withinReach } from "./hosts.ts";
 import type { FieldCoder } from "./standardise.ts";
 import { drawContext, type SubsetConfig } from "./subset.ts";
@@ -27,18 +28,21 @@ export interface BatchShape {
   readonly nTarget: number;
   /** Bands' own corrections to what their filters say are dropped at random: an input `hasDelta` says which. */
   readonly hasFilterDropout: boolean;
+  /** Cells that spectra are asked on, at most; absent: they are not asked. */
+  readonly cells?: number | undefined;
 }
 
-/** The shape of a recipe's batches. `hasFilterDropout`: the network's rows are functions of the filter. */
+/** The shape of a recipe's batches. `hasFilterDropout`: the network's rows are functions of the filter; `cells`: it answers spectra. */
 export function batchShape(
   batch: number,
   nTarget: number,
   config: SubsetConfig,
   hasFilterDropout: boolean,
+  cells?: number,
 ): BatchShape {
   const nFull = Math.round(batch * config.fullShare);
   const nOrdered = Math.min(batch - nFull, Math.round(batch * config.autoregressiveShare));
-  return { nFull, nOrdered, nMasked: batch - nFull - nOrdered, nTarget, hasFilterDropout };
+  return { nFull, nOrdered, nMasked: batch - nFull - nOrdered, nTarget, hasFilterDropout, cells };
 }
 
 /** Galaxies of a batch. */
@@ -48,6 +52,7 @@ export const batchSize = ({ nFull, nMasked, nOrdered }: BatchShape): number => n
  * A training batch: the context, and
  * - truth, truthSigma, truthState, truthSlope, truthBend, truthRate [B, N]: what is asked; state 0 = not asked
  * - targetField, targetValue, targetSigma [nOrdered, T] and targetWeight [nOrdered, T] (0 = padding): the ordered galaxies' queries
+ * - the cells of spectra that are asked: see `cellSignature`
  * - hasDelta [band]: 0 where a band is to be known by its filter alone
  */
 export function trainSignature(shape: BatchShape, vocabulary: Vocabulary): Signature {
@@ -63,6 +68,7 @@ export function trainSignature(shape: BatchShape, vocabulary: Vocabulary): Signa
     truthSlope: f,
     truthBend: f,
     truthRate: f,
+    ...(shape.cells === undefined ? {} : cellSignature(batch, shape.cells, vocabulary)),
     ...(shape.hasFilterDropout ? { hasDelta: { dtype: "float32", shape: [vocabulary.groups.band.length] } } : {}),
     ...(shape.nOrdered === 0
       ? {}
@@ -167,9 +173,10 @@ export function drawBatch(
     const { store, rows, labelled, isCalibrated } = pickSource(isFull ? withLabels : sources, rng);
     const pool = isFull ? labelled : rows;
     const { catalog, row } = store.at(pool[rng.integer(pool.length)], rng);
-    const window = drawContext(coder, catalog, row, config, isFull, rng, isContext);
+    const window = drawContext(coder, catalog, row, config, isFull, rng, isContext, shape.cells !== undefined);
     const scale = fillContext(arrays, b, coder, { catalog, row, isContext, window });
     const asked = fillTruth(arrays, b, coder, { catalog, row, isContext, scale });
+    if (shape.cells !== undefined) fillCells(arrays, b, coder, shape.cells, { catalog, row, isContext, scale, window });
     arrays.isCalibrated.data[b] = isCalibrated ? 1 : 0;
     const a = b - shape.nFull - shape.nMasked;
     if (a < 0) continue;

@@ -15,7 +15,7 @@ const TALLEST = 12;
 const MOST_CERTAIN = 1e4;
 
 /** First and last pixel, exclusive, of a window of `width` pixels. */
-const pixelsOf = ({ from, to }: PixelWindow, width: number): [first: number, end: number] => [
+export const pixelsIn = ({ from, to }: PixelWindow, width: number): [first: number, end: number] => [
   Math.round(from * width),
   Math.round(to * width),
 ];
@@ -24,7 +24,7 @@ const isObserved = (value: number, ivar: number): boolean => ivar > 0 && ivar < 
 
 /** |flux| of every `step`-th pixel, of those that are observed. */
 function sizesOf({ width, value, ivar }: ArrayColumn, row: number, window: PixelWindow, step: number): Float32Array {
-  const [first, end] = pixelsOf(window, width);
+  const [first, end] = pixelsIn(window, width);
   const sizes = new Float32Array(Math.ceil((end - first) / step));
   let count = 0;
   for (let i = row * width + first; i < row * width + end; i += step) {
@@ -55,7 +55,7 @@ export function spectrumSignal(
   window = WHOLE,
 ): { readonly observed: number; readonly signal: number } {
   const step = Math.max(1, Math.floor(width / MOST_SAMPLED));
-  const [first, end] = pixelsOf(window, width);
+  const [first, end] = pixelsIn(window, width);
   let [count, sum] = [0, 0];
   for (let i = row * width + first; i < row * width + end; i += step) {
     if (!isObserved(value[i], ivar[i])) continue;
@@ -76,7 +76,7 @@ export function fillSpectrum(
   amplitude: number,
   { flux, weight, at }: { readonly flux: Float32Array; readonly weight: Float32Array; readonly at: number },
 ): void {
-  const [first, end] = pixelsOf(window, width);
+  const [first, end] = pixelsIn(window, width);
   for (let i = first; i < end; i++) {
     const from = row * width + i;
     if (!isObserved(value[from], ivar[from])) continue;

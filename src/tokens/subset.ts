@@ -135,12 +135,13 @@ function drawWindow(rng: Rng): PixelWindow {
   return { from, to: from + length };
 }
 
-/** Draws bands and properties; a full draw gives all bands, in half of the cases with a few lost, and no properties. */
+/** Draws bands and properties, of which one is left to be asked where `isOneLeft`; a full draw gives all bands, in half of the cases with a few lost, and no properties. */
 function drawScalars(
   fields: readonly Field[],
   observed: readonly number[],
   config: SubsetConfig,
   isFull: boolean,
+  isOneLeft: boolean,
   rng: Rng,
   isContext: Uint8Array,
 ): void {
@@ -153,7 +154,7 @@ function drawScalars(
   }
   contextDraws[pickDraw(config.bands, rng)](Int32Array.from(bands), fields, rng, isContext);
   contextDraws[pickDraw(config.properties, rng)](Int32Array.from(properties), fields, rng, isContext);
-  if (observed.every((j) => isContext[j] === 1)) {
+  if (isOneLeft && observed.every((j) => isContext[j] === 1)) {
     const pool = properties.length > 0 ? properties : bands;
     if (pool.length > 0) isContext[pool[rng.integer(pool.length)]] = 0;
   }
@@ -161,7 +162,7 @@ function drawScalars(
 
 /**
  * Draws what is given of one row into `isContext` [N], and returns the part of its spectra; at least one observed field
- * that can be asked is left to be asked.
+ * that can be asked is left to be asked, a hidden spectrum where `asksSpectra`.
  */
 export function drawContext(
   coder: FieldCoder,
@@ -171,6 +172,7 @@ export function drawContext(
   isFull: boolean,
   rng: Rng,
   isContext: Uint8Array,
+  asksSpectra = false,
 ): PixelWindow {
   const { nField, fields, groups } = coder;
   isContext.fill(0);
@@ -179,7 +181,10 @@ export function drawContext(
   for (let j = 0; j < nField; j++) if (isObserved(j) && isAskable(fields[j])) observed.push(j);
   const spectra = groups.spectrum.filter(isObserved);
   const draw = spectra.length === 0 ? "hidden" : pickDraw(config.spectra, rng);
-  if (draw === "hidden" || draw === "beside") drawScalars(fields, observed, config, isFull, rng, isContext);
+  const isSpectrumLeft = asksSpectra && draw === "hidden" && spectra.length > 0;
+  if (draw === "hidden" || draw === "beside") {
+    drawScalars(fields, observed, config, isFull, !isSpectrumLeft, rng, isContext);
+  }
   if (draw !== "hidden") for (const j of spectra) isContext[j] = 1;
   return draw === "window" ? drawWindow(rng) : WHOLE;
 }

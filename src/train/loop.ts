@@ -1,6 +1,7 @@
 import { floatScalar, floatVector } from "../engine/arrays.ts";
 import type { Arrays, Compiled, Engine, NdArray } from "../engine/contract.ts";
 import { drawMasks } from "../model/dropout.ts";
+import { decoderOf } from "../model/spectrum-decoder.ts";
 import { createRng } from "../random.ts";
 import { batchShape, batchSize, drawBatch, type RowSource } from "../tokens/batch.ts";
 import type { SubsetConfig } from "../tokens/subset.ts";
@@ -147,6 +148,7 @@ function shapeOf({ config, layout }: Checkpoint, { coder, sources, phaseAt }: Tr
       training.nTarget,
       hasLabels ? subsets : { ...subsets, fullShare: 0 },
       model.filters === "function",
+      decoderOf(model, coder)?.cells,
     ),
     propertyWeight: subsets.propertyTargetWeight,
   };

@@ -5,6 +5,7 @@ import { headOf, type HeadTargets } from "../model/heads.ts";
 import { marginals } from "../model/marginals.ts";
 import { type Layout, unpack } from "../model/parameters.ts";
 import type { Family, NetworkVocabulary } from "../model/readouts.ts";
+import { decoderOf, spectrumLoss } from "../model/spectrum-decoder.ts";
 import { pickColumns } from "../model/stems.ts";
 import { conditionals, encode, type ModelConfig, readoutsOf } from "../model/transformer.ts";
 import { State } from "../survey/field.ts";
@@ -198,6 +199,9 @@ function batchLoss(shape: StepShape, params: Tensors, batch: Tensors): tf.Tensor
       const asked = part(nFull + nMasked, nOrdered);
       total.push(orderedLoss(shape, params, own, of(nMasked, nOrdered), asked, batch));
     }
+  }
+  if (decoderOf(shape.model, shape.vocabulary) !== undefined) {
+    total.push(spectrumLoss(shape.model, shape.vocabulary, params, state, batch));
   }
   return tf.div(tf.addN(total), nFull + nMasked + nOrdered);
 }

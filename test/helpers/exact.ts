@@ -43,6 +43,7 @@ export function exactPredictor(world: World, catalog: Catalog, noise: Float64Arr
     coder,
     latentSize: size,
     familyOf: () => family,
+    readSpectra: () => Promise.reject(new Error("a world without spectra")),
     async encode(asked, rows, isGiven) {
       const state = new Float32Array(rows.length * size);
       Array.from(rows).forEach((row, i) => {

@@ -90,6 +90,23 @@ export function createExamples(n: number): Examples {
         divergence: i === 20 ? 1.5 : 0.02 * rng.uniform(),
       })),
     },
+    answered: {
+      fluxUnit: "1e-19 erg/s/cm2/A",
+      objects: ["given bands", "given a blue window"].map((title, k) => {
+        const wavelength = draw((i) => 6450 * (18_000 / 6450) ** (i / 191), 192);
+        const isGap = (w: number) => (w > 13_500 && w < 14_520) || (k === 1 && w < 9000);
+        const clean = wavelength.map((w) => (isGap(w) ? NaN : flux(w / 1.6)));
+        const sigma = wavelength.map((w) => 4 + w / 2500);
+        return {
+          title,
+          wavelength,
+          clean,
+          flux: clean.map((x, i) => x + sigma[i] * rng.normal()),
+          fluxError: sigma,
+          quantiles: [-1.64, -1, 0, 1, 1.64].map((u) => clean.map((x, i) => x * 0.97 + u * sigma[i])) as never,
+        };
+      }),
+    },
     strange: {
       fluxUnit: "1e-19 erg/s/cm2/A",
       objects: ["a: one band twice too bright", "b: as expected"].map((title, k) => ({

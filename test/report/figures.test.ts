@@ -100,6 +100,7 @@ describe("awkward data", () => {
     property: { truth: [], predicted: [], axis: { label: "log M*", unit: "dex" } },
     calibration: { series: [] },
     seds: { fluxUnit: "Jy", objects: [] },
+    answered: { fluxUnit: "Jy", objects: [] },
     strange: { fluxUnit: "Jy", objects: [{ title: "nothing", bands: [] }] },
     latent: { x: [], y: [], panels: [{ title: "z", values: [] }], caption: "Nothing." },
     occlusion: { title: "nothing", wanted: "z", bars: [] },

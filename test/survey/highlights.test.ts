@@ -36,9 +36,9 @@ describe("what a survey file highlights", () => {
     expect(own.questions).toEqual(loadSurvey("minijpas").questions);
   });
 
-  it("asks of spectra where there are some, and never for them", () => {
+  it("asks of spectra where there are some, and for them of networks that answer them", () => {
     const own = survey("extends: [minijpas]\nspectra:\n" + SPECTRUM);
-    const questions = questionsOf(own, () => {});
+    const questions = questionsOf(own, false, () => {});
     const asked = Object.fromEntries(questions.map(({ title, isGiven, wanted }) => [title, { isGiven, wanted }]));
     const place = own.fields.findIndex(({ kind }) => kind === "spectrum");
     const bands = own.fields.filter(({ band }) => band !== undefined).length;
@@ -46,14 +46,28 @@ describe("what a survey file highlights", () => {
     expect([given("spectra"), asked["spectra"].isGiven[place]]).toEqual([1, 1]);
     expect([given("spectra and bands"), asked["spectra and bands"].isGiven[place]]).toEqual([bands + 1, 1]);
     expect(asked["all bands"].isGiven[place]).toBe(0);
-    expect(questions.some(({ wanted }) => wanted.includes(place))).toBe(false);
+    expect(questions.some(({ wanted, spectra }) => wanted.includes(place) || spectra !== undefined)).toBe(false);
+    const moons = loadSurvey("moons");
+    const refused = questionsOf(moons, false, () => {}).map(({ title }) => title);
+    const answered = questionsOf(moons, true, () => {});
+    const wanting = answered.filter(({ spectra }) => spectra !== undefined);
+    expect(wanting.map(({ title }) => title)).toEqual(["bands, for spectra", "properties, for spectra"]);
+    const told: string[] = [];
+    const own2 = survey("extends: [minijpas]\nspectra:\n" + SPECTRUM + "questions: [{ title: a, given: bands, want: spectra }, { title: b, given: bands, want: z }]\n"); // prettier-ignore
+    questionsOf(own2, false, (line) => told.push(line));
+    expect(told).toContain('question "a" not asked: nothing is wanted among the network\'s answers');
+    for (const { title, isGiven, wanted, spectra } of wanting) {
+      const [j] = spectra!;
+      expect([moons.fields[j].kind, wanted, isGiven[j]]).toEqual(["spectrum", [], 0]);
+      expect(refused).not.toContain(title);
+    }
     expect(
       survey(
         "fluxUnit: uJy\nfluxRange: [-1, 1]\ntiles: [a]\nzeroPointError: 0.1\nbands: []\nproperties: []\nspectra:\n" +
           SPECTRUM,
       ).headline,
     ).toEqual([]);
-    const plain = questionsOf(loadSurvey("minijpas"), () => {}).map(({ title }) => title);
+    const plain = questionsOf(loadSurvey("minijpas"), false, () => {}).map(({ title }) => title);
     expect(plain.filter((title) => title.startsWith("spectra"))).toEqual([]);
   });
 
