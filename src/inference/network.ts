@@ -255,7 +255,7 @@ function chainGraph(
     `next of ordered answers${family.suffix}, ${lanes} draws after ${places}`,
     (inputs) => {
       const params = constantsOf(weights.average, layout);
-      const all = queryContext(config.model, params, inputs.state as tf.Tensor2D);
+      const all = queryContext(config.model, coder, params, inputs.state as tf.Tensor2D);
       const context = {
         known: tf.gather<tf.Tensor2D>(all.known, inputs.galaxy),
         memory: tf.gather<tf.Tensor3D>(all.memory, inputs.galaxy),

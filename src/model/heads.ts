@@ -200,6 +200,17 @@ export function mixtureHint(
   };
 }
 
+/** Share of all that is spread over the bins, whatever they are said to be. */
+const ANYWHERE = 1e-3;
+
+/** Bins that begin with probabilities [B, bins]. */
+export function histogramHint(probability: tf.Tensor, spec: SpecOf<"histogram">): Hint {
+  const bins = spec.edges.length - 1;
+  const own = tf.tensor2d(histogram.initialBias(spec), [1, bins]);
+  const said = tf.log(tf.add(tf.mul(probability, 1 - ANYWHERE), ANYWHERE / bins)); // [B, bins]
+  return { factor: null, offset: tf.expandDims(tf.sub(said, own), 1) };
+}
+
 /** Share of a class that none of the likely galaxies is of. */
 const RARE = 0.003;
 

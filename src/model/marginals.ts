@@ -1,14 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensors } from "../engine/contract.ts";
 import { gelu, linear } from "../engine/ops.ts";
-import { headOf } from "./heads.ts";
+import { type Hint, headOf } from "./heads.ts";
+import { lagHint, withoutLags } from "./lags.ts";
 import type { NetworkVocabulary, Part, Readout } from "./readouts.ts";
 import { hintOf } from "./templates.ts";
 
 /** What a part's answers are read from: properties from the whole state, bands from a narrower mix of it. [B, from] */
-function sourceOf(params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor2D {
-  if (part === "property") return state;
-  return gelu(linear(state, params["head.band.mix"], params["head.band.mixBias"])) as tf.Tensor2D;
+function sourceOf(vocabulary: NetworkVocabulary, params: Tensors, state: tf.Tensor2D, part: Part): tf.Tensor2D {
+  const read = withoutLags(vocabulary, state);
+  if (part === "property") return read;
+  return gelu(linear(read, params["head.band.mix"], params["head.band.mixBias"])) as tf.Tensor2D;
 }
 
 const widthOf = ({ spec }: Pick<Readout, "spec">): number => headOf(spec).width(spec);
@@ -20,13 +22,20 @@ export function marginals(
   state: tf.Tensor2D,
   readout: Readout,
 ): tf.Tensor3D {
-  const from = sourceOf(params, state, readout.part);
+  const from = sourceOf(vocabulary, params, state, readout.part);
   const raw = linear(from, params[`head.${readout.name}.out`], params[`head.${readout.name}.bias`]); // [B, members * width]
   const shaped = tf.reshape<tf.Rank.R3>(raw, [state.shape[0], readout.members.length, widthOf(readout)]);
   return leaning(vocabulary, state, readout, shaped);
 }
 
-/** Raw marginals [B, n, width] of a read-out's fields, or of those in its places `slots` [n], and what the templates think. */
+/** What is thought of a read-out's fields before the network speaks: by the templates, and by the redshifts tried. */
+const hintsOf = (vocabulary: NetworkVocabulary, state: tf.Tensor2D, readout: Readout): Hint[] => {
+  const { templates } = vocabulary;
+  const recalled = templates && hintOf(vocabulary, templates, state, readout);
+  return [recalled, lagHint(vocabulary, state, readout)].filter((hint) => hint !== undefined);
+};
+
+/** Raw marginals [B, n, width] of a read-out's fields, or of those in its places `slots` [n], and what is thought before. */
 function leaning(
   vocabulary: NetworkVocabulary,
   state: tf.Tensor2D,
@@ -34,13 +43,11 @@ function leaning(
   raw: tf.Tensor3D,
   slots?: tf.Tensor1D,
 ): tf.Tensor3D {
-  const { templates } = vocabulary;
-  if (templates === undefined) return raw;
-  const hint = hintOf(vocabulary, templates, state, readout);
-  if (hint === undefined) return raw;
   const pick = (x: tf.Tensor): tf.Tensor => (slots === undefined ? x : tf.gather(x, slots, 1));
-  const scaled = hint.factor === null ? raw : tf.mul(raw, pick(hint.factor));
-  return tf.add(scaled, pick(hint.offset));
+  return hintsOf(vocabulary, state, readout).reduce(
+    (x, { factor, offset }) => tf.add<tf.Tensor3D>(factor === null ? x : tf.mul(x, pick(factor)), pick(offset)),
+    raw,
+  );
 }
 
 /** Raw marginals of chosen fields of a read-out: `slots` [n] int32 are their places among its members. [B, n, width] */
@@ -52,7 +59,7 @@ export function marginalsAt(
   slots: tf.Tensor1D,
 ): tf.Tensor3D {
   const width = widthOf(readout);
-  const from = sourceOf(params, state, readout.part);
+  const from = sourceOf(vocabulary, params, state, readout.part);
   const size = from.shape[1];
   const [b, n] = [state.shape[0], slots.shape[0]];
   const out = tf.gather(tf.reshape(params[`head.${readout.name}.out`], [size, -1, width]), slots, 1); // [from, n, width]

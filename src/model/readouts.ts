@@ -2,6 +2,7 @@ import { z } from "zod";
 import { isAskable, type ScalarKind } from "../survey/field.ts";
 import type { Vocabulary } from "../survey/vocabulary.ts";
 import type { HeadSpec } from "./heads.ts";
+import type { Lags } from "./lags.ts";
 import type { Templates } from "./template-fit.ts";
 import type { FluxScale } from "./templates.ts";
 
@@ -40,6 +41,8 @@ export interface NetworkVocabulary extends Vocabulary {
   readonly fluxScale: FluxScale;
   /** Clean galaxies that the network carries; absent: it has none. */
   readonly templates?: Templates;
+  /** Redshifts that each spectrum is tried at; absent: none. */
+  readonly lags?: readonly Lags[];
 }
 
 /** Bands are read from a narrow mix of the state, everything else from the whole of it. */

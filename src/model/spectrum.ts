@@ -2,8 +2,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import type { Tensors } from "../engine/contract.ts";
 import { gelu, linear, normalise } from "../engine/ops.ts";
-import type { Field } from "../survey/field.ts";
+import type { Field, SpectrumGrid } from "../survey/field.ts";
 import { N_SPECTRUM_SCALAR, spectrumInputs } from "../survey/vocabulary.ts";
+import { correlation, correlationSchema, correlationSpecs } from "./correlation.ts";
 import { matrix, type ParameterSpec, table } from "./parameters.ts";
 import type { NetworkVocabulary } from "./readouts.ts";
 import type { Stem, Tokens } from "./stems.ts";
@@ -20,6 +21,9 @@ export const spectrumSchema = z.strictObject({
   blocks: z.int().min(0).max(64).default(1).describe("residual blocks of each stage but the first"),
   tokens: size(4096).default(16).describe("tokens that a spectrum becomes"),
   continuum: z.enum(["kept", "removed"]).default("kept"),
+  correlation: correlationSchema
+    .optional()
+    .describe("templates at rest that spectra are correlated with at every redshift: needs bins of redshift"),
 });
 export type SpectrumConfig = z.output<typeof spectrumSchema>;
 
@@ -56,10 +60,9 @@ function shapeOf(config: SpectrumConfig, pixels: number): Shape {
   return { lengths, perToken, tokens: Math.ceil(last / perToken) };
 }
 
-const pixelsOf = ({ fields, groups }: NetworkVocabulary, s: number): number => {
-  const field = fields[groups.spectrum[s]];
-  return field.kind === "spectrum" ? field.grid.pixels : 0;
-};
+/** Grids of a vocabulary's spectra, in the order of their group. */
+export const gridsOf = ({ fields, groups }: Pick<NetworkVocabulary, "fields" | "groups">): SpectrumGrid[] =>
+  Array.from(groups.spectrum, (j) => (fields[j] as Extract<Field, { kind: "spectrum" }>).grid);
 
 /** A filter of `width` pixels, decayed. */
 const filter = (name: string, width: number, from: number, to: number, gain = 1): ParameterSpec => ({
@@ -158,33 +161,46 @@ const nameOf = (s: number): string => `spectrum${s}`;
 export const spectrum: Stem = {
   specs(config, vocabulary) {
     const state = config.nLatent * config.dModel;
-    return Array.from(vocabulary.groups.spectrum, (_, s): ParameterSpec[] => {
-      const pixels = pixelsOf(vocabulary, s);
-      const { tokens } = shapeOf(spectrumConfig(config), pixels);
+    const own = spectrumConfig(config);
+    return gridsOf(vocabulary).flatMap((grid, s): ParameterSpec[] => {
+      const { tokens } = shapeOf(own, grid.pixels);
       return [
-        ...networkSpecs(config, pixels, nameOf(s)),
+        ...networkSpecs(config, grid.pixels, nameOf(s)),
         matrix(`embed.${nameOf(s)}`, tokens * config.dModel, state),
         matrix(`embed.${nameOf(s)}Scalar`, N_SPECTRUM_SCALAR, state, 0.6),
+        ...(own.correlation === undefined
+          ? []
+          : correlationSpecs(own.correlation, grid, `${nameOf(s)}.correlation`, state)),
       ];
-    }).flat();
+    });
   },
-  encode(config, { groups }, params, batch) {
-    const scalars = tf.split<tf.Tensor2D>(batch.spectrumScalar, groups.spectrum.length, 1);
+  encode(config, vocabulary, params, batch) {
+    const grids = gridsOf(vocabulary);
+    const tried = spectrumConfig(config).correlation;
+    const scalars = tf.split<tf.Tensor2D>(batch.spectrumScalar, grids.length, 1);
     const parts = scalars.map((scalar, s) => {
-      const { flux, weight } = spectrumInputs(s);
-      const tokens = tokensOf(config, params, nameOf(s), batch[flux] as tf.Tensor2D, batch[weight] as tf.Tensor2D);
+      const inputs = spectrumInputs(s);
+      const [flux, weight] = [batch[inputs.flux] as tf.Tensor2D, batch[inputs.weight] as tf.Tensor2D];
+      const tokens = tokensOf(config, params, nameOf(s), flux, weight);
       const isGiven = tf.slice(scalar, [0, 0], [scalar.shape[0], 1]); // [B, 1]
       const [b, t, d] = tokens.shape;
       const direct = linear(tf.reshape(tokens, [b, t * d]), params[`embed.${nameOf(s)}`]); // [B, J d]
       const beside = linear(scalar, params[`embed.${nameOf(s)}Scalar`]); // [B, J d]
-      const latents = tf.mul<tf.Tensor2D>(tf.add(direct, beside), isGiven);
+      const found = tried && correlation(tried, grids[s], params, `${nameOf(s)}.correlation`, flux, weight);
+      const said = [direct, beside, ...(found === undefined ? [] : [found.latents])];
       const bias = tf.tile(tf.mul(tf.sub(isGiven, 1), 1e9), [1, t]); // [B, T]
-      return { latents, tokens: { tokens, bias } };
+      return {
+        latents: tf.mul<tf.Tensor2D>(tf.addN(said), isGiven),
+        tokens: { tokens, bias },
+        lags: found && tf.mul<tf.Tensor2D>(found.lags, isGiven),
+      };
     });
     const [first, ...others] = parts.map(({ latents }) => latents);
+    const lags = parts.flatMap((part) => part.lags ?? []);
     return {
       latents: others.reduce((sum, more) => tf.add(sum, more), first),
       tokens: join(parts.map((part) => part.tokens)),
+      ...(lags.length === 0 ? {} : { lags: tf.concat(lags, 1) }),
     };
   },
 };

@@ -20,6 +20,8 @@ export interface Encoded {
   /** [B, J d] What it adds to the latent tokens; nothing where nothing is given. */
   readonly latents: tf.Tensor2D;
   readonly tokens?: Tokens;
+  /** [B, lags] ln of how likely each redshift is that spectra are tried at, but for a constant; 0 without the spectrum. */
+  readonly lags?: tf.Tensor2D;
 }
 
 /** How one kind of evidence enters the network. */

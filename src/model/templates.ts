@@ -3,6 +3,7 @@ import type { Tensors } from "../engine/contract.ts";
 import { categoryHint, type Hint, mixtureHint } from "./heads.ts";
 import type { NetworkVocabulary, Readout } from "./readouts.ts";
 import { classesOf, givenBands, givenClasses, pickColumns } from "./stems.ts";
+import { binHint, hats, type Slices, slices } from "./slices.ts";
 import {
   about,
   askedOf,
@@ -112,30 +113,6 @@ const LEAST_SPREAD = 0.02;
 /** Share of what is told twice that neither telling goes below. */
 const LEAST_PART = 1e-4;
 
-/** Means and spreads of slices of a distribution, [B, count] each. */
-interface Slices {
-  readonly centre: tf.Tensor;
-  readonly spread: tf.Tensor;
-}
-
-/**
- * Equal parts of what is likely, from its shares [B, n] at places [B or 1, n] that rise: the means and spreads of `count`
- * slices of equal probability. Their mean is that of the shares.
- */
-function slices(share: tf.Tensor, place: tf.Tensor, count: number, least: number): Slices {
-  const upper = tf.expandDims(tf.cumsum(share, 1), 1); // [B, 1, n]
-  const lower = tf.sub(upper, tf.expandDims(share, 1));
-  const from = Float32Array.from({ length: count }, (_, c) => c / count);
-  const start = tf.tensor3d(from, [1, count, 1]);
-  const inside = tf.relu(tf.sub(tf.minimum(upper, tf.add(start, 1 / count)), tf.maximum(lower, start))); // [B, count, n]
-  const total = tf.add(tf.sum(inside, 2), 1e-9); // [B, count]
-  const at = tf.expandDims(place, 1); // [B or 1, 1, n]
-  const centre = tf.div(tf.sum(tf.mul(inside, at), 2), total); // [B, count]
-  const off = tf.square(tf.sub(at, tf.expandDims(centre, 2)));
-  const variance = tf.div(tf.sum(tf.mul(inside, off), 2), total);
-  return { centre, spread: tf.sqrt(tf.add(variance, least ** 2)) };
-}
-
 /**
  * What the templates think of a read-out's fields before the network speaks, from the last columns of a state [B, S]: slices
  * of the likely redshifts, shares of classes. Of other properties they say nothing here: how far apart templates are in a
@@ -159,25 +136,38 @@ export function hintOf(
   }
   const redshifts = redshiftsOf(vocabulary, nProperty);
   const places = Array.from(members, (j) => (groups.property.includes(j) ? redshifts.indexOf(slot[j]) : -1));
-  if (spec.head !== "mixture" || places.every((r) => r < 0)) return undefined;
+  if (places.every((r) => r < 0)) return undefined;
+  /** Shares of all at the nodes of a redshift. */
+  const sharesOf = (r: number): tf.Tensor => {
+    const root = columns(parts.nodes + r * N_NODE, N_NODE);
+    const share = tf.add(tf.relu(tf.sub(tf.square(tf.div(root, ROOT)), FAINT)), UNSURE / N_NODE);
+    return tf.div(share, tf.sum(share, 1, true));
+  };
+  // the galaxies looked at one by one are in the order of the first redshift
+  const hasNear = (r: number): boolean => r === 0 && parts.exact > parts.near;
+  const nearOf = (): Slices & { part: tf.Tensor } => {
+    const [part, centre, spread] = tf.split(columns(parts.near, 1 + 2 * N_SLICE), [1, N_SLICE, N_SLICE], 1);
+    return { part, centre, spread: tf.exp(tf.div(tf.sub(spread, 1), SPREAD)) };
+  };
+  if (spec.head === "histogram") {
+    const [r] = places;
+    return binHint(spec, sharesOf(r), nodesOf(templates, redshifts[r]), hasNear(r) ? nearOf() : undefined);
+  }
   const k = spec.components;
   const said = places.map((r): Slices & { logShare: tf.Tensor } => {
     const equal = tf.zeros([b, k]);
     if (r < 0) return { centre: equal, spread: tf.ones([b, k]), logShare: equal };
-    const root = columns(parts.nodes + r * N_NODE, N_NODE);
-    const share = tf.add(tf.relu(tf.sub(tf.square(tf.div(root, ROOT)), FAINT)), UNSURE / N_NODE);
+    const share = sharesOf(r);
     const nodes = tf.tensor2d(nodesOf(templates, redshifts[r]), [1, N_NODE]);
-    const counted = (count: number): Slices =>
-      slices(tf.div(share, tf.sum(share, 1, true)), nodes, count, LEAST_SPREAD);
-    // the galaxies looked at one by one are in the order of the first redshift
-    if (r > 0 || k <= N_SLICE || parts.exact === parts.near) return { ...counted(k), logShare: equal };
+    const counted = (count: number): Slices => slices(share, nodes, count, LEAST_SPREAD);
+    if (!hasNear(r) || k <= N_SLICE) return { ...counted(k), logShare: equal };
     const rest = counted(k - N_SLICE);
-    const [part, centre, spread] = tf.split(columns(parts.near, 1 + 2 * N_SLICE), [1, N_SLICE, N_SLICE], 1);
+    const { part, centre, spread } = nearOf();
     const shareOf = (x: tf.Tensor, count: number): tf.Tensor =>
       tf.tile(tf.log(tf.div(tf.clipByValue(x, LEAST_PART, 1), count)), [1, count]);
     return {
       centre: tf.concat([rest.centre, centre], 1),
-      spread: tf.concat([rest.spread, tf.exp(tf.div(tf.sub(spread, 1), SPREAD))], 1),
+      spread: tf.concat([rest.spread, spread], 1),
       logShare: tf.concat([shareOf(tf.sub(1, part), k - N_SLICE), shareOf(part, N_SLICE)], 1),
     };
   });
@@ -209,21 +199,6 @@ function nodesOf(templates: Templates, p: number): Float32Array {
     { length: N_NODE },
     (_, i) => known[Math.round((i * (known.length - 1)) / (N_NODE - 1))] ?? 0,
   );
-}
-
-/** Shares of each value between the two nodes around it, [count, N_NODE]: they keep the mean. 0 where unknown. */
-function hats(values: Float32Array, nodes: Float32Array): Float32Array {
-  const shares = new Float32Array(values.length * N_NODE);
-  values.forEach((value, k) => {
-    if (Number.isNaN(value)) return;
-    let i = 0;
-    while (i < N_NODE - 2 && nodes[i + 1] < value) i++;
-    const width = nodes[i + 1] - nodes[i];
-    const upper = width > 0 ? Math.min(1, Math.max(0, (value - nodes[i]) / width)) : 0;
-    shares[k * N_NODE + i] = 1 - upper;
-    shares[k * N_NODE + i + 1] += upper;
-  });
-  return shares;
 }
 
 /** Where on the axis of a redshift the galaxies of each neighbourhood are, [count / neighbourhood, N_NODE]. */

@@ -5,6 +5,7 @@ import { attention, foldNorm, gelu, linear, linearParts, normalise } from "../en
 import { scalarKinds } from "../survey/field.ts";
 import { modalitiesOf } from "../survey/vocabulary.ts";
 import { headOf } from "./heads.ts";
+import { lagCount, withoutLags } from "./lags.ts";
 import { matrix, type ParameterSpec, table, vector } from "./parameters.ts";
 import { familiesOf, type Family, headChoiceSchema, type NetworkVocabulary, type Readout } from "./readouts.ts";
 import { spectrumSchema } from "./spectrum.ts";
@@ -58,6 +59,10 @@ export const modelSchema = z
   })
   .refine((m) => m.dModel % m.nHead === 0 && m.dQuery % m.nHead === 0, "expected nHead to divide dModel and dQuery")
   .refine((m) => bulkOf(m) <= LARGEST, `expected a network of ${LARGEST / 1e6} million parameters at most`)
+  .refine(
+    ({ spectrum, heads }) => spectrum?.correlation === undefined || heads.redshift?.head === "histogram",
+    "spectrum.correlation: expected heads.redshift to be a histogram",
+  )
   .prefault({});
 export type ModelConfig = z.output<typeof modelSchema>;
 
@@ -99,7 +104,7 @@ function readoutSpecs(config: ModelConfig, { name, part, spec, members }: Readou
 
 /** Numbers of the state of knowledge about a galaxy: see `encode`. */
 export const stateSize = (config: ModelConfig, vocabulary: NetworkVocabulary): number =>
-  latentSize(config) + recallSize(vocabulary);
+  latentSize(config) + lagCount(vocabulary) + recallSize(vocabulary);
 
 /** That latent tokens look at something: at each other, or at those of spectra. */
 const hasAttention = ({ nLatent }: ModelConfig, { groups }: NetworkVocabulary): boolean =>
@@ -111,7 +116,7 @@ export function parameterSpecs(config: ModelConfig, vocabulary: NetworkVocabular
   const nField = vocabulary.fields.length;
   const families = readoutsOf(config, vocabulary);
   const nRecall = recallSize(vocabulary);
-  const state = stateSize(config, vocabulary);
+  const state = latentSize(config) + nRecall; // redshifts that were tried are for their histogram alone
   const layers = (name: string, count: number, size: number, hidden: number, hasAttention: boolean): ParameterSpec[] =>
     Array.from({ length: count }, (_, l) => layerSpecs(`${name}${l}`, size, hidden, count, hasAttention)).flat();
   const classes = classCount(vocabulary);
@@ -181,8 +186,8 @@ function feedForward(x: tf.Tensor, w: Tensors, name: string): tf.Tensor {
 }
 
 /**
- * The state of knowledge about each galaxy, [B, nLatent * d + what the templates say]: every kind of evidence adds to the
- * latent tokens, then a pre-norm transformer runs over them.
+ * The state of knowledge about each galaxy, [B, nLatent * d + redshifts tried + what the templates say]: every kind of
+ * evidence adds to the latent tokens, then a pre-norm transformer runs over them.
  */
 export function encode(
   config: ModelConfig,
@@ -210,7 +215,8 @@ export function encode(
     x = tf.add(x, feedForward(x, params, `layer${l}.mlp`)); // [B, J, d]
   }
   const state = normalise(tf.reshape(x, [b, nLatent * dModel])) as tf.Tensor2D; // [B, J d]
-  return recalled.length === 0 ? state : tf.concat<tf.Tensor2D>([state, ...recalled], 1);
+  const parts = [state, ...encoded.flatMap(({ lags }) => lags ?? []), ...recalled];
+  return parts.length === 1 ? state : tf.concat<tf.Tensor2D>(parts, 1);
 }
 
 /** What an ordered query knows besides the values before it: its galaxy, and a look at the state. */
@@ -221,10 +227,16 @@ export interface QueryContext {
   readonly memory: tf.Tensor3D;
 }
 
-export function queryContext(config: ModelConfig, params: Tensors, state: tf.Tensor2D): QueryContext {
-  const memory = linear(state, params["query.memory"], params["query.memoryBias"]);
+export function queryContext(
+  config: ModelConfig,
+  vocabulary: NetworkVocabulary,
+  params: Tensors,
+  state: tf.Tensor2D,
+): QueryContext {
+  const read = withoutLags(vocabulary, state);
+  const memory = linear(read, params["query.memory"], params["query.memoryBias"]);
   return {
-    known: linear(state, params["query.state"]) as tf.Tensor2D,
+    known: linear(read, params["query.state"]) as tf.Tensor2D,
     memory: tf.reshape(memory, [state.shape[0], config.nMemory, config.dQuery]),
   };
 }
@@ -301,7 +313,7 @@ export function conditionals(
 ): FamilyRaw[] {
   const [a, t] = batch.targetField.shape as [number, number];
   const { dQuery: q, nMemory: m } = config;
-  const { known, memory } = queryContext(config, params, state);
+  const { known, memory } = queryContext(config, vocabulary, params, state);
   const visible = new Float32Array(t * (m + t));
   for (let i = 0; i < t; i++) visible.fill(-1e9, i * (m + t) + m + i + 1, (i + 1) * (m + t)); // later queries
   const bias = tf.tensor4d(visible, [1, 1, t, m + t]);

@@ -1,6 +1,9 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
+import { lagsOf } from "../model/correlation.ts";
+import type { Lags } from "../model/lags.ts";
+import { gridsOf } from "../model/spectrum.ts";
 import type { Templates } from "../model/template-fit.ts";
 import type { FluxScale } from "../model/templates.ts";
 import { modelSchema } from "../model/transformer.ts";
@@ -186,18 +189,26 @@ export interface NetworkCoder extends FieldCoder {
   readonly bandGeneration: readonly number[];
   readonly fluxScale: FluxScale;
   readonly templates?: Templates;
+  readonly lags?: readonly Lags[];
 }
 
 export function coderOf(
-  { survey: { fields }, standardisation, grownAt }: Pick<CheckpointConfig, "survey" | "standardisation" | "grownAt">,
+  {
+    survey: { fields },
+    standardisation,
+    grownAt,
+    model,
+  }: Pick<CheckpointConfig, "survey" | "standardisation" | "grownAt"> & Partial<Pick<CheckpointConfig, "model">>,
   templates?: Templates,
 ): NetworkCoder {
   const coder = createFieldCoder(fields, standardisation);
+  const tried = model?.spectrum?.correlation;
   const bands = Array.from(coder.groups.band, (j) => fields[j]);
   return {
     ...coder,
     bandGeneration: bands.map((field) => generationOf(grownAt, field)),
     fluxScale: { ...standardisation.scale, floor: bands.map(floorSoftness), relative: RELATIVE_SOFTNESS },
     ...(templates === undefined ? {} : { templates }),
+    ...(tried === undefined ? {} : { lags: gridsOf(coder).map((grid) => lagsOf(tried, grid)) }),
   };
 }

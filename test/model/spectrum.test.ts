@@ -40,6 +40,8 @@ function withSecond(plain: Catalog): Catalog {
   return both;
 }
 
+const inBins = { heads: { redshift: { head: "histogram", from: 0, to: 0.8, bins: 12 } } };
+const tried = { correlation: { from: 0, to: 0.8, stride: 2, channels: 3, templates: 2 } };
 const small = { channels: [4, 6], kernel: 5, stride: 3, pool: 2, tokens: 5 } as const;
 const catalog = withSecond(lineCatalog(40, "model"));
 
@@ -80,6 +82,7 @@ describe("the network of spectra", () => {
     ["with one latent token", { nLatent: 1 }, {}],
     ["without continuum, two blocks", {}, { continuum: "removed", blocks: 2 }],
     ["of one stage", {}, { channels: [3] }],
+    ["correlated with templates", inBins, tried],
   ])("says on ONNX Runtime what it says in plain JavaScript, gradients too: %s", async (_, model, spectrum) => {
     const { inputs, states } = setUp(model, spectrum);
     const given = inputs([1, 0, 0, 1, 1]);
@@ -93,8 +96,11 @@ describe("the network of spectra", () => {
     }
   });
 
-  it("does not see the flux of pixels that are not observed", async () => {
-    const { inputs, states } = setUp();
+  it.each([
+    ["as it is", {}, {}],
+    ["correlated with templates", inBins, tried],
+  ])("does not see the flux of pixels that are not observed: %s", async (_, model, spectrum) => {
+    const { inputs, states } = setUp(model, spectrum);
     const wild = new Map(
       [...catalog.arrays!].map(([name, column]) => [
         name,
@@ -106,8 +112,11 @@ describe("the network of spectra", () => {
     expect((await states(await onnx, other)).state.data).toStrictEqual((await states(await onnx, plain)).state.data);
   });
 
-  it("does not see a spectrum that is hidden, and sees one that is given", async () => {
-    const { inputs, states } = setUp();
+  it.each([
+    ["as it is", {}, {}],
+    ["correlated with templates", inBins, tried],
+  ])("does not see a spectrum that is hidden, and sees one that is given: %s", async (_, model, spectrum) => {
+    const { inputs, states } = setUp(model, spectrum);
     const shifted = new Map(
       [...catalog.arrays!].map(([name, one]) => [name, { ...one, value: one.value.map((x) => x + 50) }]),
     );

@@ -4,7 +4,7 @@ import type { Arrays } from "../../src/engine/contract.ts";
 import { createLayout, initialise, unpack } from "../../src/model/parameters.ts";
 import { recall, recallSize } from "../../src/model/templates.ts";
 import { marginals } from "../../src/model/marginals.ts";
-import { encode, parameterSpecs, readoutsOf } from "../../src/model/transformer.ts";
+import { encode, type ModelConfig, parameterSpecs, readoutsOf } from "../../src/model/transformer.ts";
 import { createRng } from "../../src/random.ts";
 import type { Catalog } from "../../src/survey/catalog.ts";
 import { type Field, State } from "../../src/survey/field.ts";
@@ -193,16 +193,18 @@ describe("what the templates say", () => {
   });
 });
 
+/** Galaxies of a neighbourhood. */
+const alike = 4;
+const grouped = drawTemplates(
+  plain,
+  [sourceOf(world(402, "many", 0))],
+  { nTemplate: 402, neighbourhood: alike },
+  createRng("draw"),
+)!;
+const wide = coderOf(config, grouped);
+
 describe("neighbourhoods", () => {
-  const size = 4;
-  const grouped = drawTemplates(
-    plain,
-    [sourceOf(world(402, "many", 0))],
-    { nTemplate: 402, neighbourhood: size },
-    createRng("draw"),
-  )!;
-  const wide = coderOf(config, grouped);
-  const many = { ...tinyModel, nTemplate: grouped.count, neighbourhood: size };
+  const many = { ...tinyModel, nTemplate: grouped.count, neighbourhood: alike };
   const params = initialise(createLayout(parameterSpecs(many, wide)), createRng("init"));
   const width = recallSize(wide);
   const run = async (arrays: Arrays): Promise<Float32Array> => {
@@ -218,8 +220,8 @@ describe("neighbourhoods", () => {
     expect(grouped.count).toBe(400);
     const own = Array.from({ length: grouped.count }, (_, k) => grouped.property[k * 4]);
     expect(new Set(own).size).toBeGreaterThan(380); // no galaxy stands for another
-    const spread = (k: number): number => Math.max(...own.slice(k, k + size)) - Math.min(...own.slice(k, k + size));
-    const spreads = Array.from({ length: grouped.count / size }, (_, g) => spread(g * size)).sort((a, b) => a - b);
+    const spread = (k: number): number => Math.max(...own.slice(k, k + alike)) - Math.min(...own.slice(k, k + alike));
+    const spreads = Array.from({ length: grouped.count / alike }, (_, g) => spread(g * alike)).sort((a, b) => a - b);
     expect(spreads[50]).toBeLessThan(0.1); // of one number that goes from -1.7 to 1.7: a hundredth of the range is 0.034
   });
 
@@ -251,7 +253,7 @@ describe("neighbourhoods", () => {
   });
 
   it("keep their checkpoint's answers when written and read", () => {
-    const again = readTemplates(writeTemplates(grouped), size, "templates.safetensors");
+    const again = readTemplates(writeTemplates(grouped), alike, "templates.safetensors");
     expect(again).toEqual(grouped);
     expect(() => readTemplates(writeTemplates(grouped), 3, "t.safetensors")).toThrow(
       /400 galaxies; expected whole neighbourhoods of 3/,
@@ -259,11 +261,21 @@ describe("neighbourhoods", () => {
   });
 });
 
+interface World {
+  readonly model: ModelConfig;
+  readonly coder: ReturnType<typeof coderOf>;
+}
+
+const usual: World = { model, coder };
+
 /** Raw marginals of z and KIND of the rows seen, from an untrained network. */
-async function untrained(isGiven: (j: number) => boolean): Promise<{ z: Float32Array; kind: Float32Array }> {
+async function untrained(isGiven: (j: number) => boolean, asked: World = usual) {
   const engine = await onnx;
-  const families = readoutsOf(model, coder);
-  const [mixtures, classes] = families.map(({ readouts }) => readouts.find(({ part }) => part === "property")!);
+  const { model, coder } = asked;
+  const layout = createLayout(parameterSpecs(model, coder));
+  const params = initialise(layout, createRng("init"));
+  const readouts = readoutsOf(model, coder).flatMap((family) => family.readouts);
+  const of = (column: number) => readouts.find(({ part, members }) => part === "property" && members.includes(column))!;
   const network = await engine.compile(
     (x) => {
       const silent = Object.fromEntries(
@@ -271,14 +283,20 @@ async function untrained(isGiven: (j: number) => boolean): Promise<{ z: Float32A
           name.startsWith("head.") && name.endsWith(".out") ? [name, tf.zerosLike(w)] : [name, w],
         ),
       );
-      const known = encode(model, coder, silent, x, false);
-      const of = (one: typeof mixtures): tf.Tensor3D => marginals(coder, silent, known, one);
-      return { z: tf.slice(of(mixtures), [0, 0, 0], [B, 1, 6]), kind: of(classes) };
+      const state = encode(model, coder, silent, x, false);
+      const said = (column: number): tf.Tensor3D => marginals(coder, silent, state, of(column));
+      return { z: tf.slice(said(Z), [0, 0, 0], [B, 1, -1]), kind: said(KIND) };
     },
     contextSignature(B, coder),
   );
   const { z, kind: shares } = await network.run(contexts(isGiven));
-  return { z: z.data as Float32Array, kind: shares.data as Float32Array };
+  const width = z.shape[2];
+  const raw = z.data as Float32Array;
+  return {
+    z: (row: number): Float32Array => raw.subarray(row * width, (row + 1) * width),
+    spec: of(Z).spec,
+    kind: shares.data as Float32Array,
+  };
 }
 
 describe("a network before its first step", () => {
@@ -287,7 +305,7 @@ describe("a network before its first step", () => {
     for (let row = 0; row < B; row++) {
       const truth = seen.value[row * n + Z];
       // two Gaussians of equal weight: their mean is that of the likely templates
-      const raw = z.subarray(row * 6, row * 6 + 6);
+      const raw = z(row);
       expect(raw[0]).toBeCloseTo(raw[1], 5);
       expect((raw[2] + raw[3]) / 2).toBeCloseTo(meanByHand(row, 0.05, isBand), 2);
       expect(Math.abs(coder.decode(Z, (raw[2] + raw[3]) / 2, 0) - truth)).toBeLessThan(0.06);
@@ -299,7 +317,25 @@ describe("a network before its first step", () => {
   it("spreads over what is possible where little is given", async () => {
     const little = await untrained((j) => j === 4);
     const much = await untrained(isBand);
-    const width = (raw: Float32Array, row: number): number => raw[row * 6 + 3] - raw[row * 6 + 2];
-    for (let row = 0; row < B; row++) expect(width(little.z, row)).toBeGreaterThan(3 * width(much.z, row));
+    const width = (raw: Float32Array): number => raw[3] - raw[2];
+    for (let row = 0; row < B; row++) expect(width(little.z(row))).toBeGreaterThan(3 * width(much.z(row)));
+  });
+
+  it.each([
+    ["all alike", coder, templates],
+    ["neighbourhoods", wide, grouped],
+  ])("answers so in bins, too: %s", async (_, of, all) => {
+    const heads = { redshift: { head: "histogram", from: 0, to: 1, bins: 80 } } as const;
+    const inBins = { model: { ...model, nTemplate: all.count, neighbourhood: all.neighbourhood, heads }, coder: of };
+    const { z, spec } = await untrained(isBand, inBins);
+    if (spec.head !== "histogram") throw new Error("expected bins");
+    for (let row = 0; row < B; row++) {
+      const share = Array.from(z(row), (x) => Math.exp(x));
+      const total = share.reduce((sum, x) => sum + x, 0);
+      const mean = share.reduce((sum, x, b) => sum + (x / total) * 0.5 * (spec.edges[b] + spec.edges[b + 1]), 0);
+      const byHand = meanByHand(row, all.neighbourhood > 1 ? 0.015 : 0.05, isBand, undefined, all);
+      expect(Math.abs(mean - byHand)).toBeLessThan(0.05);
+      expect(Math.max(...share) / total).toBeGreaterThan(0.04);
+    }
   });
 });

@@ -29,7 +29,7 @@ beforeAll(async () => {
       nHidden: 64,
       dQuery: 16,
       heads: { redshift: { head: "histogram", from: 0, to: 0.8, bins: nStep } },
-      spectrum: { channels: [16, 32], kernel: 9 },
+      spectrum: { channels: [16, 32], kernel: 9, correlation: { from: 0, to: 0.8, stride: 2 } },
     }),
     optimiser: { rate: 3e-3 },
     training: { steps: STEPS, batch: 128, nTarget: 2, validateEvery: STEPS, checkpointEvery: STEPS },
