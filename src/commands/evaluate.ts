@@ -1,5 +1,4 @@
-import { baselines } from "../inference/baselines.ts";
-import type { BaselineName } from "../inference/baselines.ts";
+import { baselines, type RivalName, spectralBaselines } from "../inference/baselines.ts";
 import { classTables } from "../inference/class-scores.ts";
 import { evaluate, type Evaluation, type QuestionSet, questionSets } from "../inference/evaluation.ts";
 import { shownMetrics } from "../inference/evaluation-report.ts";
@@ -99,13 +98,15 @@ function printGaps({ questions }: Evaluation): void {
   );
 }
 
+const RIVALS = { ...baselines, ...spectralBaselines };
+
 interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, SurveyArguments {
   questions: QuestionSet;
   table: string;
   checkpoint: string;
   part: SplitName | "all";
   baselines: string | undefined;
-  methods: BaselineName[];
+  methods: RivalName[];
   baselineFields: string | undefined;
   tune: boolean;
   out: string;
@@ -138,10 +139,10 @@ export const evaluateCommand = defineCommand<Arguments>({
       })
       .option("baselines", { type: "string", describe: "table whose training part the baselines learn from" })
       .option("methods", {
-        choices: Object.keys(baselines),
+        choices: Object.keys(RIVALS),
         array: true,
         default: ["trainZ", "ridge"],
-        describe: `baselines: ${Object.entries(baselines)
+        describe: `baselines: ${Object.entries(RIVALS)
           .map(([name, { title }]) => (name === "trainZ" ? title : `${name}, ${title}`))
           .join("; ")}`,
       })

@@ -1,5 +1,6 @@
 /** Redshifts of spectra by templates learned from clean simulated ones: what spectroscopic surveys do, as a baseline. */
 import type { Distribution } from "../model/distribution.ts";
+import { UserError } from "../errors.ts";
 import type { Rng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { type SpectrumField, State } from "../survey/field.ts";
@@ -29,7 +30,9 @@ const [TERMS, DRIFT] = [3, 0.05];
 /** The mean's coefficient is 1 within this: lines are weaker or stronger together. */
 const MEAN_SIGMA = 0.5;
 /** Share of the probability that the templates are wrong altogether. */
-const TAIL_SHARE = 0.02;
+const TAIL_SHARE = 0.05;
+/** Wavelengths, and those of the simulated lines, are right to this part of a pixel. */
+const PIXEL_ERROR = 0.25;
 
 /** Rows of a catalogue with one of its spectra. */
 export interface Spectra {
@@ -158,7 +161,7 @@ function logSum(all: readonly Float64Array[]): Float64Array {
  * features over the continuum; where the best fit is worse than the errors say, or better, they are scaled by its chi2 per pixel. The
  * prior is even in z over the redshifts of the training rows, and in class.
  * @param redshift Column of the redshift.
- * @throws Error where no class has spectra enough.
+ * @throws UserError where no class has spectra enough.
  */
 export function fitTemplates(
   spectra: Spectra,
@@ -170,7 +173,8 @@ export function fitTemplates(
   const { catalog, field } = spectra;
   const zOf = (row: number): number => catalog.value[row * catalog.fields.length + redshift];
   const known = Array.from(byClass(spectra)).filter(([, rows]) => rows.length >= FEWEST_SPECTRA);
-  if (known.length === 0) throw new Error(`templates: expected ${FEWEST_SPECTRA} spectra of a class, or more`);
+  if (known.length === 0)
+    throw new UserError(`templates: expected ${FEWEST_SPECTRA} clean spectra of a class with redshifts, or more`);
   const lags = lagsOf(
     field,
     known.flatMap(([, rows]) => rows.map(zOf)),
@@ -192,7 +196,11 @@ export function fitTemplates(
     const reducedChi2 = least / seen;
     const scaled = Array.from(scans.values(), ({ logLikelihood }) => logLikelihood.map((x) => x / reducedChi2));
     const logPosterior = logSum(scaled);
-    const peaks = peaksOf(logPosterior, (place) => Math.expm1(lags.first + place * lags.step));
+    const found = peaksOf(logPosterior, (place) => Math.expm1(lags.first + place * lags.step));
+    const peaks = found.map((peak) => ({
+      ...peak,
+      std: Math.hypot(peak.std, PIXEL_ERROR * lags.step * (1 + peak.mean)),
+    }));
     return { logPosterior, scans, peaks, reducedChi2 };
   };
   const [low, high] = [z[0], z[z.length - 1]];

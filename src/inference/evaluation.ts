@@ -3,7 +3,7 @@ import { contextQuestions } from "./contexts.ts";
 import { calibrationOf, type FieldCalibration } from "./coverage.ts";
 import type { Engine } from "../engine/contract.ts";
 import { type BaselineAnswers, predictBaselines } from "./baseline-answers.ts";
-import type { BaselineName } from "./baselines.ts";
+import { isSpectral, type RivalName } from "./baselines.ts";
 import {
   predictTruths,
   type Question,
@@ -25,7 +25,7 @@ import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
 import { type Reporter, silent } from "../progress.ts";
 import type { ReportSection } from "../report/html.ts";
-import { allRows, type Catalog } from "../survey/catalog.ts";
+import { allRows, type Catalog, pixelBytes } from "../survey/catalog.ts";
 import { apertureOf, checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { State } from "../survey/field.ts";
@@ -60,7 +60,7 @@ export interface EvaluateRequest {
   /** Table whose training part baselines learn from; none without it. */
   readonly baselineTable?: string;
   /** Default: trainZ and ridge. */
-  readonly methods?: readonly BaselineName[];
+  readonly methods?: readonly RivalName[];
   /** Clean simulated galaxies, a table or a prepared folder: the exact answer to every question, beside the network's. */
   readonly library?: string;
   readonly libraryChoice?: LibraryChoice;
@@ -155,6 +155,15 @@ function checkTruths(table: string, { fields, state }: Catalog, questions: reado
 
 /** Most rows that baselines learn from: beyond, they take hours and learn no more. */
 const MOST_TO_LEARN = 100_000;
+
+/** Most bytes of spectra in memory that templates are learned from. */
+const MOST_PIXELS = 500e6;
+
+/** Most rows that a request's baselines learn from. */
+function mostToLearn({ methods }: Settings, { fields }: Survey): number {
+  if (!methods.some(isSpectral)) return MOST_TO_LEARN;
+  return Math.min(MOST_TO_LEARN, Math.floor(MOST_PIXELS / Math.max(1, pixelBytes(fields))));
+}
 
 /** Draws behind the intervals of further questions: their ends scatter by a tenth of the estimate's error. */
 const FEWER_RESAMPLES = 400;
@@ -317,7 +326,9 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   });
   const test = whole(await sampleRows(table, part, reader, request.mostRows, reporter.say));
   const learn =
-    baselineTable === undefined ? undefined : whole(await sampleRows(baselineTable, "train", reader, MOST_TO_LEARN));
+    baselineTable === undefined
+      ? undefined
+      : whole(await sampleRows(baselineTable, "train", reader, mostToLearn(request, survey)));
   const questions = chosenQuestions(request, survey, test.catalog);
   checkTruths(table, test.catalog, questions);
   const network = createPredictor(request.engine, checkpoint, request);

@@ -1,9 +1,17 @@
 import { describe, expect, it } from "vitest";
+import { predictBaselines } from "../../src/inference/baseline-answers.ts";
+import { fitTemplates } from "../../src/inference/baseline-spectra.ts";
+import { scoreField } from "../../src/inference/metrics.ts";
 import { spectrumFeatures } from "../../src/inference/spectrum-continuum.ts";
 import { peaksOf } from "../../src/inference/spectrum-peaks.ts";
 import { createScanner } from "../../src/inference/spectrum-redshift.ts";
 import { learnTemplates } from "../../src/inference/spectrum-templates.ts";
 import { createRng } from "../../src/random.ts";
+import { allRows, type Catalog, emptyCatalog } from "../../src/survey/catalog.ts";
+import { type Field, State } from "../../src/survey/field.ts";
+import { wavelengthsOf } from "../../src/survey/spectrum-grid.ts";
+import { createFieldCoder, fitStandardisation } from "../../src/tokens/standardise.ts";
+import { onnx } from "../helpers/network.ts";
 
 const normals = (n: number, seed: string): Float64Array => {
   const rng = createRng(seed);
@@ -141,5 +149,106 @@ describe("peaks of a posterior", () => {
     expect(one.std).toBeCloseTo(0.02, 3);
     expect(two.share).toBeCloseTo(0.3, 3);
     expect(two.mode).toBeCloseTo(2.11, 2);
+  });
+});
+
+describe("redshifts by templates", () => {
+  const grid = { from: 4000, to: 8000, pixels: 700 } as const;
+  const step = Math.log(grid.to / grid.from) / (grid.pixels - 1);
+  const unit = "1e-17 erg/s/cm2/A";
+  const range = [-1e30, 1e30] as const;
+  const spectrum = {
+    id: 1,
+    name: "spectrum",
+    kind: "spectrum",
+    unit,
+    description: "",
+    range,
+    shape: [700],
+    grid,
+  } as const;
+  const fields: readonly Field[] = [
+    { id: 0, name: "z", kind: "redshift", unit: "", description: "redshift", range: [0, 5] },
+    spectrum,
+  ];
+  const [LOW, HIGH] = [0.1, 0.8];
+  /** Lines [Angstrom, at rest], the third in absorption, and a break; their strengths vary together in two ways. */
+  const shape = (rest: number, a: number, b: number): number =>
+    1 +
+    0.5 * Math.tanh((rest - 4000) / 60) +
+    [3727, 4861, 5007].reduce((sum, at, k) => {
+      const height = [a, 0.3 * a + 0.2 * b, -0.5 + 0.2 * b][k];
+      return sum + height * Math.exp(-0.5 * (Math.log(rest / at) / (2.5 * step)) ** 2);
+    }, 0);
+
+  /** Galaxies of S/N `snr` a pixel, without noise where it is infinite; every tenth pixel is not observed and holds nonsense. */
+  function galaxies(rowCount: number, snr: number, seed: string): Catalog {
+    const rng = createRng(seed);
+    const catalog = emptyCatalog(fields, rowCount);
+    const { value, ivar } = catalog.arrays!.get("spectrum")!;
+    const wave = wavelengthsOf(grid);
+    for (let row = 0; row < rowCount; row++) {
+      const z = LOW + (HIGH - LOW) * rng.uniform();
+      catalog.value.set([z, 0], row * 2);
+      catalog.state.fill(State.measured, row * 2, row * 2 + 2);
+      const [bright, tilt, a, b] = [Math.exp(rng.normal()), rng.normal(), rng.normal(), rng.normal()];
+      wave.forEach((one, i) => {
+        const clean = bright * (one / 6000) ** tilt * shape(one / (1 + z), 0.8 + 0.3 * a, b);
+        const sigma = snr === Infinity ? 0 : bright / snr;
+        const isSeen = snr === Infinity || rng.uniform() > 0.1;
+        value[row * grid.pixels + i] = isSeen ? clean + sigma * rng.normal() : -1e6;
+        ivar[row * grid.pixels + i] = isSeen ? (sigma > 0 ? sigma ** -2 : 1) : 0;
+      });
+    }
+    const ids = Array.from({ length: rowCount }, (_, i) => `${seed}${i}`);
+    return { ...catalog, objectId: ids, parentId: ids };
+  }
+  const clean = galaxies(400, Infinity, "clean");
+  const seen = galaxies(80, 4, "seen");
+  const learn = { catalog: clean, rows: allRows(clean), field: spectrum };
+
+  it("are within their errors of the truth, through masked pixels and other slopes", () => {
+    const { fit } = fitTemplates(learn, 0, createRng("fit"), { directions: 5, floor: 0 });
+    const { value, ivar } = seen.arrays!.get("spectrum")!;
+    const pulls = Array.from({ length: seen.rowCount }, (_, row) => {
+      const [from, to] = [row * grid.pixels, (row + 1) * grid.pixels];
+      const { peaks, reducedChi2 } = fit(value.subarray(from, to), ivar.subarray(from, to))!;
+      expect(Math.abs(reducedChi2 - 1)).toBeLessThan(0.25);
+      expect(peaks[0].std / step).toBeLessThan(3 * (1 + HIGH));
+      return (peaks[0].mean - seen.value[row * 2]) / peaks[0].std;
+    });
+    expect(pulls.filter((pull) => Math.abs(pull) > 5).length).toBeLessThan(2);
+    const rms = Math.sqrt(pulls.filter((pull) => Math.abs(pull) < 5).reduce((sum, x) => sum + x * x, 0) / pulls.length);
+    expect(rms).toBeGreaterThan(0.75);
+    expect(rms).toBeLessThan(1.3);
+    expect(fit(value, new Float64Array(grid.pixels))).toBeUndefined();
+  });
+
+  it("stand beside other baselines on the same rows, where the spectrum is given", async () => {
+    const coder = createFieldCoder(fields, fitStandardisation(clean, allRows(clean)));
+    const options = {
+      names: ["trainZ", "templates"] as const,
+      fields: [0],
+      engine: await onnx,
+      seed: "1",
+      isTuned: false,
+    };
+    const ask = async (isGiven: number[]) => {
+      const question = { title: "spectrum", isGiven: Uint8Array.from(isGiven), wanted: [0] };
+      const [train, test] = [clean, seen].map((catalog) => ({ catalog, rows: allRows(catalog) }));
+      return (await predictBaselines(coder, train, test, question, options)).numbers.get("z")!;
+    };
+    const given = await ask([0, 1]);
+    const scores = ["trainZ", "templates"].map((name) =>
+      scoreField(given.get(name)!, "redshift", { rng: createRng("score"), resamples: 0 }),
+    );
+    expect(scores[1].sigmaNmad!.value).toBeLessThan(scores[0].sigmaNmad!.value / 100);
+    expect(scores[1].outlier03!.value).toBeLessThan(0.05);
+    expect([...(await ask([0, 0])).keys()]).toEqual(["trainZ"]);
+  });
+
+  it("need clean spectra", () => {
+    const few = { ...learn, rows: learn.rows.subarray(0, 20) };
+    expect(() => fitTemplates(few, 0, createRng("few"))).toThrow("expected 50 clean spectra");
   });
 });
