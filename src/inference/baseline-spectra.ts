@@ -32,7 +32,7 @@ const MEAN_SIGMA = 0.5;
 /** Share of the probability that the templates are wrong altogether. */
 const TAIL_SHARE = 0.05;
 /** Wavelengths, and those of the simulated lines, are right to this part of a pixel. */
-const PIXEL_ERROR = 0.25;
+const PIXEL_ERROR = 0.5;
 
 /** Rows of a catalogue with one of its spectra. */
 export interface Spectra {
