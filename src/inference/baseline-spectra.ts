@@ -7,6 +7,7 @@ import { type SpectrumField, State } from "../survey/field.ts";
 import { spectrumFeatures } from "./spectrum-continuum.ts";
 import { mixtureOfPeaks, type Peak, peaksOf } from "./spectrum-peaks.ts";
 import { type Basis, createScanner, type Scan } from "./spectrum-redshift.ts";
+import { readingsOf } from "./spectrum-spikes.ts";
 import { learnTemplates, type RestSpectra, type Templates } from "./spectrum-templates.ts";
 
 /** What templates can be told. */
@@ -19,9 +20,11 @@ export interface TemplateOptions {
   readonly halfWidth: number;
   /** Error of every pixel over the continuum, beside its own: simulated spectra are not real ones. */
   readonly floor: number;
+  /** Error of every redshift [pixels], beside its own: wavelengths, lines that are none of the templates'. */
+  readonly shift: number;
 }
 
-const USUAL: TemplateOptions = { directions: 10, mostSpectra: 1500, halfWidth: 0.05, floor: 0.02 };
+const USUAL: TemplateOptions = { directions: 10, mostSpectra: 1500, halfWidth: 0.05, floor: 0.02, shift: 0.5 };
 
 /** A class with fewer spectra has no templates. */
 const FEWEST_SPECTRA = 50;
@@ -31,8 +34,6 @@ const [TERMS, DRIFT] = [3, 0.05];
 const MEAN_SIGMA = 0.5;
 /** Share of the probability that the templates are wrong altogether. */
 const TAIL_SHARE = 0.05;
-/** Wavelengths, and those of the simulated lines, are right to this part of a pixel. */
-const PIXEL_ERROR = 0.5;
 
 /** Rows of a catalogue with one of its spectra. */
 export interface Spectra {
@@ -45,7 +46,7 @@ export interface Spectra {
 export interface TemplateRedshift {
   /** [lags] ln of the posterior density of z at `redshift`, all classes together, but for a constant. */
   readonly logPosterior: Float64Array;
-  /** By class: chi2 and likelihood at every redshift. */
+  /** By class: chi2 and likelihood at every redshift, of the spectrum with all its pixels. */
   readonly scans: ReadonlyMap<string, Scan>;
   /** Of the posterior, the most probable first. */
   readonly peaks: readonly Peak[];
@@ -148,6 +149,13 @@ function lagsOf({ grid }: SpectrumField, redshifts: readonly number[]): Lags {
   return { first, step, count: Math.max(2, Math.ceil((Math.log1p(high) - first) / step) + 1) };
 }
 
+/** Least chi2 of some scans. */
+function leastOf(scans: Iterable<Scan>): number {
+  let least = Infinity;
+  for (const { chi2 } of scans) for (const x of chi2) least = Math.min(least, x);
+  return least;
+}
+
 /** ln of a sum of exponentials, place by place. */
 function logSum(all: readonly Float64Array[]): Float64Array {
   return all[0].map((_, i) => {
@@ -158,7 +166,8 @@ function logSum(all: readonly Float64Array[]): Float64Array {
 
 /**
  * Learns templates from clean spectra of known redshift, class by class, and fits others with them. Likelihoods are those of the
- * features over the continuum; where the best fit is worse than the errors say, or better, they are scaled by its chi2 per pixel. The
+ * features over the continuum; where the best fit is worse than the errors say, or better, they are scaled by its chi2 per pixel. Strong spikes may be none
+ * of the object's. The
  * prior is even in z over the redshifts of the training rows, and in class.
  * @param redshift Column of the redshift.
  * @throws UserError where no class has spectra enough.
@@ -169,7 +178,7 @@ export function fitTemplates(
   rng: Rng,
   options: Partial<TemplateOptions> = {},
 ): TemplateFitter {
-  const { directions, mostSpectra, halfWidth, floor } = { ...USUAL, ...options };
+  const { directions, mostSpectra, halfWidth, floor, shift } = { ...USUAL, ...options };
   const { catalog, field } = spectra;
   const zOf = (row: number): number => catalog.value[row * catalog.fields.length + redshift];
   const known = Array.from(byClass(spectra)).filter(([, rows]) => rows.length >= FEWEST_SPECTRA);
@@ -191,15 +200,25 @@ export function fitTemplates(
     const features = spectrumFeatures(flux, ivar, half, floor);
     const seen = features.weight.reduce((count, w) => count + (w > 0 ? 1 : 0), 0);
     if (seen === 0) return undefined;
-    const scans = new Map(scanners.map(({ name, scan }) => [name, scan(features)]));
-    const least = Array.from(scans.values()).reduce((low, { chi2 }) => Math.min(low, ...chi2), Infinity);
-    const reducedChi2 = least / seen;
-    const scaled = Array.from(scans.values(), ({ logLikelihood }) => logLikelihood.map((x) => x / reducedChi2));
-    const logPosterior = logSum(scaled);
+    const readings = readingsOf(features).map(({ spectrum, logChance }) => ({
+      logChance,
+      scans: new Map(scanners.map(({ name, scan }) => [name, scan(spectrum)])),
+    }));
+    const [{ scans }] = readings;
+    // of the reading that is best: spikes are no measure of the noise
+    const best = readings.map((one) => leastOf(one.scans.values()) - 2 * one.logChance);
+    const reducedChi2 = best.reduce((a, b) => Math.min(a, b)) / seen;
+    const logPosterior = logSum(
+      readings.flatMap((one) =>
+        Array.from(one.scans.values(), ({ logLikelihood }) =>
+          logLikelihood.map((x) => (x + one.logChance) / reducedChi2),
+        ),
+      ),
+    );
     const found = peaksOf(logPosterior, (place) => Math.expm1(lags.first + place * lags.step));
     const peaks = found.map((peak) => ({
       ...peak,
-      std: Math.hypot(peak.std, PIXEL_ERROR * lags.step * (1 + peak.mean)),
+      std: Math.hypot(peak.std, shift * lags.step * (1 + peak.mean)),
     }));
     return { logPosterior, scans, peaks, reducedChi2 };
   };
