@@ -169,8 +169,20 @@ export type { Progress } from "./train/loop.ts";
 export type { LogLine } from "./train/run.ts";
 export { trainingSchema } from "./train/config.ts";
 export type { CheckpointConfig, NetworkCoder, TrainingConfig } from "./train/config.ts";
-export { baselines } from "./inference/baselines.ts";
-export type { Baseline, BaselineContext, BaselineName, FittedBaseline } from "./inference/baselines.ts";
+export { baselines, spectralBaselines } from "./inference/baselines.ts";
+export type {
+  Baseline,
+  BaselineContext,
+  BaselineName,
+  FittedBaseline,
+  RivalName,
+  SpectralBaseline,
+  SpectralName,
+} from "./inference/baselines.ts";
+export { fitTemplates } from "./inference/baseline-spectra.ts";
+export type { Spectra, TemplateFitter, TemplateOptions, TemplateRedshift } from "./inference/baseline-spectra.ts";
+export type { Peak } from "./inference/spectrum-peaks.ts";
+export type { Scan } from "./inference/spectrum-redshift.ts";
 export type { TrainingSet } from "./inference/baseline-labels.ts";
 export type { BinnedBy, ClassBin, Details, FieldBins, OddsCut, ScoreBin } from "./inference/metric-bins.ts";
 export type { DropoutPdf, DropoutScores } from "./inference/dropout-scores.ts";

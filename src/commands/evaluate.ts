@@ -1,6 +1,5 @@
 import { UserError } from "../errors.ts";
-import { baselines } from "../inference/baselines.ts";
-import type { BaselineName } from "../inference/baselines.ts";
+import { baselines, type RivalName, spectralBaselines } from "../inference/baselines.ts";
 import { classTables } from "../inference/class-scores.ts";
 import { type DropoutPdf, dropoutPdfs } from "../inference/dropout-scores.ts";
 import { evaluate, type Evaluation, type QuestionSet, questionSets } from "../inference/evaluation.ts";
@@ -103,6 +102,8 @@ function printGaps({ questions }: Evaluation): void {
   );
 }
 
+const RIVALS = { ...baselines, ...spectralBaselines };
+
 const inTenths = ({ value, low, high }: Estimate): string =>
   `${percent(value, 1)} [${(100 * low).toFixed(1)}, ${(100 * high).toFixed(1)}]`;
 
@@ -149,7 +150,7 @@ interface Arguments extends EngineArguments, LibraryArguments, ReadArguments, Su
   checkpoint: string;
   part: SplitName | "all";
   baselines: string | undefined;
-  methods: BaselineName[];
+  methods: RivalName[];
   baselineFields: string | undefined;
   tune: boolean;
   out: string;
@@ -184,10 +185,10 @@ export const evaluateCommand = defineCommand<Arguments>({
       })
       .option("baselines", { type: "string", describe: "table whose training part the baselines learn from" })
       .option("methods", {
-        choices: Object.keys(baselines),
+        choices: Object.keys(RIVALS),
         array: true,
         default: ["trainZ", "ridge"],
-        describe: `baselines: ${Object.entries(baselines)
+        describe: `baselines: ${Object.entries(RIVALS)
           .map(([name, { title }]) => (name === "trainZ" ? title : `${name}, ${title}`))
           .join("; ")}`,
       })

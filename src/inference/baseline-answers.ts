@@ -4,10 +4,18 @@ import { categoryDistribution } from "../model/category.ts";
 import type { Distribution } from "../model/distribution.ts";
 import { createRng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { type CategoryField, State } from "../survey/field.ts";
+import { type CategoryField, type SpectrumField, State } from "../survey/field.ts";
 import type { FieldCoder } from "../tokens/standardise.ts";
 import { featureMatrix, featureRows, type Features, varyingFeatures } from "./baseline-features.ts";
-import { type Baseline, type BaselineName, baselines } from "./baselines.ts";
+import {
+  type Baseline,
+  type BaselineName,
+  baselines,
+  isSpectral,
+  type RivalName,
+  type SpectralName,
+  spectralBaselines,
+} from "./baselines.ts";
 import { type ClassAnswers, classAnswers } from "./class-scores.ts";
 import type { Question } from "./evaluate.ts";
 import { inFieldUnit } from "./field-answer.ts";
@@ -16,7 +24,7 @@ import { scoreDistribution } from "./metrics-score.ts";
 import { withoutWanted } from "./predict.ts";
 
 export interface BaselineOptions {
-  readonly names: readonly BaselineName[];
+  readonly names: readonly RivalName[];
   /** Columns that they answer; what is no number and no class is left out. */
   readonly fields: readonly number[];
   readonly engine: Engine;
@@ -120,6 +128,29 @@ async function answerTasks(
   return answers;
 }
 
+/** A method's answers to a redshift from the spectrum that is given; undefined where none is, or it has no pixels. */
+function answerFromSpectra(
+  method: SpectralName,
+  { catalog, rows }: Seen,
+  asked: Seen,
+  { j, places }: { readonly j: number; readonly places: Int32Array },
+  isGiven: Uint8Array,
+  seed: string,
+): Distribution | undefined {
+  const field = catalog.fields.find(
+    (one, k): one is SpectrumField =>
+      one.kind === "spectrum" &&
+      isGiven[k] === 1 &&
+      [catalog, asked.catalog].every(({ arrays }) => arrays?.has(one.name)),
+  );
+  if (field === undefined) return undefined;
+  const n = catalog.fields.length;
+  const isKnown = (k: number) => (row: number) => catalog.state[row * n + k] === State.measured;
+  const taught = rows.filter(isKnown(j)).filter(isKnown(catalog.fields.indexOf(field)));
+  const fitted = spectralBaselines[method].fit({ catalog, rows: taught, field }, j, createRng(`${seed}:${method}`));
+  return fitted.predict({ catalog: asked.catalog, rows: Int32Array.from(places, (i) => asked.rows[i]), field });
+}
+
 /** Probabilities of classes from the means of their indicators. */
 function probabilities(answers: readonly Distribution[]): Distribution {
   const [{ rowCount }] = answers;
@@ -156,18 +187,34 @@ export async function predictBaselines(
   const tasks = numbers.map((j) => numberTask(coder, learn, asked, j));
   const scored = new Map(numbers.map((j) => [coder.fields[j].name, new Map<string, Predictions>()]));
   const classes = new Map<string, Map<string, ClassAnswers>>();
+  const keep = (method: RivalName, j: number, places: Int32Array, answer: Distribution): void => {
+    const truth = Float64Array.from(places, (i) => valueAt(asked, j, i));
+    scored.get(coder.fields[j].name)!.set(method, scoreDistribution(answer, truth));
+  };
   const say = (method: string, j: number): void =>
     options.onProgress?.(`${method}: ${coder.fields[j].name} from ${question.title}`);
   for (const method of options.names) {
+    if (isSpectral(method)) {
+      for (const { j, asked: places } of tasks) {
+        if (coder.fields[j].kind !== "redshift") continue;
+        say(method, j);
+        const answer = answerFromSpectra(method, learn, asked, { j, places }, isGiven, options.seed);
+        if (answer !== undefined) keep(method, j, places, answer);
+      }
+      continue;
+    }
     const { targets = 1 }: Baseline = baselines[method];
     for (let from = 0; from < tasks.length; from += targets) {
       const some = tasks.slice(from, from + targets);
       for (const { j } of some) say(method, j);
       const answers = await answerTasks(method, some, learn, asked, options);
-      some.forEach(({ name, j, asked: places }, t) => {
-        const truth = Float64Array.from(places, (i) => valueAt(asked, j, i));
-        const answer = inFieldUnit(coder, j, answers[t], (i) => asked.scale[places[i]]);
-        scored.get(name)!.set(method, scoreDistribution(answer, truth));
+      some.forEach(({ j, asked: places }, t) => {
+        keep(
+          method,
+          j,
+          places,
+          inFieldUnit(coder, j, answers[t], (i) => asked.scale[places[i]]),
+        );
       });
     }
     for (const j of fields) {

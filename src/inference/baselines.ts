@@ -5,6 +5,7 @@ import { fitNetwork, type NetworkForm } from "./baseline-network.ts";
 import { fitQuantileTrees } from "./baseline-quantile-trees.ts";
 import { fitRidge } from "./baseline-ridge.ts";
 import { smoothedLabels } from "./baseline-labels.ts";
+import { fitTemplates, type Spectra, type TemplateFitter } from "./baseline-spectra.ts";
 import type { TrainingSet } from "./baseline-labels.ts";
 import { fitTrees } from "./baseline-trees.ts";
 import type { Distribution } from "../model/distribution.ts";
@@ -98,8 +99,30 @@ const table = {
 } satisfies Record<string, Baseline>;
 
 export type BaselineName = keyof typeof table;
+/** What a claim can stand beside: a baseline, or what reads spectra as they are and answers redshifts. */
+export type RivalName = BaselineName | SpectralName;
 /** Every baseline, in the order of the tables in a report. Adding one is one row. */
 export const baselines: Readonly<Record<BaselineName, Baseline>> = table;
+
+/** One row of the table of methods that read spectra: redshifts of a survey with one, where it is given. */
+export interface SpectralBaseline {
+  readonly title: string;
+  /**
+   * @param redshift Column of the redshift.
+   * @throws UserError where the rows can't teach it.
+   */
+  fit(this: void, train: Spectra, redshift: number, rng: Rng): TemplateFitter;
+}
+
+const spectralTable = {
+  templates: { title: "templates, chi2 over redshift (spectra)", fit: fitTemplates },
+} satisfies Record<string, SpectralBaseline>;
+
+export type SpectralName = keyof typeof spectralTable;
+/** Baselines that read spectra. Adding one is one row. */
+export const spectralBaselines: Readonly<Record<SpectralName, SpectralBaseline>> = spectralTable;
+
+export const isSpectral = (name: RivalName): name is SpectralName => name in spectralTable;
 
 function fitPlainNetwork(
   train: TrainingSet,

@@ -5,7 +5,7 @@ import type { Field } from "../survey/field.ts";
 import { counted } from "../text.ts";
 import { classTables, comparedClasses } from "./class-scores.ts";
 import { type Question, scoreBaselineClasses, scoreCategories, weightsOf } from "./evaluate.ts";
-import type { Asked, Session } from "./evaluation.ts";
+import type { Asked, Session } from "./evaluation-question.ts";
 import { mainFigures } from "./evaluation-figures.ts";
 import {
   accuracyFigures,

@@ -2,37 +2,28 @@ import type { ClassScores } from "./class-scores.ts";
 import { contextQuestions } from "./contexts.ts";
 import { calibrationOf, type FieldCalibration } from "./coverage.ts";
 import { checkDropout } from "./dropout.ts";
-import { type DropoutScores, scoreDropout } from "./dropout-scores.ts";
+import type { DropoutScores } from "./dropout-scores.ts";
 import type { Engine } from "../engine/contract.ts";
-import { type BaselineAnswers, predictBaselines } from "./baseline-answers.ts";
-import type { BaselineName } from "./baselines.ts";
-import {
-  predictTruths,
-  type Question,
-  type QuestionScores,
-  scoreBaselineClasses,
-  scoreCategories,
-  scoreQuestion,
-} from "./evaluate.ts";
-import { type Insight, insightOf } from "./insight.ts";
+import { isSpectral, type RivalName } from "./baselines.ts";
+import { type Question, type QuestionScores, scoreBaselineClasses, scoreCategories } from "./evaluate.ts";
+import type { Insight } from "./insight.ts";
 import type { LibraryChoice } from "./library-predictor.ts";
 import { detailsOf, type Details } from "./metric-bins.ts";
-import { type Predictions, RESAMPLES } from "./metrics.ts";
 import { type FieldGap, gapsOf, openOracle, type Oracle, type OracleAnswers } from "./oracle.ts";
 import { underPrior } from "./prior-swap.ts";
-import { createPredictor, type NetworkAnswers, type Predictor } from "./predict.ts";
-import { type Recovery, recoveryOf } from "./recovery.ts";
-import { type Screening, screenRedshifts } from "./screening.ts";
+import { createPredictor } from "./predict.ts";
+import type { Recovery } from "./recovery.ts";
+import type { Screening } from "./screening.ts";
 import { questionsOf } from "./questions.ts";
 import { type Units, unitsOf } from "./resampling.ts";
 import { cleanSpectra } from "./spectrum-scores.ts";
-import { type SpectraSaid, spectraSaid, type SpectrumResults } from "./spectrum-section.ts";
+import type { SpectrumResults } from "./spectrum-section.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
 import { decoderOf } from "../model/spectrum-decoder.ts";
 import { type Reporter, silent } from "../progress.ts";
 import type { ReportSection } from "../report/html.ts";
-import { allRows, type Catalog } from "../survey/catalog.ts";
+import { allRows, type Catalog, pixelBytes } from "../survey/catalog.ts";
 import { apertureOf, checkAperture } from "../survey/aperture.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { State } from "../survey/field.ts";
@@ -45,7 +36,8 @@ import { readLog } from "../train/run.ts";
 import { USUAL_CHECKPOINT } from "../train/shipped.ts";
 import { sampleRows } from "../train/tables.ts";
 import { lossSection, writeEvaluation } from "./evaluation-report.ts";
-import { contextSection, type Told } from "./evaluation-figures.ts";
+import { contextSection } from "./evaluation-figures.ts";
+import { ask, type Session } from "./evaluation-question.ts";
 import { describeAnswers, effectiveRows } from "./evaluation-section.ts";
 
 export interface EvaluateRequest {
@@ -68,7 +60,7 @@ export interface EvaluateRequest {
   /** Table whose training part baselines learn from; none without it. */
   readonly baselineTable?: string;
   /** Default: trainZ and ridge. */
-  readonly methods?: readonly BaselineName[];
+  readonly methods?: readonly RivalName[];
   /** Clean simulated galaxies, a table or a prepared folder: the exact answer to every question, beside the network's. */
   readonly library?: string;
   readonly libraryChoice?: LibraryChoice;
@@ -174,8 +166,14 @@ function checkTruths(table: string, { fields, state }: Catalog, questions: reado
 /** Most rows that baselines learn from: beyond, they take hours and learn no more. */
 const MOST_TO_LEARN = 100_000;
 
-/** Draws behind the intervals of further questions: their ends scatter by a tenth of the estimate's error. */
-const FEWER_RESAMPLES = 400;
+/** Most bytes of spectra in memory that templates are learned from. */
+const MOST_PIXELS = 500e6;
+
+/** Most rows that a request's baselines learn from. */
+function mostToLearn({ methods }: Settings, { fields }: Survey): number {
+  if (!methods.some(isSpectral)) return MOST_TO_LEARN;
+  return Math.min(MOST_TO_LEARN, Math.floor(MOST_PIXELS / Math.max(1, pixelBytes(fields))));
+}
 
 const DEFAULTS = {
   checkpoint: USUAL_CHECKPOINT,
@@ -188,92 +186,7 @@ const DEFAULTS = {
 } as const;
 
 /** A request with its defaults. */
-type Settings = EvaluateRequest & Required<Pick<EvaluateRequest, keyof typeof DEFAULTS | "headline">>;
-
-/** What every question of one evaluation shares. */
-export interface Session {
-  readonly request: Settings;
-  readonly survey: Survey;
-  readonly predictor: Predictor;
-  /** The same without another prior, under which single questions take a hundred times as long. */
-  readonly network: Predictor;
-  /** Answers of the library. */
-  readonly oracle: Oracle | undefined;
-  readonly test: { readonly catalog: Catalog; readonly rows: Int32Array; readonly units: Units };
-  /** Spectra without noise of the test's rows, where spectra are asked and the table has them. */
-  readonly clean: Awaited<ReturnType<typeof cleanSpectra>>;
-  /** What baselines learn from. */
-  readonly learn: { readonly catalog: Catalog; readonly rows: Int32Array } | undefined;
-  /** [nField] Flags of the fields that baselines answer. */
-  readonly rivalry: Uint8Array;
-  /** One more piece of work begins. */
-  readonly step: (note: string) => void;
-}
-
-/** What was asked, and what everybody said. */
-export interface Asked extends Told {
-  readonly scores: QuestionScores;
-  readonly exact: OracleAnswers | undefined;
-  /** Of the main question. */
-  readonly insight: Insight | undefined;
-  readonly others: BaselineAnswers | undefined;
-  readonly screened: Awaited<ReturnType<typeof screenRedshifts>>;
-  readonly recovery: Recovery | undefined;
-  readonly dropout: DropoutScores | undefined;
-  /** Of spectra, asked or given. */
-  readonly spectra: SpectraSaid;
-}
-
-/** Network, library and, for the main question, baselines on one question. */
-async function ask(session: Session, question: Question, isMain: boolean): Promise<Asked> {
-  const { request, predictor, oracle, test, learn } = session;
-  const { coder } = predictor;
-  session.step(`given ${question.title}`);
-  let answers: NetworkAnswers | undefined;
-  const keeping = {
-    coder,
-    predict: async (...asked: Parameters<Predictor["predict"]>) => (answers = await predictor.predict(...asked)),
-  };
-  const network = await predictTruths(keeping, test.catalog, test.rows, question);
-  if (oracle !== undefined) session.step(`given ${question.title}: library`);
-  const exact = await oracle?.answer(test.catalog, test.rows, question);
-  const others =
-    isMain && learn !== undefined
-      ? await predictBaselines(coder, learn, test, question, {
-          names: request.methods,
-          fields: question.wanted.filter((j) => session.rivalry[j] === 1),
-          engine: request.engine,
-          seed: request.seed,
-          isTuned: request.isTuned ?? false,
-          onProgress: session.step,
-        })
-      : undefined;
-  session.step(`given ${question.title}: scores`);
-  const beside = new Map(
-    [...network.keys()].map((name) => {
-      const own = exact?.answers.get(name);
-      const first: [string, Predictions][] = own === undefined ? [] : [["library", own.predictions]];
-      return [name, new Map([...first, ...(others?.numbers.get(name) ?? [])])];
-    }),
-  );
-  const spectra = await spectraSaid(session.network, test, question, answers!, session.clean);
-  const resamples = isMain ? RESAMPLES : FEWER_RESAMPLES;
-  const { seed, mcDropout } = request;
-  const scores = scoreQuestion(coder, test.catalog, test.units.of, network, beside, { seed, resamples });
-  const screening = { ...request, hasTrust: isMain };
-  const screened = await screenRedshifts(predictor, question, answers!, network, test.units.of, screening);
-  const recovery = recoveryOf(session.survey, test.catalog, network, test.units.of, seed);
-  let dropout: DropoutScores | undefined;
-  if (isMain && mcDropout !== undefined) {
-    session.step(`given ${question.title}: ${mcDropout} draws of dropout`);
-    dropout = await scoreDropout(predictor, answers!, network, test.units.of, { draws: mcDropout, seed });
-  }
-  const told = { network, exact, others, beside, scores, answers: answers!, screened, recovery, dropout, spectra };
-  if (!isMain || request.hasInsight === false) return { ...told, insight: undefined };
-  session.step(`given ${question.title}: joint answers and advice`);
-  const insight = await insightOf(session.network, question.catalog ?? test.catalog, test.rows, question, request);
-  return { ...told, insight };
-}
+export type Settings = EvaluateRequest & Required<Pick<EvaluateRequest, keyof typeof DEFAULTS | "headline">>;
 
 /** Pieces of work in a question: the network's answers, the library's, its scores, its figures; for the main one, every baseline. */
 function countPieces(questions: readonly Question[], session: Omit<Session, "step">): number {
@@ -356,7 +269,9 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   });
   const test = whole(await sampleRows(table, part, reader, request.mostRows, reporter.say));
   const learn =
-    baselineTable === undefined ? undefined : whole(await sampleRows(baselineTable, "train", reader, MOST_TO_LEARN));
+    baselineTable === undefined
+      ? undefined
+      : whole(await sampleRows(baselineTable, "train", reader, mostToLearn(request, survey)));
   const answersSpectra = decoderOf(checkpoint.config.model, createVocabulary(survey.fields)) !== undefined;
   const questions = chosenQuestions(request, survey, answersSpectra, test.catalog);
   checkTruths(table, test.catalog, questions);

@@ -12,6 +12,7 @@ import { librarySection } from "./library.js";
 import { prepareSection } from "./prepare.js";
 import { querySection, shardsSection } from "./query.js";
 import { simulatorSection } from "./simulator.js";
+import { spectraSection } from "./spectra.js";
 import { trustSection } from "./trust.js";
 
 /**
@@ -30,7 +31,13 @@ const sections = {
 };
 
 /** Sections that train for minutes or are about networks of one's own: only by name. */
-const longSections = { abroad: abroadSection, classes: classesSection, filters: filtersSection, trust: trustSection };
+const longSections = {
+  abroad: abroadSection,
+  classes: classesSection,
+  filters: filtersSection,
+  spectra: spectraSection,
+  trust: trustSection,
+};
 
 const print = ({ title, note, rows }) => {
   console.log(`\n${title}`);
