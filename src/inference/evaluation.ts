@@ -2,7 +2,7 @@ import type { ClassScores } from "./class-scores.ts";
 import { contextQuestions } from "./contexts.ts";
 import { calibrationOf, type FieldCalibration } from "./coverage.ts";
 import { checkDropout } from "./dropout.ts";
-import { type DropoutScores, scoreDropout } from "./dropout-scores.ts";
+import { type DropoutScores, LEAST_DRAWS, scoreDropout } from "./dropout-scores.ts";
 import type { Engine } from "../engine/contract.ts";
 import { type BaselineAnswers, predictBaselines } from "./baseline-answers.ts";
 import type { BaselineName } from "./baselines.ts";
@@ -350,7 +350,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const questions = chosenQuestions(request, survey, test.catalog);
   checkTruths(table, test.catalog, questions);
   const network = createPredictor(request.engine, checkpoint, request);
-  if (request.mcDropout !== undefined) checkDropout(network, request.mcDropout, request.prior);
+  if (request.mcDropout !== undefined) checkDropout(network, request.mcDropout, request.prior, LEAST_DRAWS);
   const predictor = await underPrior(network, request.prior, reader, reporter.say, checkpoint.population);
   let oracle: Oracle | undefined;
   try {
