@@ -9,8 +9,7 @@ import { trustRuleSchema } from "./trust-rule.ts";
  * given bands, the mean of asinh(S/N) of given
  * fluxes, the encoded ln of the scale of all (brightness), ln chi2 of the best template and ln of how many are likely, the
  * likely ones' share of the first class, ln of the answer's own standard deviation in encoded space, and of networks that
- * read spectra the observed share of the given spectra's pixels, the mean of asinh(S/N) of these, and the share of pixels times
- * that of bands, all 0 where no spectrum is given.
+ * read spectra the observed share of the given spectra's pixels and the mean of asinh(S/N) of these, both 0 where none is given.
  */
 export const covariateNames = [
   "given",
@@ -25,7 +24,6 @@ export const covariateNames = [
   "spread",
   "pixels",
   "pixelSignal",
-  "together",
 ] as const;
 export type CovariateName = (typeof covariateNames)[number];
 

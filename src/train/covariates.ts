@@ -12,14 +12,13 @@ const CHI2_FLOOR = 0.1;
 /** Wavelengths count from here [Angstrom], so that none given is like the middle of the optical. */
 const PIVOT = 6000;
 
-/** What given spectra add, beside the share of bands that is given: NaN of a network that knows none, whose recalibration stays what it was. */
+/** What given spectra add: NaN of a network that knows none, whose recalibration stays what it was. */
 function ofSpectra(
   { nField, groups, fields }: NetworkCoder,
   { catalog, row, isContext, window }: Evidence,
-  bands: number,
-): Record<"pixels" | "pixelSignal" | "together", number> {
+): Record<"pixels" | "pixelSignal", number> {
   const count = groups.spectrum.length;
-  if (count === 0) return { pixels: Number.NaN, pixelSignal: Number.NaN, together: Number.NaN };
+  if (count === 0) return { pixels: Number.NaN, pixelSignal: Number.NaN };
   let [pixels, pixelSignal, given] = [0, 0, 0];
   for (const j of groups.spectrum) {
     const column = catalog.arrays?.get(fields[j].name);
@@ -30,8 +29,7 @@ function ofSpectra(
     pixels += observed;
     pixelSignal += signal;
   }
-  const share = pixels / count;
-  return { pixels: share, pixelSignal: pixelSignal / Math.max(1, given), together: share * bands };
+  return { pixels: pixels / count, pixelSignal: pixelSignal / Math.max(1, given) };
 }
 
 /** What is known of one galaxy's answers before they are given, into `to`; the spread is each answer's own. `state` [S]. */
@@ -52,9 +50,8 @@ export function fillCovariates(coder: NetworkCoder, evidence: Evidence, state: F
   for (const j of groups.property) if (isGiven(j)) labels++;
   const fit = fitOf(coder, state);
   const wavelength = place / Math.max(1, fluxes);
-  const share = fluxes / Math.max(1, groups.band.length);
   const values: Record<CovariateName, number> = {
-    given: share,
+    given: fluxes / Math.max(1, groups.band.length),
     labels: labels / Math.max(1, groups.property.length),
     wavelength,
     breadth: Math.sqrt(Math.max(0, square / Math.max(1, fluxes) - wavelength * wavelength)),
@@ -64,7 +61,7 @@ export function fillCovariates(coder: NetworkCoder, evidence: Evidence, state: F
     likely: fit === undefined ? Number.NaN : Math.log(fit.effective),
     firstClass: fit?.firstClass ?? Number.NaN,
     spread: Number.NaN,
-    ...ofSpectra(coder, evidence, share),
+    ...ofSpectra(coder, evidence),
   };
   covariateNames.forEach((name, c) => (to[c] = values[name]));
 }
