@@ -21,8 +21,9 @@ interface Decoding {
   readonly checkpoint: Checkpoint;
   readonly coder: NetworkCoder;
   readonly size: number;
-  compile(name: string, fn: TensorFunction, signature: Signature): Promise<Compiled>;
+  compile(this: void, name: string, fn: TensorFunction, signature: Signature): Promise<Compiled>;
   inBatches(
+    this: void,
     count: number,
     batch: number,
     signature: Signature,

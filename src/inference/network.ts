@@ -384,7 +384,12 @@ export function createNetwork(engine: Engine, checkpoint: Checkpoint): Network {
       return found;
     },
     readSpectra: (states, column) =>
-      decodeStates({ ...parts, compile: graphs.get, inBatches }, states, column, batchOf(states.rowCount)),
+      decodeStates(
+        { ...parts, compile: (...graph) => graphs.get(...graph), inBatches },
+        states,
+        column,
+        batchOf(states.rowCount),
+      ),
     familyOf: (column) => families.find(({ members }) => members.includes(column))!,
     chain(states, galaxy, questions, work) {
       // one at a time: the keys and values of a chain are the executor's

@@ -114,7 +114,7 @@ describe("what a batch asks of spectra", () => {
     const { softness, origin } = cellCode(coder, 3, 0, 0);
     const truth = arrays[cellInputs(0).truth].data;
     value.forEach((x, c) => {
-      const [v, sigma] = [Number(truth[3 * c]), Number(truth[3 * c + 1])];
+      const [v, sigma] = [truth[3 * c], truth[3 * c + 1]];
       expect(2 * softness * Math.sinh(v + origin)).toBeCloseTo(x, 3);
       const step = 1e-3 * error[c];
       const slope = (Math.asinh((x + step) / (2 * softness)) - Math.asinh((x - step) / (2 * softness))) / (2 * step);
