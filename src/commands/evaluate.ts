@@ -113,6 +113,8 @@ function printScreening({ questions }: Evaluation): void {
     if (screening === undefined) continue;
     const { tolerance, share, qualities: found } = screening;
     say(`\n  redshifts given ${title}: ${percent(share, 1)} within ${tolerance} (1 + z)`);
+    if (Object.values(found).every(({ cuts }) => cuts.length === 0))
+      say("    no cut that keeps 30 galaxies is 99 % pure");
     for (const name of Object.keys(found) as QualityName[]) {
       const { title: quality, sign } = qualities[name];
       for (const { target, threshold, verified } of found[name]!.cuts) {

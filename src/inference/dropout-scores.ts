@@ -28,6 +28,8 @@ export interface DropoutScores {
   readonly fields: Readonly<Record<string, Readonly<Record<DropoutPdf, FieldScore>>>>;
 }
 
+/** Fewest draws: of 9 or fewer the middle 90 % is all that lies between the outer ones, and beyond. */
+export const LEAST_DRAWS = 20;
 /** Galaxies that are asked: their coverage is known to 1.5 points. */
 const MOST_ROWS = 1000;
 const RESAMPLES = 400;

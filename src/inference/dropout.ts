@@ -34,11 +34,11 @@ const LEVELS = Float64Array.from({ length: PARTS }, (_, k) => (k + 0.5) / PARTS)
 const CHUNK = 256;
 
 /** @throws UserError for a network that was trained without dropout, no whole number of draws, and under another prior. */
-export function checkDropout({ dropped }: Pick<Predictor, "dropped">, draws: number, prior?: string): void {
+export function checkDropout({ dropped }: Pick<Predictor, "dropped">, draws: number, prior?: string, least = 2): void {
   const refuse = (why: string): never => {
     throw new UserError(`--mc-dropout ${draws}: ${why}`);
   };
-  if (!Number.isInteger(draws) || draws < 2) refuse("expected a whole number of draws, at least 2");
+  if (!Number.isInteger(draws) || draws < least) refuse(`expected a whole number of draws, at least ${least}`);
   if (prior !== undefined) refuse("of the network alone; expected it without --prior");
   if (dropped !== undefined) return;
   refuse("the network was trained without dropout; expected one whose recipe has model.dropout");

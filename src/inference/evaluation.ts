@@ -2,7 +2,7 @@ import type { ClassScores } from "./class-scores.ts";
 import { contextQuestions } from "./contexts.ts";
 import { calibrationOf, type FieldCalibration } from "./coverage.ts";
 import { checkDropout } from "./dropout.ts";
-import type { DropoutScores } from "./dropout-scores.ts";
+import { type DropoutScores, LEAST_DRAWS } from "./dropout-scores.ts";
 import type { Engine } from "../engine/contract.ts";
 import { isSpectral, type RivalName } from "./baselines.ts";
 import { type Question, type QuestionScores, scoreBaselineClasses, scoreCategories } from "./evaluate.ts";
@@ -276,7 +276,7 @@ export async function evaluate(given: EvaluateRequest): Promise<Evaluation> {
   const questions = chosenQuestions(request, survey, answersSpectra, test.catalog);
   checkTruths(table, test.catalog, questions);
   const network = createPredictor(request.engine, checkpoint, request);
-  if (request.mcDropout !== undefined) checkDropout(network, request.mcDropout, request.prior);
+  if (request.mcDropout !== undefined) checkDropout(network, request.mcDropout, request.prior, LEAST_DRAWS);
   const predictor = await underPrior(network, request.prior, reader, reporter.say, checkpoint.population);
   let oracle: Oracle | undefined;
   try {

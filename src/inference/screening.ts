@@ -30,6 +30,8 @@ const TARGETS = [0.99, 0.999] as const;
 /** |dz| / (1 + z) up to which a redshift is pure: from a spectrum, and from anything else. */
 const TOLERANCE = { spectrum: 0.01, bands: 0.03 } as const;
 const RESAMPLES = 400;
+/** Equally weighted galaxies that a cut has to keep of the half that it is chosen on. */
+const FEWEST = 30;
 
 /** What a cut keeps: `completeness` the share of the pure ones, `kept` that of all, `rows` their number. */
 interface Kept<T> {
@@ -57,7 +59,7 @@ export interface Screening {
   readonly rows: number;
   /** Share of the pure without a cut. */
   readonly share: number;
-  /** By quality: the curve of all galaxies, and the cuts that some galaxies of the first half survive. */
+  /** By quality: the curve of all galaxies, and the cuts that 30 galaxies of the first half survive, or more. */
   readonly qualities: Readonly<
     Partial<
       Record<
@@ -132,7 +134,7 @@ function verify(
   return { purity: isClean ? { ...purity, low: least } : purity, completeness, kept: share, rows: count };
 }
 
-/** The cut in one quality for a purity; undefined where no part of the first half is as pure. */
+/** The cut in one quality for a purity; undefined where none that keeps 30 of the first half is as pure. */
 function cutFor(
   screened: Screened,
   score: ArrayLike<number>,
@@ -148,6 +150,8 @@ function cutFor(
   const least = thresholdFor(of(score), of(isPure), of(weight), target);
   if (least === undefined) return undefined;
   const isKept = all.map((i) => score[i] >= least);
+  // a few that happen to be pure are no sample
+  if (effectiveCount(first.flatMap((i) => (isKept[i] ? [weight[i]] : []))) < FEWEST) return undefined;
   const [purity, completeness, kept] = keptOf(of(isKept), of(isPure), of(weight));
   const verified = verify(screened, isKept, second, rng);
   return {

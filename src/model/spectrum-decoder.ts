@@ -66,11 +66,11 @@ export function decoderSpecs(config: WithDecoder, vocabulary: Vocabulary, state:
       table(`${name}.upBias`, [hidden]),
       matrix(`${name}.code`, hidden, rank),
       table(`${name}.codeBias`, [rank]),
-      matrix(`${name}.smooth`, rank, cells * width, 0.3),
+      matrix(`${name}.smooth`, rank, cells * width, 0.05),
       vector(`${name}.smoothBias`, cells * width, start),
       matrix(`${name}.shift`, rank, shifts, 0.3),
       table(`${name}.shiftBias`, [shifts]),
-      table(`${name}.template`, [cells + shifts - 1, templates], 0.3),
+      table(`${name}.template`, [cells + shifts - 1, templates], 0.1),
       matrix(`${name}.height`, rank, templates * width, 0.3),
       table(`${name}.heightBias`, [templates * width], 0.3),
     ].map((spec) => ({ ...spec, isHidden: true }));

@@ -29,7 +29,7 @@ export interface BatchShape {
   /** Bands' own corrections to what their filters say are dropped at random: an input `hasDelta` says which. */
   readonly hasFilterDropout: boolean;
   /** Cells that spectra are asked on, at most; absent: they are not asked. */
-  readonly cells?: number | undefined;
+  readonly cells?: number;
 }
 
 /** The shape of a recipe's batches. `hasFilterDropout`: the network's rows are functions of the filter; `cells`: it answers spectra. */
@@ -42,7 +42,14 @@ export function batchShape(
 ): BatchShape {
   const nFull = Math.round(batch * config.fullShare);
   const nOrdered = Math.min(batch - nFull, Math.round(batch * config.autoregressiveShare));
-  return { nFull, nOrdered, nMasked: batch - nFull - nOrdered, nTarget, hasFilterDropout, cells };
+  return {
+    nFull,
+    nOrdered,
+    nMasked: batch - nFull - nOrdered,
+    nTarget,
+    hasFilterDropout,
+    ...(cells === undefined ? {} : { cells }),
+  };
 }
 
 /** Galaxies of a batch. */

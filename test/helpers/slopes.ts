@@ -8,7 +8,8 @@ import { wavelengthsOf } from "../../src/survey/spectrum-grid.ts";
 const grid = { from: 4000, to: 9000, pixels: 64 } as const;
 const MIDDLE = 6000;
 /** Deviations of ln(brightness), of the power and of ln(light that is lost). */
-export const [BRIGHTNESS, POWER, LOSS] = [0.5, 1, 0.1];
+export const [BRIGHTNESS, LOSS] = [0.5, 0.1];
+const POWER = 1;
 const FLUX = 50;
 const NOISE = 5;
 
@@ -21,7 +22,7 @@ const property = (id: number, name: string): Field => ({
   range: [-20, 20],
 });
 
-export const slopeFields: readonly Field[] = [
+const slopeFields: readonly Field[] = [
   property(0, "LEVEL"),
   property(1, "POWER"),
   {

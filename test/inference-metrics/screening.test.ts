@@ -57,42 +57,58 @@ describe("screening", () => {
   });
 
   it("is honest: of a score that says nothing the chosen half is pure by chance, the other is not", () => {
-    const n = 2000;
-    const rng = createRng("nothing");
-    const pure = Array.from({ length: n }, () => rng.uniform() < 0.9);
-    const noise = Float64Array.from(pure, () => rng.uniform());
-    const found = screen(
-      {
-        isPure: pure,
-        weight: new Float64Array(n).fill(1),
-        unit: Int32Array.from(pure, (_, i) => i),
-        score: { odds: noise },
-      },
-      0.01,
-      "3",
-    )!;
-    const cuts = found.screening.qualities.odds!.cuts.filter(({ verified }) => verified !== undefined);
-    expect(cuts.length).toBeGreaterThan(0);
-    for (const { chosen, verified, target } of cuts) {
-      expect(chosen.purity).toBeGreaterThanOrEqual(target);
-      expect(verified!.purity.low).toBeLessThan(0.97);
+    const n = 1000;
+    const cuts = Array.from({ length: 60 }, (_, trial) => {
+      const rng = createRng(`nothing ${trial}`);
+      const pure = Array.from({ length: n }, () => rng.uniform() < 0.96);
+      const odds = Float64Array.from(pure, () => rng.uniform());
+      const rows = Int32Array.from(pure, (_one, i) => i);
+      const found = screen(
+        { isPure: pure, weight: new Float64Array(n).fill(1), unit: rows, score: { odds } },
+        0.01,
+        "3",
+      );
+      return found!.screening.qualities.odds!.cuts[0] ?? [];
+    }).flat();
+    expect(cuts.length).toBeGreaterThan(5);
+    let [right, kept] = [0, 0];
+    for (const { chosen, verified } of cuts) {
+      expect(chosen.purity).toBeGreaterThanOrEqual(0.99);
+      expect(chosen.rows).toBeGreaterThanOrEqual(30);
+      right += verified!.purity.value * verified!.rows;
+      kept += verified!.rows;
     }
+    // 0.96, not 0.99
+    expect(Math.abs(right / kept - 0.96)).toBeLessThan(5 * Math.sqrt((0.96 * 0.04) / kept));
+    expect(right / kept).toBeLessThan(0.985);
   });
 
   it("chooses on some galaxies and verifies on others: copies of one are in the same half", () => {
     const n = 400;
     const twins = Int32Array.from({ length: n }, (_, i) => i >> 2);
-    // every galaxy has a score of its own that none but its copies has, and the pure ones have the odd ones
     const own = Float64Array.from(twins, (t) => t);
-    const pure = Array.from(twins, (t) => t % 2 === 1);
+    const pure = Array.from(twins, (t) => t >= 37);
+    const weights = new Float64Array(n).fill(1);
     const { screening: told } = screen(
-      { isPure: pure, weight: new Float64Array(n).fill(1), unit: twins, score: { odds: own } },
+      { isPure: pure, weight: weights, unit: twins, score: { odds: own } },
       0.01,
       "1",
     )!;
     const [cut] = told.qualities.odds!.cuts;
     expect(cut.chosen.rows % 4).toBe(0);
-    expect((cut.verified?.rows ?? 0) % 4).toBe(0);
+    expect(cut.verified!.rows % 4).toBe(0);
+  });
+
+  it("has no cut that a few galaxies survive", () => {
+    const rows = Int32Array.from({ length: 58 }, (_, i) => i);
+    const pure = Array.from(rows, (i) => i > 0);
+    const weights = new Float64Array(58).fill(1);
+    const { screening: told } = screen(
+      { isPure: pure, weight: weights, unit: rows, score: { odds: rows } },
+      0.01,
+      "1",
+    )!;
+    expect(told.qualities.odds!.cuts).toEqual([]); // 29 of a half
   });
 
   it("tells what n pure galaxies are worth: 3 in n may be wrong", () => {
