@@ -60,7 +60,7 @@ export interface TemplateFitter {
   readonly redshift: Float64Array;
   readonly classes: readonly string[];
   /** Undefined for a spectrum with no observed pixel. Both [pixels] of the field's grid. */
-  fit(flux: ArrayLike<number>, ivar: ArrayLike<number>): TemplateRedshift | undefined;
+  fit(this: void, flux: ArrayLike<number>, ivar: ArrayLike<number>): TemplateRedshift | undefined;
   /** Distributions of z of some rows. */
   predict(spectra: Spectra): Distribution;
 }

@@ -36,7 +36,12 @@ export async function writeCatalog(path, catalog) {
     { name: field.name, type: "float32", width, unit: field.unit, data: value },
     { name: `${field.name}_ivar`, type: "float32", width, data: ivar },
   ];
-  const schema = columns.map(({ data: _, ...column }) => column);
+  const schema = columns.map(({ name, type, width, unit }) => ({
+    name,
+    type,
+    width,
+    ...(unit === undefined ? {} : { unit }),
+  }));
   await writeTable(
     path,
     { schema, metadata: {} },

@@ -26,7 +26,7 @@ import { objectRows, spectraSets, writeCatalog } from "./spectra-sets.js";
  * of the real ones.
  */
 const STEPS = process.env.CALEIDO_BENCH_STEPS;
-const FINE_STEPS = Number(process.env.CALEIDO_BENCH_FINE_STEPS ?? 150);
+const FINE_STEPS = Number(process.env.CALEIDO_BENCH_FINE_STEPS ?? 100);
 const SETS = process.env.CALEIDO_BENCH_SETS?.split(",");
 const LEVELS = [0.16, 0.84];
 
@@ -66,7 +66,7 @@ async function methodsOf(engine, set, at, real, parts) {
   const learn = { catalog: clean, rows: objectRows(clean).filter(isKnown), field };
   const fitter = fitTemplates(learn, j, createRng("templates"));
   const methods = new Map([
-    ["templates", (rows) => answersOf(fitter.predict({ catalog: real, rows, field }), real, rows, j)],
+    ["templates", async (rows) => answersOf(fitter.predict({ catalog: real, rows, field }), real, rows, j)],
   ]);
   if (STEPS === "0") return methods;
   const recipe = loadRecipe(set.recipe, STEPS === undefined ? [] : [`training.steps=${STEPS}`]);
@@ -126,22 +126,24 @@ async function judge(engine, set, folder) {
     });
   }
   const { real, parts } = await set.read();
-  const methods = await methodsOf(engine, set, at, real, parts);
-  const tables = [];
-  for (const [title, rows] of Object.entries(parts)) {
-    if (rows.length === 0 || title === "train") continue;
-    const said = [];
-    for (const [method, answer] of methods) {
-      if (title === "all" && method.includes("fine-tuned")) continue;
-      said.push({ method, answers: await answer(rows) });
-    }
-    const few = rows.length < 20;
-    tables.push({
-      title: `${set.title}, ${title === "all" ? "all with a redshift" : "the half that was not fine-tuned on"}`,
-      rows: few ? oneByOne(real, rows, said) : said.map(({ method, answers }) => describe(method, answers)),
-    });
+  const isHeld = new Set(parts.test);
+  const said = { all: [], test: [] };
+  for (const [method, answer] of await methodsOf(engine, set, at, real, parts)) {
+    const isTuned = method.includes("fine-tuned");
+    const rows = isTuned ? parts.test : parts.all;
+    const answers = await answer(rows);
+    if (!isTuned) said.all.push({ method, answers });
+    said.test.push({ method, answers: answers.filter((_, i) => isHeld.has(rows[i])) });
   }
-  return tables;
+  const titles = { all: "all with a redshift", test: "the half that no network was fine-tuned on" };
+  return Object.entries(titles).flatMap(([part, title]) => {
+    const rows = parts[part];
+    if (rows.length === 0) return [];
+    const own = said[part];
+    const isFew = rows.length < 20;
+    const table = isFew ? oneByOne(real, rows, own) : own.map(({ method, answers }) => describe(method, answers));
+    return [{ title: `${set.title}, ${title}`, rows: table }];
+  });
 }
 
 export const spectraSection = async ({ root, threads }) => {
