@@ -7,7 +7,6 @@ import { type SpectrumField, State } from "../survey/field.ts";
 import { spectrumFeatures } from "./spectrum-continuum.ts";
 import { mixtureOfPeaks, type Peak, peaksOf } from "./spectrum-peaks.ts";
 import { type Basis, createScanner, type Scan } from "./spectrum-redshift.ts";
-import { readingsOf } from "./spectrum-spikes.ts";
 import { learnTemplates, type RestSpectra, type Templates } from "./spectrum-templates.ts";
 
 /** What templates can be told. */
@@ -46,7 +45,7 @@ export interface Spectra {
 export interface TemplateRedshift {
   /** [lags] ln of the posterior density of z at `redshift`, all classes together, but for a constant. */
   readonly logPosterior: Float64Array;
-  /** By class: chi2 and likelihood at every redshift, of the spectrum with all its pixels. */
+  /** By class: chi2 and likelihood at every redshift. */
   readonly scans: ReadonlyMap<string, Scan>;
   /** Of the posterior, the most probable first. */
   readonly peaks: readonly Peak[];
@@ -166,8 +165,7 @@ function logSum(all: readonly Float64Array[]): Float64Array {
 
 /**
  * Learns templates from clean spectra of known redshift, class by class, and fits others with them. Likelihoods are those of the
- * features over the continuum; where the best fit is worse than the errors say, or better, they are scaled by its chi2 per pixel. Strong spikes may be none
- * of the object's. The
+ * features over the continuum; where the best fit is worse than the errors say, or better, they are scaled by its chi2 per pixel. The
  * prior is even in z over the redshifts of the training rows, and in class.
  * @param redshift Column of the redshift.
  * @throws UserError where no class has spectra enough.
@@ -200,20 +198,10 @@ export function fitTemplates(
     const features = spectrumFeatures(flux, ivar, half, floor);
     const seen = features.weight.reduce((count, w) => count + (w > 0 ? 1 : 0), 0);
     if (seen === 0) return undefined;
-    const readings = readingsOf(features).map(({ spectrum, logChance }) => ({
-      logChance,
-      scans: new Map(scanners.map(({ name, scan }) => [name, scan(spectrum)])),
-    }));
-    const [{ scans }] = readings;
-    // of the reading that is best: spikes are no measure of the noise
-    const best = readings.map((one) => leastOf(one.scans.values()) - 2 * one.logChance);
-    const reducedChi2 = best.reduce((a, b) => Math.min(a, b)) / seen;
+    const scans = new Map(scanners.map(({ name, scan }) => [name, scan(features)]));
+    const reducedChi2 = leastOf(scans.values()) / seen;
     const logPosterior = logSum(
-      readings.flatMap((one) =>
-        Array.from(one.scans.values(), ({ logLikelihood }) =>
-          logLikelihood.map((x) => (x + one.logChance) / reducedChi2),
-        ),
-      ),
+      Array.from(scans.values(), ({ logLikelihood }) => logLikelihood.map((x) => x / reducedChi2)),
     );
     const found = peaksOf(logPosterior, (place) => Math.expm1(lags.first + place * lags.step));
     const peaks = found.map((peak) => ({

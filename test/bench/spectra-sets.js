@@ -57,7 +57,7 @@ export async function writeCatalog(path, catalog) {
  */
 export function spectraSets(data) {
   const fors2 = join(data, "fors2-spectra/fors2-spectra.fits.gz");
-  const [sdss, desi] = ["sdss-spectra", "desi-spectra"].map((name) => join(data, name));
+  const desi = join(data, "desi-spectra");
   const few = (catalog) => ({ real: catalog, parts: { all: withRedshift(catalog), train: [], test: [] } });
   return [
     {
@@ -75,22 +75,6 @@ export function spectraSets(data) {
         );
         const [train, test] = [half.train, half.test].map((some) => some.map((i) => rows[i]));
         return { real, parts: { all: rows, train, test } };
-      },
-    },
-    {
-      name: "sdss-spectra",
-      title: "SDSS",
-      path: sdss,
-      recipe: "sdss-spectra",
-      simulation: {
-        n: 2500,
-        kinds: { galaxy: 1, quasar: 0.3 },
-        selection: { faint: 19 },
-        redshift: { min: 0.003, max: 0.6 },
-      },
-      async read() {
-        const { catalog } = await readWholeCatalog(sdss, loadSurvey("sdss-spectra"));
-        return few(catalog);
       },
     },
     {

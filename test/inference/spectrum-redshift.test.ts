@@ -224,22 +224,6 @@ describe("redshifts by templates", () => {
     expect(fit(value, new Float64Array(grid.pixels))).toBeUndefined();
   });
 
-  it("are not those of cosmic rays", () => {
-    const { fit } = fitTemplates(learn, 0, createRng("fit"), { directions: 5, floor: 0 });
-    const { value, ivar } = seen.arrays!.get("spectrum")!;
-    const rng = createRng("cosmic rays");
-    const rows = Array.from({ length: 24 }, (_, row) => row);
-    const isWrong = rows.filter((row) => {
-      const [from, to] = [row * grid.pixels, (row + 1) * grid.pixels];
-      const hit = value.slice(from, to);
-      const at = 50 + rng.integer(grid.pixels - 100);
-      for (const i of [at, at + 1]) hit[i] += 15 / Math.sqrt(ivar[from + i] || 1);
-      const { peaks } = fit(hit, ivar.subarray(from, to))!;
-      return Math.abs(peaks[0].mean - seen.value[row * 2]) > 0.01;
-    });
-    expect(isWrong.length).toBeLessThan(3);
-  });
-
   it("stand beside other baselines on the same rows, where the spectrum is given", async () => {
     const coder = createFieldCoder(fields, fitStandardisation(clean, allRows(clean)));
     const options = {

@@ -10,7 +10,7 @@ import { scratch } from "../helpers/scratch.ts";
 const folder = scratch();
 
 describe("recipes for spectra of real instruments", () => {
-  it.each(["fors2-spectra", "sdss-spectra", "desi-spectra"])("%s trains two steps", async (name) => {
+  it.each(["fors2-spectra", "desi-spectra"])("%s trains two steps", async (name) => {
     const recipe = loadRecipe(
       name,
       ["steps=2", "batch=4", "validateEvery=2", "checkpointEvery=2"].map((one) => `training.${one}`),
