@@ -1,4 +1,3 @@
-import type { Arrays, Compiled, NdArray, Signature, TensorFunction } from "../engine/contract.ts";
 import { constantsOf } from "../model/parameters.ts";
 import { cellSpec, decoderOf, decodeSpectrum } from "../model/spectrum-decoder.ts";
 import type { Distribution } from "../model/distribution.ts";
@@ -8,6 +7,7 @@ import { coarseCells } from "../survey/vocabulary.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import type { NetworkCoder } from "../train/config.ts";
 import type { States } from "./network.ts";
+import { batchOf, type Graphs, inBatches } from "./network-graphs.ts";
 
 /** What is said of one spectrum of some galaxies. */
 export interface RawSpectra {
@@ -21,26 +21,14 @@ interface Decoding {
   readonly checkpoint: Checkpoint;
   readonly coder: NetworkCoder;
   readonly size: number;
-  compile(this: void, name: string, fn: TensorFunction, signature: Signature): Promise<Compiled>;
-  inBatches(
-    this: void,
-    count: number,
-    batch: number,
-    signature: Signature,
-    compiled: Compiled,
-    work: {
-      fill(arrays: Record<string, NdArray>, start: number, rows: number): void;
-      take(out: Arrays, start: number, rows: number): void;
-    },
-  ): Promise<void>;
+  readonly graphs: Graphs;
 }
 
-/** What a network says of the spectra in column `j`, for all states; `batch` galaxies a run. @throws Error where it answers none. */
+/** What a network says of the spectra in column `j`, for all states. @throws Error where it answers none. */
 export async function decodeStates(
-  { checkpoint, coder, size, compile, inBatches }: Decoding,
+  { checkpoint, coder, size, graphs }: Decoding,
   { rowCount, state }: States,
   j: number,
-  batch: number,
 ): Promise<RawSpectra> {
   const { config, layout, state: weights } = checkpoint;
   const own = decoderOf(config.model, coder);
@@ -48,8 +36,9 @@ export async function decodeStates(
   const s = coder.groups.spectrum.indexOf(j);
   const cells = coarseCells(own.cells, (coder.fields[j] as SpectrumField).grid.pixels);
   const numbers = cells * heads.mixture.width(cellSpec(own));
+  const batch = batchOf(rowCount);
   const signature = { state: { dtype: "float32", shape: [batch, size] } } as const;
-  const compiled = await compile(
+  const compiled = await graphs.get(
     `${coder.fields[j].name} of ${batch} galaxies`,
     (inputs) => {
       const params = constantsOf(weights.average, layout);

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Arrays, Compiled, Engine, NdArray, Signature, TensorFunction } from "../engine/contract.ts";
+import type { Arrays, Compiled, Engine, NdArray } from "../engine/contract.ts";
 import { fillMasks, maskSignature } from "../model/dropout.ts";
 import { headOf } from "../model/heads.ts";
 import { constantsOf } from "../model/parameters.ts";
@@ -8,8 +8,8 @@ import { marginalsAt } from "../model/marginals.ts";
 import { latentSize } from "../model/stems.ts";
 import { encode, nextConditional, queryContext, readoutsOf, stateSize } from "../model/transformer.ts";
 import type { Rng } from "../random.ts";
+import { batchOf, createGraphs, type Graphs, inBatches } from "./network-graphs.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { emptyArrays } from "../tokens/batch.ts";
 import { contextSignature, fillContext } from "../tokens/hosts.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { coderOf, type NetworkCoder } from "../train/config.ts";
@@ -80,10 +80,6 @@ export interface Network {
 /** The stream of a row, by its place among those asked about. */
 export type RngOf = (i: number) => Rng;
 
-/** Galaxies per run: of many, of few. */
-const MOST_ROWS = 256;
-export const SMALL_ROWS = 16;
-const batchOf = (rows: number): number => (rows > SMALL_ROWS ? MOST_ROWS : SMALL_ROWS);
 /** Draws per run, and the galaxies that they may belong to. */
 const LANES = [
   { lanes: 64, galaxies: 64 },
@@ -97,27 +93,6 @@ const upTo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)));
 const float = (...shape: number[]) => ({ dtype: "float32", shape }) as const;
 const int = (...shape: number[]) => ({ dtype: "int32", shape }) as const;
 
-/** Graphs by name; one that was refused is not kept. */
-function createGraphs(engine: Engine) {
-  const graphs = new Map<string, Promise<Compiled>>();
-  return {
-    get(name: string, fn: TensorFunction, signature: Signature, carried: readonly string[] = []): Promise<Compiled> {
-      const known = graphs.get(name);
-      if (known !== undefined) return known;
-      const compiled = engine.compile(fn, signature, name, { carried });
-      graphs.set(name, compiled);
-      compiled.catch(() => graphs.delete(name));
-      return compiled;
-    },
-    async dispose(): Promise<void> {
-      for (const compiled of graphs.values()) await (await compiled).dispose();
-      graphs.clear();
-    },
-  };
-}
-
-type Graphs = ReturnType<typeof createGraphs>;
-
 /** What the graphs of one network share. */
 interface Parts {
   readonly checkpoint: Checkpoint;
@@ -128,35 +103,6 @@ interface Parts {
 }
 
 const widthOf = ({ spec }: Pick<Family, "spec">): number => headOf(spec).width(spec);
-
-/** Runs ahead of the one that is waited for: batches are filled, and answers put away, while others run. */
-const AHEAD = 3;
-
-/** Runs `count` rows in batches of `batch`, the last one padded with zeros. */
-async function inBatches(
-  count: number,
-  batch: number,
-  signature: Signature,
-  compiled: Compiled,
-  work: {
-    fill(arrays: Record<string, NdArray>, start: number, rows: number): void;
-    take(out: Arrays, start: number, rows: number): void;
-  },
-): Promise<void> {
-  const ring: { arrays: Record<string, NdArray>; running: Promise<void> | undefined }[] = [];
-  for (let start = 0, i = 0; start < count; start += batch, i++) {
-    const place = (ring[i % AHEAD] ??= { arrays: emptyArrays(signature), running: undefined });
-    if (place.running !== undefined) {
-      await place.running;
-      for (const { data } of Object.values(place.arrays)) data.fill(0);
-    }
-    const rows = Math.min(batch, count - start);
-    work.fill(place.arrays, start, rows);
-    place.running = compiled.run(place.arrays).then((out) => work.take(out, start, rows));
-    place.running.catch(() => {}); // told when it is waited for
-  }
-  await Promise.all(ring.flatMap(({ running }) => running ?? []));
-}
 
 async function encodeRows(
   { checkpoint, coder, graphs, size }: Parts,
@@ -383,13 +329,7 @@ export function createNetwork(engine: Engine, checkpoint: Checkpoint): Network {
       }
       return found;
     },
-    readSpectra: (states, column) =>
-      decodeStates(
-        { ...parts, compile: (...graph) => graphs.get(...graph), inBatches },
-        states,
-        column,
-        batchOf(states.rowCount),
-      ),
+    readSpectra: (states, column) => decodeStates(parts, states, column),
     familyOf: (column) => families.find(({ members }) => members.includes(column))!,
     chain(states, galaxy, questions, work) {
       // one at a time: the keys and values of a chain are the executor's

@@ -6,7 +6,8 @@ import { State } from "../survey/field.ts";
 import { belongingOf, classesWith, classField, isJudgedBy } from "../train/belonging.ts";
 import { questionCovariates } from "./recalibrator.ts";
 import { fieldDistribution } from "./field-answer.ts";
-import { type Network, SMALL_ROWS, type States } from "./network.ts";
+import type { Network, States } from "./network.ts";
+import { SMALL_ROWS } from "./network-graphs.ts";
 import { readRaw } from "./raw.ts";
 import { askFold, bandFolds } from "./surprise.ts";
 

@@ -57,6 +57,7 @@ export async function writeCatalog(path, catalog) {
  */
 export function spectraSets(data) {
   const fors2 = join(data, "fors2-spectra/fors2-spectra.fits.gz");
+  const sdss = join(data, "sdss-spectra");
   const desi = join(data, "desi-spectra");
   const few = (catalog) => ({ real: catalog, parts: { all: withRedshift(catalog), train: [], test: [] } });
   return [
@@ -76,6 +77,14 @@ export function spectraSets(data) {
         const [train, test] = [half.train, half.test].map((some) => some.map((i) => rows[i]));
         return { real, parts: { all: rows, train, test } };
       },
+    },
+    {
+      name: "sdss",
+      title: "SDSS",
+      path: sdss,
+      recipe: "sdss-spectra",
+      simulation: { n: 10000, kinds: { galaxy: 1, quasar: 0.3 } },
+      read: async () => few((await readWholeCatalog(sdss, loadSurvey("sdss"))).catalog),
     },
     {
       name: "desi-spectra",
