@@ -16,7 +16,7 @@ import { readAllRows } from "../survey/reading.ts";
 import { splitByParent } from "../survey/split.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
-import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
+import { type Checkpoint, loadCheckpoint, saveAverages } from "../train/checkpoint.ts";
 import { coderOf } from "../train/config.ts";
 import { readTrainingTable, type TrainingTable } from "../train/tables.ts";
 import type { TrainingRecipe } from "../train/verbs.ts";
@@ -45,7 +45,7 @@ export interface BudgetRequest {
   readonly budgets: readonly number[];
   /** Other choices of the labels, and other random numbers, for each budget above 0. */
   readonly seeds: number;
-  /** Folder of the cells that are done, `budget.json` and `budget.html`. */
+  /** Folder of the cells that are done, the network chosen in each beside them, `budget.json` and `budget.html`. */
   readonly out: string;
   readonly reporter?: Reporter;
   readonly signal?: AbortSignal;
@@ -173,15 +173,14 @@ async function treesOf({ request, source, target }: Bench, labels: Int32Array): 
   return answers.numbers.get(field.name)?.get("trees");
 }
 
-/** Makes every way's network of some labels, lets the validation rows choose, and judges them all. */
-async function runCell(bench: Bench, budget: number, seed: number, note: (text: string) => void): Promise<BudgetCell> {
-  const { request, source, target, instrument, replay } = bench;
+/** What some labels have to teach: a part of them validates. */
+function lessonsOf({ request, source, target, instrument, replay }: Bench, budget: number, seed: number): Lessons {
   const { engine, recipe, signal } = request;
   const order = target.labelled.slice();
   shuffleInPlace(order, createRng(`budget:${seed}`));
   const labels = order.subarray(0, Math.min(budget, order.length));
   const validation = labels.subarray(0, validationCount(labels.length));
-  const lessons: Lessons = {
+  return {
     engine,
     source,
     instrument,
@@ -194,8 +193,23 @@ async function runCell(bench: Bench, budget: number, seed: number, note: (text: 
     replay,
     signal,
   };
+}
+
+/** Makes every way's network of some labels, lets the validation rows choose, and judges them all. Returns the chosen one, too. */
+async function runCell(
+  bench: Bench,
+  budget: number,
+  seed: number,
+  note: (text: string) => void,
+): Promise<{ readonly cell: BudgetCell; readonly network: Checkpoint }> {
+  const { target, request } = bench;
+  const { engine, signal } = request;
+  const lessons = lessonsOf(bench, budget, seed);
+  const { validation } = lessons;
+  const labels = Int32Array.from([...validation, ...lessons.train]);
   const made: Partial<Record<WayName, Checkpoint>> = {};
   const measured: Partial<Record<WayName, number>> = {};
+  const finals: Partial<Record<WayName, Checkpoint>> = {};
   const answers: Partial<Record<BudgetMethod, Predictions>> = {};
   for (const name of wayNames) {
     const { title, make, isUnlabelled = false } = ways[name];
@@ -210,13 +224,14 @@ async function runCell(bench: Bench, budget: number, seed: number, note: (text: 
     if (validation.length >= FEWEST_TO_CHOOSE) {
       measured[name] = meanOf((await answersOf(engine, final, target, validation)).negLogLik);
     }
+    finals[name] = final;
     answers[name] = await answersOf(engine, final, target, target.judged);
   }
   const chosen = chooseWay(measured, made.replayed === undefined ? "instrument" : "replayed");
   note("trees");
   const trees = labels.length === 0 ? undefined : await treesOf(bench, labels);
   const all = { chosen: answers[chosen]!, ...answers, ...(trees === undefined ? {} : { trees }) };
-  return {
+  const cell: BudgetCell = {
     budget: Number.isFinite(budget) ? budget : null,
     labels: labels.length,
     seed,
@@ -224,6 +239,7 @@ async function runCell(bench: Bench, budget: number, seed: number, note: (text: 
     validation: measured,
     scores: scoresOf(target, all),
   };
+  return { cell, network: finals[chosen]! };
 }
 
 /** The way of the lowest loss; `otherwise` where nothing was measured. */
@@ -267,7 +283,7 @@ async function once<T>(path: string, make: () => Promise<T>): Promise<T> {
 }
 
 const cellName = (budget: number, seed: number): string =>
-  `${Number.isFinite(budget) ? String(budget) : "all"}-seed${seed}.json`;
+  `${Number.isFinite(budget) ? String(budget) : "all"}-seed${seed}`;
 
 /**
  * Runs ways to adapt at every budget of labels and seed, judges them on a third of the table's parents that none of them saw,
@@ -307,7 +323,12 @@ export async function labelBudget(request: BudgetRequest): Promise<Budget> {
     for (const [i, { budget, seed }] of wishes.entries()) {
       const path = join(folder, cellName(budget, seed));
       const label = `| ${Number.isFinite(budget) ? budget : "all"} labels, seed ${seed}`;
-      cells.push(await once(path, () => runCell(bench, budget, seed, (text) => bar.update(i, `${label}: ${text}`))));
+      const made = async (): Promise<BudgetCell> => {
+        const { cell, network } = await runCell(bench, budget, seed, (text) => bar.update(i, `${label}: ${text}`));
+        if (cell.chosen !== "zeroShot") await saveAverages(path, network);
+        return cell;
+      };
+      cells.push(await once(`${path}.json`, made));
       bar.update(i + 1, label);
     }
   } finally {

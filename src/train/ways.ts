@@ -84,7 +84,11 @@ async function taught(lessons: Lessons, start: Checkpoint, freeze: readonly stri
   const { optimiser, subsets, training, adapt } = recipe;
   const { isCalibrated } = start.config;
   const { best: _best, ...config } = start.config;
-  const from: Checkpoint = { ...start, config: { ...config, optimiser, subsets, training, step: 0 } };
+  const from: Checkpoint = {
+    ...start,
+    config: { ...config, optimiser, subsets, training, step: 0 },
+    state: initialState(start.state.average.slice()),
+  };
   const coder = coderOf(from.config, from.templates);
   const { correction } = lessons.instrument;
   const rates = freezeRates(start.layout, [...freeze, "calibration.*"])!;
