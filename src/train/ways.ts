@@ -60,7 +60,7 @@ const isTaught = ({ train: rows, validation }: Lessons): boolean =>
   rows.length >= FEWEST_LABELS && validation.length >= FEWEST_LABELS / 2;
 
 /** The network with zero-points put into its instrument layer, and the spectra of the galaxies that it carries corrected. */
-export function withInstrument(source: Checkpoint, { zeroPoints, correction }: Instrument): Checkpoint {
+function withInstrument(source: Checkpoint, { zeroPoints, correction }: Instrument): Checkpoint {
   const average = source.state.average.slice();
   const lnFlux = parameterIn(average, source.layout, "calibration.lnFlux");
   zeroPoints.forEach((one, i) => (lnFlux[i] = one.lnFlux));
