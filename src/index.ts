@@ -25,6 +25,15 @@ export { simulateWithPage, type SimulationPage } from "./explore/simulation.ts";
 export type { Advice, Realised } from "./inference/advice.ts";
 export { advise, type AdviseRequest } from "./inference/advise.ts";
 export { evaluate, type EvaluateRequest, type Evaluation } from "./inference/evaluation.ts";
+export {
+  type Budget,
+  type BudgetCell,
+  type BudgetMethod,
+  type BudgetRequest,
+  labelBudget,
+} from "./inference/budget.ts";
+export type { WayName } from "./train/ways.ts";
+export type { ZeroPoint } from "./train/zero-points.ts";
 export { createLibrary, type Library, type LibraryOptions, openLibrary } from "./inference/library.ts";
 export {
   createLibraryPredictor,

@@ -96,6 +96,12 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
   { args: ["pretrain", "--resume", "nowhere"], says: /nowhere/ },
   { args: ["finetune", "bands.csv", "--init", "nowhere"], says: /nowhere/ },
   { args: ["adapt", "--init", "nowhere", "--source", "bands.csv", "--unlabelled", "bands.csv"], says: /nowhere/ },
+  {
+    args: ["adapt", "--init", "nowhere", "--labelled", "bands.csv", "--budget", "0,some"],
+    says: /--budget 0,some: expected/,
+  },
+  { args: ["adapt", "--init", "nowhere", "--budget", "0"], says: /labelled/ },
+  { args: ["adapt", "--init", "nowhere", "--labelled", "bands.csv", "--budget", "0"], says: /nowhere/ },
   { args: ["query", "bands.csv", "--checkpoint", "nowhere", "--want", "z"], says: /nowhere/ },
   {
     args: ["query", "bands.csv", "--checkpoint", "nowhere", "--want", "z", "--qp-form", "hist"],

@@ -3,6 +3,7 @@ import { UserError } from "../errors.ts";
 import { loadRecipe, type Recipe, type RecipeVerb } from "../recipe.ts";
 import { observationSchema } from "../simulate/observation.ts";
 import { adapt, finetune, pretrain, resume, type RunSetting } from "../train/verbs.ts";
+import { budgetAndShow, budgetsFrom } from "./budget.ts";
 import {
   defineCommand,
   type EngineArguments,
@@ -157,7 +158,26 @@ export const finetuneCommand = defineCommand<FinetuneArguments>({
 
 type AdaptArguments = CommonArguments &
   SurveyArguments &
-  Record<"init" | "source" | "unlabelled" | "labelled", string | undefined>;
+  Record<"init" | "source" | "unlabelled" | "labelled" | "budget", string | undefined> & { seeds: number };
+
+/** Runs the table of label budgets in place of an adaptation. */
+async function runBudget(args: AdaptArguments, budget: string): Promise<void> {
+  const { source, out, seeds } = args;
+  if (!Number.isInteger(seeds) || seeds < 1)
+    throw new UserError(`--seeds ${seeds}: expected a whole number, at least 1`);
+  const request = {
+    init: needed(args.init, "init"),
+    table: needed(args.labelled, "labelled"),
+    source,
+    recipe: recipeOf(args, "adapt"),
+    budgets: budgetsFrom(budget),
+    seeds,
+    out,
+    reading: readOptionsOf(args),
+    ...surveyOptionOf(args),
+  };
+  await interruptible(await engineOf(args), (setting) => budgetAndShow({ ...setting, ...request }));
+}
 
 export const adaptCommand = defineCommand<AdaptArguments>({
   command: "adapt",
@@ -168,18 +188,27 @@ export const adaptCommand = defineCommand<AdaptArguments>({
       .option("source", { type: "string", describe: "simulations that the network was trained on" })
       .option("unlabelled", { type: "string", describe: "observed table; its labels are not looked at" })
       .option("labelled", { type: "string", describe: "observed table with labels (spec-z, masses, ...)" })
+      .option("budget", {
+        type: "string",
+        describe:
+          "instead: ways to adapt at these numbers of labels of --labelled, e.g. 0,100,300,1000,3000,all, judged on a third of it; goes on where it stopped",
+      })
+      .option("seeds", { type: "number", default: 3, describe: "with --budget: choices of the labels at each of them" })
       .option("out", { type: "string", default: "runs/adapt", describe: "run folder" })
       .example("$0 adapt --init runs/a --source sims.parquet --unlabelled observed.fits --out runs/b", "no labels")
+      .example("$0 adapt --init runs/a --labelled specz.fits --budget 0,300,all --out runs/c", "what labels are worth")
       .example("$0 adapt --resume runs/b", "go on after an interruption"),
   handler: (args) =>
-    runOrResume(args, "adapt", () => {
-      const init = needed(args.init, "init");
-      const source = needed(args.source, "source");
-      const unlabelled = needed(args.unlabelled, "unlabelled");
-      const recipe = recipeOf(args, "adapt");
-      const reading = readOptionsOf(args);
-      const request = { init, source, unlabelled, recipe, out: args.out, reading, ...surveyOptionOf(args) };
-      const { labelled } = args;
-      return (setting) => adapt({ ...setting, ...request, ...(labelled === undefined ? {} : { labelled }) });
-    }),
+    args.budget !== undefined
+      ? runBudget(args, args.budget)
+      : runOrResume(args, "adapt", () => {
+          const init = needed(args.init, "init");
+          const source = needed(args.source, "source");
+          const unlabelled = needed(args.unlabelled, "unlabelled");
+          const recipe = recipeOf(args, "adapt");
+          const reading = readOptionsOf(args);
+          const request = { init, source, unlabelled, recipe, out: args.out, reading, ...surveyOptionOf(args) };
+          const { labelled } = args;
+          return (setting) => adapt({ ...setting, ...request, ...(labelled === undefined ? {} : { labelled }) });
+        }),
 });

@@ -92,8 +92,8 @@ const configShape = {
   subsets: subsetSchema.unwrap(),
   training: trainingSchema.unwrap(),
   step: z.int().min(0),
-  /** Where the validation loss was lowest, and that loss [nats]: a finished run's weights are those of that step. */
-  best: z.object({ step: z.int().positive(), validation: z.number() }).optional(),
+  /** Where the validation loss was lowest, and that loss [nats]: a finished run's weights are those of that step; 0: as it began. */
+  best: z.object({ step: z.int().min(0), validation: z.number() }).optional(),
   /** True when zero-points of the data at hand were learned (`adapt`): queries apply them. */
   isCalibrated: z.boolean(),
   /** Patterns of parameters that this run keeps fixed. */

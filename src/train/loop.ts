@@ -57,12 +57,18 @@ export class DivergenceError extends Error {
 
 const VALIDATION_BATCHES = 8;
 
+interface Validation {
+  /** Of averaged weights [nats]. */
+  measure(this: void, average: Float32Array): Promise<number>;
+  dispose(this: void): Promise<void>;
+}
+
 /** Validation loss of averaged weights on subsets that depend on the seed alone; undefined where no row is for it. */
 async function createValidation(
   options: TrainOptions,
   config: CheckpointConfig,
   shape: StepShape,
-): Promise<{ measure: (average: Float32Array) => Promise<number>; dispose: () => Promise<void> } | undefined> {
+): Promise<Validation | undefined> {
   const { coder, validation } = options;
   if (validation.every((source) => source.rows.length === 0)) return undefined;
   const sized = validation.filter((source) => source.rows.length > 0);
@@ -118,6 +124,12 @@ function finiteScalars(out: Arrays, step: number, batch: Arrays): { loss: number
 /** The better of two; where they are alike the later one, which has seen more. */
 function better(best: BestWeights | undefined, { step, average }: TrainState, validation: number): BestWeights {
   return best !== undefined && best.validation < validation ? best : { step, validation, average };
+}
+
+/** What an adaptation begins with is kept where nothing that it finds is better. */
+async function keptIfBest(start: TrainState, validation: Validation | undefined): Promise<TrainState> {
+  if (validation === undefined) return start;
+  return { ...start, best: better(undefined, start, await validation.measure(start.average)) };
 }
 
 /** The state as the engine has it after `step`. */
@@ -185,6 +197,7 @@ export async function train(options: TrainOptions, start: Checkpoint): Promise<T
   const { step: _step, ...vectors } = start.state;
   const initial = Object.fromEntries(CARRIED.map((name) => [name, floatVector(vectors[name])]));
   let state = start.state;
+  if (config.adapt !== undefined && state.step === 0) state = await keptIfBest(state, validation);
   let batch = inputsOf(first);
   const clock = createClock(training.batch);
   try {

@@ -183,6 +183,7 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         `stopped at step ${state.step} of ${training.steps}; continue with ${verb} --resume ${folder}`,
       );
     }
+    if (state.best?.step === 0) reporter.say("the network as it was has the lowest validation loss: it is kept");
     const trained = atState(start, state);
     return recalibration === undefined ? trained : { ...trained, recalibration };
   } finally {
@@ -353,9 +354,8 @@ export async function finetune(request: FinetuneRequest): Promise<Checkpoint> {
   const fresh = survey.fields.slice(source.config.survey.fields.length).map(({ name }) => name);
   if (fresh.length > 0) reporter.say(`new in the vocabulary: ${fresh.join(", ")}`);
   const data = tables.map(({ record }) => record);
-  const population = populationOf(survey.fields, tables);
   const restarted = restart(start, recipe, { freeze: [...freeze], data, adapt: undefined });
-  return trainOn(request, out, { ...restarted, population }, tables);
+  return trainOn(request, out, { ...restarted, population: populationOf(survey.fields, tables) }, tables);
 }
 
 export interface AdaptRequest extends RunSetting {

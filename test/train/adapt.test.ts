@@ -8,7 +8,7 @@ import { createRng } from "../../src/random.ts";
 import { type Catalog, hide } from "../../src/survey/catalog.ts";
 import { type Field, State } from "../../src/survey/field.ts";
 import { batchShape, drawBatch } from "../../src/tokens/batch.ts";
-import { adaptSchema } from "../../src/train/adapt.ts";
+import { type AdaptConfig, adaptSchema } from "../../src/train/adapt.ts";
 import { type Checkpoint, saveCheckpoint } from "../../src/train/checkpoint.ts";
 import { coderOf, trainingSchema } from "../../src/train/config.ts";
 import { readLog } from "../../src/train/run.ts";
@@ -53,7 +53,12 @@ async function write(name: string, catalog: Catalog, isThere: (field: Field) => 
   return path;
 }
 
-async function adapted(name: string, unlabelled: string, labelled?: string): Promise<Checkpoint> {
+async function adapted(
+  name: string,
+  unlabelled: string,
+  labelled?: string,
+  changes: { readonly optimiser?: Checkpoint["config"]["optimiser"]; readonly adapt?: Partial<AdaptConfig> } = {},
+): Promise<Checkpoint> {
   const { model, optimiser, subsets } = start.config;
   return adapt({
     engine: await onnx,
@@ -65,10 +70,10 @@ async function adapted(name: string, unlabelled: string, labelled?: string): Pro
     recipe: {
       survey: "minijpas",
       model,
-      optimiser,
+      optimiser: changes.optimiser ?? optimiser,
       subsets,
       training: trainingSchema.parse({ steps: 6, batch: 16, nTarget: 3, validateEvery: 3, checkpointEvery: 6 }),
-      adapt: adaptSchema.parse({}),
+      adapt: adaptSchema.parse(changes.adapt ?? {}),
     },
   });
 }
@@ -91,6 +96,22 @@ describe("labels in a table that is there for its photometry", () => {
     const relabelled = await adapted("relabelled", join(root, "target.arrow"), join(root, "target.arrow"));
     expect(labelled.state.params).not.toStrictEqual(relabelled.state.params);
   }, 120_000);
+});
+
+describe("an adaptation that makes everything worse", () => {
+  it("keeps the network as it was, and its record says so", async () => {
+    const { optimiser } = start.config;
+    // every number moves by 0.1 and more in a step
+    const changes = {
+      optimiser: { ...optimiser, rate: 0.05, warmup: 0, averaging: 0 },
+      adapt: { calibrationRate: 2, calibrationShare: 0, networkRate: 4 },
+    };
+    const { state, config } = await adapted("worse", await write("target", target), undefined, changes);
+    expect(config.best?.step).toBe(0);
+    expect(state.average).toStrictEqual(start.state.average);
+    const lines = readLog(join(root, "worse")).flatMap(({ validation }) => validation ?? []);
+    expect(Math.min(...lines)).toBeGreaterThan(config.best!.validation);
+  }, 60_000);
 });
 
 describe("a labelled table half of whose rows have no labels", () => {

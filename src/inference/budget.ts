@@ -1,0 +1,367 @@
+/** What labels are worth: ways to adapt at several budgets of labels, judged on rows that none of them saw. */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Engine } from "../engine/contract.ts";
+import { UserError } from "../errors.ts";
+import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
+import { hashFile } from "../io/hash.ts";
+import { type Reporter, silent } from "../progress.ts";
+import { createRng, shuffleInPlace } from "../random.ts";
+import { quantile, sortFinite } from "../report/statistics.ts";
+import type { BindOptions } from "../survey/bind-fields.ts";
+import { type Catalog, hide } from "../survey/catalog.ts";
+import { type Field, State } from "../survey/field.ts";
+import { readAllRows } from "../survey/reading.ts";
+import { splitByParent } from "../survey/split.ts";
+import { loadSurvey } from "../survey/survey.ts";
+import { counted } from "../text.ts";
+import { type Checkpoint, loadCheckpoint, saveAverages } from "../train/checkpoint.ts";
+import { coderOf } from "../train/config.ts";
+import { readTrainingTable, type TrainingTable } from "../train/tables.ts";
+import type { TrainingRecipe } from "../train/verbs.ts";
+import { type Lessons, recalibrated, wayNames, type WayName, ways } from "../train/ways.ts";
+import { fitInstrument, type Instrument, type ZeroPoint } from "../train/zero-points.ts";
+import { predictBaselines } from "./baseline-answers.ts";
+import { predictTruths, type Question } from "./evaluate.ts";
+import { type FieldScore, type MetricName, type Predictions, scoreTogether } from "./metrics.ts";
+import { createPredictor } from "./predict.ts";
+import { unitsOf } from "./resampling.ts";
+
+export interface BudgetRequest {
+  readonly engine: Engine;
+  /** Checkpoint or run folder to adapt, or a name in `checkpoints/`. */
+  readonly init: string;
+  /** Observed table with labels: a third of its parents judges, the others teach. */
+  readonly table: string;
+  /** Simulations of the source, replayed; none are without. */
+  readonly source?: string | undefined;
+  /** How the target's table is to be read. */
+  readonly reading?: BindOptions;
+  /** Survey that describes it, where its columns are not the network's. */
+  readonly survey?: string;
+  readonly recipe: TrainingRecipe;
+  /** Numbers of labels, 0 up; Infinity: all. */
+  readonly budgets: readonly number[];
+  /** Other choices of the labels, and other random numbers, for each budget above 0. */
+  readonly seeds: number;
+  /** Folder of the cells that are done, the network chosen in each beside them, `budget.json` and `budget.html`. */
+  readonly out: string;
+  readonly reporter?: Reporter;
+  readonly signal?: AbortSignal;
+}
+
+/** What answers in a cell: a way, the one that the validation rows chose, or trees on the labels alone. */
+export type BudgetMethod = WayName | "chosen" | "trees";
+
+/** One budget and seed. */
+export interface BudgetCell {
+  /** Labels that were asked for, and that there were; null: all. */
+  readonly budget: number | null;
+  readonly labels: number;
+  readonly seed: number;
+  /** The way that the validation rows chose. */
+  readonly chosen: WayName;
+  /** Mean -ln p of the validation rows' labels [nats], where there are any. */
+  readonly validation: Partial<Readonly<Record<WayName, number>>>;
+  readonly scores: Partial<Readonly<Record<BudgetMethod, FieldScore>>>;
+}
+
+export interface Budget {
+  /** Property that is asked for, given all bands. */
+  readonly field: string;
+  /** Rows that judge. */
+  readonly rows: number;
+  readonly zeroPoints: readonly (ZeroPoint & { readonly band: string })[];
+  readonly cells: readonly BudgetCell[];
+}
+
+/** Shares of the parents: what teaches, and what judges. */
+const SHARES = { train: 2 / 3, validation: 0, calibration: 0, test: 1 / 3 };
+/** Part of the labels that validates: as many as recalibrate, of few a third. */
+const validationCount = (labels: number): number =>
+  Math.min(Math.floor(labels / 3), Math.max(100, Math.floor(labels / 4)), 1000);
+const SCORES: readonly MetricName[] = ["sigmaNmad", "bias", "outlier15", "coverage68", "negLogLik"];
+const RESAMPLES = 300;
+/** Fewer validation labels choose nothing: what took no labels is kept. */
+const FEWEST_TO_CHOOSE = 10;
+const INSTRUMENT = "instrument.json";
+
+/** The target as every cell sees it. */
+interface Target {
+  readonly catalog: Catalog;
+  readonly bare: Catalog;
+  /** Rows that teach, those of them with the label, and rows with it that judge. */
+  readonly pool: Int32Array;
+  readonly labelled: Int32Array;
+  readonly judged: Int32Array;
+  readonly question: Question;
+  readonly field: Field;
+  /** Column of the field. */
+  readonly column: number;
+}
+
+/** The first property of the survey's headline that is a number. @throws UserError where there is none. */
+function wantedOf({ config: { survey } }: Checkpoint): number {
+  const numeric = survey.headline.map((name) => survey.fields.findIndex((field) => field.name === name));
+  const found = numeric.find((j) => j >= 0 && survey.fields[j].kind !== "category");
+  if (found === undefined) throw new UserError(`${survey.name}: no property that is a number in its headline`);
+  return found;
+}
+
+async function readTarget(request: BudgetRequest, source: Checkpoint): Promise<Target> {
+  const { table, survey: own, reading, reporter = silent } = request;
+  const { survey } = source.config;
+  const reader = { survey, own: own === undefined ? undefined : loadSurvey(own), options: reading };
+  const { catalog, report } = await readAllRows(table, reader);
+  report.forEach(reporter.say);
+  const column = wantedOf(source);
+  const { fields } = survey;
+  const isLabelled = (row: number): boolean => catalog.state[row * fields.length + column] === State.measured;
+  const split = splitByParent(catalog.parentId, SHARES);
+  const [labelled, judged] = [split.train.filter(isLabelled), split.test.filter(isLabelled)];
+  if (labelled.length < 2 || judged.length < 2) {
+    throw new UserError(`${table}: too few rows with ${fields[column].name}; expected a table with labels`);
+  }
+  const isGiven = Uint8Array.from(fields, ({ band }) => Number(band !== undefined));
+  const question = { title: "all bands", isGiven, wanted: [column] };
+  const bare = hide(catalog, ({ band }) => band === undefined);
+  return { catalog, bare, pool: split.train, labelled, judged, question, field: fields[column], column };
+}
+
+/** A network's answers for the label of some rows. */
+async function answersOf(
+  engine: Engine,
+  network: Checkpoint,
+  { catalog, question, field }: Target,
+  rows: Int32Array,
+): Promise<Predictions> {
+  const predictor = createPredictor(engine, network);
+  try {
+    const truths = await predictTruths(predictor, catalog, rows, question);
+    return truths.get(field.name)!.predictions;
+  } finally {
+    await predictor.dispose();
+  }
+}
+
+const meanOf = (values: ArrayLike<number>): number =>
+  Array.from(values).reduce((sum, x) => sum + x, 0) / Math.max(1, values.length);
+
+/** What stays the same from cell to cell. */
+interface Bench {
+  readonly request: BudgetRequest;
+  readonly source: Checkpoint;
+  readonly target: Target;
+  readonly instrument: Instrument;
+  readonly replay: Lessons["replay"];
+  /** Networks that no label has a say in: they are made once. */
+  readonly unlabelled: Map<WayName, Checkpoint>;
+}
+
+/** Trees on the labels alone; undefined where these are too few. */
+async function treesOf({ request, source, target }: Bench, labels: Int32Array): Promise<Predictions | undefined> {
+  const { catalog, judged, question, field, column } = target;
+  const coder = coderOf(source.config, source.templates);
+  const answers = await predictBaselines(coder, { catalog, rows: labels }, { catalog, rows: judged }, question, {
+    names: ["trees"],
+    fields: [column],
+    engine: request.engine,
+    seed: "budget",
+    isTuned: false,
+  });
+  return answers.numbers.get(field.name)?.get("trees");
+}
+
+/** What some labels have to teach: a part of them validates. */
+function lessonsOf({ request, source, target, instrument, replay }: Bench, budget: number, seed: number): Lessons {
+  const { engine, recipe, signal } = request;
+  const order = target.labelled.slice();
+  shuffleInPlace(order, createRng(`budget:${seed}`));
+  const labels = order.subarray(0, Math.min(budget, order.length));
+  const validation = labels.subarray(0, validationCount(labels.length));
+  return {
+    engine,
+    source,
+    instrument,
+    recipe: { ...recipe, training: { ...recipe.training, seed: `${recipe.training.seed}:${seed}` } },
+    catalog: target.catalog,
+    bare: target.bare,
+    unlabelled: target.pool,
+    train: labels.subarray(validation.length),
+    validation,
+    replay,
+    signal,
+  };
+}
+
+/** Makes every way's network of some labels, lets the validation rows choose, and judges them all. Returns the chosen one, too. */
+async function runCell(
+  bench: Bench,
+  budget: number,
+  seed: number,
+  note: (text: string) => void,
+): Promise<{ readonly cell: BudgetCell; readonly network: Checkpoint }> {
+  const { target, request } = bench;
+  const { engine, signal } = request;
+  const lessons = lessonsOf(bench, budget, seed);
+  const { validation } = lessons;
+  const labels = Int32Array.from([...validation, ...lessons.train]);
+  const made: Partial<Record<WayName, Checkpoint>> = {};
+  const measured: Partial<Record<WayName, number>> = {};
+  const finals: Partial<Record<WayName, Checkpoint>> = {};
+  const answers: Partial<Record<BudgetMethod, Predictions>> = {};
+  for (const name of wayNames) {
+    const { title, make, isUnlabelled = false } = ways[name];
+    note(title);
+    const onStep = (step: number, steps: number): void => note(`${title} ${step}/${steps}`);
+    const network = bench.unlabelled.get(name) ?? (await make({ ...lessons, onStep }, made));
+    if (signal?.aborted === true) throw new UserError("stopped; what is done is kept, the same command goes on");
+    if (network === undefined) continue;
+    if (isUnlabelled) bench.unlabelled.set(name, network);
+    made[name] = network;
+    const final = validation.length < FEWEST_TO_CHOOSE ? network : await recalibrated(lessons, network);
+    if (validation.length >= FEWEST_TO_CHOOSE) {
+      measured[name] = meanOf((await answersOf(engine, final, target, validation)).negLogLik);
+    }
+    finals[name] = final;
+    answers[name] = await answersOf(engine, final, target, target.judged);
+  }
+  const chosen = chooseWay(measured, made.replayed === undefined ? "instrument" : "replayed");
+  note("trees");
+  const trees = labels.length === 0 ? undefined : await treesOf(bench, labels);
+  const all = { chosen: answers[chosen]!, ...answers, ...(trees === undefined ? {} : { trees }) };
+  const cell: BudgetCell = {
+    budget: Number.isFinite(budget) ? budget : null,
+    labels: labels.length,
+    seed,
+    chosen,
+    validation: measured,
+    scores: scoresOf(target, all),
+  };
+  return { cell, network: finals[chosen]! };
+}
+
+/** The way of the lowest loss; `otherwise` where nothing was measured. */
+export function chooseWay(validation: Partial<Readonly<Record<WayName, number>>>, otherwise: WayName): WayName {
+  const known = wayNames.flatMap((name) =>
+    Number.isFinite(validation[name]) ? [{ name, loss: validation[name]! }] : [],
+  );
+  return known.reduce<{ name: WayName; loss: number }>((best, one) => (one.loss < best.loss ? one : best), {
+    name: otherwise,
+    loss: Infinity,
+  }).name;
+}
+
+/** Scores of all answers for the judging rows, which share the draws of the bootstrap. */
+function scoresOf(
+  { catalog, judged, field }: Target,
+  answers: Partial<Readonly<Record<BudgetMethod, Predictions>>>,
+): BudgetCell["scores"] {
+  const units = unitsOf(catalog).of;
+  const unit = Array.from(judged, (row) => units[row]);
+  const { kind } = field;
+  const scores = scoreTogether(
+    Object.values(answers).map((predictions) => ({ kind, predictions: { ...predictions, unit } })),
+    { rng: createRng("budget:bootstrap"), resamples: RESAMPLES, names: SCORES },
+  );
+  return Object.fromEntries(Object.keys(answers).map((name, i) => [name, scores[i]]));
+}
+
+/** What a cell depends on besides its budget and seed: another of these is another table. */
+async function keyOf({ init, table, source, reading, survey, recipe }: BudgetRequest): Promise<string> {
+  const files = await Promise.all([table, ...(source === undefined ? [] : [source])].map((path) => hashFile(path)));
+  const { state } = loadCheckpoint(init);
+  const text = JSON.stringify({ files, source, reading, survey, recipe });
+  return createHash("sha256").update(text).update(new Uint8Array(state.average.buffer)).digest("hex").slice(0, 16);
+}
+
+/** What a file says, which is made where there is none. */
+async function once<T>(path: string, make: () => Promise<T>): Promise<T> {
+  if (!existsSync(path)) await writeFileAtomic(path, `${JSON.stringify(await make(), null, 2)}\n`);
+  return JSON.parse(readFileSync(path, "utf8")) as T;
+}
+
+const cellName = (budget: number, seed: number): string =>
+  `${Number.isFinite(budget) ? String(budget) : "all"}-seed${seed}`;
+
+/**
+ * Runs ways to adapt at every budget of labels and seed, judges them on a third of the table's parents that none of them saw,
+ * beside trees on the labels alone. Each cell is written when it is done, so that the same request goes on where it
+ * stopped. The loss of a part of each budget's labels chooses among the ways, the network as it was among them.
+ * @throws UserError for tables and checkpoints that can't be read, networks without carried galaxies, when interrupted.
+ */
+export async function labelBudget(request: BudgetRequest): Promise<Budget> {
+  const { init, out, budgets, seeds, reporter = silent } = request;
+  const source = loadCheckpoint(init);
+  if (source.templates === undefined) {
+    throw new UserError(`${init}: carries no galaxies to fit zero-points with; expected a recipe with model.nTemplate`);
+  }
+  const folder = join(out, `cells-${await keyOf(request)}`);
+  makeFolder(folder);
+  const target = await readTarget(request, source);
+  const coder = coderOf(source.config, source.templates);
+  const instrument = await once(join(folder, INSTRUMENT), () => {
+    reporter.say("fitting zero-points and spectra to the photometry of the target");
+    return Promise.resolve(fitInstrument(coder, source.templates!, target.bare, target.pool));
+  });
+  const bands = Array.from(coder.groups.band, (j) => coder.fields[j].name);
+  const replayed = await openReplay(request, source);
+  const { rows } = replayed?.parts.train ?? {};
+  reporter.say(
+    `${counted(target.labelled.length, "label")} to learn from, ${counted(target.judged.length, "row")} to judge` +
+      (rows === undefined ? "" : `, ${counted(rows.length, "simulated galaxy", "simulated galaxies")} replayed`),
+  );
+  const wishes = budgets.flatMap((budget) =>
+    Array.from({ length: budget === 0 ? 1 : seeds }, (_, i) => ({ budget, seed: i + 1 })),
+  );
+  const unlabelled = new Map<WayName, Checkpoint>();
+  const bench = { request, source, target, instrument, replay: replayed?.parts.train, unlabelled };
+  const bar = reporter.bar("label budgets", wishes.length);
+  const cells: BudgetCell[] = [];
+  try {
+    for (const [i, { budget, seed }] of wishes.entries()) {
+      const path = join(folder, cellName(budget, seed));
+      const label = `| ${Number.isFinite(budget) ? budget : "all"} labels, seed ${seed}`;
+      const made = async (): Promise<BudgetCell> => {
+        const { cell, network } = await runCell(bench, budget, seed, (text) => bar.update(i, `${label}: ${text}`));
+        if (cell.chosen !== "zeroShot") await saveAverages(path, network);
+        return cell;
+      };
+      cells.push(await once(`${path}.json`, made));
+      bar.update(i + 1, label);
+    }
+  } finally {
+    bar.stop();
+    replayed?.close();
+  }
+  const named = instrument.zeroPoints.map((one, i) => ({ ...one, band: bands[i] }));
+  const budget = { field: target.field.name, rows: target.judged.length, zeroPoints: named, cells };
+  await writeFileAtomic(join(out, "budget.json"), `${JSON.stringify(budget, null, 2)}\n`);
+  return budget;
+}
+
+/** The simulations that are replayed, observed as the network's were. */
+async function openReplay(
+  { source: path, recipe, reporter = silent }: BudgetRequest,
+  { config }: Checkpoint,
+): Promise<TrainingTable | undefined> {
+  if (path === undefined) return undefined;
+  const usual = recipe.observation ?? config.data.find(({ observation }) => observation !== undefined)?.observation;
+  const observation = usual === undefined ? undefined : { options: usual, isAsked: recipe.observation !== undefined };
+  return readTrainingTable({ path, role: "source", observation }, { survey: config.survey, reporter });
+}
+
+/** A method's score at one budget: the median over the seeds, with the ends of their intervals' medians; undefined where none has it. */
+export function budgetScore(
+  { cells }: Pick<Budget, "cells">,
+  budget: number | null,
+  method: BudgetMethod,
+  metric: MetricName,
+): FieldScore[MetricName] {
+  const found = cells.flatMap((cell) => (cell.budget === budget ? [cell.scores[method]?.[metric]] : []));
+  const known = found.filter((one) => one !== undefined);
+  if (known.length === 0) return undefined;
+  const middle = (of: "value" | "low" | "high"): number => quantile(sortFinite(known.map((one) => one[of])), 0.5);
+  return { value: middle("value"), low: middle("low"), high: middle("high") };
+}
