@@ -101,12 +101,12 @@ describe("what is wanted", () => {
     expect(() => parseWish(text, fields, "--want")).toThrow(why);
   });
 
-  it("asks for no spectrum: groups leave it out, and its name is refused", () => {
-    expect(parseWish("properties", lineFields, "--want").wanted).toStrictEqual([2]);
-    expect(parseWish("all", lineFields, "--want").wanted).toStrictEqual([0, 1, 2]);
-    expect(() => parseWish("z,spectrum", lineFields, "--want")).toThrow(
-      `--want: networks read the spectrum "spectrum" but don't answer it; expected numbers or classes`,
-    );
+  it("asks for spectra by name or as a group of their own: other groups leave them out", () => {
+    expect(parseWish("properties", lineFields, "--want")).toMatchObject({ wanted: [2], spectra: [] });
+    expect(parseWish("all", lineFields, "--want")).toMatchObject({ wanted: [0, 1, 2], spectra: [] });
+    expect(parseWish("z,spectrum", lineFields, "--want")).toMatchObject({ wanted: [2], spectra: [3] });
+    expect(parseWish("spectra", lineFields, "--want")).toMatchObject({ wanted: [], spectra: [3] });
+    expect(() => parseWish("z,spectra", fields, "--want")).toThrow("--want spectra: the survey has no spectrum");
   });
 
   it("says which field a quantity lacks", () => {
