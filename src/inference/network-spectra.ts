@@ -2,6 +2,7 @@ import { constantsOf } from "../model/parameters.ts";
 import { cellSpec, decoderOf, decodeSpectrum } from "../model/spectrum-decoder.ts";
 import type { Distribution } from "../model/distribution.ts";
 import { heads } from "../model/heads.ts";
+import { withoutLags } from "../model/lags.ts";
 import type { SpectrumField } from "../survey/field.ts";
 import { coarseCells } from "../survey/vocabulary.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
@@ -42,7 +43,7 @@ export async function decodeStates(
     `${coder.fields[j].name} of ${batch} galaxies`,
     (inputs) => {
       const params = constantsOf(weights.average, layout);
-      const given = inputs.state as Parameters<typeof decodeSpectrum>[3];
+      const given = withoutLags(coder, inputs.state as Parameters<typeof withoutLags>[1]);
       return { raw: decodeSpectrum(config.model, coder, params, given, s).raw };
     },
     signature,

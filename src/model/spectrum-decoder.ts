@@ -47,7 +47,7 @@ function shapeOf({ cells, redshift }: SpectrumOutConfig, { fields, groups }: Voc
   return { cells: n, step, shifts: Math.max(2, Math.ceil(Math.log1p(redshift) / step) + 1) };
 }
 
-/** Parameters of the decoders of all spectra; `state`: numbers of a state of knowledge. */
+/** Parameters of the decoders of all spectra; `state`: numbers of a state of knowledge without its lags. */
 export function decoderSpecs(config: WithDecoder, vocabulary: Vocabulary, state: number): ParameterSpec[] {
   const own = decoderOf(config, vocabulary);
   if (own === undefined) return [];
@@ -94,7 +94,7 @@ export interface DecodedSpectrum {
 }
 
 /**
- * Spectra [B, cells] of states of knowledge [B, S], through a bottleneck of `rank` numbers: what these say of each cell by
+ * Spectra [B, cells] of states of knowledge [B, S] without their lags, through a bottleneck of `rank` numbers: what these say of each cell by
  * itself, and rest-frame templates that are shifted by a distribution of redshifts, both made from the same numbers, so that
  * a line is learned once and not once for every place (as SPENDER does for one redshift: Melchior et al. 2023, AJ 166, 74).
  */

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Compiled, Engine, Signature, TensorFunction, Tensors } from "../engine/contract.ts";
 import { maskSignature } from "../model/dropout.ts";
 import { headOf, type HeadTargets } from "../model/heads.ts";
+import { withoutLags } from "../model/lags.ts";
 import { marginals } from "../model/marginals.ts";
 import { type Layout, unpack } from "../model/parameters.ts";
 import type { Family, NetworkVocabulary } from "../model/readouts.ts";
@@ -201,7 +202,8 @@ function batchLoss(shape: StepShape, params: Tensors, batch: Tensors): tf.Tensor
     }
   }
   if (decoderOf(shape.model, shape.vocabulary) !== undefined) {
-    total.push(spectrumLoss(shape.model, shape.vocabulary, params, state, batch));
+    const read = withoutLags(shape.vocabulary, state);
+    total.push(spectrumLoss(shape.model, shape.vocabulary, params, read, batch));
   }
   return tf.div(tf.addN(total), nFull + nMasked + nOrdered);
 }
