@@ -56,7 +56,7 @@ export {
   type PredictorOptions,
   type Respondent,
 } from "./inference/predict.ts";
-export { type Asked, type TrustEvidence, type TrustWord, trustWords } from "./inference/trust.ts";
+export { type Asked, type NetworkQuestion, type TrustEvidence, type TrustWord, trustWords } from "./inference/trust.ts";
 export { type Prior, readPrior } from "./inference/prior.ts";
 export { type PriorAnswers, type PriorPredictor, withPrior } from "./inference/prior-swap.ts";
 export { query, type QueryRequest } from "./inference/query.ts";
@@ -123,14 +123,15 @@ export type { SpectrumScores } from "./inference/spectrum-scores.ts";
 export type { SpectrumResults } from "./inference/spectrum-section.ts";
 export type { Agreement } from "./inference/synthetic-photometry.ts";
 export type { CellCode } from "./tokens/cells.ts";
-export type { SpectrumOutConfig } from "./model/spectrum-decoder.ts";
+export { type SpectrumOutConfig, spectrumOutSchema } from "./model/spectrum-decoder.ts";
+export type { Lags } from "./model/lags.ts";
 export { type QuestionResult, type QuestionSet, questionSets } from "./inference/evaluation.ts";
 export type { Amplitude } from "./inference/library-graph.ts";
 export type { Posterior } from "./inference/library-posterior.ts";
 export type { LibraryStore } from "./inference/library-store.ts";
 export { type MethodName, methodNames } from "./inference/methods.ts";
 export type { FieldGap, Gap, OracleAnswers } from "./inference/oracle.ts";
-export type { Chain, ChainStep, Network, RawAnswers, States } from "./inference/network.ts";
+export type { Chain, ChainStep, Network, RawAnswers, RngOf, States } from "./inference/network.ts";
 export type { JointSamples } from "./inference/sampling.ts";
 export { redshiftSummaryNames, summaryNames } from "./inference/summary.ts";
 export type { Column, ColumnSchema, ReadOptions, Table, TableHeader, TablePick, TableSource } from "./io/table.ts";
@@ -194,9 +195,16 @@ export type { Peak } from "./inference/spectrum-peaks.ts";
 export type { Scan } from "./inference/spectrum-redshift.ts";
 export type { TrainingSet } from "./inference/baseline-labels.ts";
 export type { BinnedBy, ClassBin, Details, FieldBins, OddsCut, ScoreBin } from "./inference/metric-bins.ts";
-export type { DropoutPdf, DropoutScores } from "./inference/dropout-scores.ts";
+export { type DropoutPdf, dropoutPdfs, type DropoutScores } from "./inference/dropout-scores.ts";
 export type { Recovery } from "./inference/recovery.ts";
-export type { CurvePoint, PurityCut, QualityName, Screening } from "./inference/screening.ts";
+export {
+  type CurvePoint,
+  type Kept,
+  type PurityCut,
+  qualities,
+  type QualityName,
+  type Screening,
+} from "./inference/screening.ts";
 export { metrics } from "./inference/metrics.ts";
 export type { Estimate, FieldScore, Metric, MetricName, Predictions, Residuals } from "./inference/metrics.ts";
 export type { ClassAnswers } from "./inference/class-scores.ts";

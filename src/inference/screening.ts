@@ -34,7 +34,7 @@ const RESAMPLES = 400;
 const FEWEST = 30;
 
 /** What a cut keeps: `completeness` the share of the pure ones, `kept` that of all, `rows` their number. */
-interface Kept<T> {
+export interface Kept<T> {
   readonly purity: T;
   readonly completeness: T;
   readonly kept: T;

@@ -9,14 +9,19 @@ export interface AnsweredSpectrum {
   /** [Angstrom] */
   readonly wavelength: ArrayLike<number>;
   /** Quantiles at 0.05, 0.16, 0.5, 0.84, 0.95 of each cell. */
-  readonly quantiles: readonly [Numbers, Numbers, Numbers, Numbers, Numbers];
+  readonly quantiles: readonly [
+    ArrayLike<number>,
+    ArrayLike<number>,
+    ArrayLike<number>,
+    ArrayLike<number>,
+    ArrayLike<number>,
+  ];
   /** Observed flux of each cell, and its 1 sigma error. */
-  readonly flux: Numbers;
-  readonly fluxError: Numbers;
+  readonly flux: ArrayLike<number>;
+  readonly fluxError: ArrayLike<number>;
   /** Without noise, where that is known. */
-  readonly clean?: Numbers;
+  readonly clean?: ArrayLike<number>;
 }
-type Numbers = ArrayLike<number>;
 
 export interface AnsweredData {
   readonly fluxUnit: string;
