@@ -5,6 +5,7 @@ import { BLOCK, correlate } from "../engine/correlate.ts";
 import { gelu, linear } from "../engine/ops.ts";
 import type { SpectrumGrid } from "../survey/field.ts";
 import type { Lags } from "./lags.ts";
+import { convolve, filter, signalOf } from "./pixels.ts";
 import { matrix, type ParameterSpec, table } from "./parameters.ts";
 
 const size = (most: number): z.ZodInt => z.int().positive().max(most);
@@ -32,8 +33,6 @@ const PEAK_KERNEL = 5;
 const [CONTINUUM_BLOCK, CONTINUUM_WIDTH] = [16, 6];
 /** Amplitude over error counts no more than this for the continuum: bright rows don't let an arm decide. */
 const MOST_WEIGHT = 30;
-/** S/N of a pixel is linear up to about here, and never more. */
-const TALLEST = 8;
 /** Learned numbers of templates are this many times their weights, so that thousands of them learn at a network's pace. */
 const PACE = 0.05;
 
@@ -48,11 +47,6 @@ const blocksOf = (count: number): number => Math.ceil(count / BLOCK);
 /** Numbers of a spectrum's correlation that its latent tokens are told. */
 const toldOf = ({ templates }: CorrelationConfig, { count }: Lags): number =>
   1 + templates + (blocksOf(count) * BLOCK) / PER_NODE;
-
-const filter = (name: string, width: number, from: number, to: number, gain = 1): ParameterSpec => ({
-  ...matrix(name, width * from, to, gain),
-  shape: [width, from, to],
-});
 
 /** Parameters of the correlation of one spectrum; `state`: numbers of all latent tokens. */
 export function correlationSpecs(
@@ -102,13 +96,6 @@ function withoutContinuum(flux: tf.Tensor2D, weight: tf.Tensor2D): tf.Tensor2D {
   return tf.sub<tf.Tensor2D>(flux, tf.slice(everywhere, [0, 0], [batch, pixels]));
 }
 
-/** S/N above the continuum and certainty of every pixel, 0 where it is not given. [B, P, 2] */
-function featuresOf(flux: tf.Tensor2D, weight: tf.Tensor2D): tf.Tensor3D {
-  const noise = tf.mul(withoutContinuum(flux, weight), weight);
-  const height = tf.div(noise, tf.sqrt(tf.add(tf.square(tf.mul(noise, 1 / TALLEST)), 1)));
-  return tf.stack([tf.mul(height, 0.5), tf.mul(tf.log(tf.add(weight, 1)), 0.5)], 2) as tf.Tensor3D;
-}
-
 /** What a spectrum says of its redshift, and of itself once that is known. */
 export interface Correlated {
   /** [B, count] ln of how likely each lag is, but for a constant. */
@@ -116,9 +103,6 @@ export interface Correlated {
   /** [B, J d] What it adds to the latent tokens. */
   readonly latents: tf.Tensor2D;
 }
-
-const convolve = (x: tf.Tensor, w: tf.Tensor, stride = 1): tf.Tensor =>
-  tf.conv1d(x as tf.Tensor3D, w as tf.Tensor3D, stride, "same");
 
 /** Shares enter as ROOT sqrt(share + FAINT). */
 const [ROOT, FAINT] = [3, 1e-6];
@@ -142,15 +126,14 @@ export function correlation(
   const nLagBlock = blocksOf(count);
   const nLag = nLagBlock * BLOCK;
   const places = blocksOf(grid.pixels / stride) * BLOCK;
-  const first = gelu(
-    tf.add(convolve(featuresOf(flux, weight), params[`${name}.first`], stride), params[`${name}.firstBias`]),
-  );
-  const mixed = convolve(first, params[`${name}.mix`]); // [B, L, C]
+  const features = tf.stack(signalOf(withoutContinuum(flux, weight), weight), 2); // [B, P, 2]
+  const first = gelu(convolve(features, params, `${name}.first`, stride));
+  const mixed = convolve(first, params, `${name}.mix`); // [B, L, C]
   const x = tf.reshape(padded(tf.reshape(mixed, [batch, -1]), places * channels), [batch, places, channels]);
   const template = tf.mul<tf.Tensor3D>(params[`${name}.templates`], PACE);
   const score = correlate(x as tf.Tensor3D, template); // [B, lags, H]
-  const peaks = gelu(tf.add(convolve(score, params[`${name}.peak`]), params[`${name}.peakBias`])); // [B, lags, N_PEAK]
-  const height = tf.reshape(convolve(tf.concat([peaks, score], 2), params[`${name}.height`]), [batch, nLag]);
+  const peaks = gelu(convolve(score, params, `${name}.peak`)); // [B, lags, N_PEAK]
+  const height = tf.reshape(convolve(tf.concat([peaks, score], 2), params, `${name}.height`), [batch, nLag]);
   const isBeyond = Float32Array.from({ length: nLag }, (_, i) => (i < count ? 0 : -1e9));
   const share = tf.softmax(tf.add(height, tf.tensor2d(isBeyond, [1, nLag]))); // [B, lags]
   const nodes = tf.sum(tf.reshape(share, [batch, nLag / PER_NODE, PER_NODE]), 2); // [B, nodes]

@@ -6,6 +6,7 @@ import type { Field, SpectrumGrid } from "../survey/field.ts";
 import { N_SPECTRUM_SCALAR, spectrumInputs } from "../survey/vocabulary.ts";
 import { correlation, correlationSchema, correlationSpecs } from "./correlation.ts";
 import { matrix, type ParameterSpec, table } from "./parameters.ts";
+import { convolve, filter, signalOf } from "./pixels.ts";
 import type { NetworkVocabulary } from "./readouts.ts";
 import { spectrumOutSchema } from "./spectrum-decoder.ts";
 import type { Stem, Tokens } from "./stems.ts";
@@ -41,8 +42,6 @@ export const withSpectra = (config: ModelConfig, fields: readonly Field[]): Mode
 const N_CHANNEL = 3;
 /** Pixels that a feature of a residual block sees. */
 const BLOCK_KERNEL = 3;
-/** S/N of a pixel is linear up to about here, and never more. */
-const TALLEST = 8;
 /** Share of a spectrum over which its continuum is a running mean. */
 const CONTINUUM = 1 / 64;
 
@@ -70,12 +69,6 @@ export const gridsOf = ({ fields, groups }: Pick<NetworkVocabulary, "fields" | "
 export const tokenCounts = (config: ModelConfig, vocabulary: Pick<NetworkVocabulary, "fields" | "groups">): number[] =>
   gridsOf(vocabulary).map(({ pixels }) => shapeOf(spectrumConfig(config), pixels).tokens);
 
-/** A filter of `width` pixels, decayed. */
-const filter = (name: string, width: number, from: number, to: number, gain = 1): ParameterSpec => ({
-  ...matrix(name, width * from, to, gain),
-  shape: [width, from, to],
-});
-
 function networkSpecs(config: ModelConfig, pixels: number, name: string): ParameterSpec[] {
   const own = spectrumConfig(config);
   const { channels, blocks, pool } = own;
@@ -102,12 +95,6 @@ function networkSpecs(config: ModelConfig, pixels: number, name: string): Parame
   ].map((spec) => ({ ...spec, isHidden: true }));
 }
 
-const convolve = (x: tf.Tensor, params: Tensors, name: string, stride = 1): tf.Tensor =>
-  tf.add(
-    tf.conv1d(x as tf.Tensor3D, params[name] as tf.Tensor3D, stride, "same"),
-    params[`${name}Bias`], // [B, L, C]
-  );
-
 /** Fluxes [B, P] less their running mean over the given pixels: lines and breaks alone. */
 function withoutContinuum(flux: tf.Tensor2D, isGiven: tf.Tensor2D): tf.Tensor2D {
   const [batch, pixels] = flux.shape;
@@ -126,9 +113,7 @@ function withoutContinuum(flux: tf.Tensor2D, isGiven: tf.Tensor2D): tf.Tensor2D 
 function pixelFeatures({ continuum }: SpectrumConfig, flux: tf.Tensor2D, weight: tf.Tensor2D): tf.Tensor {
   const isGiven = tf.cast<tf.Tensor2D>(tf.greater<tf.Tensor2D>(weight, 0), "float32");
   const kept = continuum === "kept" ? flux : withoutContinuum(flux, isGiven);
-  const noise = tf.mul(kept, weight);
-  const height = tf.div(noise, tf.sqrt(tf.add(tf.square(tf.mul(noise, 1 / TALLEST)), 1)));
-  return tf.stack([kept, tf.mul(height, 0.5), tf.mul(tf.log(tf.add(weight, 1)), 0.5)], 2);
+  return tf.stack([kept, ...signalOf(kept, weight)], 2);
 }
 
 /** [B, P] fluxes and weights -> [B, T, d]. */

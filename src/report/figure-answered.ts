@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { fitAxis } from "./axis.ts";
-import { composeSvg, drawLegend, drawPanel, theme } from "./svg.ts";
-import type { Figure, Piece } from "./svg.ts";
+import { drawLegend, drawPanel, stackPanels, theme } from "./svg.ts";
+import type { Figure } from "./svg.ts";
 
 /** One galaxy's spectrum as it was answered; arrays of one length, NaN where a cell is not observed, not known or not answered. */
 export interface AnsweredSpectrum {
@@ -42,19 +42,16 @@ export function drawAnswered({ fluxUnit, objects }: AnsweredData): Figure {
     ],
     WIDTH - theme.gutter,
   );
-  const pieces = objects.map((one, i): Piece => ({
-    x: 0,
-    y: legend.height + 6 + i * HEIGHT,
-    svg: panel(one, fluxUnit),
-  }));
-  const total = legend.height + 10 + Math.max(1, objects.length) * HEIGHT;
   const known = isKnown
     ? " The orange line is the spectrum without noise, scaled to the observed one, of which the fibre lost some light: it should lie in the dark band two thirds of the way."
     : "";
   return {
-    svg: composeSvg(WIDTH, total, [{ x: theme.gutter, y: 3, svg: legend.svg }, ...pieces]),
-    width: WIDTH,
-    height: total,
+    ...stackPanels(
+      legend,
+      objects.map((one) => panel(one, fluxUnit)),
+      WIDTH,
+      HEIGHT,
+    ),
     caption: `Spectra that were hidden from the network and asked for, on its coarse grid. Grey: the observed cells with their errors (1σ).${known} Bands are of each cell by itself: neighbours err together.`,
   };
 }

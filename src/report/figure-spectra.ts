@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { fitAxis } from "./axis.ts";
-import { composeSvg, drawLegend, drawPanel, theme } from "./svg.ts";
-import type { Figure, Piece } from "./svg.ts";
+import { drawLegend, drawPanel, stackPanels, theme } from "./svg.ts";
+import type { Figure } from "./svg.ts";
 
 /** One spectrum: arrays of one length; where `sigma` is not a positive number a pixel is not observed. */
 export interface SpectrumShown {
@@ -64,16 +64,13 @@ export function drawSpectra({ fluxUnit, objects, caption }: SpectraData): Figure
     ],
     WIDTH - theme.gutter,
   );
-  const pieces = objects.map((one, i): Piece => ({
-    x: 0,
-    y: legend.height + 6 + i * HEIGHT,
-    svg: panel(one, fluxUnit),
-  }));
-  const total = legend.height + 10 + Math.max(1, objects.length) * HEIGHT;
   return {
-    svg: composeSvg(WIDTH, total, [{ x: theme.gutter, y: 3, svg: legend.svg }, ...pieces]),
-    width: WIDTH,
-    height: total,
+    ...stackPanels(
+      legend,
+      objects.map((one) => panel(one, fluxUnit)),
+      WIDTH,
+      HEIGHT,
+    ),
     caption:
       caption ??
       "Observed spectra and their errors. Lines stand where the redshift puts them; errors rise at the sky's lines and where the air absorbs.",

@@ -185,6 +185,19 @@ export function drawLegend(entries: readonly LegendEntry[], width: number): { sv
   return { svg: parts.join(""), height: entries.length === 0 ? 0 : y + 16 };
 }
 
+/** A legend over panels of one height, one below the other. */
+export function stackPanels(
+  legend: { readonly svg: string; readonly height: number },
+  panels: readonly string[],
+  width: number,
+  height: number,
+): Pick<Figure, "svg" | "width" | "height"> {
+  const pieces = panels.map((svg, i): Piece => ({ x: 0, y: legend.height + 6 + i * height, svg }));
+  const total = legend.height + 10 + Math.max(1, panels.length) * height;
+  const svg = composeSvg(width, total, [{ x: theme.gutter, y: 3, svg: legend.svg }, ...pieces]);
+  return { svg, width, height: total };
+}
+
 /** Width of a text [px] at the theme's size, a little on the safe side for DejaVu Sans. */
 export function textWidth(text: string): number {
   return text.length * 0.6 * theme.fontSize;
