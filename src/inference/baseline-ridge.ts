@@ -1,6 +1,5 @@
+import { cholesky, choleskySolve } from "../train/cholesky.ts";
 import {
-  cholesky,
-  choleskySolve,
   fitStandardiser,
   gramMatrix,
   leadingDirections,

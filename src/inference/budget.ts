@@ -6,40 +6,27 @@ import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
 import { hashFile } from "../io/hash.ts";
-import { type Reporter, silent } from "../progress.ts";
+import { silent } from "../progress.ts";
 import { createRng, shuffleInPlace } from "../random.ts";
 import { quantile, sortFinite } from "../report/statistics.ts";
-import type { BindOptions } from "../survey/bind-fields.ts";
-import { type Catalog, hide } from "../survey/catalog.ts";
-import { type Field, State } from "../survey/field.ts";
-import { readAllRows } from "../survey/reading.ts";
-import { splitByParent } from "../survey/split.ts";
-import { loadSurvey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
+import { version } from "../version.ts";
 import { type Checkpoint, loadCheckpoint, saveAverages } from "../train/checkpoint.ts";
 import { coderOf } from "../train/config.ts";
-import { readTrainingTable, type TrainingTable } from "../train/tables.ts";
 import type { TrainingRecipe } from "../train/verbs.ts";
-import { type Lessons, recalibrated, wayNames, type WayName, ways } from "../train/ways.ts";
+import { type Lessons, recalibrated, type Taught, wayNames, type WayName, ways } from "../train/ways.ts";
+import { openReplay, readTarget, type Target, type TargetRequest } from "./budget-target.ts";
 import { fitInstrument, type Instrument, type ZeroPoint } from "../train/zero-points.ts";
 import { predictBaselines } from "./baseline-answers.ts";
-import { predictTruths, type Question } from "./evaluate.ts";
+import { predictTruths } from "./evaluate.ts";
 import { type FieldScore, type MetricName, type Predictions, scoreTogether } from "./metrics.ts";
 import { createPredictor } from "./predict.ts";
 import { unitsOf } from "./resampling.ts";
 
-export interface BudgetRequest {
+export interface BudgetRequest extends TargetRequest {
   readonly engine: Engine;
   /** Checkpoint or run folder to adapt, or a name in `checkpoints/`. */
   readonly init: string;
-  /** Observed table with labels: a third of its parents judges, the others teach. */
-  readonly table: string;
-  /** Simulations of the source, replayed; none are without. */
-  readonly source?: string | undefined;
-  /** How the target's table is to be read. */
-  readonly reading?: BindOptions;
-  /** Survey that describes it, where its columns are not the network's. */
-  readonly survey?: string;
   readonly recipe: TrainingRecipe;
   /** Numbers of labels, 0 up; Infinity: all. */
   readonly budgets: readonly number[];
@@ -47,7 +34,6 @@ export interface BudgetRequest {
   readonly seeds: number;
   /** Folder of the cells that are done, the network chosen in each beside them, `budget.json` and `budget.html`. */
   readonly out: string;
-  readonly reporter?: Reporter;
   readonly signal?: AbortSignal;
 }
 
@@ -76,8 +62,6 @@ export interface Budget {
   readonly cells: readonly BudgetCell[];
 }
 
-/** Shares of the parents: what teaches, and what judges. */
-const SHARES = { train: 2 / 3, validation: 0, calibration: 0, test: 1 / 3 };
 /** Part of the labels that validates: as many as recalibrate, of few a third. */
 const validationCount = (labels: number): number =>
   Math.min(Math.floor(labels / 3), Math.max(100, Math.floor(labels / 4)), 1000);
@@ -85,49 +69,9 @@ const SCORES: readonly MetricName[] = ["sigmaNmad", "bias", "outlier15", "covera
 const RESAMPLES = 300;
 /** Fewer validation labels choose nothing: what took no labels is kept. */
 const FEWEST_TO_CHOOSE = 10;
+/** Labels from which on zero-points and spectra are fitted to them alone; fewer say less than all rows' photometry. */
+const ENOUGH_LABELS = 100;
 const INSTRUMENT = "instrument.json";
-
-/** The target as every cell sees it. */
-interface Target {
-  readonly catalog: Catalog;
-  readonly bare: Catalog;
-  /** Rows that teach, those of them with the label, and rows with it that judge. */
-  readonly pool: Int32Array;
-  readonly labelled: Int32Array;
-  readonly judged: Int32Array;
-  readonly question: Question;
-  readonly field: Field;
-  /** Column of the field. */
-  readonly column: number;
-}
-
-/** The first property of the survey's headline that is a number. @throws UserError where there is none. */
-function wantedOf({ config: { survey } }: Checkpoint): number {
-  const numeric = survey.headline.map((name) => survey.fields.findIndex((field) => field.name === name));
-  const found = numeric.find((j) => j >= 0 && survey.fields[j].kind !== "category");
-  if (found === undefined) throw new UserError(`${survey.name}: no property that is a number in its headline`);
-  return found;
-}
-
-async function readTarget(request: BudgetRequest, source: Checkpoint): Promise<Target> {
-  const { table, survey: own, reading, reporter = silent } = request;
-  const { survey } = source.config;
-  const reader = { survey, own: own === undefined ? undefined : loadSurvey(own), options: reading };
-  const { catalog, report } = await readAllRows(table, reader);
-  report.forEach(reporter.say);
-  const column = wantedOf(source);
-  const { fields } = survey;
-  const isLabelled = (row: number): boolean => catalog.state[row * fields.length + column] === State.measured;
-  const split = splitByParent(catalog.parentId, SHARES);
-  const [labelled, judged] = [split.train.filter(isLabelled), split.test.filter(isLabelled)];
-  if (labelled.length < 2 || judged.length < 2) {
-    throw new UserError(`${table}: too few rows with ${fields[column].name}; expected a table with labels`);
-  }
-  const isGiven = Uint8Array.from(fields, ({ band }) => Number(band !== undefined));
-  const question = { title: "all bands", isGiven, wanted: [column] };
-  const bare = hide(catalog, ({ band }) => band === undefined);
-  return { catalog, bare, pool: split.train, labelled, judged, question, field: fields[column], column };
-}
 
 /** A network's answers for the label of some rows. */
 async function answersOf(
@@ -153,8 +97,10 @@ interface Bench {
   readonly request: BudgetRequest;
   readonly source: Checkpoint;
   readonly target: Target;
+  /** By the target's photometry alone. */
   readonly instrument: Instrument;
-  readonly replay: Lessons["replay"];
+  /** Simulations as the source saw them, and as the recipe observes them, once labels have corrected their spectra. */
+  readonly replays: Readonly<Record<"usual" | "corrected", Lessons["replay"]>>;
   /** Networks that no label has a say in: they are made once. */
   readonly unlabelled: Map<WayName, Checkpoint>;
 }
@@ -174,26 +120,65 @@ async function treesOf({ request, source, target }: Bench, labels: Int32Array): 
 }
 
 /** What some labels have to teach: a part of them validates. */
-function lessonsOf({ request, source, target, instrument, replay }: Bench, budget: number, seed: number): Lessons {
+function lessonsOf(
+  { request, source, target, instrument: bare, replays }: Bench,
+  budget: number,
+  seed: number,
+): Lessons {
   const { engine, recipe, signal } = request;
   const order = target.labelled.slice();
   shuffleInPlace(order, createRng(`budget:${seed}`));
   const labels = order.subarray(0, Math.min(budget, order.length));
   const validation = labels.subarray(0, validationCount(labels.length));
+  const train = labels.subarray(validation.length);
+  const coder = coderOf(source.config, source.templates);
+  const isEnough = train.length >= ENOUGH_LABELS;
   return {
     engine,
     source,
-    instrument,
+    instrument: isEnough ? fitInstrument(coder, source.templates!, target.catalog, train) : bare,
     recipe: { ...recipe, training: { ...recipe.training, seed: `${recipe.training.seed}:${seed}` } },
     catalog: target.catalog,
     bare: target.bare,
     unlabelled: target.pool,
-    train: labels.subarray(validation.length),
+    train,
     validation,
-    replay,
+    replay: isEnough ? replays.corrected : replays.usual,
     signal,
   };
 }
+
+type Witnesses = NonNullable<Taught["witnesses"]>;
+
+/** Sum of -ln p of what witnesses say of their rows, recalibrated as `like` is [nats]. */
+async function lossOf({ target, request }: Bench, witnesses: Witnesses, like?: Checkpoint): Promise<number> {
+  let sum = 0;
+  for (const { network, rows } of witnesses) {
+    if (rows.length === 0) continue;
+    const { recalibration: _own, ...plain } = network;
+    const asked = like?.recalibration === undefined ? plain : { ...plain, recalibration: like.recalibration };
+    sum += rows.length * meanOf((await answersOf(request.engine, asked, target, rows)).negLogLik);
+  }
+  return sum;
+}
+
+/** The network recalibrated by rows that its witnesses did not see, if what half of them say holds for the other half. */
+async function settled(bench: Bench, lessons: Lessons, network: Checkpoint, witnesses: Witnesses): Promise<Checkpoint> {
+  const halves = [0, 1].map((side) =>
+    witnesses.map((one) => ({ ...one, rows: one.rows.filter((_, i) => i % 2 === side) })),
+  );
+  let gain = 0;
+  for (const [i, half] of halves.entries()) {
+    const other = halves[1 - i];
+    gain +=
+      (await lossOf(bench, other, network)) - (await lossOf(bench, other, await recalibrated(lessons, network, half)));
+  }
+  return gain > 0 ? recalibrated(lessons, network, witnesses) : network;
+}
+
+/** Witnesses of these rows alone. */
+const among = (witnesses: Witnesses, rows: Int32Array): Witnesses =>
+  witnesses.map((one) => ({ ...one, rows: one.rows.filter((row) => rows.includes(row)) }));
 
 /** Makes every way's network of some labels, lets the validation rows choose, and judges them all. Returns the chosen one, too. */
 async function runCell(
@@ -215,19 +200,21 @@ async function runCell(
     const { title, make, isUnlabelled = false } = ways[name];
     note(title);
     const onStep = (step: number, steps: number): void => note(`${title} ${step}/${steps}`);
-    const network = bench.unlabelled.get(name) ?? (await make({ ...lessons, onStep }, made));
+    const isShared = isUnlabelled && lessons.instrument === bench.instrument;
+    const known = isShared ? bench.unlabelled.get(name) : undefined;
+    const taught = known === undefined ? await make({ ...lessons, onStep }, made) : { network: known };
     if (signal?.aborted === true) throw new UserError("stopped; what is done is kept, the same command goes on");
-    if (network === undefined) continue;
-    if (isUnlabelled) bench.unlabelled.set(name, network);
+    if (taught === undefined) continue;
+    const { network, witnesses = [{ network, rows: validation }] } = taught;
+    if (isShared) bench.unlabelled.set(name, network);
     made[name] = network;
-    const final = validation.length < FEWEST_TO_CHOOSE ? network : await recalibrated(lessons, network);
-    if (validation.length >= FEWEST_TO_CHOOSE) {
-      measured[name] = meanOf((await answersOf(engine, final, target, validation)).negLogLik);
-    }
+    const isMeasured = validation.length >= FEWEST_TO_CHOOSE;
+    const final = isMeasured ? await settled(bench, lessons, network, witnesses) : network;
+    if (isMeasured) measured[name] = (await lossOf(bench, among(witnesses, validation), final)) / validation.length;
     finals[name] = final;
     answers[name] = await answersOf(engine, final, target, target.judged);
   }
-  const chosen = chooseWay(measured, made.replayed === undefined ? "instrument" : "replayed");
+  const chosen = chooseWay(measured, made.retaught === undefined ? "instrument" : "retaught");
   note("trees");
   const trees = labels.length === 0 ? undefined : await treesOf(bench, labels);
   const all = { chosen: answers[chosen]!, ...answers, ...(trees === undefined ? {} : { trees }) };
@@ -272,7 +259,7 @@ function scoresOf(
 async function keyOf({ init, table, source, reading, survey, recipe }: BudgetRequest): Promise<string> {
   const files = await Promise.all([table, ...(source === undefined ? [] : [source])].map((path) => hashFile(path)));
   const { state } = loadCheckpoint(init);
-  const text = JSON.stringify({ files, source, reading, survey, recipe });
+  const text = JSON.stringify({ version, files, source, reading, survey, recipe });
   return createHash("sha256").update(text).update(new Uint8Array(state.average.buffer)).digest("hex").slice(0, 16);
 }
 
@@ -306,8 +293,9 @@ export async function labelBudget(request: BudgetRequest): Promise<Budget> {
     return Promise.resolve(fitInstrument(coder, source.templates!, target.bare, target.pool));
   });
   const bands = Array.from(coder.groups.band, (j) => coder.fields[j].name);
-  const replayed = await openReplay(request, source);
-  const { rows } = replayed?.parts.train ?? {};
+  const usual = await openReplay(request, source);
+  const corrected = await openReplay(request, source, request.recipe.observation);
+  const { rows } = usual?.parts.train ?? {};
   reporter.say(
     `${counted(target.labelled.length, "label")} to learn from, ${counted(target.judged.length, "row")} to judge` +
       (rows === undefined ? "" : `, ${counted(rows.length, "simulated galaxy", "simulated galaxies")} replayed`),
@@ -316,7 +304,14 @@ export async function labelBudget(request: BudgetRequest): Promise<Budget> {
     Array.from({ length: budget === 0 ? 1 : seeds }, (_, i) => ({ budget, seed: i + 1 })),
   );
   const unlabelled = new Map<WayName, Checkpoint>();
-  const bench = { request, source, target, instrument, replay: replayed?.parts.train, unlabelled };
+  const bench = {
+    request,
+    source,
+    target,
+    instrument,
+    replays: { usual: usual?.parts.train, corrected: corrected?.parts.train },
+    unlabelled,
+  };
   const bar = reporter.bar("label budgets", wishes.length);
   const cells: BudgetCell[] = [];
   try {
@@ -333,23 +328,13 @@ export async function labelBudget(request: BudgetRequest): Promise<Budget> {
     }
   } finally {
     bar.stop();
-    replayed?.close();
+    usual?.close();
+    corrected?.close();
   }
   const named = instrument.zeroPoints.map((one, i) => ({ ...one, band: bands[i] }));
   const budget = { field: target.field.name, rows: target.judged.length, zeroPoints: named, cells };
   await writeFileAtomic(join(out, "budget.json"), `${JSON.stringify(budget, null, 2)}\n`);
   return budget;
-}
-
-/** The simulations that are replayed, observed as the network's were. */
-async function openReplay(
-  { source: path, recipe, reporter = silent }: BudgetRequest,
-  { config }: Checkpoint,
-): Promise<TrainingTable | undefined> {
-  if (path === undefined) return undefined;
-  const usual = recipe.observation ?? config.data.find(({ observation }) => observation !== undefined)?.observation;
-  const observation = usual === undefined ? undefined : { options: usual, isAsked: recipe.observation !== undefined };
-  return readTrainingTable({ path, role: "source", observation }, { survey: config.survey, reporter });
 }
 
 /** A method's score at one budget: the median over the seeds, with the ends of their intervals' medians; undefined where none has it. */

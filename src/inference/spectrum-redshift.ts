@@ -3,7 +3,7 @@
  * chi2 as in Bolton et al. 2012, AJ 144, 144), pixels weighted by their inverse variance.
  */
 import { createFourier, type Fourier, powerOfTwo } from "../engine/fourier.ts";
-import { cholesky, choleskySolve } from "./baseline-matrix.ts";
+import { cholesky, choleskySolve } from "../train/cholesky.ts";
 import type { Features } from "./spectrum-continuum.ts";
 
 /** What a spectrum is a sum of, at any redshift. */

@@ -1,6 +1,6 @@
 /** Templates of spectra in the rest frame, learned from clean ones at many redshifts. */
 import type { Rng } from "../random.ts";
-import { cholesky, choleskySolve } from "./baseline-matrix.ts";
+import { cholesky, choleskySolve } from "../train/cholesky.ts";
 
 /** Clean spectra over their continuum, each where it is in the rest frame. */
 export interface RestSpectra {

@@ -7,7 +7,7 @@ import { covariateNames, type FieldRecalibration, type Recalibration } from "../
 import { readoutsOf, stateSize } from "../model/transformer.ts";
 import { createRng, type Rng, shuffleInPlace } from "../random.ts";
 import { copyRow, emptyCatalog } from "../survey/catalog.ts";
-import { State } from "../survey/field.ts";
+import { type Field, State } from "../survey/field.ts";
 import { emptyArrays, type RowSource } from "../tokens/batch.ts";
 import { contextSignature, type Evidence, fillContext } from "../tokens/hosts.ts";
 import { drawContext } from "../tokens/subset.ts";
@@ -41,11 +41,10 @@ const MOST_TIMES = 2;
 type Pile = Record<Exclude<keyof KnownAnswers, "count">, number[]>;
 
 /** Answers by field: properties by name, bands by group. */
-function createPiles(coder: NetworkCoder) {
+function createPiles() {
   const piles = { properties: new Map<string, Pile>(), bands: new Map<string, Pile>() };
   return {
-    of(j: number): Pile {
-      const { name, band } = coder.fields[j];
+    of({ name, band }: Field): Pile {
       const [map, key] = band === undefined ? [piles.properties, name] : [piles.bands, band.group];
       const pile = map.get(key) ?? {
         covariates: [],
@@ -129,7 +128,7 @@ function addAnswers(
     const log = seen.logDensity(at, v);
     const logTail = -0.5 * far * far - Math.log(TAIL_WIDTH * whole.std) - LOG_SQRT_2PI - log;
     if (!Number.isFinite(logTail)) continue; // beyond the ends of a histogram
-    const pile = piles.of(j);
+    const pile = piles.of(coder.fields[j]);
     pile.covariates.push(...covariates.with(SPREAD, spreadOf(std)));
     pile.score.push(normalQuantile(seen.cdf(at, v)));
     pile.logTail.push(logTail);
@@ -143,27 +142,28 @@ function addAnswers(
   }
 }
 
-/**
- * Fits the recalibration of a network's answers to rows that it was not trained on: questions are drawn as in training, a
- * share of the galaxies distorted, every truth that is not given is asked. A pure function of the checkpoint and the rows.
- * The rule of trust is fitted to the answers so recalibrated. Undefined where there are too few truths.
- */
-export async function recalibrate(
+/** A network, and rows that it was not trained on. */
+export interface Witness {
+  readonly network: Checkpoint;
+  readonly sources: readonly RowSource[];
+}
+
+/** Asks a network about its rows, and puts what it answers onto the piles. */
+async function askWitness(
   engine: Engine,
-  checkpoint: Checkpoint,
-  sources: readonly RowSource[],
+  { network, sources }: Witness,
   { questions, distorted, onProgress = () => {} }: RecalibrationOptions,
-): Promise<Recalibration | undefined> {
-  const { config, templates } = checkpoint;
+  piles: Piles,
+): Promise<void> {
+  const { config, templates } = network;
   const coder = coderOf(config, templates);
   const seed = `${config.training.seed}:recalibration`;
   const share = templates === undefined ? 0 : distorted;
   const order = questionsOf(sources, questions, createRng(seed));
-  if (order.length === 0) return undefined;
+  if (order.length === 0) return;
   const stores = new Map(sources.map(({ store }) => [store, distortedStore(store, coder.fields)]));
   const readouts = readoutsOf(config.model, coder).flatMap((family) => family.readouts);
-  const compiled = await compileAnswers(engine, checkpoint, coder, readouts, BATCH);
-  const piles = createPiles(coder);
+  const compiled = await compileAnswers(engine, network, coder, readouts, BATCH);
   const size = stateSize(config.model, coder);
   const catalog = emptyCatalog(coder.fields, BATCH);
 
@@ -205,6 +205,26 @@ export async function recalibrate(
     }
   } finally {
     await compiled.dispose();
+  }
+}
+
+/**
+ * Fits the recalibration of a network's answers to rows that it was not trained on: questions are drawn as in training, a
+ * share of the galaxies distorted, every truth that is not given is asked. `witnesses`: networks that answer for it, where
+ * each was not trained on other rows (cross-fitting); by default itself. A pure function of the checkpoints and the rows.
+ * The rule of trust is fitted to the answers so recalibrated. Undefined where there are too few truths.
+ */
+export async function recalibrate(
+  engine: Engine,
+  checkpoint: Checkpoint,
+  sources: readonly RowSource[],
+  options: RecalibrationOptions,
+  witnesses: readonly Witness[] = [{ network: checkpoint, sources }],
+): Promise<Recalibration | undefined> {
+  const piles = createPiles();
+  const { questions } = options;
+  for (const witness of witnesses) {
+    await askWitness(engine, witness, { ...options, questions: Math.ceil(questions / witnesses.length) }, piles);
   }
   const fitted = piles.fit();
   const isEmpty = Object.keys(fitted.properties).length + Object.keys(fitted.bands).length === 0;

@@ -1,4 +1,7 @@
-/** A smooth correction of the models' spectra in their rest frame: what all galaxies' spectra are to be multiplied by. */
+/**
+ * A smooth correction of the models' spectra in their rest frame, by kind of galaxy: what galaxies' spectra are to be multiplied
+ * by (Crenshaw & Connolly 2020, AJ 160, 191, correct each template; here quiescent and star-forming ones share knots).
+ */
 import type { Templates } from "../model/template-fit.ts";
 import { sizesOf } from "../model/template-fit.ts";
 import { copyRow, emptyCatalog } from "../survey/catalog.ts";
@@ -6,10 +9,7 @@ import { State } from "../survey/field.ts";
 import type { RowStore } from "../tokens/batch.ts";
 import type { NetworkCoder } from "./config.ts";
 
-/** [knot] ln of the factor at each of {@link KNOTS}; in between straight in ln(wavelength), constant beyond the ends. */
-export type Correction = ArrayLike<number>;
-
-const [BLUEST, REDDEST, COUNT] = [800, 24_000, 24];
+const [BLUEST, REDDEST, COUNT] = [800, 24_000, 30];
 /** Rest-frame wavelengths of the knots [Angstrom], even in the logarithm. */
 export const KNOTS: readonly number[] = Array.from(
   { length: COUNT },
@@ -17,53 +17,112 @@ export const KNOTS: readonly number[] = Array.from(
 );
 const STEP = Math.log(REDDEST / BLUEST) / (COUNT - 1);
 
-/** The knots on both sides of a rest-frame wavelength [Angstrom], and their shares. */
-export function hatsAt(wavelength: number): readonly { readonly knot: number; readonly share: number }[] {
-  const place = Math.max(0, Math.min(COUNT - 1, Math.log(wavelength / BLUEST) / STEP));
-  const knot = Math.min(COUNT - 2, Math.floor(place));
+/** Specific star formation rates [log10 1/yr] of the kinds, from quiescent to bursting; in between straight. */
+export const KINDS: readonly number[] = [-11.3, -10, -9];
+/** Kind of galaxies whose rate is not known. */
+const USUAL = KINDS[1];
+
+/** [kind, knot] ln of the factor, kinds one after the other; in between straight in ln(wavelength), constant beyond the ends. */
+export type Correction = ArrayLike<number>;
+/** Numbers of a {@link Correction}. */
+export const CORRECTION_SIZE = KINDS.length * KNOTS.length;
+/** Places of a correction that a wavelength and a rate lie between. */
+export const SHARES = 4;
+
+/** Which place a value lies above, and how far towards the next one. */
+const between = (place: number, last: number): readonly [number, number] => {
+  const low = Math.max(0, Math.min(last - 1, Math.floor(place)));
+  return [low, Math.max(0, Math.min(1, place - low))];
+};
+
+/** The places on all sides of a rest-frame wavelength [Angstrom] and a specific rate [log10 1/yr; NaN: not known], and their shares. */
+export function sharesAt(wavelength: number, rate: number): readonly { readonly at: number; readonly share: number }[] {
+  const [knot, up] = between(Math.log(wavelength / BLUEST) / STEP, COUNT - 1);
+  const known = Number.isNaN(rate) ? USUAL : rate;
+  const lower = KINDS.findLastIndex((node) => node <= known);
+  const node = Math.max(0, Math.min(KINDS.length - 2, lower));
+  const [kind, over] = between(node + (known - KINDS[node]) / (KINDS[node + 1] - KINDS[node]), KINDS.length - 1);
   return [
-    { knot, share: 1 - (place - knot) },
-    { knot: knot + 1, share: place - knot },
+    { at: kind * COUNT + knot, share: (1 - over) * (1 - up) },
+    { at: kind * COUNT + knot + 1, share: (1 - over) * up },
+    { at: (kind + 1) * COUNT + knot, share: over * (1 - up) },
+    { at: (kind + 1) * COUNT + knot + 1, share: over * up },
   ];
 }
 
-/** ln of the factor at a rest-frame wavelength [Angstrom]. */
-export const correctionAt = (correction: Correction, wavelength: number): number =>
-  hatsAt(wavelength).reduce((sum, { knot, share }) => sum + share * correction[knot], 0);
+/** ln of the factor at a rest-frame wavelength [Angstrom], of a galaxy of this specific rate [log10 1/yr; NaN: not known]. */
+export const correctionAt = (correction: Correction, wavelength: number, rate: number): number =>
+  sharesAt(wavelength, rate).reduce((sum, { at, share }) => sum + share * correction[at], 0);
 
-/** The column of the redshift; undefined where there is none. */
-const redshiftOf = ({ fields, groups }: NetworkCoder): number | undefined =>
-  Array.from(groups.property).find((j) => fields[j].kind === "redshift");
+/** Columns that say where a galaxy's bands lie at rest, and of what kind it is; undefined where there is none. */
+export interface KindColumns {
+  readonly redshift: number | undefined;
+  readonly mass: number | undefined;
+  readonly rate: number | undefined;
+}
+
+export function kindColumnsOf({ fields, groups }: NetworkCoder): KindColumns {
+  const columns = Array.from(groups.property);
+  const named = (name: string): number | undefined => columns.find((j) => fields[j].name === name);
+  return {
+    redshift: columns.find((j) => fields[j].kind === "redshift"),
+    mass: named("LOGM"),
+    rate: named("LOGSFR"),
+  };
+}
+
+/** What is known of each carried galaxy: [count] 1 + z, and its specific rate [log10 1/yr]; NaN where it isn't. */
+export function kindsOf(
+  coder: NetworkCoder,
+  templates: Templates,
+): { readonly stretch: Float64Array; readonly rate: Float64Array } {
+  const { nProperty } = sizesOf(templates);
+  const { redshift, mass, rate } = kindColumnsOf(coder);
+  const column = (j: number | undefined): Float64Array => {
+    const p = j === undefined ? -1 : coder.groups.property.indexOf(j);
+    return Float64Array.from({ length: templates.count }, (_, k) => {
+      const v = p < 0 || p >= nProperty ? Number.NaN : templates.property[k * nProperty + p];
+      return Number.isNaN(v) ? v : coder.decode(j!, v, 0);
+    });
+  };
+  const masses = column(mass);
+  return { stretch: column(redshift).map((z) => 1 + z), rate: column(rate).map((r, k) => r - masses[k]) };
+}
+
+/** Pivots of the first bands [Angstrom]. */
+export const pivotsOf = ({ fields, groups }: NetworkCoder, nBand: number): readonly number[] =>
+  Array.from(groups.band.subarray(0, nBand), (j) => fields[j].band?.pivot ?? 0);
 
 /** Carried galaxies with their spectra corrected; those without a redshift stay. */
 export function correctTemplates(coder: NetworkCoder, templates: Templates, correction: Correction): Templates {
-  const { nBand, nProperty } = sizesOf(templates);
-  const redshift = redshiftOf(coder);
-  if (redshift === undefined) return templates;
-  const p = coder.groups.property.indexOf(redshift);
-  const pivots = Array.from(coder.groups.band.subarray(0, nBand), (j) => coder.fields[j].band?.pivot ?? 0);
+  const { nBand } = sizesOf(templates);
+  const { stretch, rate } = kindsOf(coder, templates);
+  const pivots = pivotsOf(coder, nBand);
   const flux = templates.flux.map((f, at) => {
-    const v = templates.property[Math.floor(at / nBand) * nProperty + p];
-    if (Number.isNaN(v)) return f;
-    return f * Math.exp(correctionAt(correction, pivots[at % nBand] / (1 + coder.decode(redshift, v, 0))));
+    const k = Math.floor(at / nBand);
+    if (Number.isNaN(stretch[k])) return f;
+    return f * Math.exp(correctionAt(correction, pivots[at % nBand] / stretch[k], rate[k]));
   });
   return { ...templates, flux };
 }
 
 /** Rows of simulations with their spectra corrected; those without a redshift stay. */
 export function correctRows(coder: NetworkCoder, store: RowStore, correction: Correction): RowStore {
-  const redshift = redshiftOf(coder);
+  const { redshift, mass, rate } = kindColumnsOf(coder);
   if (redshift === undefined) return store;
   const one = emptyCatalog(coder.fields, 1);
+  const known = (j: number | undefined): number =>
+    j === undefined || one.state[j] !== State.measured ? Number.NaN : one.value[j];
   return {
     rowCount: store.rowCount,
     at(row, rng) {
       const found = store.at(row, rng);
       copyRow(found.catalog, found.row, one, 0);
-      if (one.state[redshift] !== State.measured) return { catalog: one, row: 0 };
+      const stretch = 1 + known(redshift);
+      if (Number.isNaN(stretch)) return { catalog: one, row: 0 };
+      const specific = known(rate) - known(mass);
       for (const j of coder.groups.band) {
-        const rest = (coder.fields[j].band?.pivot ?? 0) / (1 + one.value[redshift]);
-        const factor = Math.exp(correctionAt(correction, rest));
+        const factor = Math.exp(correctionAt(correction, (coder.fields[j].band?.pivot ?? 0) / stretch, specific));
         one.value[j] *= factor;
         one.error[j] *= factor;
       }

@@ -1,13 +1,14 @@
 /**
- * What a survey's photometry says of its zero-points, and of the models' spectra: the galaxies that a network carries are
- * fitted to it, again and again.
+ * What a survey's photometry says of its zero-points, and of the models' spectra: those under which the galaxies that a
+ * network carries make the photometry most likely.
  */
-import { type Templates, sizesOf } from "../model/template-fit.ts";
+import { sizesOf, type Templates } from "../model/template-fit.ts";
+import { cholesky, choleskySolve } from "./cholesky.ts";
 import type { Catalog } from "../survey/catalog.ts";
-import { State } from "../survey/field.ts";
 import type { NetworkCoder } from "./config.ts";
 import { minimise } from "./minimise.ts";
-import { type Correction, correctionAt, hatsAt, KNOTS } from "./spectral-correction.ts";
+import { type Fit, fitRow, gatherRows, type Row, type Shelf, shelve } from "./carried-fit.ts";
+import { type Correction, CORRECTION_SIZE, KINDS, KNOTS, pivotsOf, SHARES } from "./spectral-correction.ts";
 
 /** A zero-point that was learned, and how well. */
 export interface ZeroPoint {
@@ -41,197 +42,221 @@ const [USUAL, ULTRAVIOLET]: readonly Assumed[] = [
   { model: 0.25, prior: 0.2 },
 ];
 const REDDEST_ULTRAVIOLET = 3000; // Angstrom
-/** 1 sigma of the models' spectra at a knot, before anything is learned [ln]. */
-const CORRECTION_PRIOR = 0.1;
 
-/** Galaxies of a kind share what their models err by: however many there are, they say as much as this many do. */
-const INDEPENDENT = 20;
-/** Most rows and templates that are looked at: more tell no more. */
-const [MOST_ROWS, MOST_TEMPLATES] = [800, 16_384];
-/** Rounds, and after how many all templates are looked at again, not only the likely ones of before. */
-const [ROUNDS, REFRESH] = [15, 5];
-/** Templates less likely than the best one by this much in ln are passed over in a round, and until the next refresh. */
-const [UNLIKELY, FORGOTTEN] = [14, 20];
-/** Rows with fewer bands say nothing; fluxes below so many errors are none to form a ratio with. */
-const [FEWEST_BANDS, FAINTEST] = [5, 3];
-/** A step goes this much further than the residuals say: the fit takes over a part of every offset. */
-const REACH = 1.4;
-/** A redshift that is given holds for templates within this, over 1 + z. */
-const SAME_REDSHIFT = 0.015;
+/** 1 sigma of the correction [ln]: of a knot, of a bend (second difference), and of how much kinds side by side differ. */
+const [CORRECTION, BEND, DIFFERENCE] = [0.1, 0.05, 0.06];
+/** Galaxies share what their models err by: however many there are, they say as much as this many do, with redshifts and without. */
+const INDEPENDENT = { known: 300, unknown: 100 };
+/** Degrees of freedom of a row's likelihood: galaxies that nothing fits count for less (Student's t, Lange et al. 1989). */
+const STUDENT = 12;
+/** Times that all carried galaxies are looked at, not only the likely ones of before. */
+const ROUNDS = 4;
+/** A round ends where a step gains less than this in ln. */
+const GAIN = 1e-3;
 
-/** A row's fluxes and errors by band of the templates, and what is known of its redshift in the encoded space. */
-interface Row {
-  readonly flux: Float64Array;
-  readonly error: Float64Array;
-  readonly isGiven: Uint8Array;
-  readonly redshift?: { readonly at: number; readonly width: number };
-}
+/** Places of parameters with their parts in a sum. */
+type Part = readonly (readonly [number, number])[];
 
-/** Rows to look at, evenly spaced: those with enough bands. */
-function gather(coder: NetworkCoder, templates: Templates, catalog: Catalog, rows: ArrayLike<number>): Row[] {
-  const { nBand } = sizesOf(templates);
-  const bands = Array.from(coder.groups.band).slice(0, nBand);
-  const redshift = Array.from(coder.groups.property).find((j) => coder.fields[j].kind === "redshift");
-  const isMeasured = (at: number): boolean => catalog.state[at] === State.measured;
-  const useful = Array.from(rows).filter(
-    (row) => bands.filter((j) => isMeasured(row * coder.nField + j)).length >= FEWEST_BANDS,
+/** Sums of parameters that are small beforehand, each with its 1 sigma: zero-points first, then the correction. */
+function priorsOf(assumed: readonly Assumed[]): readonly { readonly of: Part; readonly sigma: number }[] {
+  const n = assumed.length;
+  const knots = KINDS.flatMap((_, kind) =>
+    KNOTS.map((_wavelength, knot) => ({ kind, knot, at: n + kind * KNOTS.length + knot })),
   );
-  const count = Math.min(MOST_ROWS, useful.length);
-  return Array.from({ length: count }, (_, i): Row => {
-    const from = useful[Math.floor((i * useful.length) / count)] * coder.nField;
-    const of = (values: ArrayLike<number>): Float64Array => Float64Array.from(bands, (j) => values[from + j]);
-    const own = {
-      flux: of(catalog.value),
-      error: of(catalog.error),
-      isGiven: Uint8Array.from(bands, (j) => Number(isMeasured(from + j) && catalog.error[from + j] > 0)),
-    };
-    if (redshift === undefined || !isMeasured(from + redshift)) return own;
-    const z = catalog.value[from + redshift];
-    const width = coder.encodeError(redshift, z, SAME_REDSHIFT * (1 + z), 0);
-    return { ...own, redshift: { at: coder.encode(redshift, z, 0), width } };
-  });
+  return [
+    ...assumed.map(({ prior }, j) => ({ of: [[j, 1]] as Part, sigma: prior })),
+    ...knots.map(({ at }) => ({ of: [[at, 1]] as Part, sigma: CORRECTION })),
+    ...knots.flatMap(({ knot, at }) =>
+      knot === 0 || knot === KNOTS.length - 1
+        ? []
+        : [
+            {
+              of: [
+                [at - 1, 1],
+                [at, -2],
+                [at + 1, 1],
+              ] as Part,
+              sigma: BEND,
+            },
+          ],
+    ),
+    ...knots.flatMap(({ kind, at }) =>
+      kind === 0
+        ? []
+        : [
+            {
+              of: [
+                [at, 1],
+                [at - KNOTS.length, -1],
+              ] as Part,
+              sigma: DIFFERENCE,
+            },
+          ],
+    ),
+  ];
 }
 
-/** The templates side by side: fluxes [count, nBand], redshifts [count] as encoded, NaN where there is none. */
-interface Shelf {
-  readonly count: number;
-  readonly nBand: number;
-  readonly flux: Float32Array;
-  readonly redshift: Float32Array;
-  /** [count] 1 + z; NaN where there is none. */
-  readonly stretch: Float64Array;
+/** Everything that a round looks at. */
+interface Scene {
+  readonly shelf: Shelf;
+  readonly rows: readonly Row[];
+  readonly near: readonly Int32Array[];
+  readonly priors: ReturnType<typeof priorsOf>;
+  /** What the ln likelihood of a row counts, by whether its redshift is known. */
+  readonly tempers: Readonly<Record<keyof typeof INDEPENDENT, number>>;
 }
 
-function shelve(coder: NetworkCoder, templates: Templates): Shelf {
-  const { nBand, nProperty } = sizesOf(templates);
-  const count = Math.min(MOST_TEMPLATES, templates.count);
-  const place = (k: number): number => Math.floor((k * templates.count) / count);
-  const p = Array.from(coder.groups.property.subarray(0, nProperty)).findIndex(
-    (j) => coder.fields[j].kind === "redshift",
-  );
-  const flux = new Float32Array(count * nBand);
-  for (let k = 0; k < count; k++) {
-    flux.set(templates.flux.subarray(place(k) * nBand, (place(k) + 1) * nBand), k * nBand);
+const temperOf = ({ tempers }: Scene, { stretch }: Row): number => tempers[stretch === undefined ? "unknown" : "known"];
+
+/** [count, nBand] Fluxes of the carried galaxies as the survey would measure them. */
+function measuredFluxes({ flux, nBand, places, shares }: Shelf, at: Float64Array): Float32Array {
+  const models = new Float32Array(flux.length);
+  for (let i = 0; i < flux.length; i++) {
+    let ln = -at[i % nBand];
+    for (let s = i * SHARES; s < (i + 1) * SHARES; s++) ln += shares[s] * at[nBand + places[s]];
+    models[i] = flux[i] * Math.exp(ln);
   }
-  const redshift = Float32Array.from({ length: count }, (_, k) =>
-    p < 0 ? Number.NaN : templates.property[place(k) * nProperty + p],
-  );
-  const j = coder.groups.property[p];
-  const stretch = Float64Array.from(redshift, (v) => (Number.isNaN(v) ? v : 1 + coder.decode(j, v, 0)));
-  return { count, nBand, flux, redshift, stretch };
+  return models;
 }
 
-/** The templates with their spectra corrected. */
-function correctShelf(shelf: Shelf, pivots: readonly number[], correction: Correction): Shelf {
-  const { nBand, stretch } = shelf;
-  const flux = shelf.flux.map((f, at) => {
-    const own = stretch[Math.floor(at / nBand)];
-    return Number.isNaN(own) ? f : f * Math.exp(correctionAt(correction, pivots[at % nBand] / own));
-  });
-  return { ...shelf, flux };
+/** A row's robust ln likelihood, and its derivative by the plain one. */
+function robust({ count }: Row, lnLikelihood: number): readonly [value: number, slope: number] {
+  const misfit = Math.max(0, -2 * lnLikelihood);
+  const slope = (STUDENT + count) / (STUDENT + misfit);
+  return [-0.5 * (STUDENT + count) * Math.log1p(misfit / STUDENT), slope];
 }
 
-/** A fit of one row: the fluxes that the likely templates expect, and which templates are worth another look. */
-interface Fit {
-  readonly expected: Float64Array;
-  /** 1 + z of the likely templates; NaN where they have none. */
-  readonly stretch: number;
-  readonly near: Int32Array;
-}
-
-/** Fluxes `flux` with `weight` = 1 / variance (0 where there is none), against the templates `among`: all without. */
-function fitRow(
-  { count, nBand, flux: models, redshift, stretch }: Shelf,
-  flux: Float64Array,
-  weight: Float64Array,
-  known: Row["redshift"],
-  among?: Int32Array,
-): Fit {
-  const n = among?.length ?? count;
-  const gain = new Float64Array(n);
-  const amplitude = new Float64Array(n);
-  let best = -Infinity;
-  for (let i = 0; i < n; i++) {
-    const k = among?.[i] ?? i;
-    let [overlap, square] = [0, 0];
-    for (let j = 0, at = k * nBand; j < nBand; j++, at++) {
-      const weighted = weight[j] * models[at];
-      overlap += weighted * flux[j];
-      square += weighted * models[at];
+/** Adds d ln likelihood / d ln flux of each carried galaxy [count, nBand] that a row's fit says. */
+function addSlopes(slopes: Float64Array, models: Float32Array, { flux, weight }: Row, fit: Fit, factor: number): void {
+  const nBand = flux.length;
+  for (let q = 0; q < fit.which.length; q++) {
+    const part = factor * fit.share[q];
+    for (let j = 0, i = fit.which[q] * nBand; j < nBand; j++, i++) {
+      const expected = fit.amplitude[q] * models[i];
+      slopes[i] += part * weight[j] * (flux[j] - expected) * expected;
     }
-    amplitude[i] = overlap > 0 && square > 0 ? overlap / square : 0;
-    const away = known === undefined ? 0 : (redshift[k] - known.at) / known.width;
-    gain[i] = Number.isNaN(away) ? -Infinity : 0.5 * (amplitude[i] * overlap - away * away);
-    if (gain[i] > best) best = gain[i];
   }
-  const expected = new Float64Array(nBand);
-  const near: number[] = [];
-  let [total, middle] = [0, 0];
-  for (let i = 0; i < n; i++) {
-    const k = among?.[i] ?? i;
-    if (gain[i] > best - FORGOTTEN) near.push(k);
-    if (!(gain[i] > best - UNLIKELY)) continue;
-    const share = Math.exp(gain[i] - best);
-    total += share;
-    middle += share * stretch[k];
-    for (let j = 0; j < nBand; j++) expected[j] += share * amplitude[i] * models[k * nBand + j];
-  }
-  return { expected: expected.map((sum) => sum / total), stretch: middle / total, near: Int32Array.from(near) };
 }
 
-/** ln(expected / observed) of a row's band, where it lies in the row's rest frame [Angstrom; NaN where that is not known]. */
-interface Residual {
-  readonly band: number;
-  readonly wavelength: number;
-  readonly value: number;
-}
-
-/** Residuals beyond this many errors pull no harder (Huber 1964). */
-const HUBER = 1.5;
-
-/**
- * The zero-points and the correction at its knots, after residuals that are left under the ones of before: a ridge regression
- * with robust errors, in which each band's rows count as much as INDEPENDENT of them.
- */
-function moved(
-  before: Float64Array,
-  residuals: readonly Residual[],
-  counts: readonly number[],
-  assumed: readonly Assumed[],
-): Float64Array {
-  const nBand = assumed.length;
-  const priors = Float64Array.from(before, (_, p) => (p < nBand ? assumed[p].prior : CORRECTION_PRIOR));
-  const hats = residuals.map(({ wavelength }) => (Number.isNaN(wavelength) ? [] : hatsAt(wavelength)));
-  const step = new Float64Array(before.length);
-  const objective = (at: Float64Array, gradient: Float64Array): number => {
+/** -ln posterior of zero-points and correction, with its gradient. */
+const lossOf =
+  (scene: Scene) =>
+  (at: Float64Array, gradient: Float64Array): number => {
+    const { shelf, rows, near, priors } = scene;
+    const { nBand, places, shares } = shelf;
+    const models = measuredFluxes(shelf, at);
+    const slopes = new Float64Array(models.length);
     let loss = 0;
-    for (let p = 0; p < at.length; p++) {
-      const whole = before[p] + at[p];
-      loss += 0.5 * (whole / priors[p]) ** 2;
-      gradient[p] = whole / priors[p] ** 2;
+    for (const [i, row] of rows.entries()) {
+      const fit = fitRow(shelf, models, row, near[i]);
+      const [value, slope] = robust(row, fit.lnLikelihood);
+      const temper = temperOf(scene, row);
+      loss -= temper * value;
+      addSlopes(slopes, models, row, fit, temper * slope);
     }
-    for (const [i, { band, value }] of residuals.entries()) {
-      const { model } = assumed[band];
-      const weight = Math.min(1, INDEPENDENT / counts[band]);
-      const corrected = hats[i].reduce((sum, { knot, share }) => sum + share * at[nBand + knot], 0);
-      const left = (value - at[band] + corrected) / model;
-      const pull = Math.max(-HUBER, Math.min(HUBER, left));
-      loss += weight * (pull * left - 0.5 * pull * pull);
-      gradient[band] -= (weight * pull) / model;
-      for (const { knot, share } of hats[i]) gradient[nBand + knot] += (weight * pull * share) / model;
+    gradient.fill(0);
+    for (let i = 0; i < slopes.length; i++) {
+      if (slopes[i] === 0) continue;
+      gradient[i % nBand] += slopes[i];
+      for (let s = i * SHARES; s < (i + 1) * SHARES; s++) gradient[nBand + places[s]] -= shares[s] * slopes[i];
+    }
+    for (const { of, sigma } of priors) {
+      const sum = of.reduce((total, [p, part]) => total + part * at[p], 0);
+      loss += 0.5 * (sum / sigma) ** 2;
+      for (const [p, part] of of) gradient[p] += (part * sum) / sigma ** 2;
     }
     return loss;
   };
-  minimise(objective, step, 1e-4);
-  return before.map((x, p) => x + REACH * step[p]);
+
+/**
+ * Adds what a row tells of its bands' ln fluxes, [nBand, nBand]: that of its likely galaxies, their amplitudes fitted, less what
+ * is lost by not knowing which of them it is (Louis 1982, J. R. Stat. Soc. B 44, 226).
+ */
+function informationOf(models: Float32Array, { flux, weight }: Row, { which, share, amplitude }: Fit): Float64Array {
+  const n = flux.length;
+  const information = new Float64Array(n * n);
+  const mean = new Float64Array(n);
+  const [square, score] = [new Float64Array(n), new Float64Array(n)];
+  for (let q = 0; q < which.length; q++) {
+    let whole = 0;
+    for (let j = 0; j < n; j++) {
+      const expected = amplitude[q] * models[which[q] * n + j];
+      square[j] = weight[j] * expected * expected;
+      score[j] = weight[j] * (flux[j] - expected) * expected;
+      mean[j] += share[q] * score[j];
+      whole += square[j];
+    }
+    for (let i = 0; i < n; i++) {
+      information[i * n + i] += share[q] * square[i];
+      for (let j = 0; j < n; j++) {
+        information[i * n + j] -= share[q] * (score[i] * score[j] + (square[i] * square[j]) / (whole || 1));
+      }
+    }
+  }
+  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) information[i * n + j] += mean[i] * mean[j];
+  return information;
+}
+
+/** Cholesky factor of both together; of less of what rows tell where it isn't positive definite, far from a maximum. */
+function factorOf(told: Float64Array, sure: Float64Array, size: number): Float64Array {
+  for (const part of [1, 0.5, 0.25]) {
+    try {
+      return cholesky(
+        sure.map((x, i) => x + part * told[i]),
+        size,
+      );
+    } catch {
+      continue;
+    }
+  }
+  return cholesky(sure, size);
+}
+
+/** 1 sigma errors of the zero-points, whatever the correction is: Laplace's approximation. */
+function errorsAt(scene: Scene, at: Float64Array): number[] {
+  const { shelf, rows, near, priors } = scene;
+  const { nBand, places, shares } = shelf;
+  const size = at.length;
+  const models = measuredFluxes(shelf, at);
+  const precision = new Float64Array(size * size);
+  for (const [i, row] of rows.entries()) {
+    const fit = fitRow(shelf, models, row, near[i]);
+    const factor = temperOf(scene, row) * robust(row, fit.lnLikelihood)[1];
+    const own = informationOf(models, row, fit);
+    const likeliest = fit.which[fit.share.indexOf(Math.max(...fit.share))] ?? 0;
+    const parts = Array.from({ length: nBand }, (_, j): Part => {
+      const from = (likeliest * nBand + j) * SHARES;
+      const knots = Array.from(
+        { length: SHARES },
+        (_unused, s) => [nBand + places[from + s], -shares[from + s]] as const,
+      );
+      return [[j, 1], ...knots];
+    });
+    for (const [j, left] of parts.entries()) {
+      for (const [k, right] of parts.entries()) {
+        const told = factor * own[j * nBand + k];
+        if (told !== 0) for (const [p, a] of left) for (const [q, b] of right) precision[p * size + q] += told * a * b;
+      }
+    }
+  }
+  const sure = new Float64Array(size * size);
+  for (const { of, sigma } of priors) {
+    for (const [p, a] of of) for (const [q, b] of of) sure[p * size + q] += (a * b) / sigma ** 2;
+  }
+  const factor = factorOf(precision, sure, size);
+  return Array.from({ length: nBand }, (_, j) => {
+    const unit = new Float64Array(size);
+    unit[j] = 1;
+    return Math.sqrt(choleskySolve(factor, unit, size)[j]);
+  });
 }
 
 /**
- * Zero-points of `rows` of a catalogue, and a correction of the models' spectra in their rest frame, most probable under
- * Gaussian priors: each row is fitted with the carried galaxies, with a free amplitude, and what is left in each band, ln(expected
- * / observed), moves both (Ilbert et al. 2006, A&A 457, 841, for zero-points; Crenshaw & Connolly 2020, AJ 160, 191, for spectra).
- * Redshifts that are measured in the catalogue are held to; without any the fits' own are. Grey offsets are amplitudes:
- * none is learned, the mean of the usual bands stays 0. A function of its arguments alone.
+ * Zero-points of `rows` of a catalogue, and a correction of the models' spectra by kind of galaxy in their rest frame: the most
+ * probable ones under Gaussian priors, whatever galaxy of those carried each row is, with whatever amplitude (the mode of the
+ * marginal posterior; Ilbert et al. 2006, A&A 457, 841, find zero-points at the best fits, Crenshaw & Connolly 2020, AJ 160, 191,
+ * spectra). Redshifts that are measured in the catalogue are held to. Grey offsets are amplitudes: none is learned, the mean of
+ * the usual bands stays 0. A function of its arguments alone.
  */
 export function fitInstrument(
   coder: NetworkCoder,
@@ -239,53 +264,32 @@ export function fitInstrument(
   catalog: Catalog,
   rows: ArrayLike<number>,
 ): Instrument {
-  const shelf = shelve(coder, templates);
-  const { nBand } = shelf;
-  const seen = gather(coder, templates, catalog, rows);
-  const pivots = Array.from(coder.groups.band.subarray(0, nBand), (j) => coder.fields[j].band?.pivot ?? 0);
+  const { nBand } = sizesOf(templates);
+  const pivots = pivotsOf(coder, nBand);
   const assumed = pivots.map((pivot) => (pivot < REDDEST_ULTRAVIOLET ? ULTRAVIOLET : USUAL));
   const usual = assumed.flatMap((one, j) => (one === USUAL ? [j] : []));
-  const near: (Int32Array | undefined)[] = seen.map(() => undefined);
-  let at: Float64Array = new Float64Array(nBand + KNOTS.length);
-  let counts = assumed.map(() => 0);
+  const shelf = shelve(coder, templates, pivots);
+  const modelErrors = assumed.map(({ model }) => model);
+  const seen = gatherRows(coder, shelf, catalog, rows, modelErrors);
+  const counts = assumed.map((_, j) => seen.filter(({ weight }) => weight[j] > 0).length);
+  const at = new Float64Array(nBand + CORRECTION_SIZE);
+  const known = seen.filter(({ stretch }) => stretch !== undefined).length;
+  const temper = (independent: number, count: number): number => Math.min(1, independent / Math.max(1, count));
+  const tempers = {
+    known: temper(INDEPENDENT.known, known),
+    unknown: temper(INDEPENDENT.unknown, seen.length - known),
+  };
+  let scene: Scene = { shelf, rows: seen, near: [], priors: priorsOf(assumed), tempers };
   for (let round = 0; round < ROUNDS; round++) {
-    const corrected = correctShelf(shelf, pivots, at.subarray(nBand));
-    const residuals: Residual[] = [];
-    counts = assumed.map(() => 0);
-    for (const [i, row] of seen.entries()) {
-      const fit = fitScaled(corrected, row, at, assumed, round % REFRESH === 0 ? undefined : near[i]);
-      near[i] = fit.near;
-      for (let j = 0; j < nBand; j++) {
-        const isBright = row.isGiven[j] === 1 && row.flux[j] > FAINTEST * row.error[j];
-        if (!isBright || !(fit.expected[j] > 0)) continue;
-        const value = Math.log(fit.expected[j] / row.flux[j]) - at[j];
-        residuals.push({ band: j, wavelength: pivots[j] / fit.stretch, value });
-        counts[j]++;
-      }
-    }
-    at = moved(at, residuals, counts, assumed);
+    const models = measuredFluxes(shelf, at);
+    scene = { ...scene, near: seen.map((row) => fitRow(shelf, models, row).which) };
+    minimise(lossOf(scene), at, GAIN);
     const grey = usual.reduce((sum, j) => sum + at[j], 0) / Math.max(1, usual.length);
     for (let j = 0; j < nBand; j++) at[j] = counts[j] === 0 ? 0 : at[j] - grey;
   }
-  const zeroPoints = assumed.map(({ model, prior }, j): ZeroPoint => {
-    const information = Math.min(INDEPENDENT, counts[j]) / model ** 2;
-    return { lnFlux: at[j], error: 1 / Math.sqrt(information + 1 / prior ** 2), count: counts[j] };
-  });
-  return { zeroPoints, correction: Array.from(at.subarray(nBand)) };
-}
-
-/** The fit of a row whose fluxes are multiplied by exp(lnFlux). */
-function fitScaled(
-  shelf: Shelf,
-  { flux, error, isGiven, redshift }: Row,
-  lnFlux: Float64Array,
-  assumed: readonly Assumed[],
-  among: Int32Array | undefined,
-): Fit {
-  const scaled = flux.map((f, j) => f * Math.exp(lnFlux[j]));
-  const weight = scaled.map((f, j) => {
-    const variance = (error[j] * Math.exp(lnFlux[j])) ** 2 + (assumed[j].model * f) ** 2;
-    return isGiven[j] === 1 ? 1 / variance : 0;
-  });
-  return fitRow(shelf, scaled, weight, redshift, among);
+  const errors = errorsAt(scene, at);
+  return {
+    zeroPoints: errors.map((error, j) => ({ lnFlux: at[j], error, count: counts[j] })),
+    correction: Array.from(at.subarray(nBand)),
+  };
 }

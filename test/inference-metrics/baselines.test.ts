@@ -1,13 +1,7 @@
+import { cholesky, choleskySolve } from "../../src/train/cholesky.ts";
 import { describe, expect, test } from "vitest";
 import { createEngine } from "../../src/engine/engine.ts";
-import {
-  cholesky,
-  choleskySolve,
-  gramMatrix,
-  leadingDirections,
-  project,
-  traceOfInverse,
-} from "../../src/inference/baseline-matrix.ts";
+import { gramMatrix, leadingDirections, project, traceOfInverse } from "../../src/inference/baseline-matrix.ts";
 import { baselines } from "../../src/inference/baselines.ts";
 import type { TrainingSet } from "../../src/inference/baseline-labels.ts";
 import type { Baseline, BaselineName } from "../../src/inference/baselines.ts";

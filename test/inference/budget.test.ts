@@ -106,6 +106,6 @@ describe("the choice among ways", () => {
   it("is the lowest loss, the network as it was among them; without any what took no labels", () => {
     expect(chooseWay({ zeroShot: -1, instrument: -0.5, allWeights: 2 }, "instrument")).toBe("zeroShot");
     expect(chooseWay({ zeroShot: 1, allWeights: -2, scratch: Number.NaN }, "instrument")).toBe("allWeights");
-    expect(chooseWay({}, "replayed")).toBe("replayed");
+    expect(chooseWay({}, "retaught")).toBe("retaught");
   });
 });

@@ -1,0 +1,143 @@
+/** Rows of a catalogue fitted with the galaxies that a network carries: which of them are likely, and how bright. */
+import { sizesOf, type Templates } from "../model/template-fit.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { State } from "../survey/field.ts";
+import type { NetworkCoder } from "./config.ts";
+import { kindColumnsOf, kindsOf, SHARES, sharesAt } from "./spectral-correction.ts";
+
+/** Most rows and carried galaxies that are looked at: more tell no more. */
+const [MOST_ROWS, MOST_TEMPLATES] = [700, 16_384];
+/** Rows with fewer bands say nothing. */
+const FEWEST_BANDS = 5;
+/** A redshift that is given holds for galaxies within this, over 1 + z; further than so many times that there are none. */
+const [SAME_REDSHIFT, FURTHEST] = [0.012, 3.5];
+/** Galaxies less likely than the best one by this much in ln are passed over. */
+const UNLIKELY = 15;
+
+/** Carried galaxies side by side. */
+export interface Shelf {
+  readonly count: number;
+  readonly nBand: number;
+  /** [count, nBand] */
+  readonly flux: Float32Array;
+  /** [count] 1 + z; NaN where it isn't known. */
+  readonly stretch: Float64Array;
+  /** [count, nBand, SHARES] Places of the spectral correction that each flux lies between, and their shares. */
+  readonly places: Int16Array;
+  readonly shares: Float32Array;
+}
+
+/** Carried galaxies, evenly picked; `pivots` of their bands [Angstrom]. */
+export function shelve(coder: NetworkCoder, templates: Templates, pivots: readonly number[]): Shelf {
+  const { nBand } = sizesOf(templates);
+  const count = Math.min(MOST_TEMPLATES, templates.count);
+  const known = kindsOf(coder, templates);
+  const flux = new Float32Array(count * nBand);
+  const stretch = new Float64Array(count);
+  const places = new Int16Array(count * nBand * SHARES);
+  const shares = new Float32Array(places.length);
+  for (let k = 0; k < count; k++) {
+    const from = Math.floor((k * templates.count) / count);
+    flux.set(templates.flux.subarray(from * nBand, (from + 1) * nBand), k * nBand);
+    stretch[k] = known.stretch[from];
+    if (Number.isNaN(stretch[k])) continue;
+    for (const [j, pivot] of pivots.entries()) {
+      for (const [s, { at, share }] of sharesAt(pivot / stretch[k], known.rate[from]).entries()) {
+        places[(k * nBand + j) * SHARES + s] = at;
+        shares[(k * nBand + j) * SHARES + s] = share;
+      }
+    }
+  }
+  return { count, nBand, flux, stretch, places, shares };
+}
+
+/** A row's fluxes by band of the carried galaxies. */
+export interface Row {
+  /** [nBand] 0 where there is none. */
+  readonly flux: Float64Array;
+  /** [nBand] 1 / variance, errors of models included; 0 where there is no flux. */
+  readonly weight: Float64Array;
+  /** Bands with a flux. */
+  readonly count: number;
+  /** chi2 of no galaxy at all. */
+  readonly square: number;
+  /** 1 + z, where it is measured. */
+  readonly stretch: number | undefined;
+}
+
+/** Rows to look at, evenly spaced: those with enough bands. `modelErrors`: relative, of the carried galaxies' fluxes by band. */
+export function gatherRows(
+  coder: NetworkCoder,
+  { nBand }: Shelf,
+  catalog: Catalog,
+  rows: ArrayLike<number>,
+  modelErrors: readonly number[],
+): Row[] {
+  const bands = Array.from(coder.groups.band).slice(0, nBand);
+  const { redshift } = kindColumnsOf(coder);
+  const isGiven = (at: number): boolean => catalog.state[at] === State.measured && catalog.error[at] > 0;
+  const countOf = (row: number): number => bands.filter((j) => isGiven(row * coder.nField + j)).length;
+  const useful = Array.from(rows).filter((row) => countOf(row) >= FEWEST_BANDS);
+  const picked = Math.min(MOST_ROWS, useful.length);
+  return Array.from({ length: picked }, (_, i): Row => {
+    const row = useful[Math.floor((i * useful.length) / picked)];
+    const from = row * coder.nField;
+    const flux = Float64Array.from(bands, (j) => (isGiven(from + j) ? catalog.value[from + j] : 0));
+    const weight = Float64Array.from(bands, (j, b) =>
+      isGiven(from + j) ? 1 / (catalog.error[from + j] ** 2 + (modelErrors[b] * flux[b]) ** 2) : 0,
+    );
+    const square = flux.reduce((sum, f, b) => sum + weight[b] * f * f, 0);
+    const isKnown = redshift !== undefined && catalog.state[from + redshift] === State.measured;
+    const stretch = isKnown ? 1 + catalog.value[from + redshift] : undefined;
+    return { flux, weight, count: countOf(row), square, stretch };
+  });
+}
+
+/** The carried galaxies that a row may be. */
+export interface Fit {
+  readonly which: Int32Array;
+  /** Probability of each, all alike beforehand. */
+  readonly share: Float64Array;
+  /** What each one's fluxes are to be multiplied by. */
+  readonly amplitude: Float64Array;
+  /** ln of the likelihood, mean over all carried galaxies, at the best amplitude of each; a constant of the row is left out. */
+  readonly lnLikelihood: number;
+}
+
+/** Fits a row with carried galaxies of fluxes `models` [count, nBand]: those of `among`, or all. */
+export function fitRow(shelf: Shelf, models: Float32Array, row: Row, among?: Int32Array): Fit {
+  const { nBand, count, stretch } = shelf;
+  const { flux, weight } = row;
+  const n = among?.length ?? count;
+  const [gain, amplitude] = [new Float64Array(n), new Float64Array(n)];
+  let best = -Infinity;
+  for (let q = 0; q < n; q++) {
+    const k = among?.[q] ?? q;
+    const away = row.stretch === undefined ? 0 : (stretch[k] - row.stretch) / (SAME_REDSHIFT * row.stretch);
+    gain[q] = -Infinity;
+    if (!(Math.abs(away) < FURTHEST)) continue;
+    let [overlap, square] = [0, 0];
+    for (let j = 0, i = k * nBand; j < nBand; j++, i++) {
+      const weighted = weight[j] * models[i];
+      overlap += weighted * flux[j];
+      square += weighted * models[i];
+    }
+    amplitude[q] = overlap > 0 ? overlap / square : 0;
+    gain[q] = 0.5 * (amplitude[q] * overlap - away * away);
+    if (gain[q] > best) best = gain[q];
+  }
+  let kept = 0;
+  for (let q = 0; q < n; q++) if (gain[q] > best - UNLIKELY) kept++;
+  const which = new Int32Array(kept);
+  const [share, own] = [new Float64Array(kept), new Float64Array(kept)];
+  let [place, total] = [0, 0];
+  for (let q = 0; q < n; q++) {
+    if (!(gain[q] > best - UNLIKELY)) continue;
+    which[place] = among?.[q] ?? q;
+    own[place] = amplitude[q];
+    share[place] = Math.exp(gain[q] - best);
+    total += share[place++];
+  }
+  const lnLikelihood = kept === 0 ? 0 : best + Math.log(total / count) - 0.5 * row.square;
+  return { which, share: share.map((s) => s / total), amplitude: own, lnLikelihood };
+}
