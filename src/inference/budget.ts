@@ -89,8 +89,8 @@ async function answersOf(
   }
 }
 
-const meanOf = (values: ArrayLike<number>): number =>
-  Array.from(values).reduce((sum, x) => sum + x, 0) / Math.max(1, values.length);
+const sumOf = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0);
+const meanOf = (values: readonly number[]): number => sumOf(values) / Math.max(1, values.length);
 
 /** What stays the same from cell to cell. */
 interface Bench {
@@ -150,16 +150,16 @@ function lessonsOf(
 
 type Witnesses = NonNullable<Taught["witnesses"]>;
 
-/** Sum of -ln p of what witnesses say of their rows, recalibrated as `like` is [nats]. */
-async function lossOf({ target, request }: Bench, witnesses: Witnesses, like?: Checkpoint): Promise<number> {
-  let sum = 0;
+/** -ln p of what witnesses say of their rows, one after the other, recalibrated as `like` is [nats]. */
+async function lossesOf({ target, request }: Bench, witnesses: Witnesses, like: Checkpoint): Promise<number[]> {
+  const losses: number[] = [];
   for (const { network, rows } of witnesses) {
     if (rows.length === 0) continue;
     const { recalibration: _own, ...plain } = network;
-    const asked = like?.recalibration === undefined ? plain : { ...plain, recalibration: like.recalibration };
-    sum += rows.length * meanOf((await answersOf(request.engine, asked, target, rows)).negLogLik);
+    const asked = like.recalibration === undefined ? plain : { ...plain, recalibration: like.recalibration };
+    losses.push(...Array.from((await answersOf(request.engine, asked, target, rows)).negLogLik));
   }
-  return sum;
+  return losses;
 }
 
 /** The network recalibrated by rows that its witnesses did not see, if what half of them say holds for the other half. */

@@ -136,12 +136,15 @@ function replayOf({ replay, instrument }: Lessons, start: Checkpoint, weight: nu
   return [{ ...replay, store, weight, isCalibrated: false }];
 }
 
-/** Times that labels are gone through, and fewest steps: of a network that knows the models, and of one that knows nothing. */
+/**
+ * Times that labels are gone through; fewest steps, unless that would be more than so many times: of a network that knows the
+ * models, and of one that knows nothing.
+ */
 const PACES = {
-  taught: { epochs: 40, fewest: 200 },
-  untaught: { epochs: 40, fewest: 400 },
+  taught: { epochs: 40, fewest: 200, most: 80 },
+  untaught: { epochs: 40, fewest: 400, most: Infinity },
   /** Without labels that say when it is best: as short as that is on average. */
-  unwatched: { epochs: 20, fewest: 100 },
+  unwatched: { epochs: 20, fewest: 100, most: 40 },
 } as const;
 /** Labels from which on what is not labelled counts for less: as if it were so many. */
 const FEW = 300;
@@ -149,8 +152,9 @@ const FEW = 300;
 /** The recipe with steps by the number of labels: few are learned by heart. */
 function paced({ recipe, train: rows }: Lessons, pace: keyof typeof PACES): Teaching["recipe"] {
   const { optimiser, subsets, training } = recipe;
-  const { epochs, fewest } = PACES[pace];
-  const steps = Math.min(training.steps, Math.max(fewest, Math.ceil((epochs * rows.length) / training.batch)));
+  const { epochs, fewest, most } = PACES[pace];
+  const stepsOf = (times: number): number => Math.ceil((times * rows.length) / training.batch);
+  const steps = Math.min(training.steps, Math.max(stepsOf(epochs), Math.min(fewest, stepsOf(most))));
   const validateEvery = Math.max(1, Math.min(training.validateEvery, Math.floor(steps / 12)));
   return { optimiser, subsets, training: { ...training, steps, validateEvery } };
 }
