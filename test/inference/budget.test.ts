@@ -8,6 +8,7 @@ import { createRng } from "../../src/random.ts";
 import { adaptSchema } from "../../src/train/adapt.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/train/checkpoint.ts";
 import { trainingSchema } from "../../src/train/config.ts";
+import { filled, type } from "../helpers/kinds.ts";
 import { onnx, startCheckpoint } from "../helpers/network.ts";
 import { scratch } from "../helpers/scratch.ts";
 import { surveyOfFields, toyCatalog, toyFields } from "../helpers/toy.ts";
@@ -99,6 +100,63 @@ describe("label budgets", () => {
     expect(page).toContain("Zero-points learned");
     expect(budgetScore(budget, 60, "scratch", "sigmaNmad")?.value).toBeGreaterThan(0);
     expect(budgetScore(budget, 0, "scratch", "sigmaNmad")).toBeUndefined();
+  });
+});
+
+describe("label budgets of a class", () => {
+  const fields = [...toyFields, { ...type, id: toyFields.length }];
+  const classes = ["blue", "green", "red"];
+  const target = join(root, "classes.csv");
+  const start = join(root, "class-init");
+  // of two classes alike in number, which follow from the bands; the third is not there
+  const toy = toyCatalog(400, "classes");
+  const bands = toyFields.filter(({ band }) => band !== undefined).map(({ name }) => name);
+  const names = Array.from({ length: 400 }, (_, row) => classes[row % 2]);
+
+  beforeAll(async () => {
+    const lines = names.map((name, row) => {
+      const cells = bands.flatMap((_, j) => [100 + 20 * (j < 3 ? row % 2 : 0) + toy.error[row * n + j] / 10, 6]);
+      return [`c${row}`, ...cells, name].join(",");
+    });
+    writeFileSync(target, [["object_id", ...bands.flatMap((b) => [b, `${b}_err`]), "TYPE"], ...lines].join("\n"));
+    const checkpoint = startCheckpoint(filled(toyCatalog(600, "source"), fields), { templates: 64 });
+    await saveCheckpoint(start, checkpoint);
+  });
+
+  const ask = async (want: string, folder: string): Promise<Budget> => {
+    const { model, optimiser, subsets } = loadCheckpoint(start).config;
+    const training = trainingSchema.parse({ steps: 2, batch: 8, nTarget: 2, validateEvery: 1, checkpointEvery: 2 });
+    const recipe = { survey: "toy", model, optimiser, subsets, training, adapt: adaptSchema.parse({}) };
+    const request = { engine: await onnx, init: start, table: target, recipe, budgets: [130], seeds: 1, reading };
+    return labelBudget({ ...request, want, out: join(root, folder) });
+  };
+
+  it("are scored by what tells classes apart, with intervals, every way and trees", async () => {
+    const found = await ask("TYPE", "class-out");
+    expect([found.field, found.kind]).toStrictEqual(["TYPE", "category"]);
+    const [{ chosen, validation, scores }] = found.cells;
+    expect(validation[chosen]).toBe(Math.min(...Object.values(validation)));
+    expect(scores.chosen).toStrictEqual(scores[chosen]);
+    // bands tell the classes apart: trees find that, which pins down what the scores mean
+    for (const name of ["accuracy", "macroF1", "areaUnderCurve"] as const) {
+      expect(scores.trees?.[name]?.value).toBeCloseTo(1);
+      expect(scores.trees?.[name]?.low).toBeCloseTo(1);
+    }
+    for (const own of Object.values(scores)) {
+      expect(Object.keys(own)).toStrictEqual(["accuracy", "macroF1", "negLogLik", "areaUnderCurve"]);
+      for (const { value, low, high } of Object.values(own)) {
+        expect(low).toBeLessThanOrEqual(value + 1e-9);
+        expect(high).toBeGreaterThanOrEqual(value - 1e-9);
+      }
+    }
+    const page = renderReport(budgetReport(found));
+    for (const title of ["accuracy", "mean F1", "mean area under curve"]) expect(page).toContain(title);
+    expect(page).not.toContain("sigma_NMAD");
+  }, 120_000);
+
+  it("say which properties there are", async () => {
+    await expect(ask("KIND", "none")).rejects.toThrow(/--want KIND: .*expected one of z, MASS, DUST, LINE, TYPE/);
+    await expect(ask("N1", "none")).rejects.toThrow(/--want N1/);
   });
 });
 
