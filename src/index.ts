@@ -32,6 +32,7 @@ export {
   type BudgetRequest,
   labelBudget,
 } from "./inference/budget.ts";
+export type { BudgetScoreName, BudgetScores } from "./inference/budget-scores.ts";
 export type { WayName } from "./train/ways.ts";
 export type { ZeroPoint } from "./train/zero-points.ts";
 export { createLibrary, type Library, type LibraryOptions, openLibrary } from "./inference/library.ts";
@@ -114,7 +115,7 @@ export {
 export type { PdfOptions } from "./inference/answers.ts";
 export { type EnsembleForm, ensembleForms, type EnsembleOptions } from "./inference/ensemble.ts";
 export type { QuestionScores, TruthAnswers } from "./inference/evaluate.ts";
-export type { ClassScore, ClassScores } from "./inference/class-scores.ts";
+export type { ClassMetricName, ClassScore, ClassScores } from "./inference/class-scores.ts";
 export type { FieldCalibration } from "./inference/coverage.ts";
 export type { Insight } from "./inference/insight.ts";
 export type { Units } from "./inference/resampling.ts";
@@ -153,6 +154,7 @@ export type {
   ArrayField,
   Band,
   CategoryField,
+  FieldKind,
   ImageField,
   Instrument,
   ScalarField,
@@ -206,7 +208,8 @@ export {
   type Screening,
 } from "./inference/screening.ts";
 export { metrics } from "./inference/metrics.ts";
-export type { Estimate, FieldScore, Metric, MetricName, Predictions, Residuals } from "./inference/metrics.ts";
+export type { FieldScore, Metric, MetricName, Predictions, Residuals } from "./inference/metrics.ts";
+export type { Estimate } from "./inference/weighted.ts";
 export type { ClassAnswers } from "./inference/class-scores.ts";
 export type { Statistic } from "./inference/weighted.ts";
 export type { HeadSpec } from "./model/heads.ts";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { type Budget, type BudgetMethod, type BudgetRequest, budgetScore, labelBudget } from "../inference/budget.ts";
 import { budgetReport } from "../inference/budget-report.ts";
-import { type MetricName, metrics } from "../inference/metrics.ts";
+import { judgeOf } from "../inference/budget-scores.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { renderReport } from "../report/html.ts";
 import { number } from "../text.ts";
@@ -17,11 +17,10 @@ export function budgetsFrom(text: string): readonly number[] {
   return [...new Set(budgets)].sort((a, b) => a - b);
 }
 
-const SHOWN: readonly MetricName[] = ["sigmaNmad", "bias", "outlier15", "coverage68"];
-
 /** Every method at every budget: the median over the seeds. */
 function printBudget(budget: Budget): void {
-  const { cells, field, rows } = budget;
+  const { cells, field, kind, rows } = budget;
+  const { shown } = judgeOf(kind);
   const wanted = [...new Set(cells.map((cell) => cell.budget))];
   say(`\n  ${field} given all bands, ${rows} rows that no network saw; medians over seeds, with 95 % intervals:`);
   const lines = wanted.flatMap((labels) => {
@@ -31,13 +30,13 @@ function printBudget(budget: Budget): void {
     return [...methods].map((method) => [
       labels === null ? `all (${own[0].labels})` : String(labels),
       method === "chosen" ? `chosen: ${chosen}` : method,
-      ...SHOWN.map((metric) => {
-        const score = budgetScore(budget, labels, method, metric);
+      ...shown.map(({ name }) => {
+        const score = budgetScore(budget, labels, method, name);
         return score === undefined ? "" : `${number(score.value)} [${number(score.low)}, ${number(score.high)}]`;
       }),
     ]);
   });
-  printTable(["labels", "method", ...SHOWN.map((name) => metrics[name].title)], lines);
+  printTable(["labels", "method", ...shown.map(({ title }) => title)], lines);
 }
 
 /** `adapt --budget`: the table on the terminal, as JSON, and as a page. */

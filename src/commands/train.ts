@@ -158,11 +158,11 @@ export const finetuneCommand = defineCommand<FinetuneArguments>({
 
 type AdaptArguments = CommonArguments &
   SurveyArguments &
-  Record<"init" | "source" | "unlabelled" | "labelled" | "budget", string | undefined> & { seeds: number };
+  Record<"init" | "source" | "unlabelled" | "labelled" | "budget" | "want", string | undefined> & { seeds: number };
 
 /** Runs the table of label budgets in place of an adaptation. */
 async function runBudget(args: AdaptArguments, budget: string): Promise<void> {
-  const { source, out, seeds } = args;
+  const { source, out, seeds, want } = args;
   if (!Number.isInteger(seeds) || seeds < 1)
     throw new UserError(`--seeds ${seeds}: expected a whole number, at least 1`);
   const request = {
@@ -172,6 +172,7 @@ async function runBudget(args: AdaptArguments, budget: string): Promise<void> {
     recipe: recipeOf(args, "adapt"),
     budgets: budgetsFrom(budget),
     seeds,
+    want,
     out,
     reading: readOptionsOf(args),
     ...surveyOptionOf(args),
@@ -194,6 +195,10 @@ export const adaptCommand = defineCommand<AdaptArguments>({
           "instead: ways to adapt at these numbers of labels of --labelled, e.g. 0,100,300,1000,3000,all, judged on a third of it; goes on where it stopped",
       })
       .option("seeds", { type: "number", default: 3, describe: "with --budget: choices of the labels at each of them" })
+      .option("want", {
+        type: "string",
+        describe: "with --budget: property of the labels, a number or a class; default: the headline's first number",
+      })
       .option("out", { type: "string", default: "runs/adapt", describe: "run folder" })
       .example("$0 adapt --init runs/a --source sims.parquet --unlabelled observed.fits --out runs/b", "no labels")
       .example("$0 adapt --init runs/a --labelled specz.fits --budget 0,300,all --out runs/c", "what labels are worth")

@@ -4,11 +4,9 @@ import type { Report, ReportTable } from "../report/html.ts";
 import { magnitudesOf } from "../train/calibration.ts";
 import { ways } from "../train/ways.ts";
 import { type Budget, type BudgetMethod, budgetScore } from "./budget.ts";
-import { type MetricName, metrics } from "./metrics.ts";
+import { judgeOf } from "./budget-scores.ts";
 
 const CURVES: readonly BudgetMethod[] = ["zeroShot", "chosen", "scratch", "trees"];
-const PANELS: readonly MetricName[] = ["sigmaNmad", "bias", "outlier15", "coverage68"];
-const NOMINAL: Partial<Readonly<Record<MetricName, number>>> = { bias: 0, coverage68: 0.68 };
 
 const titleOf = (method: BudgetMethod): string => {
   if (method === "chosen") return "adapted: what validation chose";
@@ -38,7 +36,8 @@ function zeroPointTable({ zeroPoints }: Budget): ReportTable {
 
 /** Curves of scores against labels, every score, and the zero-points. */
 export function budgetReport(budget: Budget): Report {
-  const { cells, field, rows } = budget;
+  const { cells, field, kind, rows } = budget;
+  const { shown } = judgeOf(kind);
   const wanted = [...new Set(cells.map((cell) => cell.budget))];
   const labelsOf = (one: number | null): number => cells.find((cell) => cell.budget === one)!.labels;
   const methods = [...new Set(cells.flatMap(({ scores }) => Object.keys(scores) as BudgetMethod[]))];
@@ -46,29 +45,25 @@ export function budgetReport(budget: Budget): Report {
     axis: { label: "log10 of labels (0: none)" },
     at: wanted.map((one) => placeOf(labelsOf(one))),
     counts: wanted.map(() => rows),
-    panels: PANELS.map((metric) => ({
-      axis: { label: metrics[metric].title },
-      ...(NOMINAL[metric] === undefined ? {} : { reference: NOMINAL[metric] }),
+    panels: shown.map(({ name, title, nominal }) => ({
+      axis: { label: title },
+      ...(nominal === undefined ? {} : { reference: nominal }),
       series: CURVES.map((method) => ({
         label: titleOf(method),
-        points: wanted.map((one) => budgetScore(budget, one, method, metric)),
+        points: wanted.map((one) => budgetScore(budget, one, method, name)),
       })),
     })),
   });
   const table: ReportTable = {
     title: `Scores of ${field} on ${rows} rows that no network saw, medians over seeds`,
-    columns: [
-      { label: "labels" },
-      { label: "method" },
-      ...PANELS.map((metric) => ({ label: metrics[metric].title, decimals: 4 })),
-    ],
+    columns: [{ label: "labels" }, { label: "method" }, ...shown.map(({ title }) => ({ label: title, decimals: 4 }))],
     rows: wanted.flatMap((one) =>
       methods
         .filter((method) => cells.some((cell) => cell.budget === one && cell.scores[method] !== undefined))
         .map((method) => [
           String(labelsOf(one)),
           titleOf(method),
-          ...PANELS.map((metric) => budgetScore(budget, one, method, metric)),
+          ...shown.map(({ name }) => budgetScore(budget, one, method, name)),
         ]),
     ),
   };

@@ -22,6 +22,8 @@ export interface TargetRequest {
   readonly reading?: BindOptions;
   /** Survey that describes it, where its columns are not the network's. */
   readonly survey?: string;
+  /** Property whose labels are worth something, a number or a class; default: the first number of the survey's headline. */
+  readonly want?: string | undefined;
   readonly reporter?: Reporter;
 }
 
@@ -42,8 +44,21 @@ export interface Target {
   readonly column: number;
 }
 
-/** The first property of the survey's headline that is a number. @throws UserError where there is none. */
-function wantedOf({ config: { survey } }: Checkpoint): number {
+/**
+ * Column of the property that is asked for; unless told, the first of the survey's headline that is a number.
+ * @throws UserError where there is none.
+ */
+function wantedOf({ config: { survey } }: Checkpoint, want: string | undefined): number {
+  if (want !== undefined) {
+    const properties = survey.fields.filter(
+      ({ band, kind }) => band === undefined && kind !== "spectrum" && kind !== "image",
+    );
+    if (!properties.some(({ name }) => name === want)) {
+      const names = properties.map(({ name }) => name).join(", ");
+      throw new UserError(`--want ${want}: not a property of the network; expected one of ${names}`);
+    }
+    return survey.fields.findIndex(({ name }) => name === want);
+  }
   const numeric = survey.headline.map((name) => survey.fields.findIndex((field) => field.name === name));
   const found = numeric.find((j) => j >= 0 && survey.fields[j].kind !== "category");
   if (found === undefined) throw new UserError(`${survey.name}: no property that is a number in its headline`);
@@ -51,12 +66,12 @@ function wantedOf({ config: { survey } }: Checkpoint): number {
 }
 
 export async function readTarget(request: TargetRequest, source: Checkpoint): Promise<Target> {
-  const { table, survey: own, reading, reporter = silent } = request;
+  const { table, survey: own, reading, want, reporter = silent } = request;
   const { survey } = source.config;
   const reader = { survey, own: own === undefined ? undefined : loadSurvey(own), options: reading };
   const { catalog, report } = await readAllRows(table, reader);
   report.forEach(reporter.say);
-  const column = wantedOf(source);
+  const column = wantedOf(source, want);
   const { fields } = survey;
   const isLabelled = (row: number): boolean => catalog.state[row * fields.length + column] === State.measured;
   const split = splitByParent(catalog.parentId, SHARES);

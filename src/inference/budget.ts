@@ -9,6 +9,7 @@ import { hashFile } from "../io/hash.ts";
 import { silent } from "../progress.ts";
 import { createRng, shuffleInPlace } from "../random.ts";
 import { quantile, sortFinite } from "../report/statistics.ts";
+import type { FieldKind } from "../survey/field.ts";
 import { counted } from "../text.ts";
 import { version } from "../version.ts";
 import { type Checkpoint, loadCheckpoint, saveAverages } from "../train/checkpoint.ts";
@@ -18,10 +19,18 @@ import { type Lessons, recalibrated, type Taught, wayNames, type WayName, ways }
 import { openReplay, readTarget, type Target, type TargetRequest } from "./budget-target.ts";
 import { fitInstrument, type Instrument, type ZeroPoint } from "../train/zero-points.ts";
 import { predictBaselines } from "./baseline-answers.ts";
+import {
+  answersOfBaseline,
+  type BudgetScoreName,
+  type BudgetScores,
+  judgeOf,
+  type LabelAnswers,
+} from "./budget-scores.ts";
 import { predictTruths } from "./evaluate.ts";
-import { type FieldScore, type MetricName, type Predictions, scoreTogether } from "./metrics.ts";
 import { createPredictor } from "./predict.ts";
+import type { Predictions } from "./metrics.ts";
 import { unitsOf } from "./resampling.ts";
+import type { Estimate } from "./weighted.ts";
 
 export interface BudgetRequest extends TargetRequest {
   readonly engine: Engine;
@@ -50,12 +59,13 @@ export interface BudgetCell {
   readonly chosen: WayName;
   /** Mean -ln p of the validation rows' labels [nats], where there are any. */
   readonly validation: Partial<Readonly<Record<WayName, number>>>;
-  readonly scores: Partial<Readonly<Record<BudgetMethod, FieldScore>>>;
+  readonly scores: Partial<Readonly<Record<BudgetMethod, BudgetScores>>>;
 }
 
 export interface Budget {
   /** Property that is asked for, given all bands. */
   readonly field: string;
+  readonly kind: FieldKind;
   /** Rows that judge. */
   readonly rows: number;
   readonly zeroPoints: readonly (ZeroPoint & { readonly band: string })[];
@@ -65,7 +75,6 @@ export interface Budget {
 /** Part of the labels that validates: as many as recalibrate, of few a third. */
 const validationCount = (labels: number): number =>
   Math.min(Math.floor(labels / 3), Math.max(100, Math.floor(labels / 4)), 1000);
-const SCORES: readonly MetricName[] = ["sigmaNmad", "bias", "outlier15", "coverage68", "negLogLik"];
 const RESAMPLES = 300;
 /** Fewer validation labels choose nothing: what took no labels is kept. */
 const FEWEST_TO_CHOOSE = 10;
@@ -79,18 +88,18 @@ async function answersOf(
   network: Checkpoint,
   { catalog, question, field }: Target,
   rows: Int32Array,
-): Promise<Predictions> {
+): Promise<LabelAnswers & { readonly predictions: Predictions }> {
   const predictor = createPredictor(engine, network);
   try {
     const truths = await predictTruths(predictor, catalog, rows, question);
-    return truths.get(field.name)!.predictions;
+    return truths.get(field.name)!;
   } finally {
     await predictor.dispose();
   }
 }
 
-const sumOf = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0);
-const meanOf = (values: readonly number[]): number => sumOf(values) / Math.max(1, values.length);
+const meanOf = (values: ArrayLike<number>): number =>
+  Array.from(values).reduce((sum, x) => sum + x, 0) / Math.max(1, values.length);
 
 /** What stays the same from cell to cell. */
 interface Bench {
@@ -106,7 +115,7 @@ interface Bench {
 }
 
 /** Trees on the labels alone; undefined where these are too few. */
-async function treesOf({ request, source, target }: Bench, labels: Int32Array): Promise<Predictions | undefined> {
+async function treesOf({ request, source, target }: Bench, labels: Int32Array): Promise<LabelAnswers | undefined> {
   const { catalog, judged, question, field, column } = target;
   const coder = coderOf(source.config, source.templates);
   const answers = await predictBaselines(coder, { catalog, rows: labels }, { catalog, rows: judged }, question, {
@@ -116,7 +125,7 @@ async function treesOf({ request, source, target }: Bench, labels: Int32Array): 
     seed: "budget",
     isTuned: false,
   });
-  return answers.numbers.get(field.name)?.get("trees");
+  return answersOfBaseline(answers, field, "trees");
 }
 
 /** What some labels have to teach: a part of them validates. */
@@ -150,14 +159,19 @@ function lessonsOf(
 
 type Witnesses = NonNullable<Taught["witnesses"]>;
 
-/** -ln p of what witnesses say of their rows, one after the other, recalibrated as `like` is [nats]. */
-async function lossesOf({ target, request }: Bench, witnesses: Witnesses, like: Checkpoint): Promise<number[]> {
-  const losses: number[] = [];
+/** -ln p of what witnesses say of each of their rows, recalibrated as `like` is [nats]. */
+async function lossesOf(
+  { target, request }: Bench,
+  witnesses: Witnesses,
+  like: Checkpoint,
+): Promise<ReadonlyMap<number, number>> {
+  const losses = new Map<number, number>();
   for (const { network, rows } of witnesses) {
     if (rows.length === 0) continue;
     const { recalibration: _own, ...plain } = network;
     const asked = like.recalibration === undefined ? plain : { ...plain, recalibration: like.recalibration };
-    losses.push(...Array.from((await answersOf(request.engine, asked, target, rows)).negLogLik));
+    const { negLogLik } = (await answersOf(request.engine, asked, target, rows)).predictions;
+    rows.forEach((row, i) => losses.set(row, negLogLik[i]));
   }
   return losses;
 }
@@ -170,8 +184,9 @@ async function settled(bench: Bench, lessons: Lessons, network: Checkpoint, witn
   let gain = 0;
   for (const [i, half] of halves.entries()) {
     const other = halves[1 - i];
-    gain +=
-      (await lossOf(bench, other, network)) - (await lossOf(bench, other, await recalibrated(lessons, network, half)));
+    const plain = await lossesOf(bench, other, network);
+    const better = await lossesOf(bench, other, await recalibrated(lessons, network, half));
+    for (const [row, loss] of plain) gain += loss - better.get(row)!;
   }
   return gain > 0 ? recalibrated(lessons, network, witnesses) : network;
 }
@@ -193,9 +208,9 @@ async function runCell(
   const { validation } = lessons;
   const labels = Int32Array.from([...validation, ...lessons.train]);
   const made: Partial<Record<WayName, Checkpoint>> = {};
-  const measured: Partial<Record<WayName, number>> = {};
+  const measured: Partial<Record<WayName, readonly number[]>> = {};
   const finals: Partial<Record<WayName, Checkpoint>> = {};
-  const answers: Partial<Record<BudgetMethod, Predictions>> = {};
+  const answers: Partial<Record<BudgetMethod, LabelAnswers>> = {};
   for (const name of wayNames) {
     const { title, make, isUnlabelled = false } = ways[name];
     note(title);
@@ -209,8 +224,12 @@ async function runCell(
     if (isShared) bench.unlabelled.set(name, network);
     made[name] = network;
     const isMeasured = validation.length >= FEWEST_TO_CHOOSE;
-    const final = isMeasured ? await settled(bench, lessons, network, witnesses) : network;
-    if (isMeasured) measured[name] = (await lossOf(bench, among(witnesses, validation), final)) / validation.length;
+    const isSettled = isMeasured && judgeOf(target.field.kind).isRecalibrated;
+    const final = isSettled ? await settled(bench, lessons, network, witnesses) : network;
+    if (isMeasured) {
+      const losses = await lossesOf(bench, among(witnesses, validation), final);
+      measured[name] = Array.from(validation, (row) => losses.get(row)!);
+    }
     finals[name] = final;
     answers[name] = await answersOf(engine, final, target, target.judged);
   }
@@ -223,43 +242,50 @@ async function runCell(
     labels: labels.length,
     seed,
     chosen,
-    validation: measured,
+    validation: Object.fromEntries(Object.entries(measured).map(([name, losses]) => [name, meanOf(losses)])),
     scores: scoresOf(target, all),
   };
   return { cell, network: finals[chosen]! };
 }
 
-/** The way of the lowest loss; `otherwise` where nothing was measured. */
-export function chooseWay(validation: Partial<Readonly<Record<WayName, number>>>, otherwise: WayName): WayName {
-  const known = wayNames.flatMap((name) =>
-    Number.isFinite(validation[name]) ? [{ name, loss: validation[name]! }] : [],
-  );
-  return known.reduce<{ name: WayName; loss: number }>((best, one) => (one.loss < best.loss ? one : best), {
-    name: otherwise,
-    loss: Infinity,
-  }).name;
+/** What is kept unless another way is better by more than its error: its labels answer for networks that are averaged later. */
+const USUAL: WayName = "folds";
+
+/**
+ * The way to be kept, by each one's loss of the same rows: the usual one, unless another has a lower mean by more than the error
+ * of their difference; where the usual one wasn't made, the lowest mean; `otherwise` where nothing was measured.
+ */
+export function chooseWay(losses: Partial<Readonly<Record<WayName, readonly number[]>>>, otherwise: WayName): WayName {
+  const known = wayNames.filter((name) => Number.isFinite(meanOf(losses[name] ?? [Number.NaN])));
+  const usual = losses[USUAL];
+  const isBetter = (name: WayName): boolean => {
+    if (usual === undefined || !known.includes(USUAL) || name === USUAL) return true;
+    const gains = usual.map((loss, i) => loss - losses[name]![i]);
+    const mean = meanOf(gains);
+    const error = Math.sqrt(meanOf(gains.map((gain) => (gain - mean) ** 2)) / gains.length);
+    return mean > error;
+  };
+  const best = known.filter(isBetter).sort((a, b) => meanOf(losses[a]!) - meanOf(losses[b]!));
+  return best[0] ?? otherwise;
 }
 
 /** Scores of all answers for the judging rows, which share the draws of the bootstrap. */
 function scoresOf(
   { catalog, judged, field }: Target,
-  answers: Partial<Readonly<Record<BudgetMethod, Predictions>>>,
+  answers: Partial<Readonly<Record<BudgetMethod, LabelAnswers>>>,
 ): BudgetCell["scores"] {
   const units = unitsOf(catalog).of;
   const unit = Array.from(judged, (row) => units[row]);
-  const { kind } = field;
-  const scores = scoreTogether(
-    Object.values(answers).map((predictions) => ({ kind, predictions: { ...predictions, unit } })),
-    { rng: createRng("budget:bootstrap"), resamples: RESAMPLES, names: SCORES },
-  );
+  const draws = { unit, rng: createRng("budget:bootstrap"), resamples: RESAMPLES };
+  const scores = judgeOf(field.kind).score(Object.values(answers), field.kind, draws);
   return Object.fromEntries(Object.keys(answers).map((name, i) => [name, scores[i]]));
 }
 
 /** What a cell depends on besides its budget and seed: another of these is another table. */
-async function keyOf({ init, table, source, reading, survey, recipe }: BudgetRequest): Promise<string> {
+async function keyOf({ init, table, source, reading, survey, recipe, want }: BudgetRequest): Promise<string> {
   const files = await Promise.all([table, ...(source === undefined ? [] : [source])].map((path) => hashFile(path)));
   const { state } = loadCheckpoint(init);
-  const text = JSON.stringify({ version, files, source, reading, survey, recipe });
+  const text = JSON.stringify({ version, files, source, reading, survey, recipe, want });
   return createHash("sha256").update(text).update(new Uint8Array(state.average.buffer)).digest("hex").slice(0, 16);
 }
 
@@ -332,7 +358,8 @@ export async function labelBudget(request: BudgetRequest): Promise<Budget> {
     corrected?.close();
   }
   const named = instrument.zeroPoints.map((one, i) => ({ ...one, band: bands[i] }));
-  const budget = { field: target.field.name, rows: target.judged.length, zeroPoints: named, cells };
+  const { name: field, kind } = target.field;
+  const budget = { field, kind, rows: target.judged.length, zeroPoints: named, cells };
   await writeFileAtomic(join(out, "budget.json"), `${JSON.stringify(budget, null, 2)}\n`);
   return budget;
 }
@@ -342,8 +369,8 @@ export function budgetScore(
   { cells }: Pick<Budget, "cells">,
   budget: number | null,
   method: BudgetMethod,
-  metric: MetricName,
-): FieldScore[MetricName] {
+  metric: BudgetScoreName,
+): Estimate | undefined {
   const found = cells.flatMap((cell) => (cell.budget === budget ? [cell.scores[method]?.[metric]] : []));
   const known = found.filter((one) => one !== undefined);
   if (known.length === 0) return undefined;

@@ -3,6 +3,7 @@ import type { ReportTable } from "../report/html.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { type CategoryField, type Field, State } from "../survey/field.ts";
 import { magnitudesAB } from "../survey/units.ts";
+import { meanOf, normalise, type Statistic } from "./weighted.ts";
 
 /** What is answered of a category beside the truth: n rows, K classes. */
 export interface ClassAnswers {
@@ -61,24 +62,73 @@ const mostProbable = ({ classes, probability }: ClassAnswers, row: number): numb
   return own.indexOf(Math.max(...own));
 };
 
-/** Weighted share of pairs in which the row of the class scores higher; ties count half. */
-function areaUnderCurve(score: Float64Array, isOf: readonly boolean[], weight: ArrayLike<number>): number {
+/** Weighted share of pairs in which the row of class `k` has the higher probability of it; ties count half. */
+function areaUnderCurve({ classes, truth, probability }: ClassAnswers, k: number): Statistic {
+  const score = Float64Array.from({ length: truth.length }, (_, row) => probability[row * classes.length + k]);
   const order = Array.from(score.keys()).sort((a, b) => score[a] - score[b]);
-  let [below, own, pairs] = [0, 0, 0];
-  for (let start = 0; start < order.length;) {
-    let [tied, others] = [0, 0];
-    let end = start;
-    for (; end < order.length && score[order[end]] === score[order[start]]; end++) {
-      if (isOf[order[end]]) tied += weight[order[end]];
-      else others += weight[order[end]];
+  return (weight) => {
+    let [below, own, pairs] = [0, 0, 0];
+    for (let start = 0; start < order.length;) {
+      let [tied, others] = [0, 0];
+      let end = start;
+      for (; end < order.length && score[order[end]] === score[order[start]]; end++) {
+        if (truth[order[end]] === k) tied += weight[order[end]];
+        else others += weight[order[end]];
+      }
+      pairs += tied * (below + others / 2);
+      own += tied;
+      below += others;
+      start = end;
     }
-    pairs += tied * (below + others / 2);
-    own += tied;
-    below += others;
-    start = end;
-  }
-  return pairs / (own * below);
+    return pairs / (own * below);
+  };
 }
+
+/** Mean of the known among some numbers; NaN without any. */
+function meanOfKnown(values: readonly number[]): number {
+  const known = values.filter((value) => !Number.isNaN(value));
+  return known.reduce((sum, value) => sum + value, 0) / known.length;
+}
+
+/** A score of a category as a whole. */
+interface ClassMetric {
+  readonly title: string;
+  of(this: void, answers: ClassAnswers): Statistic;
+}
+
+/** Scores of a category as a whole: the most probable class counts as the answer, classes that aren't there don't count. */
+export const classMetrics = {
+  accuracy: {
+    title: "accuracy",
+    of: (answers) => {
+      const { truth } = answers;
+      return meanOf(Array.from(truth, (k, row) => Number(mostProbable(answers, row) === k)));
+    },
+  },
+  macroF1: {
+    title: "mean F1",
+    of: (answers) => {
+      const { classes, truth } = answers;
+      const rows = Array.from({ length: truth.length }, (_, row) => row);
+      const answer = Int32Array.from(rows, (row) => mostProbable(answers, row));
+      return (weight) => meanOfKnown(classes.map((_, k) => confusion(answers, answer, k, rows, weight).f1));
+    },
+  },
+  negLogLik: {
+    title: "-ln p [nats]",
+    of: ({ classes, truth, probability }) =>
+      meanOf(Array.from(truth, (k, row) => -Math.log(probability[row * classes.length + k]))),
+  },
+  areaUnderCurve: {
+    title: "mean area under curve",
+    of: (answers) => {
+      const areas = answers.classes.map((_, k) => areaUnderCurve(answers, k));
+      return (weight) => meanOfKnown(areas.map((area) => area(weight)));
+    },
+  },
+} satisfies Record<string, ClassMetric>;
+
+export type ClassMetricName = keyof typeof classMetrics;
 
 /** Precision, recall and F1 of class `k` among some rows. */
 function confusion(
@@ -109,23 +159,18 @@ export function scoreClasses(
   answers: ClassAnswers,
   { weight, magnitude, band = "" }: { weight?: ArrayLike<number>; magnitude?: Float64Array; band?: string } = {},
 ): ClassScores {
-  const { classes, truth, probability } = answers;
-  const [n, count] = [truth.length, classes.length];
-  const each = weight ?? new Float64Array(n).fill(1);
+  const { classes, truth } = answers;
+  const n = truth.length;
+  const each = Float64Array.from(weight ?? new Float64Array(n).fill(1));
+  const share = each.slice();
+  normalise(share);
   const rows = Array.from({ length: n }, (_, row) => row);
   const answer = Int32Array.from(rows, (row) => mostProbable(answers, row));
-  const total = rows.reduce((sum, row) => sum + each[row], 0);
-  const mean = (of: (row: number) => number): number => rows.reduce((sum, row) => sum + each[row] * of(row), 0) / total;
-  const byClass = classes.map((_, k): ClassScore => {
-    const isOf = rows.map((row) => truth[row] === k);
-    const score = Float64Array.from(rows, (row) => probability[row * count + k]);
-    return {
-      rows: isOf.filter(Boolean).length,
-      ...confusion(answers, answer, k, rows, each),
-      areaUnderCurve: areaUnderCurve(score, isOf, each),
-    };
-  });
-  const there = byClass.filter((score) => score.rows > 0);
+  const byClass = classes.map((_, k): ClassScore => ({
+    rows: rows.filter((row) => truth[row] === k).length,
+    ...confusion(answers, answer, k, rows, each),
+    areaUnderCurve: areaUnderCurve(answers, k)(each),
+  }));
   const bins = magnitude === undefined ? [] : [...new Set(magnitude.map(Math.floor))].sort((a, b) => a - b);
   const inBins = bins.flatMap((from) => {
     const some = rows.filter((row) => magnitude !== undefined && Math.floor(magnitude[row]) === from);
@@ -134,9 +179,9 @@ export function scoreClasses(
     return [{ from, to: from + 1, rows: some.length, f1: Object.fromEntries(f1) as Record<string, number> }];
   });
   return {
-    accuracy: mean((row) => Number(answer[row] === truth[row])),
-    macroF1: there.reduce((sum, { f1 }) => sum + f1, 0) / there.length,
-    negLogLik: mean((row) => -Math.log(probability[row * count + truth[row]])),
+    accuracy: classMetrics.accuracy.of(answers)(share),
+    macroF1: classMetrics.macroF1.of(answers)(share),
+    negLogLik: classMetrics.negLogLik.of(answers)(share),
     classes: Object.fromEntries(classes.map((name, k) => [name, byClass[k]])),
     ...(inBins.length === 0 ? {} : { byMagnitude: { band, bins: inBins } }),
   };

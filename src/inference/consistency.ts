@@ -3,7 +3,7 @@ import { createRng, type Rng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import { withinLimits } from "./field-answer.ts";
-import type { Estimate } from "./metrics.ts";
+import type { Estimate } from "./weighted.ts";
 import { MOST_CHAIN_GALAXIES, type States } from "./network.ts";
 import { type Predictor, readRaw, withoutWanted } from "./predict.ts";
 

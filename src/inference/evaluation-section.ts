@@ -18,7 +18,8 @@ import {
 import { dropoutTables } from "./dropout-scores.ts";
 import { insightFigures, thin } from "./insight.ts";
 import type { Details } from "./metric-bins.ts";
-import { effectiveCount, type MetricName, metrics } from "./metrics.ts";
+import { type MetricName, metrics } from "./metrics.ts";
+import { effectiveCount } from "./weighted.ts";
 import { recoveryTables } from "./recovery.ts";
 import type { Units } from "./resampling.ts";
 import { screeningTable } from "./screening.ts";

@@ -1,7 +1,15 @@
 import type { Rng } from "../random.ts";
-import { quantile } from "../report/statistics.ts";
 import type { FieldKind } from "../survey/field.ts";
-import { bootstrap, deviationOf, ksOf, meanOf, medianOf, nmadOf, normalise, type Statistic } from "./weighted.ts";
+import {
+  deviationOf,
+  type Estimate,
+  estimateTogether,
+  ksOf,
+  meanOf,
+  medianOf,
+  nmadOf,
+  type Statistic,
+} from "./weighted.ts";
 
 /** What is known of one field's answers on n rows; every array is [n], in the field's unit unless said otherwise. */
 export interface Predictions {
@@ -23,13 +31,6 @@ export interface Predictions {
   readonly unit?: ArrayLike<string | number>;
   /** How many galaxies a row stands for, relative to the others; all alike when absent. */
   readonly weight?: ArrayLike<number>;
-}
-
-/** An estimate with the ends of its 95 % bootstrap interval. */
-export interface Estimate {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
 }
 
 export type Residuals = Float64Array;
@@ -214,9 +215,6 @@ export interface ScoreOptions {
   readonly names?: readonly MetricName[];
 }
 
-/** Draws that the ends of an interval are read from: they scatter by 6 % of the estimate's error. */
-export const RESAMPLES = 1000;
-
 /** One field's answers. */
 export interface Answered {
   readonly predictions: Predictions;
@@ -254,27 +252,10 @@ export function scoreTogether(answers: readonly Answered[], options: ScoreOption
   }));
   const { truth, weight = [], unit = Int32Array.from({ length: truth.length }, (_, i) => i) } = all[0].predictions;
   if (truth.length === 0) throw new Error("scoreField: no rows");
-  const statistics = all.map((one) => statisticsOf(one, names));
-  const flat = statistics.flat();
-  const evaluate = (drawn: Float64Array): Float64Array => Float64Array.from(flat, ([, statistic]) => statistic(drawn));
-  const own = effectiveCount(weight) > 0 ? Float64Array.from(weight) : new Float64Array(truth.length).fill(1);
-  normalise(own);
-  const values = evaluate(own);
-  const draws = bootstrap(unit, own, options.resamples ?? RESAMPLES, options.rng, evaluate);
-  let place = 0;
-  return statistics.map((some) => {
-    const entries = some.map(([name]) => {
-      const j = place++;
-      return [
-        name,
-        intervalOf(
-          values[j],
-          draws.map((draw) => draw[j]),
-        ),
-      ];
-    });
-    return Object.fromEntries(entries) as FieldScore;
-  });
+  return estimateTogether(
+    all.map((one) => statisticsOf(one, names)),
+    { ...options, unit, weight },
+  );
 }
 
 /** Scores one field, see {@link scoreTogether}. */
@@ -328,20 +309,6 @@ export function inProportion(rows: Int32Array, weight: ArrayLike<number>, repeat
     chosen[i] = rows[at];
   }
   return chosen;
-}
-
-/** Number of equally weighted rows that would say as much: (sum w)^2 / sum w^2 (Kish 1965). */
-export function effectiveCount(weight: ArrayLike<number>): number {
-  let [sum, square] = [0, 0];
-  for (let i = 0; i < weight.length; i++) [sum, square] = [sum + weight[i], square + weight[i] ** 2];
-  return square === 0 ? 0 : sum ** 2 / square;
-}
-
-/** An estimate with the ends of the middle 95 % of its resampled values; without any, its own. */
-export function intervalOf(value: number, draws: readonly number[]): Estimate {
-  if (draws.length === 0) return { value, low: value, high: value };
-  const sorted = Float64Array.from(draws).sort();
-  return { value, low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
 }
 
 /** PIT values, repeated in proportion to weights where there are any. */

@@ -16,9 +16,9 @@ import {
   type LibraryChoice,
   type LibraryPredictor,
 } from "./library-predictor.ts";
-import { type Estimate, intervalOf, type Predictions, RESAMPLES } from "./metrics.ts";
+import type { Predictions } from "./metrics.ts";
 import type { Units } from "./resampling.ts";
-import { bootstrap, meanOf, normalise } from "./weighted.ts";
+import { bootstrap, type Estimate, intervalOf, meanOf, normalise, RESAMPLES } from "./weighted.ts";
 
 /** The network beside the library on some galaxies, with 95 % bootstrap intervals by parent. */
 export interface Gap {

@@ -9,13 +9,12 @@ import type { Figure } from "../report/svg.ts";
 import { percent } from "../text.ts";
 import { type Question, type TruthAnswers, weightsOf } from "./evaluate.ts";
 import { createFieldAnswer } from "./field-answer.ts";
-import { effectiveCount, type Estimate, intervalOf } from "./metrics.ts";
 import { percentLevels } from "./metrics-score.ts";
 import type { NetworkAnswers, Predictor } from "./predict.ts";
 import type { Units } from "./resampling.ts";
 import { selectionCurve, thresholdFor } from "./selection.ts";
 import { createTrust, factsOfAnswer } from "./trust-answers.ts";
-import { bootstrap } from "./weighted.ts";
+import { bootstrap, effectiveCount, type Estimate, intervalOf } from "./weighted.ts";
 
 /** What samples are cut in; `sign`: -1 where the smaller is the surer. */
 export const qualities = {

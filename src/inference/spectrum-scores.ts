@@ -9,7 +9,7 @@ import type { Reader } from "../survey/reading.ts";
 import type { SplitName } from "../survey/split.ts";
 import { coarsen } from "../tokens/cells.ts";
 import { sampleRows } from "../train/tables.ts";
-import type { Estimate } from "./metrics.ts";
+import type { Estimate } from "./weighted.ts";
 import { crpsFromQuantiles } from "./metrics-score.ts";
 import type { SpectrumAnswer } from "./spectrum-answers.ts";
 

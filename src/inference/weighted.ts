@@ -1,5 +1,6 @@
 /** Statistics of weighted samples, prepared once on the values and read for any weights: what a bootstrap asks for. */
 import { quickRng, type Rng } from "../random.ts";
+import { quantile } from "../report/statistics.ts";
 
 /** The statistic under weights [n], 0 or more, whose sum is 1. */
 export type Statistic = (weight: Float64Array) => number;
@@ -143,5 +144,67 @@ export function bootstrap(
     do draw();
     while (!normalise(weight));
     return evaluate(weight);
+  });
+}
+
+/** An estimate with the ends of its 95 % bootstrap interval. */
+export interface Estimate {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Draws that the ends of an interval are read from: they scatter by 6 % of the estimate's error. */
+export const RESAMPLES = 1000;
+
+/** Number of equally weighted rows that would say as much: (sum w)^2 / sum w^2 (Kish 1965). */
+export function effectiveCount(weight: ArrayLike<number>): number {
+  let [sum, square] = [0, 0];
+  for (let i = 0; i < weight.length; i++) [sum, square] = [sum + weight[i], square + weight[i] ** 2];
+  return square === 0 ? 0 : sum ** 2 / square;
+}
+
+/** An estimate with the ends of the middle 95 % of its resampled values; without any, its own. */
+export function intervalOf(value: number, draws: readonly number[]): Estimate {
+  if (draws.length === 0) return { value, low: value, high: value };
+  const sorted = Float64Array.from(draws).sort();
+  return { value, low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
+}
+
+/** How statistics are drawn again. */
+interface Resampling {
+  readonly rng: Rng;
+  /** Default 1000; 0 makes low = high = value. */
+  readonly resamples?: number | undefined;
+  /** [n] What is drawn together. */
+  readonly unit: ArrayLike<string | number>;
+  /** [n] Weights of the rows; all alike when absent, or all zero. */
+  readonly weight?: ArrayLike<number>;
+}
+
+/** Named statistics of several answers about the same rows, with 95 % bootstrap intervals by unit; all share the draws. */
+export function estimateTogether<Name extends string>(
+  statistics: readonly (readonly (readonly [Name, Statistic])[])[],
+  { unit, weight = [], rng, resamples = RESAMPLES }: Resampling,
+): Partial<Record<Name, Estimate>>[] {
+  const flat = statistics.flat();
+  const evaluate = (drawn: Float64Array): Float64Array => Float64Array.from(flat, ([, statistic]) => statistic(drawn));
+  const own = effectiveCount(weight) > 0 ? Float64Array.from(weight) : new Float64Array(unit.length).fill(1);
+  normalise(own);
+  const values = evaluate(own);
+  const draws = bootstrap(unit, own, resamples, rng, evaluate);
+  let place = 0;
+  return statistics.map((some) => {
+    const entries = some.map(([name]) => {
+      const j = place++;
+      return [
+        name,
+        intervalOf(
+          values[j],
+          draws.map((draw) => draw[j]),
+        ),
+      ];
+    });
+    return Object.fromEntries(entries) as Partial<Record<Name, Estimate>>;
   });
 }

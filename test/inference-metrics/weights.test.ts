@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { effectiveCount, inProportion, metrics, type Predictions, scoreField } from "../../src/inference/metrics.ts";
+import { inProportion, metrics, type Predictions, scoreField } from "../../src/inference/metrics.ts";
+import { effectiveCount } from "../../src/inference/weighted.ts";
 import { createRng } from "../../src/random.ts";
 
 const COUNT = 400;

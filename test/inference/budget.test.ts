@@ -8,6 +8,7 @@ import { createRng } from "../../src/random.ts";
 import { adaptSchema } from "../../src/train/adapt.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/train/checkpoint.ts";
 import { trainingSchema } from "../../src/train/config.ts";
+import { filled, type } from "../helpers/kinds.ts";
 import { onnx, startCheckpoint } from "../helpers/network.ts";
 import { scratch } from "../helpers/scratch.ts";
 import { surveyOfFields, toyCatalog, toyFields } from "../helpers/toy.ts";
@@ -70,11 +71,12 @@ describe("label budgets", () => {
     expect(high).toBeGreaterThanOrEqual(value);
   });
 
-  it("keep what the validation rows find best: never worse there than the network as it was", () => {
+  it("keep what the validation rows find best, but for the error of the difference", () => {
     for (const { chosen, validation, scores, budget: labels } of budget.cells) {
       if (labels === 0) continue;
-      expect(validation[chosen]).toBe(Math.min(...Object.values(validation)));
-      expect(validation[chosen]).toBeLessThanOrEqual(validation.zeroShot!);
+      // what is usually kept may lose by less than the error of the difference
+      const best = Math.min(...Object.values(validation));
+      expect(validation[chosen]! - best).toBeLessThan(0.5);
       expect(scores.chosen).toStrictEqual(scores[chosen]);
     }
   });
@@ -102,10 +104,75 @@ describe("label budgets", () => {
   });
 });
 
+describe("label budgets of a class", () => {
+  const fields = [...toyFields, { ...type, id: toyFields.length }];
+  const classes = ["blue", "green", "red"];
+  const target = join(root, "classes.csv");
+  const start = join(root, "class-init");
+  // of two classes alike in number, which follow from the bands; the third is not there
+  const toy = toyCatalog(400, "classes");
+  const bands = toyFields.filter(({ band }) => band !== undefined).map(({ name }) => name);
+  const names = Array.from({ length: 400 }, (_, row) => classes[row % 2]);
+
+  beforeAll(async () => {
+    const lines = names.map((name, row) => {
+      const cells = bands.flatMap((_, j) => [100 + 20 * (j < 3 ? row % 2 : 0) + toy.error[row * n + j] / 10, 6]);
+      return [`c${row}`, ...cells, name].join(",");
+    });
+    writeFileSync(target, [["object_id", ...bands.flatMap((b) => [b, `${b}_err`]), "TYPE"], ...lines].join("\n"));
+    const checkpoint = startCheckpoint(filled(toyCatalog(600, "source"), fields), { templates: 64 });
+    await saveCheckpoint(start, checkpoint);
+  });
+
+  const ask = async (want: string, folder: string): Promise<Budget> => {
+    const { model, optimiser, subsets } = loadCheckpoint(start).config;
+    const training = trainingSchema.parse({ steps: 2, batch: 8, nTarget: 2, validateEvery: 1, checkpointEvery: 2 });
+    const recipe = { survey: "toy", model, optimiser, subsets, training, adapt: adaptSchema.parse({}) };
+    const request = { engine: await onnx, init: start, table: target, recipe, budgets: [130], seeds: 1, reading };
+    return labelBudget({ ...request, want, out: join(root, folder) });
+  };
+
+  it("are scored by what tells classes apart, with intervals, every way and trees", async () => {
+    const found = await ask("TYPE", "class-out");
+    expect([found.field, found.kind]).toStrictEqual(["TYPE", "category"]);
+    const [{ chosen, validation, scores }] = found.cells;
+    expect(validation[chosen]! - Math.min(...Object.values(validation))).toBeLessThan(0.5);
+    expect(scores.chosen).toStrictEqual(scores[chosen]);
+    // bands tell the classes apart: trees find that, which pins down what the scores mean
+    for (const name of ["accuracy", "macroF1", "areaUnderCurve"] as const) {
+      expect(scores.trees?.[name]?.value).toBeCloseTo(1);
+      expect(scores.trees?.[name]?.low).toBeCloseTo(1);
+    }
+    for (const own of Object.values(scores)) {
+      expect(Object.keys(own)).toStrictEqual(["accuracy", "macroF1", "negLogLik", "areaUnderCurve"]);
+      for (const { value, low, high } of Object.values(own)) {
+        expect(low).toBeLessThanOrEqual(value + 1e-9);
+        expect(high).toBeGreaterThanOrEqual(value - 1e-9);
+      }
+    }
+    const page = renderReport(budgetReport(found));
+    for (const title of ["accuracy", "mean F1", "mean area under curve"]) expect(page).toContain(title);
+    expect(page).not.toContain("sigma_NMAD");
+  }, 120_000);
+
+  it("say which properties there are", async () => {
+    await expect(ask("KIND", "none")).rejects.toThrow(/--want KIND: .*expected one of z, MASS, DUST, LINE, TYPE/);
+    await expect(ask("N1", "none")).rejects.toThrow(/--want N1/);
+  });
+});
+
 describe("the choice among ways", () => {
   it("is the lowest loss, the network as it was among them; without any what took no labels", () => {
-    expect(chooseWay({ zeroShot: -1, instrument: -0.5, allWeights: 2 }, "instrument")).toBe("zeroShot");
-    expect(chooseWay({ zeroShot: 1, allWeights: -2, scratch: Number.NaN }, "instrument")).toBe("allWeights");
+    const rows = (mean: number): number[] => [mean - 0.1, mean, mean, mean + 0.1];
+    expect(chooseWay({ zeroShot: rows(-1), instrument: rows(-0.5), allWeights: rows(2) }, "instrument")).toBe(
+      "zeroShot",
+    );
+    expect(chooseWay({ zeroShot: rows(1), allWeights: rows(-2), scratch: rows(Number.NaN) }, "instrument")).toBe(
+      "allWeights",
+    );
     expect(chooseWay({}, "retaught")).toBe("retaught");
+    // the usual way stays where another one gains no more than its error
+    expect(chooseWay({ folds: [0, 0, 0, 0], scratch: [-1, 1, -1, 0.8] }, "instrument")).toBe("folds");
+    expect(chooseWay({ folds: [0, 0, 0, 0], scratch: [-1, -0.8, -1, -0.9] }, "instrument")).toBe("scratch");
   });
 });
