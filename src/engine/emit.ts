@@ -1,4 +1,5 @@
 import { backend_util } from "@tensorflow/tfjs-core";
+import { hasOperator } from "./lacking.ts";
 import { sameShape, sizeOf, type Graph, type Value } from "./graph.ts";
 import type { OnnxType } from "./onnx.ts";
 
@@ -152,12 +153,22 @@ export const matmul = (g: Graph, a: Value, b: Value, transA: boolean, transB: bo
     const flat = [left, right].map((v) => reshape(g, v, v.shape.slice(-2)));
     const flatOutput = { type: left.type, shape: [rows, cols] };
     // ONNX Runtime would merge a Gemm with a Transpose behind it, undoing the choice of the faster orientation.
-    const isFused = tA && !tB;
+    const isFused = tA && !tB && hasOperator(g.device, "FusedMatMul");
     const y = g.node(isFused ? "FusedMatMul" : "Gemm", flat, flatOutput, attributes, isFused ? MICROSOFT : "");
     return reshape(g, y, output.shape);
   }
   if (!tA && !tB && alpha === 1) return g.node("MatMul", [left, right], output);
-  return g.node("FusedMatMul", [left, right], output, attributes, MICROSOFT);
+  if (hasOperator(g.device, "FusedMatMul")) {
+    return g.node("FusedMatMul", [left, right], output, attributes, MICROSOFT);
+  }
+  const operands = [tA ? swapLast(g, left) : left, tB ? swapLast(g, right) : right];
+  return mulScalar(g, g.node("MatMul", operands, output), alpha);
+};
+
+/** The last two axes in the other order. */
+const swapLast = (g: Graph, x: Value): Value => {
+  const n = x.shape.length;
+  return transpose(g, x, [...x.shape.slice(0, -2).keys(), n - 1, n - 2]);
 };
 
 /** The operand under a Transpose that only swaps the last two axes, and whether there was one. */
