@@ -38,7 +38,7 @@ const create = async (spec: SessionSpec): Promise<ort.InferenceSession> => {
   try {
     return await ort.InferenceSession.create(onnx, sessionOptions(spec));
   } catch (cause) {
-    const reason = (cause as Error).message.split("\n")[0];
+    const reason = (cause as Error).message.split("\n")[0].replace(/^\/onnxruntime_src\/.* was false\. /, "");
     if (device === "cpu") throw new Error(`ONNX Runtime refused the graph: ${reason}`, { cause });
     throw new UserError(`device ${device} is not available (${howToGet[device]}): ${reason}`, { cause });
   }

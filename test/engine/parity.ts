@@ -16,7 +16,8 @@ interface Parity {
   readonly failure?: string;
 }
 
-const relativeError = (got: Arrays, wanted: Arrays): number => {
+/** Largest difference over the largest finite element; NaN where one of the two is not finite and the other is. */
+export const relativeError = (got: Arrays, wanted: Arrays): number => {
   let worst = 0;
   for (const [name, { data }] of Object.entries(wanted)) {
     const scale = Math.max(1e-3, ...Array.from(data, Math.abs).filter(Number.isFinite));
@@ -40,7 +41,8 @@ const runOnce = async (engine: Engine, fn: TensorFunction, inputs: Arrays): Prom
   }
 };
 
-const hasGradient = (entry: Case): boolean => entry.isFlat !== true && entry.inputs.some((_, i) => isSmooth(entry, i));
+export const hasGradient = (entry: Case): boolean =>
+  entry.isFlat !== true && entry.inputs.some((_, i) => isSmooth(entry, i));
 
 /**
  * Every case of the kernel table and its derivative on a device, against plain JavaScript.
