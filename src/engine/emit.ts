@@ -125,8 +125,30 @@ export const reduce = (g: Graph, op: string, x: Value, { axes, keepDims }: Reduc
   const isLeading = axes.every((axis, i) => axis === i) && axes.length > 0 && axes.length < x.shape.length;
   if (op === "ReduceSum" && isLeading && x.type === "float32" && !trivial) return sumLeading(g, x, axes.length, shape);
   if (trivial && /^Reduce(Sum|Mean|Max|Min|Prod)$/.test(op)) return reshape(g, x, shape);
+  const isWhole = axes.length === x.shape.length && x.type === "float32";
+  if (op === "ReduceSum" && isWhole && g.device === "webgpu" && sizeOf(x.shape) > LONGEST_SUM) {
+    return reshape(g, sumInParts(g, x), shape);
+  }
   const axesInput = g.integers(axes);
   return g.node(op, [x, axesInput], { type: x.type, shape }, { keepdims: Number(keepDims) });
+};
+
+/** Elements that one thread may add up one after the other: a million lose three digits, and nothing else runs meanwhile. */
+const LONGEST_SUM = 4096;
+
+/** The sum of everything on WebGPU, where one thread computes one element of the result: first in as many parts as long ones. */
+const sumInParts = (g: Graph, x: Value): Value => {
+  const size = sizeOf(x.shape);
+  const side = Math.ceil(Math.sqrt(size));
+  const flat = reshape(g, x, [size]);
+  const missing = [0, side * side - size];
+  const spec = { type: x.type, shape: [side * side] };
+  const full =
+    missing[1] === 0
+      ? flat
+      : g.node("Pad", [flat, g.integers(missing), g.scalar(x.type, 0)], spec, { mode: "constant" });
+  const parts = reduce(g, "ReduceSum", reshape(g, full, [side, side]), { axes: [1], keepDims: false });
+  return reduce(g, "ReduceSum", parts, { axes: [0], keepDims: false });
 };
 
 /** Sums over leading axes as ones times a matrix: faster than the reduction, and absorbs constant factors. */

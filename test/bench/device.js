@@ -32,7 +32,7 @@ const compiledCases = async (root) => {
 };
 
 /** In a process of its own: a driver that ends it ends no more than that. */
-export const kernelTable = async (root, device) => {
+const kernelTable = async (root, device) => {
   const url = await compiledCases(root);
   const script =
     `const { compareKernels } = await import(${JSON.stringify(url.href)});` +
@@ -79,7 +79,7 @@ const differences = (device, cpu) => {
   });
 };
 
-export const queryTable = async (engines, table, folder) => {
+const queryTable = async (engines, table, folder) => {
   const answers = {};
   for (const [name, engine] of Object.entries(engines)) {
     answers[name] = await answersOf(engine, table, join(folder, `${name}.parquet`));
@@ -97,7 +97,7 @@ export const queryTable = async (engines, table, folder) => {
  * Milliseconds of a training step in the engine and from one step to the next, drawing of batches included, and the
  * losses. Ends the run behind the last step that is looked at.
  */
-export const timeSteps = async (engine, data, out, { recipe, settings = [], steps = STEPS }) => {
+const timeSteps = async (engine, data, out, { recipe, settings = [], steps = STEPS }) => {
   const stop = new AbortController();
   const inEngine = [];
   const ends = [];
@@ -130,7 +130,7 @@ export const timeSteps = async (engine, data, out, { recipe, settings = [], step
   return { engineMs: median(inEngine.slice(WARM_UPS)), loopMs: median(between.slice(WARM_UPS - 1)), losses, norms };
 };
 
-export const stepTable = async (engines, data, folder) => {
+const stepTable = async (engines, data, folder) => {
   const rows = [];
   for (const batch of BATCHES) {
     const row = { batch };

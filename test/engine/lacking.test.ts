@@ -59,6 +59,17 @@ describe("graphs for WebGPU", () => {
     expect(graph.device).toBe("webgpu");
   });
 
+  it("add up many elements in parts", async () => {
+    const data = Float32Array.from({ length: 100_003 }, (_, i) => 1 + (i % 7));
+    const inputs: Arrays = { x: { dtype: "float32", shape: [data.length], data } };
+    const { y } = await runGraphOf(({ x }) => ({ y: tf.sum(tf.reshape(x, [1, -1])) }), inputs);
+    expect(y.shape).toStrictEqual([]);
+    expect(y.data[0]).toBeCloseTo(
+      data.reduce((sum, value) => sum + value, 0),
+      -1,
+    );
+  });
+
   it("round halves to the even number", async () => {
     const data = Float32Array.of(-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.4999998, -7.6, 8388607.5, 1e9);
     const inputs: Arrays = { x: { dtype: "float32", shape: [data.length], data } };
