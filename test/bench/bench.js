@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { abroadSection } from "./abroad.js";
+import { challengeSection } from "./challenge.js";
 import { classesSection } from "./classes.js";
 import { convolutionSection } from "./convolution.js";
 import { engineSection } from "./engine.js";
@@ -33,6 +34,7 @@ const sections = {
 /** Sections that train for minutes or are about networks of one's own: only by name. */
 const longSections = {
   abroad: abroadSection,
+  challenge: challengeSection,
   classes: classesSection,
   filters: filtersSection,
   spectra: spectraSection,
