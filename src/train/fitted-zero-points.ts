@@ -7,11 +7,11 @@ import { counted } from "../text.ts";
 import { magnitudesOf } from "./calibration.ts";
 import { type Checkpoint, initialState } from "./checkpoint.ts";
 import { coderOf } from "./config.ts";
-import { type BandOffset, fitOffsets } from "./offset-fit.ts";
+import { type BandOffset, correctedGalaxies, fitOffsets } from "./offset-fit.ts";
 import type { TrainingTable } from "./tables.ts";
 
 /** File of a run folder that tells what was fitted. */
-export const ZERO_POINTS_FILE = "zero-points.csv";
+const ZERO_POINTS_FILE = "zero-points.csv";
 /** Fewer rows than this in the best band tell nothing. */
 const FEWEST_ROWS = 100;
 /** A band is off where its zero-point is this many errors from nothing. */
@@ -32,8 +32,8 @@ function tableOf(bands: readonly string[], offsets: readonly BandOffset[]): stri
 }
 
 /**
- * `start` with the zero-points that its unlabelled tables' training rows say, which training keeps; they are told in
- * `zero-points.csv` of the run folder. As it is, to train its zero-points, where the recipe says so, where the network
+ * `start` with the zero-points that its unlabelled tables' training rows say, and the spectra of the galaxies that it carries
+ * corrected, which training keeps; zero-points are told in `zero-points.csv` of the run folder. As it is, to train its zero-points, where the recipe says so, where the network
  * carries no galaxies, or too few rows are there.
  */
 export async function withFittedZeroPoints(
@@ -46,12 +46,12 @@ export async function withFittedZeroPoints(
   const { adapt } = config;
   const part = tables.find(({ record }) => record.role === "unlabelled")?.parts.train;
   if (adapt === undefined || adapt.zeroPoints === "trained") return start;
+  const trained = { ...start, config: { ...config, adapt: { ...adapt, zeroPoints: "trained" as const } } };
+  if (templates === undefined || part === undefined) return trained;
   const coder = coderOf(config, templates);
-  const offsets =
-    templates === undefined || part === undefined ? [] : fitOffsets(coder, templates, part.store, part.rows);
-  if (offsets.every(({ count }) => count < FEWEST_ROWS)) {
-    return { ...start, config: { ...config, adapt: { ...adapt, zeroPoints: "trained" } } };
-  }
+  const found = fitOffsets(coder, templates, part.store, part.rows);
+  const offsets = found.bands;
+  if (offsets.every(({ count }) => count < FEWEST_ROWS)) return trained;
   const average = start.state.average.slice();
   const lnFlux = parameterIn(average, layout, "calibration.lnFlux");
   offsets.forEach((one, j) => (lnFlux[j] = one.lnFlux));
@@ -66,5 +66,5 @@ export async function withFittedZeroPoints(
   reporter.say(
     `zero-points fitted: ${counted(off.length, "band")} off by more than ${SURE} sigma${off.length === 0 ? "" : ` (mag to add: ${off.join(", ")})`}; all in ${ZERO_POINTS_FILE}`,
   );
-  return { ...start, state: initialState(average) };
+  return { ...start, templates: correctedGalaxies(coder, templates, found), state: initialState(average) };
 }

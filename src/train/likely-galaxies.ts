@@ -68,20 +68,27 @@ export interface Shelf {
   readonly stretch: Float64Array;
 }
 
+/** [count] 1 + z of every carried galaxy; NaN where it isn't known. */
+export function stretchesOf(coder: NetworkCoder, templates: Templates): Float64Array {
+  const { nProperty } = sizesOf(templates);
+  const properties = Array.from(coder.groups.property.subarray(0, nProperty));
+  const p = properties.findIndex((j) => coder.fields[j].kind === "redshift");
+  return Float64Array.from({ length: templates.count }, (_, k) => {
+    const v = p < 0 ? Number.NaN : templates.property[k * nProperty + p];
+    return Number.isNaN(v) ? v : 1 + coder.decode(properties[p], v, 0);
+  });
+}
+
 /** All carried galaxies, or those evenly picked that can be looked at one by one. */
 export function shelve(coder: NetworkCoder, templates: Templates): Shelf {
-  const { nBand, nProperty } = sizesOf(templates);
+  const { nBand } = sizesOf(templates);
   const { neighbourhood, count: all } = templates;
   const count = neighbourhood > 1 ? all : Math.min(MOST_GALAXIES, all);
   const places = Array.from({ length: count }, (_, k) => Math.floor((k * all) / count));
   const flux = new Float32Array(count * nBand);
   places.forEach((from, k) => flux.set(templates.flux.subarray(from * nBand, (from + 1) * nBand), k * nBand));
-  const properties = Array.from(coder.groups.property.subarray(0, nProperty));
-  const p = properties.findIndex((j) => coder.fields[j].kind === "redshift");
-  const stretch = Float64Array.from(places, (from) => {
-    const v = p < 0 ? Number.NaN : templates.property[from * nProperty + p];
-    return Number.isNaN(v) ? v : 1 + coder.decode(properties[p], v, 0);
-  });
+  const known = stretchesOf(coder, templates);
+  const stretch = Float64Array.from(places, (from) => known[from]);
   return { count, nBand, neighbourhood, flux, middle: meansOf(flux, nBand, neighbourhood), stretch };
 }
 

@@ -1,5 +1,5 @@
 /** Zero-points of a survey without labels: those under which the galaxies that a network carries expect its photometry. */
-import type { Templates } from "../model/template-fit.ts";
+import { sizesOf, type Templates } from "../model/template-fit.ts";
 import type { RowStore } from "../tokens/batch.ts";
 import { cholesky, choleskySolve } from "./cholesky.ts";
 import type { NetworkCoder } from "./config.ts";
@@ -11,6 +11,7 @@ import {
   reshaped,
   type Shelf,
   shelve,
+  stretchesOf,
 } from "./likely-galaxies.ts";
 import { addLost, addScore, expectedOf, robustWeight, type Slice, sliceOf } from "./offset-sums.ts";
 
@@ -24,6 +25,14 @@ export interface BandOffset {
   readonly count: number;
   /** Scatter of faint rows about what is expected, in errors as given; NaN where too few are faint. */
   readonly noise: number;
+}
+
+/** What a survey's photometry says. */
+export interface Offsets {
+  /** By band of the carried galaxies. */
+  readonly bands: readonly BandOffset[];
+  /** [knot] ln of what the models' spectra are to be multiplied by at rest; it belongs to the zero-points. */
+  readonly correction: readonly number[];
 }
 
 /** What is assumed of a band, 1 sigma: relative errors of the carried galaxies' fluxes, and of the zero-point beforehand. */
@@ -89,6 +98,26 @@ function knotsAt(rest: number): Parts {
     [knot + 1, inside - knot],
   ];
 }
+
+/** ln of what spectra are to be multiplied by at a wavelength at rest [Angstrom]. */
+const correctionAt = (correction: ArrayLike<number>, rest: number): number =>
+  knotsAt(rest).reduce((sum, [knot, part]) => sum + part * correction[knot], 0);
+
+/** Carried galaxies with their spectra corrected; those without a redshift stay. */
+export function correctedGalaxies(coder: NetworkCoder, templates: Templates, { correction }: Offsets): Templates {
+  const { nBand } = sizesOf(templates);
+  const stretch = stretchesOf(coder, templates);
+  const pivots = pivotsOf(coder, nBand);
+  const flux = templates.flux.map((f, at) => {
+    const own = stretch[Math.floor(at / nBand)];
+    return Number.isNaN(own) ? f : f * Math.exp(correctionAt(correction, pivots[at % nBand] / own));
+  });
+  return { ...templates, flux };
+}
+
+/** Pivots of the first bands [Angstrom]. */
+const pivotsOf = ({ fields, groups }: NetworkCoder, nBand: number): number[] =>
+  Array.from(groups.band.subarray(0, nBand), (j) => fields[j].band?.pivot ?? 0);
 
 /** S/N that fluxes of a band must be expected to have, so that being listed says nothing. */
 function leastSignal(rows: readonly PhotometryRow[], j: number): number {
@@ -233,10 +262,10 @@ export function fitOffsets(
   templates: Templates,
   store: RowStore,
   rows: ArrayLike<number>,
-): BandOffset[] {
+): Offsets {
   const shelf = shelve(coder, templates);
   const { nBand } = shelf;
-  const pivots = Array.from(coder.groups.band.subarray(0, nBand), (j) => coder.fields[j].band?.pivot ?? 0);
+  const pivots = pivotsOf(coder, nBand);
   const assumed = pivots.map((pivot) => (pivot < REDDEST_ULTRAVIOLET ? ULTRAVIOLET : USUAL));
   const usual = assumed.flatMap((one, j) => (one === USUAL ? [j] : []));
   const seen = photometryRows(coder, templates, store, rows);
@@ -250,9 +279,16 @@ export function fitOffsets(
   let information: Information | undefined;
   let last: Round | undefined;
   for (let round = 0; round < ROUNDS; round++) {
-    const lnFactor = (rest: number): number => knotsAt(rest).reduce((sum, [k, part]) => sum + part * at[nBand + k], 0);
+    const correction = at.slice(nBand);
     const isWhole = round % REFRESH === 0;
-    last = runRound(scene, reshaped(shelf, pivots, lnFactor), at, isWhole, near, before);
+    last = runRound(
+      scene,
+      reshaped(shelf, pivots, (rest) => correctionAt(correction, rest)),
+      at,
+      isWhole,
+      near,
+      before,
+    );
     if (isWhole) information = informationOf(last.slices.values(), pivots, size);
     const factor = factorOf(information!, temper, precision, ALLOWED);
     const gradient = at.map((x, p) => -precision[p] * x);
@@ -266,10 +302,11 @@ export function fitOffsets(
   }
   const scores = Array.from(last!.slices.values(), (slice) => scoreOf(slice, pivots, size));
   const errors = errorsOf(factorOf(information!, temper, precision, TOLD), scores, temper, precision);
-  return assumed.map((_, j) => ({
+  const bands = assumed.map((_, j) => ({
     lnFlux: at[j],
     error: errors[j],
     count: last!.counts[j],
     noise: deviationOf(last!.faint[j]),
   }));
+  return { bands, correction: Array.from(at.subarray(nBand)) };
 }

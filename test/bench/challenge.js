@@ -25,7 +25,7 @@ const CHECKPOINT = process.env.CALEIDO_BENCH_CHECKPOINT ?? "caleido-jpas";
 /** At most so many bands of a galaxy are multiplied by a factor between -MOST_FACTOR and MOST_FACTOR. */
 const [MOST_BANDS, MOST_FACTOR] = [20, 20];
 /** A flux is no galaxy's where it is so many errors, and this part of its neighbours, from their median; of so many a side. */
-const [SIGMAS, PART, SIDE] = [5, 0.5, 4];
+const [SIGMAS, PART, SIDE] = [5, 1, 4];
 const LEVELS = [0.16, 0.5, 0.84];
 
 const narrowBands = ({ fields }) => fields.flatMap(({ band }, j) => (band?.group === "narrow" ? [j] : []));
@@ -105,6 +105,8 @@ async function categoriesOf(survey, folder) {
   };
 }
 
+/** What is done to a table before it is asked about. */
+const WAYS = { "as given": (catalog) => catalog, "misfits left out": withoutMisfits };
 const title = "Photo-z challenge, simulated";
 
 export const challengeSection = async ({ threads }) => {
@@ -114,10 +116,7 @@ export const challengeSection = async ({ threads }) => {
   try {
     const categories = await categoriesOf(loadCheckpoint(CHECKPOINT).config.survey, folder);
     const tables = [];
-    for (const [way, prepare] of [
-      ["as given", (x) => x],
-      ["misfits left out", withoutMisfits],
-    ]) {
+    for (const [way, prepare] of Object.entries(WAYS)) {
       const scores = {};
       for (const name of Object.keys(WEIGHTS)) {
         scores[name] = scoreCategory(await answersOf(predictor, prepare(categories[name])));

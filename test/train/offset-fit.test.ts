@@ -57,7 +57,8 @@ function galaxies(count: number, seed: string, lnFlux: readonly number[] = [], n
 const models = galaxies(3000, "models", [], 0.02);
 const { config, templates } = startCheckpoint(models, { templates: 3000 });
 const coder = coderOf(config, templates);
-const fit = (catalog: Catalog): BandOffset[] => fitOffsets(coder, templates!, catalogStore(catalog), allRows(catalog));
+const fit = (catalog: Catalog): readonly BandOffset[] =>
+  fitOffsets(coder, templates!, catalogStore(catalog), allRows(catalog)).bands;
 const rms = (values: readonly number[]): number => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length);
 
 const truth = PIVOTS.map((_, j): number => (j % 4 === 1 ? (j % 8 === 1 ? 0.08 : -0.06) : 0));
