@@ -25,7 +25,7 @@ const CHECKPOINT = process.env.CALEIDO_BENCH_CHECKPOINT ?? "caleido-jpas";
 /** At most so many bands of a galaxy are multiplied by a factor between -MOST_FACTOR and MOST_FACTOR. */
 const [MOST_BANDS, MOST_FACTOR] = [20, 20];
 /** A flux is no galaxy's where it is so many errors, and this part of its neighbours, from their median; of so many a side. */
-const [SIGMAS, PART, SIDE] = [5, 1, 4];
+const [SIGMAS, PART, SIDE] = [5, 0.5, 4];
 const LEVELS = [0.16, 0.5, 0.84];
 
 const narrowBands = ({ fields }) => fields.flatMap(({ band }, j) => (band?.group === "narrow" ? [j] : []));
