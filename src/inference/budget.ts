@@ -11,6 +11,7 @@ import { createRng, shuffleInPlace } from "../random.ts";
 import { quantile, sortFinite } from "../report/statistics.ts";
 import type { FieldKind } from "../survey/field.ts";
 import { counted } from "../text.ts";
+import { catalogStore } from "../tokens/batch.ts";
 import { version } from "../version.ts";
 import { type Checkpoint, loadCheckpoint, saveAverages } from "../train/checkpoint.ts";
 import { coderOf } from "../train/config.ts";
@@ -145,7 +146,7 @@ function lessonsOf(
   return {
     engine,
     source,
-    instrument: isEnough ? fitInstrument(coder, source.templates!, target.catalog, train) : bare,
+    instrument: isEnough ? fitInstrument(coder, source.templates!, catalogStore(target.catalog), train) : bare,
     recipe: { ...recipe, training: { ...recipe.training, seed: `${recipe.training.seed}:${seed}` } },
     catalog: target.catalog,
     bare: target.bare,
@@ -316,7 +317,7 @@ export async function labelBudget(request: BudgetRequest): Promise<Budget> {
   const coder = coderOf(source.config, source.templates);
   const instrument = await once(join(folder, INSTRUMENT), () => {
     reporter.say("fitting zero-points and spectra to the photometry of the target");
-    return Promise.resolve(fitInstrument(coder, source.templates!, target.bare, target.pool));
+    return Promise.resolve(fitInstrument(coder, source.templates!, catalogStore(target.bare), target.pool));
   });
   const bands = Array.from(coder.groups.band, (j) => coder.fields[j].name);
   const usual = await openReplay(request, source);

@@ -29,6 +29,12 @@ export const adaptSchema = z
       .describe(
         "share of the run, from its start, that learns them alone, to be kept; 0: all the while with the network",
       ),
+    zeroPoints: z
+      .enum(["fitted", "trained"])
+      .default("fitted")
+      .describe(
+        "fitted: by the galaxies that the network carries, to the unlabelled tables' photometry, and kept; trained: with noise factors, as of networks that carry none",
+      ),
     networkRate: z.number().min(0).max(1000).default(0.3).describe("learning-rate factor of the network; 0 freezes it"),
   })
   .prefault({});
@@ -36,6 +42,7 @@ export type AdaptConfig = z.output<typeof adaptSchema>;
 
 /** Parameters that only adaptation trains. */
 const CALIBRATION = /^calibration\./;
+const ZERO_POINTS = "calibration.lnFlux";
 
 /** `*` matches any run of characters in a parameter's name. */
 function toPattern(glob: string): RegExp {
@@ -83,7 +90,10 @@ export function adaptPhases(
   const { adapt, optimiser, subsets, training } = config;
   const alone = Math.round(adapt.calibrationShare * training.steps);
   const rates = (calibration: number, network: number): Float32Array =>
-    scaleRates(layout, (name) => (CALIBRATION.test(name) ? calibration : network));
+    scaleRates(layout, (name) => {
+      if (name === ZERO_POINTS && adapt.zeroPoints === "fitted") return 0;
+      return CALIBRATION.test(name) ? calibration : network;
+    });
   const later = rates(alone === 0 ? adapt.calibrationRate : 0, adapt.networkRate);
   return (step) => {
     if (step > alone) return { rateScale: later, subsets };

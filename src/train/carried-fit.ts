@@ -1,7 +1,8 @@
 /** Rows of a catalogue fitted with the galaxies that a network carries: which of them are likely, and how bright. */
 import { sizesOf, type Templates } from "../model/template-fit.ts";
-import type { Catalog } from "../survey/catalog.ts";
+import { createRng } from "../random.ts";
 import { State } from "../survey/field.ts";
+import type { RowStore } from "../tokens/batch.ts";
 import type { NetworkCoder } from "./config.ts";
 import { kindColumnsOf, kindsOf, SHARES, sharesAt } from "./spectral-correction.ts";
 
@@ -55,6 +56,8 @@ export function shelve(coder: NetworkCoder, templates: Templates, pivots: readon
 export interface Row {
   /** [nBand] 0 where there is none. */
   readonly flux: Float64Array;
+  /** [nBand] 1 sigma, as given. */
+  readonly error: Float64Array;
   /** [nBand] 1 / variance, errors of models included; 0 where there is no flux. */
   readonly weight: Float64Array;
   /** Bands with a flux. */
@@ -65,32 +68,36 @@ export interface Row {
   readonly stretch: number | undefined;
 }
 
-/** Rows to look at, evenly spaced: those with enough bands. `modelErrors`: relative, of the carried galaxies' fluxes by band. */
+/** Rows to look at, drawn evenly: those with enough bands. `modelErrors`: relative, of the carried galaxies' fluxes by band. */
 export function gatherRows(
   coder: NetworkCoder,
   { nBand }: Shelf,
-  catalog: Catalog,
+  store: RowStore,
   rows: ArrayLike<number>,
   modelErrors: readonly number[],
 ): Row[] {
   const bands = Array.from(coder.groups.band).slice(0, nBand);
   const { redshift } = kindColumnsOf(coder);
-  const isGiven = (at: number): boolean => catalog.state[at] === State.measured && catalog.error[at] > 0;
-  const countOf = (row: number): number => bands.filter((j) => isGiven(row * coder.nField + j)).length;
-  const useful = Array.from(rows).filter((row) => countOf(row) >= FEWEST_BANDS);
-  const picked = Math.min(MOST_ROWS, useful.length);
-  return Array.from({ length: picked }, (_, i): Row => {
-    const row = useful[Math.floor((i * useful.length) / picked)];
+  const rng = createRng("carried fit");
+  const gathered: Row[] = [];
+  for (let i = 0, left = MOST_ROWS; i < rows.length && left > 0; i++) {
+    // as likely as it takes to fill what is left (Knuth 1997, volume 2, 3.4.2, algorithm S)
+    if (rng.uniform() * (rows.length - i) > left) continue;
+    const { catalog, row } = store.at(rows[i], rng);
     const from = row * coder.nField;
-    const flux = Float64Array.from(bands, (j) => (isGiven(from + j) ? catalog.value[from + j] : 0));
-    const weight = Float64Array.from(bands, (j, b) =>
-      isGiven(from + j) ? 1 / (catalog.error[from + j] ** 2 + (modelErrors[b] * flux[b]) ** 2) : 0,
-    );
+    const isGiven = bands.map((j) => catalog.state[from + j] === State.measured && catalog.error[from + j] > 0);
+    const count = isGiven.filter(Boolean).length;
+    if (count < FEWEST_BANDS) continue;
+    left--;
+    const flux = Float64Array.from(bands, (j, b) => (isGiven[b] ? catalog.value[from + j] : 0));
+    const error = Float64Array.from(bands, (j, b) => (isGiven[b] ? catalog.error[from + j] : 0));
+    const weight = flux.map((f, b) => (isGiven[b] ? 1 / (error[b] ** 2 + (modelErrors[b] * f) ** 2) : 0));
     const square = flux.reduce((sum, f, b) => sum + weight[b] * f * f, 0);
     const isKnown = redshift !== undefined && catalog.state[from + redshift] === State.measured;
     const stretch = isKnown ? 1 + catalog.value[from + redshift] : undefined;
-    return { flux, weight, count: countOf(row), square, stretch };
-  });
+    gathered.push({ flux, error, weight, count, square, stretch });
+  }
+  return gathered;
 }
 
 /** The carried galaxies that a row may be. */

@@ -102,7 +102,10 @@ const configShape = {
   adapt: adaptSchema
     .unwrap()
     // versions that did not say trained zero-points and network together
-    .extend({ calibrationShare: adaptSchema.unwrap().shape.calibrationShare.unwrap().default(0) })
+    .extend({
+      calibrationShare: adaptSchema.unwrap().shape.calibrationShare.unwrap().default(0),
+      zeroPoints: adaptSchema.unwrap().shape.zeroPoints.unwrap().default("trained"),
+    })
     .optional(),
   /** Every table of the run. */
   data: z.array(tableSchema),

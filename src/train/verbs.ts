@@ -22,6 +22,7 @@ import { modelCard } from "./card.ts";
 import { atState, type Checkpoint, initialState, loadCheckpoint, recalibrationFile } from "./checkpoint.ts";
 import { type CheckpointConfig, coderOf, type TableRecord } from "./config.ts";
 import { exportNetwork } from "./export.ts";
+import { withFittedZeroPoints } from "./fitted-zero-points.ts";
 import { growCheckpoint, grownSurvey } from "./grow.ts";
 import type { TrainOptions } from "./loop.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
@@ -249,11 +250,8 @@ export async function pretrain(request: PretrainRequest): Promise<Checkpoint> {
   const carried = start.templates?.count;
   const beside = carried === undefined ? "" : ` and ${counted(carried, "galaxy", "galaxies")} that it carries`;
   reporter.say(`${counted(galaxies, "galaxy", "galaxies")} to train on, ${size}${beside}, ${engine.name}`);
-  if (recipe.model.nTemplate > 0 && carried === undefined) {
-    reporter.say(
-      "no fluxes without noise in all bands: the network carries no galaxies (simulate --fluxes both, --observe)",
-    );
-  }
+  if (recipe.model.nTemplate > 0 && carried === undefined)
+    reporter.say("no fluxes without noise in all bands: it carries no galaxies (simulate --fluxes both, --observe)");
   return trainOn(request, out, start, tables);
 }
 
@@ -384,7 +382,7 @@ export interface AdaptRequest extends RunSetting {
  * @throws UserError as {@link pretrain}.
  */
 export async function adapt(request: AdaptRequest): Promise<Checkpoint> {
-  const { init, recipe, out, reading, labelled } = request;
+  const { init, recipe, out, reading, labelled, reporter = silent } = request;
   claimRunFolder(out);
   const source = loadCheckpoint(init);
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
@@ -396,5 +394,5 @@ export async function adapt(request: AdaptRequest): Promise<Checkpoint> {
   const tables = await readTables(wishes, source.config.survey, request);
   const data = tables.map(({ record }) => record);
   const start = restart(source, recipe, { isCalibrated: true, freeze: [], adapt: recipe.adapt, data });
-  return trainOn(request, out, start, tables);
+  return trainOn(request, out, await withFittedZeroPoints(start, tables, out, reporter), tables);
 }

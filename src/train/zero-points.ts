@@ -4,8 +4,9 @@
  */
 import { sizesOf, type Templates } from "../model/template-fit.ts";
 import { cholesky, choleskySolve } from "./cholesky.ts";
-import type { Catalog } from "../survey/catalog.ts";
+import type { RowStore } from "../tokens/batch.ts";
 import type { NetworkCoder } from "./config.ts";
+import { quantile, sortFinite } from "../report/statistics.ts";
 import { minimise } from "./minimise.ts";
 import { type Fit, fitRow, gatherRows, type Row, type Shelf, shelve } from "./carried-fit.ts";
 import { type Correction, CORRECTION_SIZE, KINDS, KNOTS, pivotsOf, SHARES } from "./spectral-correction.ts";
@@ -18,6 +19,8 @@ export interface ZeroPoint {
   readonly error: number;
   /** Rows that it rests on. */
   readonly count: number;
+  /** Scatter of its faint fluxes about what is expected of them, in errors as given; NaN where few are faint. */
+  readonly noise: number;
 }
 
 /** What a survey's photometry teaches before any network is trained. */
@@ -197,6 +200,25 @@ function informationOf(models: Float32Array, { flux, weight }: Row, { which, sha
   return information;
 }
 
+/** Fluxes whose errors are so many times those of models are faint; fewer tell no scatter. */
+const [FAINT, FEWEST_FAINT] = [2, 50];
+
+/** Scatter of each band's faint fluxes, 1.4826 times the median distance from what is expected, in errors as given. */
+function noiseAt({ shelf, rows, near }: Scene, at: Float64Array, modelErrors: readonly number[]): number[] {
+  const { nBand } = shelf;
+  const models = measuredFluxes(shelf, at);
+  const away = modelErrors.map((): number[] => []);
+  for (const [i, row] of rows.entries()) {
+    const { which, share, amplitude } = fitRow(shelf, models, row, near[i]);
+    for (let j = 0; j < nBand; j++) {
+      const expected = which.reduce((sum, k, q) => sum + share[q] * amplitude[q] * models[k * nBand + j], 0);
+      const isFaint = row.weight[j] > 0 && row.error[j] > FAINT * modelErrors[j] * Math.abs(expected);
+      if (isFaint) away[j].push(Math.abs(row.flux[j] - expected) / row.error[j]);
+    }
+  }
+  return away.map((all) => (all.length < FEWEST_FAINT ? Number.NaN : 1.4826 * quantile(sortFinite(all), 0.5)));
+}
+
 /** Cholesky factor of both together; of less of what rows tell where it isn't positive definite, far from a maximum. */
 function factorOf(told: Float64Array, sure: Float64Array, size: number): Float64Array {
   for (const part of [1, 0.5, 0.25]) {
@@ -252,16 +274,16 @@ function errorsAt(scene: Scene, at: Float64Array): number[] {
 }
 
 /**
- * Zero-points of `rows` of a catalogue, and a correction of the models' spectra by kind of galaxy in their rest frame: the most
+ * Zero-points of `rows` of a store, and a correction of the models' spectra by kind of galaxy in their rest frame: the most
  * probable ones under Gaussian priors, whatever galaxy of those carried each row is, with whatever amplitude (the mode of the
  * marginal posterior; Ilbert et al. 2006, A&A 457, 841, find zero-points at the best fits, Crenshaw & Connolly 2020, AJ 160, 191,
- * spectra). Redshifts that are measured in the catalogue are held to. Grey offsets are amplitudes: none is learned, the mean of
+ * spectra). Redshifts that are measured are held to. Grey offsets are amplitudes: none is learned, the mean of
  * the usual bands stays 0. A function of its arguments alone.
  */
 export function fitInstrument(
   coder: NetworkCoder,
   templates: Templates,
-  catalog: Catalog,
+  store: RowStore,
   rows: ArrayLike<number>,
 ): Instrument {
   const { nBand } = sizesOf(templates);
@@ -270,7 +292,7 @@ export function fitInstrument(
   const usual = assumed.flatMap((one, j) => (one === USUAL ? [j] : []));
   const shelf = shelve(coder, templates, pivots);
   const modelErrors = assumed.map(({ model }) => model);
-  const seen = gatherRows(coder, shelf, catalog, rows, modelErrors);
+  const seen = gatherRows(coder, shelf, store, rows, modelErrors);
   const counts = assumed.map((_, j) => seen.filter(({ weight }) => weight[j] > 0).length);
   const at = new Float64Array(nBand + CORRECTION_SIZE);
   const known = seen.filter(({ stretch }) => stretch !== undefined).length;
@@ -287,9 +309,9 @@ export function fitInstrument(
     const grey = usual.reduce((sum, j) => sum + at[j], 0) / Math.max(1, usual.length);
     for (let j = 0; j < nBand; j++) at[j] = counts[j] === 0 ? 0 : at[j] - grey;
   }
-  const errors = errorsAt(scene, at);
+  const noise = noiseAt(scene, at, modelErrors);
   return {
-    zeroPoints: errors.map((error, j) => ({ lnFlux: at[j], error, count: counts[j] })),
+    zeroPoints: errorsAt(scene, at).map((error, j) => ({ lnFlux: at[j], error, count: counts[j], noise: noise[j] })),
     correction: Array.from(at.subarray(nBand)),
   };
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { abroadSection } from "./abroad.js";
+import { challengeSection } from "./challenge.js";
 import { classesSection } from "./classes.js";
 import { convolutionSection } from "./convolution.js";
 import { deviceSection } from "./device.js";
@@ -34,6 +35,7 @@ const sections = {
 /** Sections that train for minutes, need a GPU or are about networks of one's own: only by name. */
 const longSections = {
   abroad: abroadSection,
+  challenge: challengeSection,
   classes: classesSection,
   device: deviceSection,
   filters: filtersSection,

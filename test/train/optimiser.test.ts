@@ -159,7 +159,12 @@ describe("learning-rate factors", () => {
     const training = trainingSchema.parse({ steps: 100 });
     const subsets = subsetSchema.parse({});
     const phasesOf = (adapt: object): ReturnType<typeof adaptPhases> =>
-      adaptPhases(layout, { adapt: adaptSchema.parse(adapt), optimiser, subsets, training });
+      adaptPhases(layout, {
+        adapt: adaptSchema.parse({ zeroPoints: "trained", ...adapt }),
+        optimiser,
+        subsets,
+        training,
+      });
     const sum = (rates: Float32Array): number => rates.reduce((a, b) => a + b);
 
     it("train zero-points and noise factors alone, then the network alone", () => {
@@ -188,6 +193,14 @@ describe("learning-rate factors", () => {
       const { rateScale } = phasesOf({ calibrationRate: 7, networkRate: 0, calibrationShare: 0 })(1);
       expect(factor(rateScale, "calibration.lnFlux")).toStrictEqual(new Set([7]));
       expect(sum(rateScale)).toBe(2 * 7 * 6);
+    });
+
+    it("keep zero-points that were fitted", () => {
+      const phaseAt = phasesOf({ zeroPoints: "fitted", calibrationShare: 0.4 });
+      for (const step of [1, 40, 41, 100]) {
+        expect(factor(phaseAt(step).rateScale, "calibration.lnFlux")).toStrictEqual(new Set([0]));
+      }
+      expect(factor(phaseAt(20).rateScale, "calibration.lnNoise")).not.toContain(0);
     });
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createRng } from "../../src/random.ts";
 import { allRows, type Catalog, hide } from "../../src/survey/catalog.ts";
 import { type Field, State } from "../../src/survey/field.ts";
+import { catalogStore } from "../../src/tokens/batch.ts";
 import { coderOf } from "../../src/train/config.ts";
 import { correctTemplates, correctionAt, KINDS, KNOTS } from "../../src/train/spectral-correction.ts";
 import { fitInstrument } from "../../src/train/zero-points.ts";
@@ -79,7 +80,9 @@ describe("zero-points by the galaxies that a network carries", () => {
 
   it("come back from photometry alone", () => {
     const target = galaxies(400, "target", truth);
-    const found = fitInstrument(coder, templates!, bare(target), allRows(target)).zeroPoints.map((one) => one.lnFlux);
+    const found = fitInstrument(coder, templates!, catalogStore(bare(target)), allRows(target)).zeroPoints.map(
+      (one) => one.lnFlux,
+    );
     expect(rms(truth)).toBeGreaterThan(0.04);
     expect(rms(found.map((x, j) => x - truth[j]))).toBeLessThan(0.02);
     const slope = found.reduce((sum, x, j) => sum + x * truth[j], 0) / truth.reduce((sum, x) => sum + x * x, 0);
@@ -89,7 +92,7 @@ describe("zero-points by the galaxies that a network carries", () => {
 
   it("stay where nothing is shifted, and a band that nobody observed keeps its prior", () => {
     const target = hide(galaxies(400, "same"), ({ name }) => name === "B5");
-    const { zeroPoints } = fitInstrument(coder, templates!, bare(target), allRows(target));
+    const { zeroPoints } = fitInstrument(coder, templates!, catalogStore(bare(target)), allRows(target));
     expect(rms(zeroPoints.map((one) => one.lnFlux))).toBeLessThan(0.01);
     expect(zeroPoints[5]).toMatchObject({ lnFlux: 0, count: 0 });
     expect(zeroPoints[5].error).toBeCloseTo(0.1, 6);
@@ -102,7 +105,7 @@ describe("a correction of the models' spectra", () => {
 
   it("is told from zero-points where redshifts are known, and corrects the carried galaxies", () => {
     const target = galaxies(600, "other", [], shape);
-    const { correction, zeroPoints } = fitInstrument(coder, templates!, target, allRows(target));
+    const { correction, zeroPoints } = fitInstrument(coder, templates!, catalogStore(target), allRows(target));
     const at = (rest: number): number => correctionAt(correction, rest, Number.NaN);
     expect(at(3300) - at(5500)).toBeGreaterThan(0.06);
     expect(at(3300) - at(2300)).toBeGreaterThan(0.04);
