@@ -1,12 +1,23 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { type Catalog, loadCheckpoint, loadSurvey, readWholeCatalog, simulate } from "../../src/index.ts";
+import { afterAll, expect, test } from "vitest";
+import {
+  adapt,
+  type Catalog,
+  loadCheckpoint,
+  loadRecipe,
+  loadSurvey,
+  readWholeCatalog,
+  simulate,
+} from "../../src/index.ts";
 import { State } from "../../src/survey/field.ts";
-import { ENGINE, newFolder, succeed } from "./cli.ts";
+import { onnx } from "../helpers/network.ts";
+import { scratch } from "../helpers/scratch.ts";
 
 /** The network that comes along, adapted to miniJPAS as its archive writes it: simulated rows with other zero-points. */
 
+const folder = scratch();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const survey = loadSurvey("minijpas");
 const Z = survey.fields.findIndex(({ name }) => name === "z");
 /** Bands of the array columns come first. */
@@ -31,6 +42,7 @@ async function exported(path: string, n: number): Promise<Catalog> {
     out: simulated,
     n,
     seed: "sky",
+    workers: 0,
     offsets: { rms: 0.1, seed: "sky" },
     selection,
   });
@@ -55,7 +67,6 @@ async function exported(path: string, n: number): Promise<Catalog> {
 }
 
 test("one command adapts to the archive's own table", { timeout: 300_000 }, async () => {
-  const folder = newFolder("minijpas");
   const table = join(folder, "minijpas.csv");
   const simulated = await exported(table, 60);
   const { catalog, report } = await readWholeCatalog(table, survey);
@@ -74,12 +85,13 @@ test("one command adapts to the archive's own table", { timeout: 300_000 }, asyn
     }
     expect(catalog.state[row * n + Z]).toBe(row % 4 === 0 ? State.measured : State.notObserved);
   }
-  await succeed(["simulate", "-n", "60", "--fluxes", "clean", "--no-report", "--out", "clean.parquet"], folder);
-  const tables = ["--source", "clean.parquet", "--unlabelled", "minijpas.csv", "--labelled", "minijpas.csv"];
+  const source = join(folder, "clean.parquet");
+  await simulate({ survey: "minijpas", out: source, n: 60, fluxes: "clean", workers: 0 });
   const brief = ["steps=2", "batch=4", "validateEvery=2"].map((one) => `training.${one}`);
-  const command = ["adapt", "--init", "caleido-jpas", ...tables, "--recipe", "minijpas-adapt", "--out", "run"];
-  await succeed([...command, ...ENGINE, "--set", ...brief], folder);
-  const { config } = loadCheckpoint(join(folder, "run"));
+  const recipe = loadRecipe("minijpas-adapt", brief, { verb: "adapt" });
+  const out = join(folder, "run");
+  await adapt({ engine: await onnx, init: "caleido-jpas", source, unlabelled: table, labelled: table, recipe, out });
+  const { config } = loadCheckpoint(out);
   expect(config.isCalibrated).toBe(true);
   expect(config.data.map(({ role }) => role)).toStrictEqual(["source", "unlabelled", "labelled"]);
 });
