@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { RecipeVerb } from "../../src/recipe.ts";
 
 /** The comment that a recipe of the package begins with. */
-export function headOf(name: string): string {
+function headOf(name: string): string {
   const text = readFileSync(fileURLToPath(new URL(`../../recipes/${name}.yaml`, import.meta.url)), "utf8");
   return /^(?:#.*\n)*/.exec(text)![0];
 }

@@ -52,7 +52,10 @@ function galaxies(count: number, seed: string, columns: readonly Field[], within
     columns.forEach(({ name, band }, j) => {
       const at = row * columns.length + j;
       catalog.state[at] = State.measured;
-      if (band === undefined) return void (catalog.value[at] = Math.exp(step) / BREAK - 1);
+      if (band === undefined) {
+        catalog.value[at] = Math.exp(step) / BREAK - 1;
+        return;
+      }
       const i = Number(name.slice(1));
       const below = Math.min(1, Math.max(0, (step - places[i]) / SPACING + 0.5));
       catalog.error[at] = NOISE * bright;
