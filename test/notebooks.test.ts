@@ -97,6 +97,7 @@ describe("fine-tune.ts", () => {
     const { stdout } = await execute(process.execPath, [path], { cwd: folder, env });
     expect(stdout).toContain("new in the vocabulary: LOGMBH");
     expect(stdout).toMatch(/log M_BH \/ M\* of the first galaxy -?\d+\.\d\d/);
+    expect(stdout).toMatch(/largest change of a redshift: 0\n/);
     expect(stdout).toMatch(/network before: 75 fields; now: 76/);
     expect(
       readFileSync(join(folder, "fine-tune", "redshifts.png"))

@@ -135,7 +135,12 @@ export const finetuneCommand = defineCommand<FinetuneArguments>({
     recipeOptions(yargs, "finetune")
       .positional("data", { type: "string", array: true, describe: "tables to train on, or prepared folders" })
       .option("init", initOption)
-      .option("freeze", { type: "string", array: true, default: [], describe: "parameters to keep, e.g. 'embed.*'" })
+      .option("freeze", {
+        type: "string",
+        array: true,
+        default: [],
+        describe: "parameters to keep, e.g. 'embed.*'; known: all but new fields, old answers stay what they are",
+      })
       .option("survey", {
         type: "string",
         describe:

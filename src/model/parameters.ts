@@ -99,14 +99,11 @@ export function constantsOf(flat: Float32Array, layout: Layout): Record<string, 
 }
 
 /**
- * A vector of the layout of a grown vocabulary: every parameter keeps its old elements at its beginning, along both of
- * its axes; what is new starts at `start`, else at 0, so that a new field says nothing until it is trained. Hidden ones
- * are drawn from `rng`: between zeros no gradient would ever reach them.
+ * Puts the elements of `flat`, which is of the layout `old`, where they are in the layout `next` of a grown vocabulary: every
+ * parameter keeps its old elements at its beginning, along both of its axes.
  * @throws Error for a parameter that shrinks.
  */
-export function growParameters(old: Layout, flat: Float32Array, next: Layout, rng: Rng): Float32Array {
-  const specs = next.specs.map((spec) => (spec.isHidden === true ? spec : { ...spec, std: 0 }));
-  const grown = initialise({ ...next, specs }, rng);
+function placeOld(old: Layout, flat: Float32Array, next: Layout, into: Float32Array): void {
   next.specs.forEach(({ name, shape }, i) => {
     const k = old.specs.findIndex((spec) => spec.name === name);
     if (k < 0) return;
@@ -119,10 +116,29 @@ export function growParameters(old: Layout, flat: Float32Array, next: Layout, rn
     }
     for (let row = 0; row < from.rows; row++) {
       const start = old.offsets[k] + row * from.columns;
-      grown.set(flat.subarray(start, start + from.columns), next.offsets[i] + row * to.columns);
+      into.set(flat.subarray(start, start + from.columns), next.offsets[i] + row * to.columns);
     }
   });
+}
+
+/**
+ * A vector of the layout of a grown vocabulary, with its old elements in place; what is new starts at `start`, else at 0, so
+ * that a new field says nothing until it is trained. Hidden ones are drawn from `rng`: between zeros no gradient would
+ * ever reach them.
+ * @throws Error for a parameter that shrinks.
+ */
+export function growParameters(old: Layout, flat: Float32Array, next: Layout, rng: Rng): Float32Array {
+  const specs = next.specs.map((spec) => (spec.isHidden === true ? spec : { ...spec, std: 0 }));
+  const grown = initialise({ ...next, specs }, rng);
+  placeOld(old, flat, next, grown);
   return grown;
+}
+
+/** [P] of a grown layout: 1 where an element came with the growth, 0 where `old` has it. */
+export function grownElements(old: Layout, next: Layout): Float32Array {
+  const isNew = new Float32Array(next.total).fill(1);
+  placeOld(old, new Float32Array(old.total), next, isNew);
+  return isNew;
 }
 
 /** Rows are the first axis of a matrix; a vector is one row. */

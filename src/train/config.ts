@@ -96,8 +96,13 @@ const configShape = {
   best: z.object({ step: z.int().min(0), validation: z.number() }).optional(),
   /** True when zero-points of the data at hand were learned (`adapt`): queries apply them. */
   isCalibrated: z.boolean(),
-  /** Patterns of parameters that this run keeps fixed. */
+  /** Patterns of parameters that this run keeps fixed, and `known`: all that is older than the last growth. */
   freeze: z.array(z.string()),
+  /**
+   * Id of the first field that the recalibration does not count among what may be given: it is older than that field, and
+   * was kept. Absent: all count.
+   */
+  uncountedFrom: z.int().positive().optional(),
   /** Present in a run that adapts: the weights of its tables and the rates. */
   adapt: adaptSchema
     .unwrap()
@@ -190,6 +195,8 @@ const generationOf = (grownAt: readonly number[], { id }: Field): number => grow
 /** From units to what the network sees, and the vocabulary as it sees it. */
 export interface NetworkCoder extends FieldCoder {
   readonly bandGeneration: readonly number[];
+  /** Bands, and properties that are numbers, that shares of what is given are of. */
+  readonly counted: { readonly bands: number; readonly properties: number };
   readonly fluxScale: FluxScale;
   readonly templates?: Templates;
   readonly lags?: readonly Lags[];
@@ -201,14 +208,18 @@ export function coderOf(
     standardisation,
     grownAt,
     model,
-  }: Pick<CheckpointConfig, "survey" | "standardisation" | "grownAt"> & Partial<Pick<CheckpointConfig, "model">>,
+    uncountedFrom = Infinity,
+  }: Pick<CheckpointConfig, "survey" | "standardisation" | "grownAt"> &
+    Partial<Pick<CheckpointConfig, "model" | "uncountedFrom">>,
   templates?: Templates,
 ): NetworkCoder {
   const coder = createFieldCoder(fields, standardisation);
   const tried = model?.spectrum?.correlation;
   const bands = Array.from(coder.groups.band, (j) => fields[j]);
+  const countOf = (columns: Int32Array): number => columns.filter((j) => fields[j].id < uncountedFrom).length;
   return {
     ...coder,
+    counted: { bands: countOf(coder.groups.band), properties: countOf(coder.groups.property) },
     bandGeneration: bands.map((field) => generationOf(grownAt, field)),
     fluxScale: { ...standardisation.scale, floor: bands.map(floorSoftness), relative: RELATIVE_SOFTNESS },
     ...(templates === undefined ? {} : { templates }),

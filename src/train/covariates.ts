@@ -35,7 +35,7 @@ function ofSpectra(
 /** What is known of one galaxy's answers before they are given, into `to`; the spread is each answer's own. `state` [S]. */
 export function fillCovariates(coder: NetworkCoder, evidence: Evidence, state: Float32Array, to: Covariates): void {
   const { catalog, row, isContext, scale } = evidence;
-  const { nField, groups } = coder;
+  const { nField, groups, counted } = coder;
   const isGiven = (j: number): boolean => isContext[j] === 1 && catalog.state[row * nField + j] !== State.notObserved;
   let [fluxes, labels, signal, place, square] = [0, 0, 0, 0, 0];
   for (const j of groups.band) {
@@ -51,8 +51,8 @@ export function fillCovariates(coder: NetworkCoder, evidence: Evidence, state: F
   const fit = fitOf(coder, state);
   const wavelength = place / Math.max(1, fluxes);
   const values: Record<CovariateName, number> = {
-    given: fluxes / Math.max(1, groups.band.length),
-    labels: labels / Math.max(1, groups.property.length),
+    given: fluxes / Math.max(1, counted.bands),
+    labels: labels / Math.max(1, counted.properties),
     wavelength,
     breadth: Math.sqrt(Math.max(0, square / Math.max(1, fluxes) - wavelength * wavelength)),
     signal: signal / Math.max(1, fluxes),

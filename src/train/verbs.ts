@@ -3,7 +3,7 @@ import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
 import { checkUnlocked } from "../io/lock.ts";
 import { withSpectra } from "../model/spectrum.ts";
-import { createLayout, initialise, type Layout } from "../model/parameters.ts";
+import { createLayout, initialise } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { type Reporter, silent } from "../progress.ts";
 import { createRng } from "../random.ts";
@@ -17,13 +17,14 @@ import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { RowSource } from "../tokens/batch.ts";
 import { counted, duration, number } from "../text.ts";
 import { version } from "../version.ts";
-import { type AdaptConfig, adaptPhases, freezeRates } from "./adapt.ts";
+import type { AdaptConfig } from "./adapt.ts";
 import { modelCard } from "./card.ts";
 import { atState, type Checkpoint, initialState, loadCheckpoint, recalibrationFile } from "./checkpoint.ts";
 import { type CheckpointConfig, coderOf, type TableRecord } from "./config.ts";
 import { exportNetwork } from "./export.ts";
 import { withFittedZeroPoints } from "./fitted-zero-points.ts";
 import { growCheckpoint, grownSurvey } from "./grow.ts";
+import { keptKnown, keptRecalibration, phasesOf } from "./kept.ts";
 import type { TrainOptions } from "./loop.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
 import type { ObservationWish } from "./observed.ts";
@@ -110,7 +111,7 @@ function startRun(recipe: TrainingRecipe, survey: Survey, tables: readonly Train
 function restart(init: Checkpoint, recipe: TrainingRecipe, changes: Partial<CheckpointConfig>): Checkpoint {
   const { optimiser, subsets, training } = recipe;
   const { recalibration: _old, population: _other, ...kept } = init;
-  const { best: _best, ...config } = init.config;
+  const { best: _best, uncountedFrom: _from, ...config } = init.config;
   return {
     ...kept,
     config: { ...config, optimiser, subsets, training, step: 0, ...changes },
@@ -163,7 +164,8 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
         finalFiles: async (state, loss) => {
           const trained = atState(start, state);
           const onnx = await exportNetwork(engine, trained);
-          recalibration = await recalibrate(engine, trained, request.heldOut, usualRecalibration);
+          const fitted = await recalibrate(engine, trained, request.heldOut, usualRecalibration);
+          recalibration = keptRecalibration(start, fitted);
           const card = { "README.md": modelCard(trained.config, start.layout, { validation: loss }) };
           return {
             ...card,
@@ -192,13 +194,6 @@ async function trainWithProgress(request: TrainRequest): Promise<Checkpoint> {
   }
 }
 
-/** What each step of a run trains and asks; undefined where all of them train everything. */
-function phasesOf(layout: Layout, { adapt, ...config }: CheckpointConfig): TrainOptions["phaseAt"] {
-  if (adapt !== undefined) return adaptPhases(layout, { ...config, adapt });
-  const rateScale = freezeRates(layout, config.freeze);
-  return rateScale === undefined ? undefined : () => ({ rateScale, subsets: config.subsets });
-}
-
 /** Trains from `start` on what its configuration says of its tables. */
 async function trainOn(
   setting: RunSetting,
@@ -206,16 +201,15 @@ async function trainOn(
   start: Checkpoint,
   tables: readonly TrainingTable[],
 ): Promise<Checkpoint> {
-  const { config, layout } = start;
   try {
     return await trainWithProgress({
       ...setting,
       folder,
       start,
-      sources: sourcesOf(config, tables, "train"),
-      validation: sourcesOf(config, tables, "validation"),
-      heldOut: heldOutOf(config, tables),
-      phaseAt: phasesOf(layout, config),
+      sources: sourcesOf(start.config, tables, "train"),
+      validation: sourcesOf(start.config, tables, "validation"),
+      heldOut: heldOutOf(start.config, tables),
+      phaseAt: phasesOf(start),
     });
   } finally {
     for (const table of tables) table.close();
@@ -300,7 +294,7 @@ export async function resume(request: ResumeRequest): Promise<Checkpoint> {
 export interface FinetuneRequest extends PretrainRequest {
   /** Checkpoint or run folder to start from. */
   readonly init: string;
-  /** Parameters to keep as they are: names, `*` for any run of characters. */
+  /** Parameters to keep as they are: names, `*` for any run of characters; `known`: all but the fields that are new. */
   readonly freeze?: readonly string[];
   /**
    * Survey that describes the tables: a name in `datasets/`, or a path. Its fields are matched to the checkpoint's by name,
@@ -349,11 +343,11 @@ export async function finetune(request: FinetuneRequest): Promise<Checkpoint> {
   const tables = await readTables(isOwn ? wishes : wishes.map((wish) => ({ ...wish, own: wanted })), survey, request);
   const fitted = tables[0].standardise(source.config.standardisation.reference);
   const start = wanted === undefined ? source : growCheckpoint(source, survey, fitted);
-  const fresh = survey.fields.slice(source.config.survey.fields.length).map(({ name }) => name);
-  if (fresh.length > 0) reporter.say(`new in the vocabulary: ${fresh.join(", ")}`);
-  const data = tables.map(({ record }) => record);
-  const restarted = restart(start, recipe, { freeze: [...freeze], data, adapt: undefined });
-  return trainOn(request, out, { ...restarted, population: populationOf(survey.fields, tables) }, tables);
+  const fresh = survey.fields.slice(source.config.survey.fields.length);
+  if (fresh.length > 0) reporter.say(`new in the vocabulary: ${fresh.map(({ name }) => name).join(", ")}`);
+  const changes = { freeze: [...freeze], data: tables.map(({ record }) => record), adapt: undefined };
+  const restarted = restart(start, recipe, changes);
+  return trainOn(request, out, keptKnown(source, restarted, populationOf(survey.fields, tables)), tables);
 }
 
 export interface AdaptRequest extends RunSetting {

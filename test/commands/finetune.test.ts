@@ -36,6 +36,11 @@ properties:
   - { name: SSFR, kind: log, unit: dex, description: "log10 specific star formation rate [1/yr]", range: [-20, -5] }
 `;
 const OLD_BANDS = "J0378..NUV";
+const questions = [
+  { given: OLD_BANDS, want: "z,LOGM,HALPHA_EW" },
+  { given: "broad,LOGM", want: "J0660,z,FUV" },
+  { given: "J0510", want: "iSDSS,AGE" },
+];
 
 let folder: string;
 let engine: Engine;
@@ -69,7 +74,7 @@ beforeAll(async () => {
   survey = join(folder, "grown.yaml");
   writeFileSync(survey, GROWN);
   const [old, wide] = ["old.parquet", "wide.parquet"].map((name) => join(folder, name));
-  await simulate({ survey: "minijpas", n: 400, workers: 1, out: old });
+  await simulate({ survey: "minijpas", n: 800, workers: 1, out: old });
   await simulate({ survey, n: 400, workers: 1, seed: "2", out: wide });
   table = join(folder, "rated.parquet");
   await withRate(wide, table);
@@ -88,7 +93,7 @@ function listener(): { reporter: Reporter; lines: string[] } {
 /** Columns of the answers to one question. */
 async function answersOf(
   checkpoint: string,
-  question: Pick<QueryRequest, "given" | "want">,
+  question: Pick<QueryRequest, "given" | "want" | "isRecalibrated">,
 ): Promise<Table["columns"]> {
   let columns: Table["columns"] = [];
   const onAnswers = (answers: Table): void => void (columns = answers.columns);
@@ -111,12 +116,8 @@ describe("fine-tuning with a larger survey", () => {
       ["SSFR", fields.length + 1],
     ]);
     expect(config.grownAt).toStrictEqual([fields.length]);
-    const questions = [
-      { given: OLD_BANDS, want: "z,LOGM,HALPHA_EW" },
-      { given: "broad,LOGM", want: "J0660,z,FUV" },
-      { given: "J0510", want: "iSDSS,AGE" },
-    ];
-    for (const question of questions) {
+    for (const one of questions) {
+      const question = { ...one, isRecalibrated: false }; // other labels recalibrate anew
       const before = await answersOf(init, question);
       expect(before.length).toBeGreaterThan(10);
       expect(await answersOf(stepFolder(out, 0), question)).toStrictEqual(before);
@@ -145,6 +146,46 @@ describe("fine-tuning with a larger survey", () => {
     const loaded = (run: string): Checkpoint => loadCheckpoint(run, { forTraining: true });
     expect(loaded(out).state).toStrictEqual(loaded(join(folder, "whole")).state);
   }, 120_000);
+
+  test("with everything known frozen, leaves old answers what they were in every digit", async () => {
+    const out = join(folder, "kept");
+    const request = { engine, data: [table], recipe: recipe(8), init, survey, freeze: ["known"] };
+    const { config, recalibration, population } = await finetune({ ...request, out });
+    const source = loadCheckpoint(init);
+    expect(Object.keys(source.recalibration!.properties)).toContain("z"); // answers depend on what is given
+    expect(recalibration!.properties.z).toStrictEqual(source.recalibration!.properties.z);
+    expect(population!.fields.z).toStrictEqual(source.population!.fields.z);
+    expect(config.uncountedFrom).toBe(source.config.survey.fields.length);
+    for (const question of questions) {
+      expect(await answersOf(out, question)).toStrictEqual(await answersOf(init, question));
+    }
+    // what is new is learned, and heeded where it is given
+    const first = stepFolder(out, 0);
+    for (const question of [
+      { given: OLD_BANDS, want: "W1,SSFR" },
+      { given: `${OLD_BANDS},W1,SSFR`, want: "z,LOGSFR" },
+    ]) {
+      expect(await answersOf(out, question)).not.toStrictEqual(await answersOf(first, question));
+    }
+    // and so it is when it goes on, from the newest step
+    const again = join(folder, "kept again");
+    const controller = new AbortController();
+    const reporter: Reporter = {
+      say: () => {},
+      bar: () => ({ update: (done) => void (done === 4 && controller.abort()), stop: () => {} }),
+    };
+    const parted = { ...request, out: again, reporter, signal: controller.signal };
+    await expect(finetune(parted)).rejects.toThrow(/stopped at step/);
+    const resumed = await resume({ engine, folder: again, verb: "pretrain" });
+    expect(resumed.state.average).toStrictEqual(loadCheckpoint(out).state.average);
+    expect(resumed.recalibration).toStrictEqual(recalibration);
+  }, 300_000);
+
+  test("keeps nothing known of a network that did not grow", async () => {
+    const out = join(folder, "ungrown");
+    const request = { engine, data: [table], recipe: recipe(2), out, init, freeze: ["known"] };
+    await expect(finetune(request)).rejects.toThrow(/^--freeze known: matches no parameter/);
+  });
 
   test("refuses a survey in which an old field is another one", async () => {
     const other = join(folder, "other.yaml");

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { listRecipes, loadRecipe, recipeSchema, type RecipeVerb } from "../../src/recipe.ts";
+import { verbOf } from "../helpers/recipes.ts";
 import { scratch } from "../helpers/scratch.ts";
 
 const path = join(scratch(), "mine.yaml");
@@ -76,8 +77,6 @@ describe("what a verb does not heed", () => {
   });
 
   it("leaves every recipe of the package to its verb", () => {
-    const verbOf = (name: string): RecipeVerb =>
-      /adapt/.test(name) ? "adapt" : name === "finetune" ? name : "pretrain";
     for (const name of listRecipes()) expect(loadRecipe(name, [], { verb: verbOf(name) })).toEqual(loadRecipe(name));
   });
 });
