@@ -1,13 +1,16 @@
 /** The page of an adaptation: what differed, what was learned, and what it did to rows that no training saw. */
+import { basename } from "node:path";
 import { figures } from "../report/figures.ts";
 import type { LatentPanel } from "../report/figure-latent.ts";
 import type { Report, ReportSection, ReportTable } from "../report/html.ts";
 import type { Figure } from "../report/svg.ts";
 import type { Survey } from "../survey/survey.ts";
+import { magnitudesAB } from "../survey/units.ts";
 import type { LogLine } from "../train/run.ts";
 import type { Domain } from "./adaptation.ts";
 import { type HeldOutScores, TOLD } from "./adaptation-scores.ts";
 import type { DomainView } from "./domain.ts";
+import { redBand } from "./class-scores.ts";
 import { lossSection } from "./evaluation-report.ts";
 import { metrics } from "./metrics.ts";
 
@@ -162,22 +165,24 @@ function trendFigure(times: Times): Figure[] {
 }
 
 /** Where the states of simulations and target lie. */
-function mapFigure({ map, brightness, rows }: DomainView, when: string): Figure {
+function mapFigure({ map, brightness, rows }: DomainView, survey: Survey, when: string): Figure {
   const axis = (k: 0 | 1): Float64Array => map.scores.filter((_, i) => i % 2 === k);
   const share = Array.from(map.share, (part) => `${Math.round(100 * part)} %`).join(" and ");
-  const magnitude = brightness.map((x) => (-2.5 / Math.LN10) * x);
+  const red = redBand(survey.fields);
+  const magnitudeOf = magnitudesAB(red ?? { unit: survey.fluxUnit });
+  const magnitude = brightness.map((x) => magnitudeOf(Math.exp(x)));
   const domain = Uint8Array.from(brightness, (_, i) => (i < rows ? 0 : 1));
   // dots are drawn group by group: in panels of their own none covers the other
   const panels: readonly LatentPanel[] = [
     { title: "simulations and target", values: domain, classes: ["simulations", "target"] },
-    { title: "simulations: brightness", unit: "mag", values: magnitude.map((x, i) => (i < rows ? x : Number.NaN)) },
-    { title: "target: brightness", unit: "mag", values: magnitude.map((x, i) => (i < rows ? Number.NaN : x)) },
+    { title: "simulations: brightness", unit: "AB mag", values: magnitude.map((x, i) => (i < rows ? x : Number.NaN)) },
+    { title: "target: brightness", unit: "AB mag", values: magnitude.map((x, i) => (i < rows ? Number.NaN : x)) },
   ];
   return figures.latent.draw({
     x: axis(0),
     y: axis(1),
     panels,
-    caption: `States of knowledge ${when}, given the bands that both have, along the two components with most of their variance (${share} of it). Magnitudes have an arbitrary zero-point.`,
+    caption: `States of knowledge ${when}, given the bands that both have, along the two components with most of their variance (${share} of it). Brightness: of all given bands, as a magnitude in ${red?.name ?? "none"}.`,
   });
 }
 
@@ -191,16 +196,16 @@ function summary({ isKept, heldOut, findings }: Domain): string[] {
 }
 
 export function adaptationReport(adaptation: Adaptation): Report {
-  const { domain, before, after, log } = adaptation;
+  const { domain, survey, before, after, log } = adaptation;
   const target = timesOf(domain.heldOut.target);
   const source = timesOf(domain.heldOut.source);
   const maps = [
-    ...(before === undefined ? [] : [mapFigure(before, "before")]),
-    ...(after === undefined ? [] : [mapFigure(after, "after")]),
+    ...(before === undefined ? [] : [mapFigure(before, survey, "before")]),
+    ...(after === undefined ? [] : [mapFigure(after, survey, "after")]),
   ];
   const sections: ReportSection[] = [
     { heading: "Target and simulations", text: summary(domain), tables: tellingTable(domain), figures: maps },
-    { heading: "Zero-points", tables: bandTable(domain), figures: zeroPointFigure(adaptation) },
+    { heading: "Zero-points", figures: zeroPointFigure(adaptation) },
     {
       heading: "The target before and after",
       tables: scoreTable(
@@ -221,13 +226,13 @@ export function adaptationReport(adaptation: Adaptation): Report {
   const isFull = ({ text = [], tables = [], figures: drawn = [] }: ReportSection): boolean =>
     text.length + tables.length + drawn.length > 0;
   return {
-    title: `Adaptation to ${domain.target}`,
+    title: `Adaptation to ${basename(domain.target)}`,
     facts: [
       ["network", domain.init],
       ["simulations", domain.source],
       ["target", domain.target],
       ["verdict", domain.verdict ?? "not looked at: no photometry"],
     ],
-    sections: [...sections.filter(isFull), ...lossSection(log)],
+    sections: [...sections, ...lossSection(log), { heading: "Band by band", tables: bandTable(domain) }].filter(isFull),
   };
 }

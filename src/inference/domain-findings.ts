@@ -36,14 +36,18 @@ export interface TargetFacts {
 const [FEWEST_ROWS, FEW_ROWS] = [50, 500] as const;
 /** A target most of whose galaxies are further than this beyond the simulations' brightness is in other units [mag]. */
 const BEYOND = 0.5;
-/** Fluxes and errors that share a factor of two units, to this [dex], are in the other one. */
-const UNIT_TOLERANCE = 0.03;
+/** Errors apart by a factor of two units, to the first [dex], whose fluxes are too, to the second, may be in the other one. */
+const [UNIT_TOLERANCE, SHARED] = [0.03, 0.15] as const;
+/** [dex] A nanomaggy in microjanskys. */
+const NANOMAGGY = Math.log10(3.631);
 /** A band further than this from what the others expect is no zero-point's; one further than that is worth a word [mag]. */
 const [WILD_BAND, ODD_BAND] = [1, 0.3] as const;
+/** A band whose fluxes and errors are this much further from the simulations' than the other bands' is in another unit [dex]. */
+const ALIEN = 1;
 /** Offsets are there beyond so many errors. */
 const SIGMAS = 5;
 /** Bands that scatter by more than this beyond their errors, or one that is off by so much, are an instrument's [mag]. */
-const [INSTRUMENT_RMS, INSTRUMENT_BAND] = [0.015, 0.05] as const;
+const [INSTRUMENT_RMS, INSTRUMENT_BAND] = [0.018, 0.05] as const;
 /** A classifier tells where its area is beyond this and three errors. */
 const TELLING = 0.55;
 
@@ -86,41 +90,51 @@ export function brightnessOf({ bands, brightness, rows }: DomainView): Brightnes
 function isUnitRatio(ratio: number): boolean {
   const dex = Math.log10(ratio);
   const isNear = (x: number): boolean => Math.abs(x - Math.round(x)) < UNIT_TOLERANCE;
-  if (Math.abs(dex) < 0.5) return false;
-  return isNear(dex) || isNear(dex - Math.log10(3.631)) || isNear(dex + Math.log10(3.631));
+  return Math.abs(dex) > 0.5 && [0, NANOMAGGY, -NANOMAGGY].some((aside) => isNear(dex + aside));
 }
 
-function unitFindings(
-  { path, sourcePath, fluxUnit }: TargetFacts,
-  { fluxRatio, errorRatio, beyond }: Brightness,
-): Finding[] {
-  const times = (ratio: number): string =>
-    ratio >= 1
-      ? `${Number(ratio.toPrecision(2)).toLocaleString("en-US")} times`
-      : `1/${Number((1 / ratio).toPrecision(2)).toLocaleString("en-US")} of`;
-  const isShared = errorRatio > 0 && Math.abs(Math.log10(fluxRatio / errorRatio)) < 2 * UNIT_TOLERANCE;
-  if (!(beyond > 0.5 || (isShared && isUnitRatio(fluxRatio)))) return [];
-  const text =
+const times = (ratio: number): string => {
+  const rounded = (x: number): string => Number(x.toPrecision(2)).toLocaleString("en-US");
+  return ratio >= 1 ? `${rounded(ratio)} times` : `1/${rounded(1 / ratio)} of`;
+};
+
+function unitFindings(facts: TargetFacts, { fluxRatio, errorRatio, beyond }: Brightness): Finding[] {
+  const { path, sourcePath, fluxUnit } = facts;
+  const found =
     `${path}: fluxes are ${times(fluxRatio)} those of ${sourcePath}, errors ${times(errorRatio)} theirs (medians over bands), ` +
-    `${Math.round(100 * beyond)} % of its galaxies beyond the simulated range of brightness; expected ${fluxUnit}: ` +
-    '--unit "*=..." says what they are in';
-  return [{ level: "refused", text }];
+    `${Math.round(100 * beyond)} % of its galaxies beyond the simulated range of brightness`;
+  const expected = `expected ${fluxUnit}: --unit "*=..." says what they are in`;
+  if (beyond > 0.5) return [{ level: "refused", text: `${found}; ${expected}` }];
+  const isShared = Math.abs(Math.log10(fluxRatio / errorRatio)) < SHARED;
+  if (!isShared || !isUnitRatio(errorRatio)) return [];
+  return [{ level: "warning", text: `${found}: a deeper or shallower survey, or other units? ${expected}` }];
+}
+
+/** Bands whose fluxes and errors are both so many times those of the simulations, as no other bands' are. */
+function alienBands(bands: readonly BandOffset[]): BandOffset[] {
+  const [flux, error] = [medianOf(bands.map((one) => one.fluxRatio)), medianOf(bands.map((one) => one.errorRatio))];
+  return bands.filter(({ fluxRatio, errorRatio }) => {
+    const dex = [Math.log10(fluxRatio / flux), Math.log10(errorRatio / error)];
+    return dex.every((x) => x > ALIEN) || dex.every((x) => x < -ALIEN);
+  });
 }
 
 function bandFindings({ path }: TargetFacts, bands: readonly BandOffset[]): Finding[] {
-  const wild = bands.filter((one) => isOff(one, WILD_BAND));
-  const odd = bands.filter((one) => !wild.includes(one) && isOff(one, ODD_BAND));
-  const refused: Finding[] =
-    wild.length === 0
-      ? []
-      : [
-          {
-            level: "refused",
-            text:
-              `${path}: not what its other bands expect [mag]: ${named(wild)}; no zero-point is off by so much: ` +
-              "another unit, Vega magnitudes or another filter? --unit COLUMN=UNIT says the unit",
-          },
-        ];
+  const alien = alienBands(bands);
+  const others = bands.filter((one) => !alien.includes(one));
+  const wild = others.filter((one) => isOff(one, WILD_BAND));
+  const odd = others.filter((one) => !wild.includes(one) && isOff(one, ODD_BAND));
+  const cause = "another unit, Vega magnitudes or another filter? --unit COLUMN=UNIT says the unit";
+  const refused: Finding[] = [];
+  if (alien.length > 0) {
+    const shown = alien.map(({ name, fluxRatio }) => `${name} ${times(fluxRatio)}`);
+    const text = `${path}: fluxes and errors are not on the scale of the other bands': ${listed(shown)} the simulated; ${cause}`;
+    refused.push({ level: "refused", text });
+  }
+  if (wild.length > 0) {
+    const text = `${path}: not what its other bands expect [mag]: ${named(wild)}; no zero-point is off by so much: ${cause}`;
+    refused.push({ level: "refused", text });
+  }
   if (odd.length === 0) return refused;
   return [...refused, { level: "warning", text: `far from what the other bands expect [mag]: ${named(odd)}` }];
 }
@@ -183,7 +197,7 @@ export function findingsOf(facts: TargetFacts, view: DomainView | undefined): Fi
   const rows = rowFindings(facts, view.bands);
   const units = unitFindings(facts, brightnessOf(view));
   // what colours say is not heard where units are wrong, or rows too few
-  const isHeard = units.length === 0 && rows.every(({ level }) => level !== "refused");
+  const isHeard = [...rows, ...units].every(({ level }) => level !== "refused");
   const said: Finding[] = isHeard
     ? [
         ...bandFindings(facts, view.bands),
