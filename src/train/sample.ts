@@ -25,11 +25,12 @@ const FEWEST_HELD_OUT = 100;
 /** The rows observed once, where they have no noise, as a run observes them. */
 function observedOnce(clean: Catalog, survey: Survey, options: Parameters<typeof createRowObserver>[1]): Catalog {
   const observe = createRowObserver(survey, options);
-  const seen = emptyCatalog(clean.fields, clean.rowCount, { pixels: [] });
+  const [seen, one] = [clean.rowCount, 1].map((rows) => emptyCatalog(clean.fields, rows, { pixels: [] }));
   const rng = createRng("sample");
   for (let row = 0; row < clean.rowCount; row++) {
-    copyRow(clean, row, seen, row);
-    observe(clean, row, rng, seen);
+    copyRow(clean, row, one, 0);
+    observe(clean, row, rng, one);
+    copyRow(one, 0, seen, row);
   }
   return seen;
 }

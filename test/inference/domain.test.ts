@@ -11,6 +11,9 @@ import type { SimulationInput } from "../../src/simulate/options.ts";
 import { simulate } from "../../src/simulate/simulate.ts";
 import type { Catalog } from "../../src/survey/catalog.ts";
 import { State } from "../../src/survey/field.ts";
+import { observationSchema } from "../../src/simulate/observation.ts";
+import { loadSurvey } from "../../src/survey/survey.ts";
+import { sampleRows } from "../../src/train/tables.ts";
 import { type Checkpoint, loadCheckpoint } from "../../src/train/checkpoint.ts";
 import { sampleTable } from "../../src/train/sample.ts";
 import { onnx } from "../helpers/network.ts";
@@ -166,6 +169,32 @@ describe("what is said of a target", () => {
     expect(levels(said, "warning").join("\n")).toMatch(/J0660 \(1 of 3 bands\)[^]*not used: Y/);
     expect(findingsOf({ ...facts, rows: 0 }, undefined)[0].level).toBe("refused");
   });
+});
+
+describe("rows of a table without noise", () => {
+  it("are observed, each of them: they have errors, and scatter by them about what they are", async () => {
+    const out = join(root, "both.parquet");
+    await simulate({ survey: "zcosmos", workers: 0, n: 150, seed: "both", out, fluxes: "both" });
+    const survey = loadSurvey("zcosmos");
+    const options = observationSchema.parse({});
+    const observation = { options, isAsked: true };
+    const { whole, isHeldOut } = await sampleTable({ path: out, role: "source", observation }, survey);
+    const clean = await sampleRows(out, "all", { survey, options: { layout: "clean" } });
+    expect(isHeldOut).toBe(false);
+    expect(whole.objectId).toEqual(clean.objectId);
+    const n = survey.fields.length;
+    const away: number[] = [];
+    for (let at = 0; at < whole.value.length; at++) {
+      if (survey.fields[at % n].band === undefined || whole.state[at] !== State.measured) continue;
+      expect(whole.error[at]).toBeGreaterThan(0);
+      away.push(Math.abs(whole.value[at] - clean.value[at]) / whole.error[at]);
+    }
+    expect(away.length).toBeGreaterThan(1000);
+    // half of a Gaussian is within .67 sigma; zero-points and models err besides
+    const middle = away.sort((a, b) => a - b)[away.length >> 1];
+    expect(middle).toBeGreaterThan(0.5);
+    expect(middle).toBeLessThan(2);
+  }, 60_000);
 });
 
 describe("simulated targets, seen by the network that comes along", () => {
