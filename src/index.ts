@@ -102,6 +102,18 @@ export { exportCheckpoint, type ExportOptions } from "./train/export.ts";
 export { prepare, type PrepareRequest } from "./tokens/prepare.ts";
 export {
   adapt,
+  type AdaptationRequest,
+  type BeforeAfter,
+  type Domain,
+  type LearnedZeroPoint,
+  resumeAdaptation,
+  type ViewSummary,
+} from "./inference/adaptation.ts";
+export type { HeldOutScores } from "./inference/adaptation-scores.ts";
+export type { BandOffset, DomainView, Measured } from "./inference/domain.ts";
+export type { DomainVerdict, Finding, FindingLevel } from "./inference/domain-findings.ts";
+export type { Told as ToldApart } from "./inference/told-apart.ts";
+export {
   type AdaptRequest,
   finetune,
   type FinetuneRequest,

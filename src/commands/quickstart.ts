@@ -17,7 +17,8 @@ import { loadSurvey, type Survey } from "../survey/survey.ts";
 import { learnedCalibration, magnitudesOf } from "../train/calibration.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { duration, number } from "../text.ts";
-import { adapt, pretrain } from "../train/verbs.ts";
+import { pretrain } from "../train/verbs.ts";
+import { adapt } from "../inference/adaptation.ts";
 import { evaluate, type Evaluation } from "../inference/evaluation.ts";
 import { simulate } from "../simulate/simulate.ts";
 import { printScores } from "./evaluate.ts";
@@ -59,14 +60,22 @@ interface ZeroPoints {
   readonly noise: readonly number[];
 }
 
+const bandsOf = ({ fields }: Survey) =>
+  fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
+
+/** [mag] What the target's zero-points are off by, band by band. */
+function trueOffsets(survey: Survey): number[] {
+  const observer = createObserver(survey, createPassbands(bandsOf(survey)), simulationOptions.parse(TARGET));
+  return observer.bands.map((band) => band.offset);
+}
+
 function zeroPoints(survey: Survey, adapted: Checkpoint): ZeroPoints {
-  const bands = survey.fields.flatMap(({ name, band }) => (band === undefined ? [] : [{ name, band }]));
-  const observer = createObserver(survey, createPassbands(bands), simulationOptions.parse(TARGET));
+  const bands = bandsOf(survey);
   const learned = learnedCalibration("adapt", adapted);
   return {
     wavelength: bands.map(({ band }) => band.pivot),
     group: bands.map(({ band }) => band.group),
-    truth: observer.bands.map((band) => band.offset),
+    truth: trueOffsets(survey),
     // fluxes that a shifted zero-point dims by so many magnitudes are brightened by as many
     recovered: learned.map(({ lnFlux }) => -magnitudesOf(lnFlux)),
     noise: learned.map(({ noise }) => noise),
@@ -249,6 +258,7 @@ async function runQuickstart(engine: Engine, out: string, size: QuickstartSize =
       labelled: paths.labelled,
       recipe: loadRecipe("quickstart-adapt", size.adaptSettings),
       out: paths.adapt,
+      trueOffsets: trueOffsets(survey),
     }),
   );
 

@@ -2,9 +2,11 @@ import type { Argv } from "yargs";
 import { UserError } from "../errors.ts";
 import { loadRecipe, type Recipe, type RecipeVerb } from "../recipe.ts";
 import { observationSchema } from "../simulate/observation.ts";
-import { adapt, finetune, pretrain, resume, type RunSetting } from "../train/verbs.ts";
+import { adapt, resumeAdaptation } from "../inference/adaptation.ts";
+import { finetune, pretrain, resume, type RunSetting } from "../train/verbs.ts";
 import { budgetAndShow, budgetsFrom } from "./budget.ts";
 import {
+  apertureOption,
   defineCommand,
   type EngineArguments,
   engineOf,
@@ -86,7 +88,9 @@ async function runOrResume(
 ): Promise<void> {
   const { resume: folder } = args;
   if (folder !== undefined) checkResumed(args);
-  const run = folder === undefined ? prepareRun() : (setting: RunSetting) => resume({ ...setting, folder, verb });
+  const goOn = (setting: RunSetting, of: string): Promise<unknown> =>
+    verb === "adapt" ? resumeAdaptation({ ...setting, folder: of }) : resume({ ...setting, folder: of, verb });
+  const run = folder === undefined ? prepareRun() : (setting: RunSetting) => goOn(setting, folder);
   await interruptible(await engineOf(args), run);
   say(`  checkpoint in ${folder ?? args.out}/checkpoint`);
 }
@@ -163,7 +167,11 @@ export const finetuneCommand = defineCommand<FinetuneArguments>({
 
 type AdaptArguments = CommonArguments &
   SurveyArguments &
-  Record<"init" | "source" | "unlabelled" | "labelled" | "budget" | "want", string | undefined> & { seeds: number };
+  Record<"init" | "source" | "unlabelled" | "labelled" | "budget" | "want", string | undefined> & {
+    seeds: number;
+    anyTarget: boolean;
+    anyAperture: boolean;
+  };
 
 /** Runs the table of label budgets in place of an adaptation. */
 async function runBudget(args: AdaptArguments, budget: string): Promise<void> {
@@ -189,7 +197,7 @@ export const adaptCommand = defineCommand<AdaptArguments>({
   command: "adapt",
   describe: "move a network from simulations to real observations: zero-points, noise, few labels",
   builder: (yargs) =>
-    surveyOption(recipeOptions(yargs, "adapt"))
+    apertureOption(surveyOption(recipeOptions(yargs, "adapt")))
       .option("init", initOption)
       .option("source", { type: "string", describe: "simulations that the network was trained on" })
       .option("unlabelled", { type: "string", describe: "observed table; its labels are not looked at" })
@@ -204,6 +212,11 @@ export const adaptCommand = defineCommand<AdaptArguments>({
         type: "string",
         describe: "with --budget: property of the labels, a number or a class; default: the headline's first number",
       })
+      .option("any-target", {
+        type: "boolean",
+        default: false,
+        describe: "also a target that the look before training refuses: in other units, or of fewer than 50 rows",
+      })
       .option("out", { type: "string", default: "runs/adapt", describe: "run folder" })
       .example("$0 adapt --init runs/a --source sims.parquet --unlabelled observed.fits --out runs/b", "no labels")
       .example("$0 adapt --init runs/a --labelled specz.fits --budget 0,300,all --out runs/c", "what labels are worth")
@@ -217,8 +230,9 @@ export const adaptCommand = defineCommand<AdaptArguments>({
           const unlabelled = needed(args.unlabelled, "unlabelled");
           const recipe = recipeOf(args, "adapt");
           const reading = readOptionsOf(args);
-          const request = { init, source, unlabelled, recipe, out: args.out, reading, ...surveyOptionOf(args) };
-          const { labelled } = args;
+          const { labelled, out, anyTarget, anyAperture } = args;
+          const tables = { init, source, unlabelled, out, reading, ...surveyOptionOf(args) };
+          const request = { ...tables, recipe, anyTarget, anyAperture };
           return (setting) => adapt({ ...setting, ...request, ...(labelled === undefined ? {} : { labelled }) });
         }),
 });

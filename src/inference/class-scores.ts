@@ -190,15 +190,20 @@ export function scoreClasses(
 /** Wavelength of the band whose magnitudes classes are scored by: r [Angstrom]. */
 const RED = 6200;
 
-/** AB magnitudes of rows in the broad band nearest to 6200 Angstrom, else in the nearest of any; undefined without bands. */
+/** The broad band nearest to 6200 Angstrom, else the nearest of any; undefined without bands. */
+export function redBand(fields: readonly Field[]): Field | undefined {
+  const distance = ({ band }: Field): number => (band === undefined ? Infinity : Math.abs(band.pivot - RED));
+  const bands = fields.filter(({ band }) => band !== undefined);
+  const broad = bands.filter(({ band }) => band?.group === "broad");
+  return (broad.length > 0 ? broad : bands).toSorted((a, b) => distance(a) - distance(b))[0];
+}
+
+/** AB magnitudes of rows in {@link redBand}; undefined without bands. */
 export function redMagnitudes(
   { fields, value, state }: Pick<Catalog, "fields" | "value" | "state">,
   rows: Int32Array,
 ): { band: string; magnitude: Float64Array } | undefined {
-  const distance = ({ band }: Field): number => (band === undefined ? Infinity : Math.abs(band.pivot - RED));
-  const bands = fields.filter(({ band }) => band !== undefined);
-  const broad = bands.filter(({ band }) => band?.group === "broad");
-  const [nearest] = (broad.length > 0 ? broad : bands).toSorted((a, b) => distance(a) - distance(b));
+  const nearest = redBand(fields);
   if (nearest === undefined) return undefined;
   const j = fields.indexOf(nearest);
   const magnitudeOf = magnitudesAB(nearest);

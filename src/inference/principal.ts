@@ -26,14 +26,21 @@ function fixSigns(directions: Float64Array, p: number, m: number): void {
 
 /**
  * Principal components of the covariance (not of the correlation) of `x` [n, p], the `m` with most variance, by orthogonal
- * iteration (Golub & Van Loan 2013, sect. 8.2.4). Components of nearly the same variance may be mixed.
+ * iteration (Golub & Van Loan 2013, sect. 8.2.4). Components of nearly the same variance may be mixed, the more so after fewer
+ * iterations.
  */
-export function principalComponents(x: ArrayLike<number>, n: number, p: number, m: number): PrincipalComponents {
+export function principalComponents(
+  x: ArrayLike<number>,
+  n: number,
+  p: number,
+  m: number,
+  iterations: number = ITERATIONS,
+): PrincipalComponents {
   const { mean } = fitStandardiser(x, n, p);
   const centred = standardise(x, { mean, inverseStd: new Float64Array(p).fill(1) });
   const covariance = gramMatrix(centred, n, p).map((sum) => sum / n);
   const wide = Math.min(p, m + BESIDE);
-  const iterated = leadingDirections(covariance, p, wide, ITERATIONS);
+  const iterated = leadingDirections(covariance, p, wide, iterations);
   const directions = Float64Array.from({ length: p * m }, (_, i) => iterated[Math.floor(i / m) * wide + (i % m)] ?? 0);
   fixSigns(directions, p, m);
   const scores = project(centred, directions, n, p, m);

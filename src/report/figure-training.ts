@@ -238,7 +238,8 @@ export interface AdaptationData {
   /** Zero-point offsets per band [mag]. */
   readonly zeroPoints?: {
     readonly wavelength: ArrayLike<number>;
-    readonly truth: ArrayLike<number>;
+    /** Absent of real surveys. */
+    readonly truth?: ArrayLike<number>;
     readonly recovered: ArrayLike<number>;
     readonly error?: ArrayLike<number>;
   };
@@ -299,19 +300,17 @@ export function drawAdaptation({ variants, metrics, zeroPoints }: AdaptationData
     ...(metrics.length > 0
       ? ["Errors on galaxies of the target survey that no training saw, before and after adaptation; lower is better."]
       : []),
-    ...(hasBands
-      ? [
-          `Zero-point offset of each band that was put in, and what was recovered: they differ by ${short(rms(zeroPoints))} mag RMS.`,
-        ]
-      : []),
+    ...(hasBands ? [zeroPointCaption(zeroPoints)] : []),
   ].join(" ");
   return { svg: composeSvg(680, height, pieces), width: 680, height, caption };
 }
 
-function rms({ truth, recovered }: NonNullable<AdaptationData["zeroPoints"]>): number {
+function zeroPointCaption({ truth, recovered }: NonNullable<AdaptationData["zeroPoints"]>): string {
+  if (truth === undefined) return "Zero-point offset of each band, as learned.";
   let sum = 0;
   for (let i = 0; i < truth.length; i++) sum += (recovered[i] - truth[i]) ** 2;
-  return Math.sqrt(sum / Math.max(1, truth.length));
+  const rms = short(Math.sqrt(sum / Math.max(1, truth.length)));
+  return `Zero-point offset of each band that was put in, and what was recovered: they differ by ${rms} mag RMS.`;
 }
 
 function zeroPointPieces(
@@ -324,20 +323,20 @@ function zeroPointPieces(
     [],
     [
       0,
-      ...Array.from(truth),
+      ...Array.from(truth ?? []),
       ...Array.from(recovered, (r, i) => [r - (error?.[i] ?? 0), r + (error?.[i] ?? 0)]).flat(),
     ],
   );
   const rows = Array.from(wavelength, (w, i) => ({
     x: x.forward(w),
-    truth: truth[i],
+    truth: truth?.[i] ?? Number.NaN,
     recovered: recovered[i],
     low: recovered[i] - (error?.[i] ?? 0),
     high: recovered[i] + (error?.[i] ?? 0),
   }));
   const legend = drawLegend(
     [
-      { label: "put in", color: seriesColors[1], mark: "dot" },
+      ...(truth === undefined ? [] : [{ label: "put in", color: seriesColors[1], mark: "dot" as const }]),
       { label: error === undefined ? "recovered" : "recovered (±1σ)", color: seriesColors[0], mark: "dot" },
     ],
     600,
@@ -348,7 +347,9 @@ function zeroPointPieces(
       ? []
       : [Plot.ruleX(rows, { x: "x", y1: "low", y2: "high", stroke: seriesColors[0], strokeOpacity: 0.7 })]),
     Plot.dot(rows, { x: "x", y: "recovered", fill: seriesColors[0], r: 2.6 }),
-    Plot.dot(rows, { x: "x", y: "truth", stroke: seriesColors[1], fill: theme.paper, r: 3, strokeWidth: 1.4 }),
+    ...(truth === undefined
+      ? []
+      : [Plot.dot(rows, { x: "x", y: "truth", stroke: seriesColors[1], fill: theme.paper, r: 3, strokeWidth: 1.4 })]),
   ];
   return [
     { x: theme.gutter, y: top, svg: legend.svg },

@@ -124,7 +124,7 @@ const verbOf = ({ adapt, data }: Pick<CheckpointConfig, "adapt" | "data">): stri
   adapt !== undefined || data.some(({ role }) => role === "unknown") ? "adapt" : "pretrain";
 
 /** How a run observes: as its recipe says, else as the network that it begins with was trained. */
-function observationWish(
+export function observationWish(
   { observation }: TrainingRecipe,
   before: readonly TableRecord[] = [],
 ): ObservationWish | undefined {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { Domain } from "../../src/inference/adaptation.ts";
 import { listSurveys } from "../../src/survey/survey.ts";
 import {
   caleido,
@@ -80,6 +81,10 @@ describe("training", () => {
       ["target.parquet", "unlabelled"],
       ["target.parquet", "labelled"],
     ]);
+    const domain = json(folder, "adapted", "domain.json") as unknown as Domain;
+    expect(domain).toMatchObject({ init: shared.run, target: "target.parquet", rows: 300, missing: [] });
+    expect(domain.zeroPoints?.length).toBe(domain.view?.after?.bands.length);
+    expect(readFileSync(join(folder, "adapted", "adaptation.html"), "utf8")).toMatch(/Target and simulations/);
     const { stdout } = await succeed(["info", "adapted"], folder);
     expect(stdout).toMatch(/learned zero-point correction \[mag\]/);
     expect(stdout).toMatch(/J0660.*-?\d\.\d{3}/);
@@ -87,6 +92,41 @@ describe("training", () => {
     await succeed(asked, folder);
     expect((await readTable(join(folder, "z.csv"))).numbers("z_median").every(Number.isFinite)).toBe(true);
   }, 120_000);
+
+  test("adapt refuses what is no target, and overwrites nothing", async () => {
+    await succeed(["simulate", "--n", "40", "--no-report", "--out", "few.parquet"], folder);
+    await succeed(["simulate", "--n", "200", "--no-report", "--aperture", "3", "--out", "within.parquet"], folder);
+    const adapt = (target: string, out: string, ...more: string[]): ReturnType<typeof caleido> =>
+      caleido(
+        [
+          "adapt",
+          "--init",
+          shared.run,
+          "--source",
+          shared.simulations,
+          "--unlabelled",
+          target,
+          "--out",
+          out,
+          ...more,
+          ...ENGINE,
+        ],
+        folder,
+      );
+    expectMistake(
+      await adapt("few.parquet", "none"),
+      /few\.parquet: 40 rows with photometry, expected 50.*--any-target/,
+    );
+    expectMistake(
+      await adapt("within.parquet", "none"),
+      /within\.parquet: psf-corrected fluxes, expected total.*--any-aperture/,
+    );
+    // as if the fluxes were in a unit a thousand times larger
+    const units = ["--unit", "*=1e-16 erg/s/cm2/A"];
+    expectMistake(await adapt(shared.simulations, "none", ...units), /fluxes are .* times those of .*--unit/);
+    expect(existsSync(join(folder, "none"))).toBe(false);
+    expectMistake(await adapt("few.parquet", shared.run), /holds a run already/);
+  }, 240_000);
 });
 
 describe("a stopped run goes on to the same bits", () => {
