@@ -14,7 +14,7 @@ export interface Sides {
 }
 
 /** Most rows of each: areas under a curve are then known to .015. */
-export const MOST_ROWS = 512;
+const MOST_ROWS = 512;
 /** Rows with fewer bands have no photometry to speak of. */
 const FEWEST_BANDS = 3;
 
