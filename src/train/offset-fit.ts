@@ -50,8 +50,8 @@ const REDDEST_ULTRAVIOLET = 3000; // Angstrom
 /** Knots of a correction of the models' spectra at rest, even in the logarithm [Angstrom], and its 1 sigma beforehand [ln]. */
 const [BLUEST, REDDEST, N_KNOT] = [800, 24_000, 24];
 const CORRECTION = 0.1;
-/** Galaxies share what their models err by: however many there are, they move a prior as so many for each band do. */
-const INDEPENDENT = 2;
+/** Galaxies share what their models err by: however many there are, they move a prior as this many do. */
+const INDEPENDENT = 20;
 /** Rounds, and after how many all galaxies are looked at again, not only the likely ones of before. */
 const [ROUNDS, REFRESH] = [9, 3];
 /** Part of the lost information that steps allow for: all of it is more than there is where no galaxy fits. */
@@ -273,7 +273,7 @@ export function fitOffsets(
   const scene: Scene = { rows: seen, pivots, assumed, least };
   const size = nBand + N_KNOT;
   const precision = Float64Array.from({ length: size }, (_, p) => 1 / (assumed[p]?.prior ?? CORRECTION) ** 2);
-  const temper = Math.min(1, (INDEPENDENT * nBand) / Math.max(1, seen.length));
+  const temper = Math.min(1, INDEPENDENT / Math.max(1, seen.length));
   const [near, before]: [Int32Array[], Float64Array[]] = [[], []];
   const at = new Float64Array(size);
   let information: Information | undefined;
