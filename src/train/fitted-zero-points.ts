@@ -46,7 +46,7 @@ export async function withFittedZeroPoints(
   const { config, layout, templates } = start;
   const { adapt } = config;
   const part = tables.find(({ record }) => record.role === "unlabelled")?.parts.train;
-  if (adapt === undefined || adapt.zeroPoints === "trained") return start;
+  if (adapt === undefined || adapt.zeroPoints === "trained" || adapt.calibrationRate === 0) return start;
   const trained = { ...start, config: { ...config, adapt: { ...adapt, zeroPoints: "trained" as const } } };
   if (templates === undefined || part === undefined) return trained;
   const coder = coderOf(config, templates);
