@@ -213,7 +213,7 @@ async function runCell(
   const finals: Partial<Record<WayName, Checkpoint>> = {};
   const answers: Partial<Record<BudgetMethod, LabelAnswers>> = {};
   for (const name of wayNames) {
-    const { title, make, isUnlabelled = false } = ways[name];
+    const { title, make, isUnlabelled = false, isAsItWas = false } = ways[name];
     note(title);
     const onStep = (step: number, steps: number): void => note(`${title} ${step}/${steps}`);
     const isShared = isUnlabelled && lessons.instrument === bench.instrument;
@@ -225,7 +225,7 @@ async function runCell(
     if (isShared) bench.unlabelled.set(name, network);
     made[name] = network;
     const isMeasured = validation.length >= FEWEST_TO_CHOOSE;
-    const isSettled = isMeasured && judgeOf(target.field.kind).isRecalibrated;
+    const isSettled = isMeasured && !isAsItWas && judgeOf(target.field.kind).isRecalibrated;
     const final = isSettled ? await settled(bench, lessons, network, witnesses) : network;
     if (isMeasured) {
       const losses = await lossesOf(bench, among(witnesses, validation), final);
@@ -358,11 +358,26 @@ export async function labelBudget(request: BudgetRequest): Promise<Budget> {
     usual?.close();
     corrected?.close();
   }
+  await keepMost(request, cells, (one) => join(folder, cellName(one.budget ?? Infinity, one.seed)));
   const named = instrument.zeroPoints.map((one, i) => ({ ...one, band: bands[i] }));
   const { name: field, kind } = target.field;
   const budget = { field, kind, rows: target.judged.length, zeroPoints: named, cells };
   await writeFileAtomic(join(out, "budget.json"), `${JSON.stringify(budget, null, 2)}\n`);
   return budget;
+}
+
+/** Puts the network of the most labels, first seed, into `checkpoint`: that of the run. None where the old one was kept. */
+async function keepMost(
+  { out, reporter = silent }: BudgetRequest,
+  cells: readonly BudgetCell[],
+  pathOf: (cell: BudgetCell) => string,
+): Promise<void> {
+  const most = Math.max(...cells.map(({ labels }) => labels));
+  const cell = cells.find(({ labels }) => labels === most);
+  if (cell === undefined || cell.chosen === "zeroShot") return;
+  const path = join(out, "checkpoint");
+  await saveAverages(path, loadCheckpoint(pathOf(cell)));
+  reporter.say(`${path}: ${ways[cell.chosen].title}, ${counted(cell.labels, "label")}`);
 }
 
 /** A method's score at one budget: the median over the seeds, with the ends of their intervals' medians; undefined where none has it. */

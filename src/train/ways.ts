@@ -52,6 +52,8 @@ interface Way {
   readonly title: string;
   /** Labels have a say in it only by the instrument: another cell with the same one has the same network. */
   readonly isUnlabelled?: boolean;
+  /** Not even recalibrated. */
+  readonly isAsItWas?: boolean;
   /** Undefined where there is nothing to make it from. */
   make(this: void, lessons: Lessons, made: Made): Promise<Taught | undefined> | Taught | undefined;
 }
@@ -250,7 +252,7 @@ async function retaught(lessons: Lessons): Promise<Checkpoint | undefined> {
 }
 
 const table = {
-  zeroShot: { title: "zero-shot", make: ({ source }) => alone(source) },
+  zeroShot: { title: "zero-shot", isAsItWas: true, make: ({ source }) => alone(source) },
   instrument: {
     title: "zero-points and spectra",
     isUnlabelled: true,
