@@ -13,6 +13,7 @@ export default {
     "src/simulate/worker.ts!",
     "src/engine/session-worker.ts!",
     "test/**/*.test.ts",
+    "test/engine/parity.ts", // compiled and loaded by `npm run bench device`
   ],
   project: ["src/**/*.ts!", "test/**/*.{ts,js}"],
   ignoreExportsUsedInFile: isProduction ? true : { interface: true, type: true },

@@ -76,8 +76,13 @@ export const checkTaken = (label: string, names: readonly string[], carried: rea
  * The inputs with every carried one: the value given, else the one held from the run before.
  * @throws UserError naming the first that has neither.
  */
-export const withCarried = (label: string, inputs: Arrays, carried: readonly string[], held: Arrays): Arrays => {
-  const all: Record<string, NdArray> = { ...inputs };
+export const withCarried = <T>(
+  label: string,
+  inputs: Readonly<Record<string, T>>,
+  carried: readonly string[],
+  held: Readonly<Record<string, T>>,
+): Readonly<Record<string, T>> => {
+  const all: Record<string, T> = { ...inputs };
   for (const name of carried) {
     const value = inputs[name] ?? held[name];
     if (value === undefined) throw new UserError(`${label}: carried input ${name} has no value yet, expected one`);

@@ -4,6 +4,7 @@ import { addScalar, binary, matmul, mulScalar, reduce, reshape, unary } from "./
 import { unbroadcast, type GradientRow } from "./gradients.ts";
 import { sizeOf, type Graph, type Value } from "./graph.ts";
 import { axesOf, numbers, type Kernel } from "./kernel.ts";
+import { hasOperator } from "./lacking.ts";
 import type { DifferentiableKernel, FusedName } from "./kernel-names.ts";
 
 /**
@@ -219,7 +220,13 @@ const logSumExp: CustomKernel = {
 };
 
 const logSoftmax: CustomKernel = {
-  emit: ({ g, inputs }) => g.node("LogSoftmax", [inputs["x"]], inputs["x"], { axis: -1 }),
+  emit: ({ g, inputs }) => {
+    const x = inputs["x"];
+    if (hasOperator(g.device, "LogSoftmax")) return g.node("LogSoftmax", [x], x, { axis: -1 });
+    const over = { axes: [x.shape.length - 1], keepDims: true };
+    const centred = binary(g, "Sub", x, reduce(g, "ReduceMax", x, over));
+    return binary(g, "Sub", centred, unary(g, "Log", reduce(g, "ReduceSum", unary(g, "Exp", centred), over)));
+  },
   compose: ({ x }) => tf.logSoftmax(x),
   gradient: {
     outputsToSave: [true],

@@ -1,4 +1,5 @@
 import { backend_util } from "@tensorflow/tfjs-core";
+import { hasOperator } from "./lacking.ts";
 import { sameShape, sizeOf, type Graph, type Value } from "./graph.ts";
 import type { OnnxType } from "./onnx.ts";
 
@@ -124,8 +125,30 @@ export const reduce = (g: Graph, op: string, x: Value, { axes, keepDims }: Reduc
   const isLeading = axes.every((axis, i) => axis === i) && axes.length > 0 && axes.length < x.shape.length;
   if (op === "ReduceSum" && isLeading && x.type === "float32" && !trivial) return sumLeading(g, x, axes.length, shape);
   if (trivial && /^Reduce(Sum|Mean|Max|Min|Prod)$/.test(op)) return reshape(g, x, shape);
+  const isWhole = axes.length === x.shape.length && x.type === "float32";
+  if (op === "ReduceSum" && isWhole && g.device === "webgpu" && sizeOf(x.shape) > LONGEST_SUM) {
+    return reshape(g, sumInParts(g, x), shape);
+  }
   const axesInput = g.integers(axes);
   return g.node(op, [x, axesInput], { type: x.type, shape }, { keepdims: Number(keepDims) });
+};
+
+/** Elements that one thread may add up one after the other: a million lose three digits, and nothing else runs meanwhile. */
+const LONGEST_SUM = 4096;
+
+/** The sum of everything on WebGPU, where one thread computes one element of the result: first in as many parts as long ones. */
+const sumInParts = (g: Graph, x: Value): Value => {
+  const size = sizeOf(x.shape);
+  const side = Math.ceil(Math.sqrt(size));
+  const flat = reshape(g, x, [size]);
+  const missing = [0, side * side - size];
+  const spec = { type: x.type, shape: [side * side] };
+  const full =
+    missing[1] === 0
+      ? flat
+      : g.node("Pad", [flat, g.integers(missing), g.scalar(x.type, 0)], spec, { mode: "constant" });
+  const parts = reduce(g, "ReduceSum", reshape(g, full, [side, side]), { axes: [1], keepDims: false });
+  return reduce(g, "ReduceSum", parts, { axes: [0], keepDims: false });
 };
 
 /** Sums over leading axes as ones times a matrix: faster than the reduction, and absorbs constant factors. */
@@ -152,12 +175,22 @@ export const matmul = (g: Graph, a: Value, b: Value, transA: boolean, transB: bo
     const flat = [left, right].map((v) => reshape(g, v, v.shape.slice(-2)));
     const flatOutput = { type: left.type, shape: [rows, cols] };
     // ONNX Runtime would merge a Gemm with a Transpose behind it, undoing the choice of the faster orientation.
-    const isFused = tA && !tB;
+    const isFused = tA && !tB && hasOperator(g.device, "FusedMatMul");
     const y = g.node(isFused ? "FusedMatMul" : "Gemm", flat, flatOutput, attributes, isFused ? MICROSOFT : "");
     return reshape(g, y, output.shape);
   }
   if (!tA && !tB && alpha === 1) return g.node("MatMul", [left, right], output);
-  return g.node("FusedMatMul", [left, right], output, attributes, MICROSOFT);
+  if (hasOperator(g.device, "FusedMatMul")) {
+    return g.node("FusedMatMul", [left, right], output, attributes, MICROSOFT);
+  }
+  const operands = [tA ? swapLast(g, left) : left, tB ? swapLast(g, right) : right];
+  return mulScalar(g, g.node("MatMul", operands, output), alpha);
+};
+
+/** The last two axes in the other order. */
+const swapLast = (g: Graph, x: Value): Value => {
+  const n = x.shape.length;
+  return transpose(g, x, [...x.shape.slice(0, -2).keys(), n - 1, n - 2]);
 };
 
 /** The operand under a Transpose that only swaps the last two axes, and whether there was one. */

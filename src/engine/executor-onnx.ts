@@ -41,7 +41,7 @@ export const createOnnxEngine = async (options: EngineOptions): Promise<Engine> 
     name: `onnx:${device}`,
     compile: async (fn, signature, label = "function", { carried = [] } = {}): Promise<Compiled> => {
       const starting = host();
-      const traced = trace(fn, signature);
+      const traced = trace(fn, signature, device);
       const outputs: Record<string, ArraySpec> = {};
       for (const [name, { type, shape }] of Object.entries(traced.outputs)) {
         outputs[name] = { dtype: type as DType, shape };

@@ -1,4 +1,5 @@
 import { absorbFactors, draftOf, type Draft } from "./rewrite.ts";
+import type { Device } from "./session-host.ts";
 import { encodeModel, type Attribute, type OnnxNode, type OnnxTensor, type OnnxType } from "./onnx.ts";
 
 /** A symbolic array: what a tensor is while a function is being traced. */
@@ -78,6 +79,13 @@ export class Graph {
   private readonly constantsByKey = new Map<string, Value[]>();
   private readonly alternatives: Alternative[] = [];
   private nextId = 0;
+
+  /** Where the graph is to run, which decides what its nodes may be. */
+  readonly device: Device;
+
+  constructor(device: Device = "cpu") {
+    this.device = device;
+  }
 
   input(name: string, spec: ValueSpec): Value {
     const value = this.makeValue(spec, undefined);

@@ -1,7 +1,8 @@
-import { addScalar, binary, cast, mulScalar, unary, where } from "./emit.ts";
-import type { Graph, Value } from "./graph.ts";
+import { addScalar, binary, cast, expand, mulScalar, unary, where } from "./emit.ts";
+import { sameShape, sizeOf, type Graph, type Value } from "./graph.ts";
 import type { Kernel, KernelTable } from "./kernel.ts";
 import type { ElementwiseName } from "./kernel-names.ts";
+import { hasOperator } from "./lacking.ts";
 import type { OnnxType } from "./onnx.ts";
 
 /** tfjs kernels of one operand that are one ONNX operator on floats. */
@@ -76,7 +77,24 @@ const pow: Kernel = ({ g, inputs }) => {
   const [a, b] = [inputs["a"], inputs["b"]];
   if (b.uniform === 1) return a;
   if (b.uniform === 2) return binary(g, "Mul", a, a);
-  return binary(g, "Pow", a, b);
+  const power = binary(g, "Pow", a, b);
+  const areAlike = sameShape(a.shape, b.shape) || sizeOf(a.shape) === 1 || sizeOf(b.shape) === 1;
+  if (g.device !== "webgpu" || areAlike) return power;
+  // its Pow fails (ONNX Runtime 1.30) where both operands are repeated or one has fewer axes
+  return g.node("Pow", [expand(g, a, power.shape), expand(g, b, power.shape)], power);
+};
+
+/** To the nearest whole number, halves to the even one. */
+const round: Kernel = ({ g, inputs }) => {
+  const x = cast(g, inputs["x"], "float32");
+  if (hasOperator(g.device, "Round")) return unary(g, "Round", x);
+  const low = unary(g, "Floor", x);
+  const high = addScalar(g, low, 1);
+  const even = mulScalar(g, unary(g, "Floor", mulScalar(g, high, 0.5)), 2);
+  const rest = binary(g, "Sub", x, low);
+  const half = g.scalar("float32", 0.5);
+  const upper = where(g, binary(g, "Greater", rest, half, "bool"), high, even);
+  return where(g, binary(g, "Less", rest, half, "bool"), low, upper);
 };
 
 const step: Kernel = ({ g, inputs, attrs }) => {
@@ -124,7 +142,7 @@ export const elementwiseKernels: KernelTable<ElementwiseName> = {
   Erf: float("Erf"),
   Floor: float("Floor"),
   Ceil: float("Ceil"),
-  Round: float("Round"),
+  Round: round,
   Step: step,
   IsNan: ({ g, inputs }) => unary(g, "IsNaN", cast(g, inputs["x"], "float32"), "bool"),
   IsInf: ({ g, inputs }) => unary(g, "IsInf", cast(g, inputs["x"], "float32"), "bool"),

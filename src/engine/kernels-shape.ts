@@ -1,4 +1,4 @@
-import { binary, cast, expand, reshape, reverse, transpose } from "./emit.ts";
+import { binary, cast, expand, reshape, reverse, transpose, where } from "./emit.ts";
 import { sizeOf, type Graph, type Value } from "./graph.ts";
 import {
   axesOf,
@@ -11,6 +11,7 @@ import {
   type KernelTable,
 } from "./kernel.ts";
 import type { ShapeName } from "./kernel-names.ts";
+import { hasOperator, mostOutputs } from "./lacking.ts";
 import type { OnnxType } from "./onnx.ts";
 
 const typeOf = (value: unknown): OnnxType => (value as OnnxType | undefined) ?? "float32";
@@ -27,6 +28,15 @@ const concat: Kernel = ({ g, inputs, attrs }) => {
 
 const splitAlong = (g: Graph, x: Value, axis: number, sizes: readonly number[]): readonly Value[] => {
   if (sizes.length === 1) return [x];
+  const most = mostOutputs[g.device];
+  if (sizes.length > most) {
+    const perPart = Math.max(most, Math.ceil(sizes.length / most));
+    const parts = Array.from({ length: Math.ceil(sizes.length / perPart) }, (_, i) =>
+      sizes.slice(i * perPart, (i + 1) * perPart),
+    );
+    const wholes = parts.map((part) => part.reduce((n, size) => n + size, 0));
+    return splitAlong(g, x, axis, wholes).flatMap((whole, i) => splitAlong(g, whole, axis, parts[i]));
+  }
   const outputs = sizes.map((size) => ({ type: x.type, shape: x.shape.map((dim, i) => (i === axis ? size : dim)) }));
   return g.nodeMany("Split", [x, g.integers(sizes)], outputs, { axis });
 };
@@ -108,6 +118,11 @@ const gather: Kernel = ({ g, inputs, attrs }) => {
 
 /** ONNX Runtime has the operator for float results; others are cast. */
 const oneHotOf = (g: Graph, indices: Value, depth: number, type: OnnxType, on = 1, off = 0): Value => {
+  if (!hasOperator(g.device, "OneHot")) {
+    const places = g.constant("int32", [depth], [...Array.from({ length: depth }).keys()]);
+    const isPlace = binary(g, "Equal", reshape(g, cast(g, indices, "int32"), [...indices.shape, 1]), places, "bool");
+    return cast(g, where(g, isPlace, g.scalar("float32", on), g.scalar("float32", off)), type);
+  }
   const values = g.constant("float32", [2], [off, on]);
   const output = { type: "float32" as const, shape: [...indices.shape, depth] };
   const operands = [cast(g, indices, "int32"), g.scalar("int32", depth), values];

@@ -2,7 +2,8 @@ import * as ort from "onnxruntime-node";
 import { UserError } from "../errors.ts";
 import { withCarried } from "./arrays.ts";
 import type { Arrays, NdArray } from "./contract.ts";
-import { howToGet, type Session, type SessionHost, type SessionSpec } from "./session-host.ts";
+import { Graph } from "./graph.ts";
+import { howToGet, type Device, type Session, type SessionHost, type SessionSpec } from "./session-host.ts";
 
 /** ONNX Runtime's severity; errors are thrown anyway. */
 const FATAL = 4;
@@ -13,9 +14,16 @@ const FATAL = 4;
  */
 const SPIN_MICROSECONDS = "20";
 
-const sessionOptions = ({ device, threads }: SessionSpec): ort.InferenceSession.SessionOptions => ({
+/** Devices whose memory keeps carried values from one run to the next; elsewhere they wait in this thread's. */
+const keepsValues = (device: Device): boolean => device === "webgpu";
+
+const sessionOptions = ({ device, threads, carried }: SessionSpec): ort.InferenceSession.SessionOptions => ({
   executionProviders: [device],
-  graphOptimizationLevel: "all",
+  ...(keepsValues(device) && carried.length > 0
+    ? { preferredOutputLocation: Object.fromEntries(carried.map((name) => [`out.${name}`, "gpu-buffer"])) }
+    : {}),
+  // beyond "basic", ONNX Runtime (1.30) joins a sum and a LayerNormalization for WebGPU and loses the second output
+  graphOptimizationLevel: device === "webgpu" ? "basic" : "all",
   logSeverityLevel: FATAL,
   enableCpuMemArena: true,
   enableMemPattern: true,
@@ -30,7 +38,7 @@ const create = async (spec: SessionSpec): Promise<ort.InferenceSession> => {
   try {
     return await ort.InferenceSession.create(onnx, sessionOptions(spec));
   } catch (cause) {
-    const reason = (cause as Error).message.split("\n")[0];
+    const reason = (cause as Error).message.split("\n")[0].replace(/^\/onnxruntime_src\/.* was false\. /, "");
     if (device === "cpu") throw new Error(`ONNX Runtime refused the graph: ${reason}`, { cause });
     throw new UserError(`device ${device} is not available (${howToGet[device]}): ${reason}`, { cause });
   }
@@ -40,31 +48,65 @@ const toTensor = ({ dtype, data, shape }: NdArray): ort.Tensor => new ort.Tensor
 
 type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
 
+type Tensors = Readonly<Record<string, ort.Tensor>>;
+
+const runWith = (session: ort.InferenceSession, tensors: Tensors): Promise<Tensors> =>
+  session.run(Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [`in.${name}`, tensor])));
+
+/** ONNX Runtime for Node (1.30) cannot read the memory of a device: a graph that does nothing hands the values over. */
+const download = async (spec: SessionSpec, tensors: Tensors): Promise<Tensors> => {
+  const graph = new Graph(spec.device);
+  const inputs = Object.keys(tensors).map((name) => {
+    const { dtype, shape } = spec.outputs[name];
+    return [name, graph.input(name, { type: dtype, shape })] as const;
+  });
+  const session = await create({ ...spec, onnx: graph.encode("copy", Object.fromEntries(inputs)), carried: [] });
+  try {
+    const results = await runWith(session, tensors);
+    return Object.fromEntries(inputs.map(([name]) => [name, results[`out.${name}`]]));
+  } finally {
+    await session.release();
+  }
+};
+
 const openHere = async (spec: SessionSpec, inTurn: InTurn): Promise<Session> => {
   const { label, carried } = spec;
   const session = await create(spec);
-  let held: Record<string, NdArray> = {};
+  let held: Record<string, ort.Tensor> = {};
+  const arrayOf = (name: string, { data }: ort.Tensor): NdArray => ({
+    ...spec.outputs[name],
+    data: data as NdArray["data"],
+  });
   const runNow = async (inputs: Arrays): Promise<Arrays> => {
-    const feeds: Record<string, ort.Tensor> = {};
-    const all = withCarried(label, inputs, carried, held);
-    for (const [name, array] of Object.entries(all)) feeds[`in.${name}`] = toTensor(array);
-    const results = await session.run(feeds);
+    const given = Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, toTensor(array)]));
+    const results = await runWith(session, withCarried(label, given, carried, held));
     const arrays: Record<string, NdArray> = {};
-    const next: Record<string, NdArray> = {};
-    for (const [name, { dtype, shape }] of Object.entries(spec.outputs)) {
-      const data = results[`out.${name}`].data as NdArray["data"];
-      (carried.includes(name) ? next : arrays)[name] = { dtype, shape, data };
+    const before = held;
+    held = {};
+    for (const name of Object.keys(spec.outputs)) {
+      const result = results[`out.${name}`];
+      if (carried.includes(name)) held[name] = result;
+      else arrays[name] = arrayOf(name, result);
     }
-    held = next;
+    for (const tensor of Object.values(before)) if (tensor.location !== "cpu") tensor.dispose();
     return arrays;
   };
-  const copyNow = (names: readonly string[]): Arrays => {
+  const copyNow = async (names: readonly string[]): Promise<Arrays> => {
     const values = withCarried(label, {}, names, held);
-    return Object.fromEntries(Object.entries(values).map(([name, a]) => [name, { ...a, data: a.data.slice() }]));
+    if (keepsValues(spec.device)) {
+      const copies = await download(spec, values);
+      return Object.fromEntries(Object.entries(copies).map(([name, tensor]) => [name, arrayOf(name, tensor)]));
+    }
+    return Object.fromEntries(
+      Object.entries(values).map(([name, tensor]) => {
+        const array = arrayOf(name, tensor);
+        return [name, { ...array, data: array.data.slice() }];
+      }),
+    );
   };
   return {
     run: (inputs) => inTurn(() => runNow(inputs)),
-    take: (names) => inTurn(async () => copyNow(names)),
+    take: (names) => inTurn(() => copyNow(names)),
     release: () => inTurn(() => session.release()),
   };
 };

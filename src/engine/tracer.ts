@@ -7,6 +7,7 @@ import type { Kernel } from "./kernel.ts";
 import { kernels } from "./kernels.ts";
 import type { OnnxType } from "./onnx.ts";
 import { withBackend } from "./backends.ts";
+import type { Device } from "./session-host.ts";
 
 /** Name under which the tracer is registered with tfjs-core. */
 const TRACER = "caleido-trace";
@@ -120,11 +121,11 @@ export interface Traced {
 }
 
 /**
- * Runs a pure function of tensors once on symbols and returns the graph of what it would compute.
- * Boolean outputs leave as int32.
+ * Runs a pure function of tensors once on symbols and returns the graph of what it would compute, in nodes that the
+ * device has. Boolean outputs leave as int32.
  */
-export const trace = (fn: TensorFunction, signature: Signature): Traced => {
-  const graph = new Graph();
+export const trace = (fn: TensorFunction, signature: Signature, device: Device = "cpu"): Traced => {
+  const graph = new Graph(device);
   return withBackend(TRACER, installTracer, (tracer) => {
     const outer = tracer.graph;
     tracer.graph = graph;

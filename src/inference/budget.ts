@@ -159,16 +159,21 @@ function lessonsOf(
 
 type Witnesses = NonNullable<Taught["witnesses"]>;
 
-/** Sum of -ln p of what witnesses say of their rows, recalibrated as `like` is [nats]. */
-async function lossOf({ target, request }: Bench, witnesses: Witnesses, like?: Checkpoint): Promise<number> {
-  let sum = 0;
+/** -ln p of what witnesses say of each of their rows, recalibrated as `like` is [nats]. */
+async function lossesOf(
+  { target, request }: Bench,
+  witnesses: Witnesses,
+  like: Checkpoint,
+): Promise<ReadonlyMap<number, number>> {
+  const losses = new Map<number, number>();
   for (const { network, rows } of witnesses) {
     if (rows.length === 0) continue;
     const { recalibration: _own, ...plain } = network;
-    const asked = like?.recalibration === undefined ? plain : { ...plain, recalibration: like.recalibration };
-    sum += rows.length * meanOf((await answersOf(request.engine, asked, target, rows)).predictions.negLogLik);
+    const asked = like.recalibration === undefined ? plain : { ...plain, recalibration: like.recalibration };
+    const { negLogLik } = (await answersOf(request.engine, asked, target, rows)).predictions;
+    rows.forEach((row, i) => losses.set(row, negLogLik[i]));
   }
-  return sum;
+  return losses;
 }
 
 /** The network recalibrated by rows that its witnesses did not see, if what half of them say holds for the other half. */
@@ -179,8 +184,9 @@ async function settled(bench: Bench, lessons: Lessons, network: Checkpoint, witn
   let gain = 0;
   for (const [i, half] of halves.entries()) {
     const other = halves[1 - i];
-    gain +=
-      (await lossOf(bench, other, network)) - (await lossOf(bench, other, await recalibrated(lessons, network, half)));
+    const plain = await lossesOf(bench, other, network);
+    const better = await lossesOf(bench, other, await recalibrated(lessons, network, half));
+    for (const [row, loss] of plain) gain += loss - better.get(row)!;
   }
   return gain > 0 ? recalibrated(lessons, network, witnesses) : network;
 }
@@ -202,7 +208,7 @@ async function runCell(
   const { validation } = lessons;
   const labels = Int32Array.from([...validation, ...lessons.train]);
   const made: Partial<Record<WayName, Checkpoint>> = {};
-  const measured: Partial<Record<WayName, number>> = {};
+  const measured: Partial<Record<WayName, readonly number[]>> = {};
   const finals: Partial<Record<WayName, Checkpoint>> = {};
   const answers: Partial<Record<BudgetMethod, LabelAnswers>> = {};
   for (const name of wayNames) {
@@ -220,7 +226,10 @@ async function runCell(
     const isMeasured = validation.length >= FEWEST_TO_CHOOSE;
     const isSettled = isMeasured && judgeOf(target.field.kind).isRecalibrated;
     const final = isSettled ? await settled(bench, lessons, network, witnesses) : network;
-    if (isMeasured) measured[name] = (await lossOf(bench, among(witnesses, validation), final)) / validation.length;
+    if (isMeasured) {
+      const losses = await lossesOf(bench, among(witnesses, validation), final);
+      measured[name] = Array.from(validation, (row) => losses.get(row)!);
+    }
     finals[name] = final;
     answers[name] = await answersOf(engine, final, target, target.judged);
   }
@@ -233,21 +242,31 @@ async function runCell(
     labels: labels.length,
     seed,
     chosen,
-    validation: measured,
+    validation: Object.fromEntries(Object.entries(measured).map(([name, losses]) => [name, meanOf(losses)])),
     scores: scoresOf(target, all),
   };
   return { cell, network: finals[chosen]! };
 }
 
-/** The way of the lowest loss; `otherwise` where nothing was measured. */
-export function chooseWay(validation: Partial<Readonly<Record<WayName, number>>>, otherwise: WayName): WayName {
-  const known = wayNames.flatMap((name) =>
-    Number.isFinite(validation[name]) ? [{ name, loss: validation[name]! }] : [],
-  );
-  return known.reduce<{ name: WayName; loss: number }>((best, one) => (one.loss < best.loss ? one : best), {
-    name: otherwise,
-    loss: Infinity,
-  }).name;
+/** What is kept unless another way is better by more than its error: its labels answer for networks that are averaged later. */
+const USUAL: WayName = "folds";
+
+/**
+ * The way to be kept, by each one's loss of the same rows: the usual one, unless another has a lower mean by more than the error
+ * of their difference; where the usual one wasn't made, the lowest mean; `otherwise` where nothing was measured.
+ */
+export function chooseWay(losses: Partial<Readonly<Record<WayName, readonly number[]>>>, otherwise: WayName): WayName {
+  const known = wayNames.filter((name) => Number.isFinite(meanOf(losses[name] ?? [Number.NaN])));
+  const usual = losses[USUAL];
+  const isBetter = (name: WayName): boolean => {
+    if (usual === undefined || !known.includes(USUAL) || name === USUAL) return true;
+    const gains = usual.map((loss, i) => loss - losses[name]![i]);
+    const mean = meanOf(gains);
+    const error = Math.sqrt(meanOf(gains.map((gain) => (gain - mean) ** 2)) / gains.length);
+    return mean > error;
+  };
+  const best = known.filter(isBetter).sort((a, b) => meanOf(losses[a]!) - meanOf(losses[b]!));
+  return best[0] ?? otherwise;
 }
 
 /** Scores of all answers for the judging rows, which share the draws of the bootstrap. */

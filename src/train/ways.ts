@@ -136,25 +136,39 @@ function replayOf({ replay, instrument }: Lessons, start: Checkpoint, weight: nu
   return [{ ...replay, store, weight, isCalibrated: false }];
 }
 
-/** Times that labels are gone through, and fewest steps: of a network that knows the models, and of one that knows nothing. */
-const EPOCHS = 40;
-const FEWEST_STEPS = { taught: 200, untaught: 400 };
+/**
+ * Times that labels are gone through; fewest steps, unless that would be more than so many times: of a network that knows the
+ * models, and of one that knows nothing.
+ */
+const PACES = {
+  taught: { epochs: 40, fewest: 200, most: 80 },
+  untaught: { epochs: 40, fewest: 400, most: Infinity },
+  /** Without labels that say when it is best: as short as that is on average. */
+  unwatched: { epochs: 20, fewest: 100, most: 40 },
+} as const;
 /** Labels from which on what is not labelled counts for less: as if it were so many. */
 const FEW = 300;
 
 /** The recipe with steps by the number of labels: few are learned by heart. */
-function paced({ recipe, train: rows }: Lessons, fewest: number): Teaching["recipe"] {
+function paced({ recipe, train: rows }: Lessons, pace: keyof typeof PACES): Teaching["recipe"] {
   const { optimiser, subsets, training } = recipe;
-  const steps = Math.min(training.steps, Math.max(fewest, Math.ceil((EPOCHS * rows.length) / training.batch)));
+  const { epochs, fewest, most } = PACES[pace];
+  const stepsOf = (times: number): number => Math.ceil((times * rows.length) / training.batch);
+  const steps = Math.min(training.steps, Math.max(stepsOf(epochs), Math.min(fewest, stepsOf(most))));
   const validateEvery = Math.max(1, Math.min(training.validateEvery, Math.floor(steps / 12)));
   return { optimiser, subsets, training: { ...training, steps, validateEvery } };
 }
+
+/** Labels from which on a part of them says when a network is best: one that stopped where it is best on few seems better than it is. */
+const MANY_LABELS = 2500;
 
 /** Fits a network to labels; one that knows the models sees them and the target's photometry beside. */
 function fitted(lessons: Lessons, start: Checkpoint, freeze: readonly string[]): Promise<Checkpoint> {
   const { catalog, bare, recipe, train: rows } = lessons;
   const { isCalibrated } = start.config;
   const { adapt } = recipe;
+  const isWatched = lessons.validation.length > 0 && (!isCalibrated || rows.length > MANY_LABELS);
+  const pace = isCalibrated ? "taught" : "untaught";
   const beside = isCalibrated ? Math.min(1, FEW / rows.length) : 0;
   return trained(lessons, start, {
     sources: [
@@ -162,14 +176,15 @@ function fitted(lessons: Lessons, start: Checkpoint, freeze: readonly string[]):
       ...rowsOf(bare, lessons.unlabelled, beside * adapt.unlabelled, isCalibrated),
       ...replayOf(lessons, start, beside * adapt.replay),
     ],
-    validation: rowsOf(catalog, lessons.validation, 1, isCalibrated),
-    recipe: paced(lessons, isCalibrated ? FEWEST_STEPS.taught : FEWEST_STEPS.untaught),
+    validation: isWatched ? rowsOf(catalog, lessons.validation, 1, isCalibrated) : [],
+    recipe: paced(lessons, isWatched ? pace : "unwatched"),
     freeze,
   });
 }
 
-/** Parts of the labels, and the most labels that this helps with: with more of them what is held out is no loss. */
-const [FOLDS, MANY_LABELS] = [5, 2500];
+const NONE = new Int32Array(0);
+/** Parts of the labels. */
+const FOLDS = 5;
 
 /**
  * Networks that begin alike and do without another fifth of all labels each, averaged weight by weight: of few labels each
@@ -178,13 +193,14 @@ const [FOLDS, MANY_LABELS] = [5, 2500];
 async function folds(lessons: Lessons, start: Checkpoint): Promise<Taught | undefined> {
   const { recipe } = lessons;
   const labels = Int32Array.from([...lessons.validation, ...lessons.train]);
-  if (!isTaught(lessons) || labels.length > MANY_LABELS) return undefined;
+  if (!isTaught(lessons)) return undefined;
   const sum = new Float32Array(start.state.average.length);
   const witnesses: { network: Checkpoint; rows: Int32Array }[] = [];
   for (let fold = 0; fold < FOLDS; fold++) {
     const [rows, others] = [true, false].map((isOut) => labels.filter((_, i) => (i % FOLDS === fold) === isOut));
     const training = { ...recipe.training, seed: `${recipe.training.seed}:fold${fold}` };
-    const own = { ...lessons, train: others, validation: rows, recipe: { ...recipe, training } };
+    // what is held out only judges
+    const own = { ...lessons, train: others, validation: NONE, recipe: { ...recipe, training } };
     const network = await fitted(own, start, []);
     for (let i = 0; i < sum.length; i++) sum[i] += network.state.average[i] / FOLDS;
     witnesses.push({ network, rows });

@@ -5,6 +5,7 @@ import Table from "cli-table3";
 import { abroadSection } from "./abroad.js";
 import { classesSection } from "./classes.js";
 import { convolutionSection } from "./convolution.js";
+import { deviceSection } from "./device.js";
 import { engineSection } from "./engine.js";
 import { filtersSection } from "./filters.js";
 import { formatsSection } from "./formats.js";
@@ -30,10 +31,11 @@ const sections = {
   shards: shardsSection,
 };
 
-/** Sections that train for minutes or are about networks of one's own: only by name. */
+/** Sections that train for minutes, need a GPU or are about networks of one's own: only by name. */
 const longSections = {
   abroad: abroadSection,
   classes: classesSection,
+  device: deviceSection,
   filters: filtersSection,
   spectra: spectraSection,
   trust: trustSection,

@@ -1,11 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Tensor } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Arrays, ArraySpec, Engine, NdArray, TensorFunction } from "../../src/engine/contract.ts";
+import type { Arrays, Engine, NdArray, TensorFunction } from "../../src/engine/contract.ts";
 import { createEngine } from "../../src/engine/engine.ts";
 import { kernels } from "../../src/engine/kernels.ts";
 import type { Case } from "./case.ts";
-import { cases, elements } from "./cases.ts";
+import { forward, gradient, inputsOf, isSmooth, listOf, specs } from "./case-functions.ts";
+import { cases } from "./cases.ts";
 
 let compiled: Engine;
 let eager: Engine;
@@ -13,43 +13,6 @@ beforeAll(async () => {
   compiled = await createEngine({ threads: 1 });
   eager = await createEngine({ backend: "cpu" });
 });
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((n, dim) => n * dim, 1);
-const isSmooth = (entry: Case, i: number): boolean => !["indices", "booleans", "whole"].includes(entry.inputs[i][1]);
-
-const inputsOf = (entry: Case): Record<string, NdArray> =>
-  Object.fromEntries(
-    entry.inputs.map(([shape, domain], i) => [
-      `x${i}`,
-      { dtype: "float32" as const, shape, data: elements(sizeOf(shape), domain, i) },
-    ]),
-  );
-const specs = (inputs: Arrays): Record<string, ArraySpec> =>
-  Object.fromEntries(Object.entries(inputs).map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
-
-const listOf = (result: Tensor | Tensor[]): Tensor[] => (Array.isArray(result) ? result : [result]);
-const forward =
-  (entry: Case): TensorFunction =>
-  (inputs) =>
-    Object.fromEntries(listOf(entry.fn(...Object.values(inputs))).map((y, i) => [`y${i}`, y]));
-
-/** One number that depends on every output element differently, and its gradients. */
-const gradient =
-  (entry: Case): TensorFunction =>
-  (inputs) => {
-    const score = (...xs: Tensor[]): tf.Scalar => {
-      const parts = listOf(entry.fn(...xs)).map((y) => {
-        const weights = tf.reshape(tf.sin(tf.add(tf.range(0, y.size), 1)), y.shape);
-        return tf.sum(tf.mul(tf.cast(y, "float32"), weights));
-      });
-      return tf.addN(parts) as tf.Scalar;
-    };
-    const all = Object.values(inputs);
-    const free = all.map((_, i) => i).filter((i) => isSmooth(entry, i));
-    const withFree = (...xs: Tensor[]): tf.Scalar => score(...all.map((x, i) => xs[free.indexOf(i)] ?? x));
-    const { value, grads } = tf.valueAndGrads(withFree)(free.map((i) => all[i]));
-    return { score: value, ...Object.fromEntries(free.map((i, k) => [`g${i}`, grads[k]])) };
-  };
 
 const run = async (engine: Engine, fn: TensorFunction, inputs: Arrays): Promise<Arrays> => {
   const step = await engine.compile(fn, specs(inputs), "case");

@@ -71,11 +71,12 @@ describe("label budgets", () => {
     expect(high).toBeGreaterThanOrEqual(value);
   });
 
-  it("keep what the validation rows find best: never worse there than the network as it was", () => {
+  it("keep what the validation rows find best, but for the error of the difference", () => {
     for (const { chosen, validation, scores, budget: labels } of budget.cells) {
       if (labels === 0) continue;
-      expect(validation[chosen]).toBe(Math.min(...Object.values(validation)));
-      expect(validation[chosen]).toBeLessThanOrEqual(validation.zeroShot!);
+      // what is usually kept may lose by less than the error of the difference
+      const best = Math.min(...Object.values(validation));
+      expect(validation[chosen]! - best).toBeLessThan(0.5);
       expect(scores.chosen).toStrictEqual(scores[chosen]);
     }
   });
@@ -135,7 +136,7 @@ describe("label budgets of a class", () => {
     const found = await ask("TYPE", "class-out");
     expect([found.field, found.kind]).toStrictEqual(["TYPE", "category"]);
     const [{ chosen, validation, scores }] = found.cells;
-    expect(validation[chosen]).toBe(Math.min(...Object.values(validation)));
+    expect(validation[chosen]! - Math.min(...Object.values(validation))).toBeLessThan(0.5);
     expect(scores.chosen).toStrictEqual(scores[chosen]);
     // bands tell the classes apart: trees find that, which pins down what the scores mean
     for (const name of ["accuracy", "macroF1", "areaUnderCurve"] as const) {
@@ -162,8 +163,16 @@ describe("label budgets of a class", () => {
 
 describe("the choice among ways", () => {
   it("is the lowest loss, the network as it was among them; without any what took no labels", () => {
-    expect(chooseWay({ zeroShot: -1, instrument: -0.5, allWeights: 2 }, "instrument")).toBe("zeroShot");
-    expect(chooseWay({ zeroShot: 1, allWeights: -2, scratch: Number.NaN }, "instrument")).toBe("allWeights");
+    const rows = (mean: number): number[] => [mean - 0.1, mean, mean, mean + 0.1];
+    expect(chooseWay({ zeroShot: rows(-1), instrument: rows(-0.5), allWeights: rows(2) }, "instrument")).toBe(
+      "zeroShot",
+    );
+    expect(chooseWay({ zeroShot: rows(1), allWeights: rows(-2), scratch: rows(Number.NaN) }, "instrument")).toBe(
+      "allWeights",
+    );
     expect(chooseWay({}, "retaught")).toBe("retaught");
+    // the usual way stays where another one gains no more than its error
+    expect(chooseWay({ folds: [0, 0, 0, 0], scratch: [-1, 1, -1, 0.8] }, "instrument")).toBe("folds");
+    expect(chooseWay({ folds: [0, 0, 0, 0], scratch: [-1, -0.8, -1, -0.9] }, "instrument")).toBe("scratch");
   });
 });
