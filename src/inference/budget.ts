@@ -9,7 +9,7 @@ import { hashFile } from "../io/hash.ts";
 import { silent } from "../progress.ts";
 import { createRng, shuffleInPlace } from "../random.ts";
 import { quantile, sortFinite } from "../report/statistics.ts";
-import type { FieldKind } from "../survey/field.ts";
+import { type FieldKind, State } from "../survey/field.ts";
 import { counted } from "../text.ts";
 import { catalogStore } from "../tokens/batch.ts";
 import { version } from "../version.ts";
@@ -18,6 +18,7 @@ import { coderOf } from "../train/config.ts";
 import type { TrainingRecipe } from "../train/verbs.ts";
 import { type Lessons, recalibrated, type Taught, wayNames, type WayName, ways } from "../train/ways.ts";
 import { openReplay, readTarget, type Target, type TargetRequest } from "./budget-target.ts";
+import { kindColumnsOf } from "../train/spectral-correction.ts";
 import { fitInstrument, type Instrument, type ZeroPoint } from "../train/zero-points.ts";
 import { predictBaselines } from "./baseline-answers.ts";
 import {
@@ -79,7 +80,7 @@ const validationCount = (labels: number): number =>
 const RESAMPLES = 300;
 /** Fewer validation labels choose nothing: what took no labels is kept. */
 const FEWEST_TO_CHOOSE = 10;
-/** Labels from which on zero-points and spectra are fitted to them alone; fewer say less than all rows' photometry. */
+/** Labels with redshifts from which on zero-points and spectra are fitted to them alone; fewer say less than all rows' photometry. */
 const ENOUGH_LABELS = 100;
 const INSTRUMENT = "instrument.json";
 
@@ -142,7 +143,10 @@ function lessonsOf(
   const validation = labels.subarray(0, validationCount(labels.length));
   const train = labels.subarray(validation.length);
   const coder = coderOf(source.config, source.templates);
-  const isEnough = train.length >= ENOUGH_LABELS;
+  const { redshift } = kindColumnsOf(coder);
+  const hasRedshift = (row: number): boolean =>
+    redshift !== undefined && target.catalog.state[row * coder.nField + redshift] === State.measured;
+  const isEnough = train.filter(hasRedshift).length >= ENOUGH_LABELS;
   return {
     engine,
     source,
