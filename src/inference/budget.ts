@@ -15,8 +15,10 @@ import { catalogStore } from "../tokens/batch.ts";
 import { version } from "../version.ts";
 import { type Checkpoint, loadCheckpoint, saveAverages } from "../train/checkpoint.ts";
 import { coderOf } from "../train/config.ts";
+import type { PartRows } from "../train/tables.ts";
 import type { TrainingRecipe } from "../train/verbs.ts";
 import { type Lessons, recalibrated, type Taught, wayNames, type WayName, ways } from "../train/ways.ts";
+import { chooseWay, meanOf, simulatedTarget, withoutLabels } from "./budget-choice.ts";
 import { openReplay, readTarget, type Target, type TargetRequest } from "./budget-target.ts";
 import { kindColumnsOf } from "../train/spectral-correction.ts";
 import { fitInstrument, type Instrument, type ZeroPoint } from "../train/zero-points.ts";
@@ -100,9 +102,6 @@ async function answersOf(
   }
 }
 
-const meanOf = (values: ArrayLike<number>): number =>
-  Array.from(values).reduce((sum, x) => sum + x, 0) / Math.max(1, values.length);
-
 /** What stays the same from cell to cell. */
 interface Bench {
   readonly request: BudgetRequest;
@@ -112,6 +111,8 @@ interface Bench {
   readonly instrument: Instrument;
   /** Simulations as the source saw them, and as the recipe observes them, once labels have corrected their spectra. */
   readonly replays: Readonly<Record<"usual" | "corrected", Lessons["replay"]>>;
+  /** Of the former, galaxies that no network is taught. */
+  readonly simulated: PartRows | undefined;
   /** Networks that no label has a say in: they are made once. */
   readonly unlabelled: Map<WayName, Checkpoint>;
 }
@@ -196,6 +197,18 @@ async function settled(bench: Bench, lessons: Lessons, network: Checkpoint, witn
   return gain > 0 ? recalibrated(lessons, network, witnesses) : network;
 }
 
+/** What is kept where no label judges. */
+async function unjudged(
+  { request, source, target, instrument, simulated }: Bench,
+  made: Partial<Readonly<Record<WayName, Checkpoint>>>,
+): Promise<WayName> {
+  if (made.retaught === undefined || simulated === undefined) return "instrument";
+  const home = simulatedTarget(coderOf(source.config, source.templates), target, simulated, instrument);
+  const lossOf = async (network: Checkpoint): Promise<number> =>
+    meanOf((await answersOf(request.engine, network, home, home.judged)).predictions.negLogLik);
+  return withoutLabels(await lossOf(made.instrument!), await lossOf(made.retaught));
+}
+
 /** Witnesses of these rows alone. */
 const among = (witnesses: Witnesses, rows: Int32Array): Witnesses =>
   witnesses.map((one) => ({ ...one, rows: one.rows.filter((row) => rows.includes(row)) }));
@@ -238,7 +251,7 @@ async function runCell(
     finals[name] = final;
     answers[name] = await answersOf(engine, final, target, target.judged);
   }
-  const chosen = chooseWay(measured, made.retaught === undefined ? "instrument" : "retaught");
+  const chosen = validation.length < FEWEST_TO_CHOOSE ? await unjudged(bench, made) : chooseWay(measured, "instrument");
   note("trees");
   const trees = labels.length === 0 ? undefined : await treesOf(bench, labels);
   const all = { chosen: answers[chosen]!, ...answers, ...(trees === undefined ? {} : { trees }) };
@@ -251,27 +264,6 @@ async function runCell(
     scores: scoresOf(target, all),
   };
   return { cell, network: finals[chosen]! };
-}
-
-/** What is kept unless another way is better by more than its error: its labels answer for networks that are averaged later. */
-const USUAL: WayName = "folds";
-
-/**
- * The way to be kept, by each one's loss of the same rows: the usual one, unless another has a lower mean by more than the error
- * of their difference; where the usual one wasn't made, the lowest mean; `otherwise` where nothing was measured.
- */
-export function chooseWay(losses: Partial<Readonly<Record<WayName, readonly number[]>>>, otherwise: WayName): WayName {
-  const known = wayNames.filter((name) => Number.isFinite(meanOf(losses[name] ?? [Number.NaN])));
-  const usual = losses[USUAL];
-  const isBetter = (name: WayName): boolean => {
-    if (usual === undefined || !known.includes(USUAL) || name === USUAL) return true;
-    const gains = usual.map((loss, i) => loss - losses[name]![i]);
-    const mean = meanOf(gains);
-    const error = Math.sqrt(meanOf(gains.map((gain) => (gain - mean) ** 2)) / gains.length);
-    return mean > error;
-  };
-  const best = known.filter(isBetter).sort((a, b) => meanOf(losses[a]!) - meanOf(losses[b]!));
-  return best[0] ?? otherwise;
 }
 
 /** Scores of all answers for the judging rows, which share the draws of the bootstrap. */
@@ -341,6 +333,7 @@ export async function labelBudget(request: BudgetRequest): Promise<Budget> {
     target,
     instrument,
     replays: { usual: usual?.parts.train, corrected: corrected?.parts.train },
+    simulated: usual?.parts.validation,
     unlabelled,
   };
   const bar = reporter.bar("label budgets", wishes.length);

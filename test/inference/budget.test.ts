@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { chooseWay, labelBudget, budgetScore, type Budget } from "../../src/inference/budget.ts";
+import { labelBudget, budgetScore, type Budget } from "../../src/inference/budget.ts";
+import { chooseWay, withoutLabels } from "../../src/inference/budget-choice.ts";
 import { budgetReport } from "../../src/inference/budget-report.ts";
 import { renderReport } from "../../src/report/html.ts";
 import { createRng } from "../../src/random.ts";
@@ -171,6 +172,8 @@ describe("the choice among ways", () => {
       "allWeights",
     );
     expect(chooseWay({}, "retaught")).toBe("retaught");
+    // a network that knows the simulations themselves far worse was not taught
+    expect([withoutLabels(-2, -1.95), withoutLabels(-2, 0.5)]).toStrictEqual(["retaught", "instrument"]);
     // the usual way stays where another one gains no more than its error
     expect(chooseWay({ folds: [0, 0, 0, 0], scratch: [-1, 1, -1, 0.8] }, "instrument")).toBe("folds");
     expect(chooseWay({ folds: [0, 0, 0, 0], scratch: [-1, -0.8, -1, -0.9] }, "instrument")).toBe("scratch");

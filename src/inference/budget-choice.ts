@@ -1,0 +1,67 @@
+/** Which way of a label budget is kept: by labels, and without any by what networks know of the simulations. */
+import { createRng } from "../random.ts";
+import { copyRow, emptyCatalog } from "../survey/catalog.ts";
+import { State } from "../survey/field.ts";
+import type { NetworkCoder } from "../train/config.ts";
+import { correctRows } from "../train/spectral-correction.ts";
+import type { PartRows } from "../train/tables.ts";
+import { wayNames, type WayName } from "../train/ways.ts";
+import type { Instrument } from "../train/zero-points.ts";
+import type { Target } from "./budget-target.ts";
+
+export const meanOf = (values: ArrayLike<number>): number =>
+  Array.from(values).reduce((sum, x) => sum + x, 0) / Math.max(1, values.length);
+
+/** What is kept unless another way is better by more than its error: its labels answer for networks that are averaged later. */
+const USUAL: WayName = "folds";
+
+/**
+ * The way to be kept, by each one's loss of the same rows: the usual one, unless another has a lower mean by more than the error
+ * of their difference; where the usual one wasn't made, the lowest mean; `otherwise` where nothing was measured.
+ */
+export function chooseWay(losses: Partial<Readonly<Record<WayName, readonly number[]>>>, otherwise: WayName): WayName {
+  const known = wayNames.filter((name) => Number.isFinite(meanOf(losses[name] ?? [Number.NaN])));
+  const usual = losses[USUAL];
+  const isBetter = (name: WayName): boolean => {
+    if (usual === undefined || !known.includes(USUAL) || name === USUAL) return true;
+    const gains = usual.map((loss, i) => loss - losses[name]![i]);
+    const mean = meanOf(gains);
+    const error = Math.sqrt(meanOf(gains.map((gain) => (gain - mean) ** 2)) / gains.length);
+    return mean > error;
+  };
+  const best = known.filter(isBetter).sort((a, b) => meanOf(losses[a]!) - meanOf(losses[b]!));
+  return best[0] ?? otherwise;
+}
+
+/** Simulated galaxies that are asked about, at most. */
+const MOST_ROWS = 1000;
+
+/**
+ * The target as it would be if the corrected simulations, and the zero-points, were all there is to it: held-out simulated galaxies
+ * in the place of the rows that judge.
+ */
+export function simulatedTarget(coder: NetworkCoder, target: Target, part: PartRows, instrument: Instrument): Target {
+  const store = correctRows(coder, part.store, instrument.correction);
+  const count = Math.min(MOST_ROWS, part.rows.length);
+  const catalog = emptyCatalog(coder.fields, count);
+  const rng = createRng("simulated target");
+  for (let i = 0; i < count; i++) {
+    const found = store.at(part.rows[Math.floor((i * part.rows.length) / count)], rng);
+    copyRow(found.catalog, found.row, catalog, i);
+    for (const [b, { lnFlux }] of instrument.zeroPoints.entries()) {
+      const at = i * coder.nField + coder.groups.band[b];
+      catalog.value[at] *= Math.exp(-lnFlux);
+      catalog.error[at] *= Math.exp(-lnFlux);
+    }
+  }
+  const all = Int32Array.from({ length: count }, (_, i) => i);
+  const judged = all.filter((row) => catalog.state[row * coder.nField + target.column] === State.measured);
+  return { ...target, catalog, judged };
+}
+
+/** Nats by which a network without carried galaxies may lose to one with them at home, and be the better one abroad. */
+const AT_HOME = 0.1;
+
+/** Which of the two is kept without labels, by their mean -ln p of the simulated target [nats]. */
+export const withoutLabels = (instrument: number, retaught: number): "instrument" | "retaught" =>
+  retaught < instrument + AT_HOME ? "retaught" : "instrument";
