@@ -190,10 +190,10 @@ describe("rows of a table without noise", () => {
       away.push(Math.abs(whole.value[at] - clean.value[at]) / whole.error[at]);
     }
     expect(away.length).toBeGreaterThan(1000);
-    // half of a Gaussian is within .67 sigma; zero-points and models err besides
+    // half of a Gaussian is within .67 sigma; zero-points and models err by .02 besides, where bright fluxes are told to .01
     const middle = away.sort((a, b) => a - b)[away.length >> 1];
     expect(middle).toBeGreaterThan(0.5);
-    expect(middle).toBeLessThan(2);
+    expect(middle).toBeLessThan(3);
   }, 60_000);
 });
 
