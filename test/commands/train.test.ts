@@ -122,7 +122,8 @@ describe("training", () => {
       /within\.parquet: psf-corrected fluxes, expected total.*--any-aperture/,
     );
     // as if the fluxes were in a unit a thousand times larger
-    const units = ["--unit", "*=1e-16 erg/s/cm2/A"];
+    const bands = ["J*", "u*", "gSDSS*", "rSDSS*", "iSDSS*", "FUV*", "NUV*"];
+    const units = bands.flatMap((columns) => ["--unit", `${columns}=1e-16 erg/s/cm2/A`]);
     expectMistake(await adapt(shared.simulations, "none", ...units), /fluxes are .* times those of .*--unit/);
     expect(existsSync(join(folder, "none"))).toBe(false);
     expectMistake(await adapt("few.parquet", shared.run), /holds a run already/);
