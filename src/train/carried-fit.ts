@@ -13,7 +13,7 @@ const FEWEST_BANDS = 5;
 /** A redshift that is given holds for galaxies within this, over 1 + z; further than so many times that there are none. */
 const [SAME_REDSHIFT, FURTHEST] = [0.012, 3.5];
 /** Galaxies less likely than the best one by this much in ln are passed over. */
-const UNLIKELY = 15;
+const UNLIKELY = 10;
 
 /** Carried galaxies side by side. */
 export interface Shelf {

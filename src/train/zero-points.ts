@@ -6,7 +6,6 @@ import { sizesOf, type Templates } from "../model/template-fit.ts";
 import { cholesky, choleskySolve } from "./cholesky.ts";
 import type { RowStore } from "../tokens/batch.ts";
 import type { NetworkCoder } from "./config.ts";
-import { quantile, sortFinite } from "../report/statistics.ts";
 import { minimise } from "./minimise.ts";
 import { type Fit, fitRow, gatherRows, type Row, type Shelf, shelve } from "./carried-fit.ts";
 import { type Correction, CORRECTION_SIZE, KINDS, KNOTS, pivotsOf, SHARES } from "./spectral-correction.ts";
@@ -55,7 +54,7 @@ const STUDENT = 12;
 /** Times that all carried galaxies are looked at, not only the likely ones of before. */
 const ROUNDS = 4;
 /** A round ends where a step gains less than this in ln. */
-const GAIN = 1e-3;
+const GAIN = 1e-2;
 
 /** Places of parameters with their parts in a sum. */
 type Part = readonly (readonly [number, number])[];
@@ -216,7 +215,10 @@ function noiseAt({ shelf, rows, near }: Scene, at: Float64Array, modelErrors: re
       if (isFaint) away[j].push(Math.abs(row.flux[j] - expected) / row.error[j]);
     }
   }
-  return away.map((all) => (all.length < FEWEST_FAINT ? Number.NaN : 1.4826 * quantile(sortFinite(all), 0.5)));
+  return away.map((all) => {
+    const sorted = Float64Array.from(all).sort();
+    return sorted.length < FEWEST_FAINT ? Number.NaN : 1.4826 * sorted[sorted.length >> 1];
+  });
 }
 
 /** Cholesky factor of both together; of less of what rows tell where it isn't positive definite, far from a maximum. */
