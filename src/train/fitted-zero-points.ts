@@ -1,13 +1,12 @@
 /** An adaptation begins with zero-points that are fitted to the target's photometry, where its network carries galaxies. */
 import { join } from "node:path";
 import { makeFolder, writeFileAtomic } from "../io/atomic.ts";
-import { parameterIn } from "../model/parameters.ts";
 import type { Reporter } from "../progress.ts";
 import { counted } from "../text.ts";
 import { magnitudesOf } from "./calibration.ts";
-import { type Checkpoint, initialState } from "./checkpoint.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { coderOf } from "./config.ts";
-import { correctTemplates } from "./spectral-correction.ts";
+import { withInstrument } from "./instrument-layer.ts";
 import type { TrainingTable } from "./tables.ts";
 import { fitInstrument, type ZeroPoint } from "./zero-points.ts";
 
@@ -34,8 +33,8 @@ function tableOf(bands: readonly string[], zeroPoints: readonly ZeroPoint[]): st
 
 /**
  * `start` with the zero-points that its unlabelled tables' training rows say, and the spectra of the galaxies that it carries
- * corrected, which training keeps; zero-points are told in `zero-points.csv` of the run folder. As it is, to train its zero-points, where the recipe says so, where the network
- * carries no galaxies, or too few rows are there.
+ * corrected, which training keeps; zero-points are told in `zero-points.csv` of the run folder. As it is, to train its zero-points,
+ * where the recipe says so, where the network carries no galaxies, or too few rows are there.
  */
 export async function withFittedZeroPoints(
   start: Checkpoint,
@@ -43,18 +42,16 @@ export async function withFittedZeroPoints(
   folder: string,
   reporter: Reporter,
 ): Promise<Checkpoint> {
-  const { config, layout, templates } = start;
+  const { config, templates } = start;
   const { adapt } = config;
   const part = tables.find(({ record }) => record.role === "unlabelled")?.parts.train;
   if (adapt === undefined || adapt.zeroPoints === "trained" || adapt.calibrationRate === 0) return start;
   const trained = { ...start, config: { ...config, adapt: { ...adapt, zeroPoints: "trained" as const } } };
   if (templates === undefined || part === undefined) return trained;
   const coder = coderOf(config, templates);
-  const { zeroPoints, correction } = fitInstrument(coder, templates, part.store, part.rows);
+  const instrument = fitInstrument(coder, templates, part.store, part.rows);
+  const { zeroPoints } = instrument;
   if (zeroPoints.every(({ count }) => count < FEWEST_ROWS)) return trained;
-  const average = start.state.average.slice();
-  const lnFlux = parameterIn(average, layout, "calibration.lnFlux");
-  zeroPoints.forEach((one, j) => (lnFlux[j] = one.lnFlux));
   const bands = Array.from(coder.groups.band, (j) => coder.fields[j].name);
   makeFolder(folder);
   await writeFileAtomic(join(folder, ZERO_POINTS_FILE), tableOf(bands, zeroPoints));
@@ -66,5 +63,5 @@ export async function withFittedZeroPoints(
   reporter.say(
     `zero-points fitted: ${counted(off.length, "band")} off by more than ${SURE} sigma${off.length === 0 ? "" : ` (mag to add: ${off.join(", ")})`}; all in ${ZERO_POINTS_FILE}`,
   );
-  return { ...start, templates: correctTemplates(coder, templates, correction), state: initialState(average) };
+  return withInstrument(start, instrument);
 }

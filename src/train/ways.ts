@@ -1,6 +1,6 @@
 /** Ways to make a network of a survey: from one that simulations taught, or from the survey's labels alone. */
 import type { Engine } from "../engine/contract.ts";
-import { createLayout, initialise, parameterIn } from "../model/parameters.ts";
+import { createLayout, initialise } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { createRng } from "../random.ts";
 import type { Catalog } from "../survey/catalog.ts";
@@ -12,7 +12,8 @@ import { type CheckpointConfig, coderOf } from "./config.ts";
 import { train } from "./loop.ts";
 import { recalibrate } from "./recalibrate.ts";
 import type { TrainingRecipe } from "./verbs.ts";
-import { correctRows, correctTemplates } from "./spectral-correction.ts";
+import { withInstrument, withZeroPoints } from "./instrument-layer.ts";
+import { correctRows } from "./spectral-correction.ts";
 import type { Instrument } from "./zero-points.ts";
 
 /** What there is to learn a survey from. */
@@ -65,23 +66,6 @@ const TRUNK = ["embed.*", "layer*"];
 
 const isTaught = ({ train: rows, validation }: Lessons): boolean =>
   rows.length >= FEWEST_LABELS && validation.length >= FEWEST_LABELS / 2;
-
-/** The network with zero-points put into its instrument layer. */
-function withZeroPoints(network: Checkpoint, { zeroPoints }: Instrument): Checkpoint {
-  const average = network.state.average.slice();
-  const lnFlux = parameterIn(average, network.layout, "calibration.lnFlux");
-  zeroPoints.forEach((one, i) => (lnFlux[i] = one.lnFlux));
-  return { ...network, config: { ...network.config, isCalibrated: true }, state: initialState(average) };
-}
-
-/** The same, and the spectra of the galaxies that it carries corrected. */
-function withInstrument(source: Checkpoint, instrument: Instrument): Checkpoint {
-  const { recalibration: _old, templates, ...rest } = source;
-  const coder = coderOf(source.config, templates);
-  const carried =
-    templates === undefined ? {} : { templates: correctTemplates(coder, templates, instrument.correction) };
-  return withZeroPoints({ ...rest, ...carried }, instrument);
-}
 
 /** Some rows of a catalogue as a source. */
 function rowsOf(catalog: Catalog, rows: Int32Array, weight: number, isCalibrated: boolean): RowSource[] {
