@@ -1,8 +1,8 @@
 /** Which way of a label budget is kept: by labels, and without any by what networks know of the simulations. */
-import { createRng } from "../random.ts";
-import { copyRow, emptyCatalog } from "../survey/catalog.ts";
+import { allRows } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import type { NetworkCoder } from "../train/config.ts";
+import { observedSample } from "../train/observed.ts";
 import { correctRows } from "../train/spectral-correction.ts";
 import type { PartRows } from "../train/tables.ts";
 import { wayNames, type WayName } from "../train/ways.ts";
@@ -42,19 +42,15 @@ const MOST_ROWS = 1000;
  */
 export function simulatedTarget(coder: NetworkCoder, target: Target, part: PartRows, instrument: Instrument): Target {
   const store = correctRows(coder, part.store, instrument.correction);
-  const count = Math.min(MOST_ROWS, part.rows.length);
-  const catalog = emptyCatalog(coder.fields, count);
-  const rng = createRng("simulated target");
-  for (let i = 0; i < count; i++) {
-    const found = store.at(part.rows[Math.floor((i * part.rows.length) / count)], rng);
-    copyRow(found.catalog, found.row, catalog, i);
+  const catalog = observedSample({ store, rows: part.rows }, coder.fields, MOST_ROWS, "simulated target");
+  const all = allRows(catalog);
+  for (const i of all) {
     for (const [b, { lnFlux }] of instrument.zeroPoints.entries()) {
       const at = i * coder.nField + coder.groups.band[b];
       catalog.value[at] *= Math.exp(-lnFlux);
       catalog.error[at] *= Math.exp(-lnFlux);
     }
   }
-  const all = Int32Array.from({ length: count }, (_, i) => i);
   const judged = all.filter((row) => catalog.state[row * coder.nField + target.column] === State.measured);
   return { ...target, catalog, judged };
 }

@@ -106,10 +106,15 @@ function observedStore(clean: RowStore, fields: readonly Field[], observe: RowOb
 /** Rows that a standardisation is fitted on. */
 const SAMPLE_ROWS = 20_000;
 
-/** One observation each of a part's rows, evenly spaced, from a stream of their own. */
-function observedSample({ store, rows }: PartRows, fields: readonly Field[]): Catalog {
-  const rng = createRng("standardisation");
-  const count = Math.min(rows.length, SAMPLE_ROWS);
+/** One observation each of a part's rows, `most` at most, evenly spaced, from a stream of their own. */
+export function observedSample(
+  { store, rows }: Pick<PartRows, "store" | "rows">,
+  fields: readonly Field[],
+  most: number,
+  seed: string,
+): Catalog {
+  const rng = createRng(seed);
+  const count = Math.min(rows.length, most);
   const sample = emptyCatalog(fields, count);
   for (let i = 0; i < count; i++) {
     const { catalog, row } = store.at(rows[Math.floor((i * rows.length) / count)], rng);
@@ -130,7 +135,7 @@ export function observing(clean: TrainingTable, survey: Survey, options: Observa
     parts: { train, validation: observed(clean.parts.validation), calibration: observed(clean.parts.calibration) },
     clean: clean.parts.train,
     standardise(reference) {
-      const sample = observedSample(train, fields);
+      const sample = observedSample(train, fields, SAMPLE_ROWS, "standardisation");
       return fitStandardisation(sample, allRows(sample), reference);
     },
   };
