@@ -121,9 +121,9 @@ export {
   type PretrainRequest,
   resume,
   type ResumeRequest,
-  type RunSetting,
   type TrainingRecipe,
 } from "./train/verbs.ts";
+export type { RunSetting } from "./train/run-tables.ts";
 export type { PdfOptions } from "./inference/answers.ts";
 export { type EnsembleForm, ensembleForms, type EnsembleOptions } from "./inference/ensemble.ts";
 export type { QuestionScores, TruthAnswers } from "./inference/evaluate.ts";

@@ -4,7 +4,7 @@ import { isatty } from "node:tty";
 import pc from "picocolors";
 import type { Engine } from "../engine/contract.ts";
 import type { Bar, Reporter } from "../progress.ts";
-import type { RunSetting } from "../train/verbs.ts";
+import type { RunSetting } from "../train/run-tables.ts";
 
 /** Colours on a terminal only: a log file, also that of a CI system, stays plain. NO_COLOR switches them off. */
 export const colours = pc.createColors(isatty(2) && process.env.NO_COLOR === undefined);

@@ -3,7 +3,8 @@ import { UserError } from "../errors.ts";
 import { loadRecipe, type Recipe, type RecipeVerb } from "../recipe.ts";
 import { observationSchema } from "../simulate/observation.ts";
 import { adapt, resumeAdaptation } from "../inference/adaptation.ts";
-import { finetune, pretrain, resume, type RunSetting } from "../train/verbs.ts";
+import type { RunSetting } from "../train/run-tables.ts";
+import { finetune, pretrain, resume } from "../train/verbs.ts";
 import { budgetAndShow, budgetsFrom } from "./budget.ts";
 import {
   apertureOption,

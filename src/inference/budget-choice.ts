@@ -1,5 +1,5 @@
 /** Which way of a label budget is kept: by labels, and without any by what networks know of the simulations. */
-import { allRows } from "../survey/catalog.ts";
+import { allRows, type Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import type { NetworkCoder } from "../train/config.ts";
 import { observedSample } from "../train/observed.ts";
@@ -7,7 +7,7 @@ import { correctRows } from "../train/spectral-correction.ts";
 import type { PartRows } from "../train/tables.ts";
 import { wayNames, type WayName } from "../train/ways.ts";
 import type { Instrument } from "../train/zero-points.ts";
-import type { Target } from "./budget-target.ts";
+import type { Question } from "./evaluate.ts";
 
 export const meanOf = (values: ArrayLike<number>): number =>
   Array.from(values).reduce((sum, x) => sum + x, 0) / Math.max(1, values.length);
@@ -37,10 +37,15 @@ export function chooseWay(losses: Partial<Readonly<Record<WayName, readonly numb
 const MOST_ROWS = 1000;
 
 /**
- * The target as it would be if the corrected simulations, and the zero-points, were all there is to it: held-out simulated galaxies
- * in the place of the rows that judge.
+ * The target as it would be if the corrected simulations, and the zero-points, were all there is to it: held-out simulated galaxies,
+ * and those of them that know what is asked.
  */
-export function simulatedTarget(coder: NetworkCoder, target: Target, part: PartRows, instrument: Instrument): Target {
+export function simulatedTarget(
+  coder: NetworkCoder,
+  question: Question,
+  part: PartRows,
+  instrument: Instrument,
+): { readonly catalog: Catalog; readonly question: Question; readonly judged: Int32Array } {
   const store = correctRows(coder, part.store, instrument.correction);
   const catalog = observedSample({ store, rows: part.rows }, coder.fields, MOST_ROWS, "simulated target");
   const all = allRows(catalog);
@@ -51,8 +56,9 @@ export function simulatedTarget(coder: NetworkCoder, target: Target, part: PartR
       catalog.error[at] *= Math.exp(-lnFlux);
     }
   }
-  const judged = all.filter((row) => catalog.state[row * coder.nField + target.column] === State.measured);
-  return { ...target, catalog, judged };
+  const isKnown = (row: number, j: number): boolean => catalog.state[row * coder.nField + j] === State.measured;
+  const judged = all.filter((row) => question.wanted.some((j) => isKnown(row, j)));
+  return { catalog, question, judged };
 }
 
 /** Nats by which a network without carried galaxies may lose to one with them at home, and be the better one abroad. */

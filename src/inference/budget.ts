@@ -9,7 +9,7 @@ import { hashFile } from "../io/hash.ts";
 import { silent } from "../progress.ts";
 import { createRng, shuffleInPlace } from "../random.ts";
 import { quantile, sortFinite } from "../report/statistics.ts";
-import { type FieldKind, State } from "../survey/field.ts";
+import type { FieldKind } from "../survey/field.ts";
 import { counted } from "../text.ts";
 import { catalogStore } from "../tokens/batch.ts";
 import { version } from "../version.ts";
@@ -17,10 +17,9 @@ import { type Checkpoint, loadCheckpoint, saveAverages } from "../train/checkpoi
 import { coderOf } from "../train/config.ts";
 import type { PartRows } from "../train/tables.ts";
 import type { TrainingRecipe } from "../train/verbs.ts";
-import { type Lessons, recalibrated, type Taught, wayNames, type WayName, ways } from "../train/ways.ts";
-import { chooseWay, meanOf, simulatedTarget, withoutLabels } from "./budget-choice.ts";
+import { type Lessons, wayNames, type WayName, ways } from "../train/ways.ts";
+import { meanOf } from "./budget-choice.ts";
 import { openReplay, readTarget, type Target, type TargetRequest } from "./budget-target.ts";
-import { kindColumnsOf } from "../train/spectral-correction.ts";
 import { fitInstrument, type Instrument, type ZeroPoint } from "../train/zero-points.ts";
 import { predictBaselines } from "./baseline-answers.ts";
 import {
@@ -30,9 +29,7 @@ import {
   judgeOf,
   type LabelAnswers,
 } from "./budget-scores.ts";
-import { predictTruths } from "./evaluate.ts";
-import { createPredictor } from "./predict.ts";
-import type { Predictions } from "./metrics.ts";
+import { isEnough, makeAndChoose, truthsOf, validationCount } from "./choice.ts";
 import { unitsOf } from "./resampling.ts";
 import type { Estimate } from "./weighted.ts";
 
@@ -76,30 +73,12 @@ export interface Budget {
   readonly cells: readonly BudgetCell[];
 }
 
-/** Part of the labels that validates: as many as recalibrate, of few a third. */
-const validationCount = (labels: number): number =>
-  Math.min(Math.floor(labels / 3), Math.max(100, Math.floor(labels / 4)), 1000);
 const RESAMPLES = 300;
-/** Fewer validation labels choose nothing: what took no labels is kept. */
-const FEWEST_TO_CHOOSE = 10;
-/** Labels with redshifts from which on zero-points and spectra are fitted to them alone; fewer say less than all rows' photometry. */
-const ENOUGH_LABELS = 100;
 const INSTRUMENT = "instrument.json";
 
 /** A network's answers for the label of some rows. */
-async function answersOf(
-  engine: Engine,
-  network: Checkpoint,
-  { catalog, question, field }: Target,
-  rows: Int32Array,
-): Promise<LabelAnswers & { readonly predictions: Predictions }> {
-  const predictor = createPredictor(engine, network);
-  try {
-    const truths = await predictTruths(predictor, catalog, rows, question);
-    return truths.get(field.name)!;
-  } finally {
-    await predictor.dispose();
-  }
+async function answersOf(engine: Engine, network: Checkpoint, target: Target, rows: Int32Array): Promise<LabelAnswers> {
+  return (await truthsOf(engine, network, target, rows)).get(target.field.name)!;
 }
 
 /** What stays the same from cell to cell. */
@@ -144,74 +123,21 @@ function lessonsOf(
   const validation = labels.subarray(0, validationCount(labels.length));
   const train = labels.subarray(validation.length);
   const coder = coderOf(source.config, source.templates);
-  const { redshift } = kindColumnsOf(coder);
-  const hasRedshift = (row: number): boolean =>
-    redshift !== undefined && target.catalog.state[row * coder.nField + redshift] === State.measured;
-  const isEnough = train.filter(hasRedshift).length >= ENOUGH_LABELS;
+  const isFitted = isEnough(coder, target.catalog, train);
   return {
     engine,
     source,
-    instrument: isEnough ? fitInstrument(coder, source.templates!, catalogStore(target.catalog), train) : bare,
+    instrument: isFitted ? fitInstrument(coder, source.templates!, catalogStore(target.catalog), train) : bare,
     recipe: { ...recipe, training: { ...recipe.training, seed: `${recipe.training.seed}:${seed}` } },
     catalog: target.catalog,
     bare: target.bare,
     unlabelled: target.pool,
     train,
     validation,
-    replay: isEnough ? replays.corrected : replays.usual,
+    replay: isFitted ? replays.corrected : replays.usual,
     signal,
   };
 }
-
-type Witnesses = NonNullable<Taught["witnesses"]>;
-
-/** -ln p of what witnesses say of each of their rows, recalibrated as `like` is [nats]. */
-async function lossesOf(
-  { target, request }: Bench,
-  witnesses: Witnesses,
-  like: Checkpoint,
-): Promise<ReadonlyMap<number, number>> {
-  const losses = new Map<number, number>();
-  for (const { network, rows } of witnesses) {
-    if (rows.length === 0) continue;
-    const { recalibration: _own, ...plain } = network;
-    const asked = like.recalibration === undefined ? plain : { ...plain, recalibration: like.recalibration };
-    const { negLogLik } = (await answersOf(request.engine, asked, target, rows)).predictions;
-    rows.forEach((row, i) => losses.set(row, negLogLik[i]));
-  }
-  return losses;
-}
-
-/** The network recalibrated by rows that its witnesses did not see, if what half of them say holds for the other half. */
-async function settled(bench: Bench, lessons: Lessons, network: Checkpoint, witnesses: Witnesses): Promise<Checkpoint> {
-  const halves = [0, 1].map((side) =>
-    witnesses.map((one) => ({ ...one, rows: one.rows.filter((_, i) => i % 2 === side) })),
-  );
-  let gain = 0;
-  for (const [i, half] of halves.entries()) {
-    const other = halves[1 - i];
-    const plain = await lossesOf(bench, other, network);
-    const better = await lossesOf(bench, other, await recalibrated(lessons, network, half));
-    for (const [row, loss] of plain) gain += loss - better.get(row)!;
-  }
-  return gain > 0 ? recalibrated(lessons, network, witnesses) : network;
-}
-
-/** What is kept where no label judges. */
-async function unjudged(
-  { request, source, target, instrument, simulated }: Bench,
-  made: Partial<Readonly<Record<WayName, Checkpoint>>>,
-): Promise<WayName> {
-  if (made.retaught === undefined || simulated === undefined) return "instrument";
-  const home = simulatedTarget(coderOf(source.config, source.templates), target, simulated, instrument);
-  const lossOf = async (network: Checkpoint): Promise<number> =>
-    meanOf((await answersOf(request.engine, network, home, home.judged)).predictions.negLogLik);
-  return withoutLabels(await lossOf(made.instrument!), await lossOf(made.retaught));
-}
-
-/** Witnesses of these rows alone. */
-const among = (witnesses: Witnesses, rows: Int32Array): Witnesses =>
-  witnesses.map((one) => ({ ...one, rows: one.rows.filter((row) => rows.includes(row)) }));
 
 /** Makes every way's network of some labels, lets the validation rows choose, and judges them all. Returns the chosen one, too. */
 async function runCell(
@@ -221,37 +147,19 @@ async function runCell(
   note: (text: string) => void,
 ): Promise<{ readonly cell: BudgetCell; readonly network: Checkpoint }> {
   const { target, request } = bench;
-  const { engine, signal } = request;
   const lessons = lessonsOf(bench, budget, seed);
-  const { validation } = lessons;
-  const labels = Int32Array.from([...validation, ...lessons.train]);
-  const made: Partial<Record<WayName, Checkpoint>> = {};
-  const measured: Partial<Record<WayName, readonly number[]>> = {};
-  const finals: Partial<Record<WayName, Checkpoint>> = {};
+  const labels = Int32Array.from([...lessons.validation, ...lessons.train]);
+  const isShared = (name: WayName): boolean =>
+    ways[name].isUnlabelled === true && lessons.instrument === bench.instrument;
+  const known = (name: WayName): Checkpoint | undefined => (isShared(name) ? bench.unlabelled.get(name) : undefined);
+  const asked = { lessons, asked: target, names: wayNames, simulated: bench.simulated, known, note };
+  const { made, networks, losses, chosen } = await makeAndChoose(asked);
   const answers: Partial<Record<BudgetMethod, LabelAnswers>> = {};
   for (const name of wayNames) {
-    const { title, make, isUnlabelled = false, isAsItWas = false } = ways[name];
-    note(title);
-    const onStep = (step: number, steps: number): void => note(`${title} ${step}/${steps}`);
-    const isShared = isUnlabelled && lessons.instrument === bench.instrument;
-    const known = isShared ? bench.unlabelled.get(name) : undefined;
-    const taught = known === undefined ? await make({ ...lessons, onStep }, made) : { network: known };
-    if (signal?.aborted === true) throw new UserError("stopped; what is done is kept, the same command goes on");
-    if (taught === undefined) continue;
-    const { network, witnesses = [{ network, rows: validation }] } = taught;
-    if (isShared) bench.unlabelled.set(name, network);
-    made[name] = network;
-    const isMeasured = validation.length >= FEWEST_TO_CHOOSE;
-    const isSettled = isMeasured && !isAsItWas && judgeOf(target.field.kind).isRecalibrated;
-    const final = isSettled ? await settled(bench, lessons, network, witnesses) : network;
-    if (isMeasured) {
-      const losses = await lossesOf(bench, among(witnesses, validation), final);
-      measured[name] = Array.from(validation, (row) => losses.get(row)!);
-    }
-    finals[name] = final;
-    answers[name] = await answersOf(engine, final, target, target.judged);
+    if (made[name] !== undefined && isShared(name)) bench.unlabelled.set(name, made[name]);
+    if (networks[name] === undefined) continue;
+    answers[name] = await answersOf(request.engine, networks[name], target, target.judged);
   }
-  const chosen = validation.length < FEWEST_TO_CHOOSE ? await unjudged(bench, made) : chooseWay(measured, "instrument");
   note("trees");
   const trees = labels.length === 0 ? undefined : await treesOf(bench, labels);
   const all = { chosen: answers[chosen]!, ...answers, ...(trees === undefined ? {} : { trees }) };
@@ -260,10 +168,10 @@ async function runCell(
     labels: labels.length,
     seed,
     chosen,
-    validation: Object.fromEntries(Object.entries(measured).map(([name, losses]) => [name, meanOf(losses)])),
+    validation: Object.fromEntries(Object.entries(losses).map(([name, own]) => [name, meanOf(own)])),
     scores: scoresOf(target, all),
   };
-  return { cell, network: finals[chosen]! };
+  return { cell, network: networks[chosen]! };
 }
 
 /** Scores of all answers for the judging rows, which share the draws of the bootstrap. */

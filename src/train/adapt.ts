@@ -29,6 +29,16 @@ export const adaptSchema = z
       .describe(
         "share of the run, from its start, that learns them alone, to be kept; 0: all the while with the network",
       ),
+    way: z
+      .enum(["chosen", "continued"])
+      .default("chosen")
+      .describe(
+        "chosen: of the network with zero-points and spectra put right, one taught anew on simulations put right, and the mean of five fitted to labels, what held-out labels like best; continued: the network trains on. Networks that carry no galaxies always train on",
+      ),
+    anew: z
+      .boolean()
+      .default(true)
+      .describe("whether chosen ones include a network taught anew, which takes as long as the old one was taught"),
     zeroPoints: z
       .enum(["fitted", "trained"])
       .default("fitted")

@@ -5,7 +5,7 @@ import type { Reporter } from "../progress.ts";
 import { counted } from "../text.ts";
 import { magnitudesOf } from "./calibration.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { coderOf } from "./config.ts";
+import { coderOf, type NetworkCoder } from "./config.ts";
 import { withInstrument } from "./instrument-layer.ts";
 import type { TrainingTable } from "./tables.ts";
 import { fitInstrument, type ZeroPoint } from "./zero-points.ts";
@@ -31,6 +31,26 @@ function tableOf(bands: readonly string[], zeroPoints: readonly ZeroPoint[]): st
   return `${["band,zero_point_mag,error_mag,rows,noise", ...lines].join("\n")}\n`;
 }
 
+/** Writes what was fitted to `zero-points.csv` of the run folder, and says which bands are off. */
+export async function tellZeroPoints(
+  coder: NetworkCoder,
+  zeroPoints: readonly ZeroPoint[],
+  folder: string,
+  reporter: Reporter,
+): Promise<void> {
+  const bands = Array.from(coder.groups.band, (j) => coder.fields[j].name);
+  makeFolder(folder);
+  await writeFileAtomic(join(folder, ZERO_POINTS_FILE), tableOf(bands, zeroPoints));
+  const off = zeroPoints.flatMap(({ lnFlux: x, error }, j) =>
+    Math.abs(x) > SURE * error
+      ? [`${bands[j]} ${magnitudesOf(x).toFixed(3)} +- ${Math.abs(magnitudesOf(error)).toFixed(3)}`]
+      : [],
+  );
+  reporter.say(
+    `zero-points fitted: ${counted(off.length, "band")} off by more than ${SURE} sigma${off.length === 0 ? "" : ` (mag to add: ${off.join(", ")})`}; all in ${ZERO_POINTS_FILE}`,
+  );
+}
+
 /**
  * `start` with the zero-points that its unlabelled tables' training rows say, and the spectra of the galaxies that it carries
  * corrected, which training keeps; zero-points are told in `zero-points.csv` of the run folder. As it is, to train its zero-points,
@@ -52,16 +72,6 @@ export async function withFittedZeroPoints(
   const instrument = fitInstrument(coder, templates, part.store, part.rows);
   const { zeroPoints } = instrument;
   if (zeroPoints.every(({ count }) => count < FEWEST_ROWS)) return trained;
-  const bands = Array.from(coder.groups.band, (j) => coder.fields[j].name);
-  makeFolder(folder);
-  await writeFileAtomic(join(folder, ZERO_POINTS_FILE), tableOf(bands, zeroPoints));
-  const off = zeroPoints.flatMap(({ lnFlux: x, error }, j) =>
-    Math.abs(x) > SURE * error
-      ? [`${bands[j]} ${magnitudesOf(x).toFixed(3)} +- ${Math.abs(magnitudesOf(error)).toFixed(3)}`]
-      : [],
-  );
-  reporter.say(
-    `zero-points fitted: ${counted(off.length, "band")} off by more than ${SURE} sigma${off.length === 0 ? "" : ` (mag to add: ${off.join(", ")})`}; all in ${ZERO_POINTS_FILE}`,
-  );
+  await tellZeroPoints(coder, zeroPoints, folder, reporter);
   return withInstrument(start, instrument);
 }

@@ -1,18 +1,16 @@
-import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import { checkFolder } from "../io/atomic.ts";
 import { checkUnlocked } from "../io/lock.ts";
 import { withSpectra } from "../model/spectrum.ts";
 import { createLayout, initialise } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
-import { type Reporter, silent } from "../progress.ts";
+import { silent } from "../progress.ts";
 import { createRng } from "../random.ts";
 import type { ObservationOptions } from "../simulate/observation.ts";
 import type { BindOptions } from "../survey/bind-fields.ts";
 import { extendSurvey } from "../survey/grow.ts";
 import { type FieldPair, matchFields } from "../survey/match.ts";
 import { fieldsIn } from "../survey/reading.ts";
-import { mixedLines, sourcesIn } from "../survey/sources.ts";
 import { loadSurvey, type Survey } from "../survey/survey.ts";
 import type { RowSource } from "../tokens/batch.ts";
 import { counted, duration, number } from "../text.ts";
@@ -27,13 +25,13 @@ import { growCheckpoint, grownSurvey } from "./grow.ts";
 import { keptKnown, keptRecalibration, phasesOf } from "./kept.ts";
 import type { TrainOptions } from "./loop.ts";
 import { FORMAT_VERSION } from "./migrations.ts";
-import type { ObservationWish } from "./observed.ts";
 import { populationOf } from "./population.ts";
 import { recalibrate, usualRecalibration } from "./recalibrate.ts";
 import { heldOutOf, sourcesOf } from "./row-sources.ts";
 import { claimRunFolder, isFinished, loadRun, runTraining } from "./run.ts";
 import { drawTemplates } from "./templates.ts";
-import { readTrainingTable, type TableWish, type TrainingTable, wishOf } from "./tables.ts";
+import { observationWish, readTables, reopenTables, type RunSetting } from "./run-tables.ts";
+import type { TableWish, TrainingTable } from "./tables.ts";
 
 /** What a run needs of a recipe; `loadRecipe` reads one. */
 export interface TrainingRecipe extends Pick<CheckpointConfig, "model" | "optimiser" | "subsets" | "training"> {
@@ -45,40 +43,6 @@ export interface TrainingRecipe extends Pick<CheckpointConfig, "model" | "optimi
    * as `simulate` does; with it also those that have noisy ones beside.
    */
   readonly observation?: ObservationOptions | undefined;
-}
-
-/** What every training verb runs with. */
-export interface RunSetting {
-  readonly engine: Engine;
-  readonly reporter?: Reporter;
-  /** Raised to stop after the step in progress: the run is saved, and the verb throws a UserError that says how to go on. */
-  readonly signal?: AbortSignal;
-  /** Most bytes of a prepared table's rows that are held in memory; the rest waits on disk. Default 500 MB. */
-  readonly memory?: number;
-}
-
-/** @throws UserError where reading fails, or is interrupted between tables. */
-async function readTables(
-  wishes: readonly TableWish[],
-  survey: Survey,
-  { reporter = silent, signal, memory }: RunSetting,
-): Promise<TrainingTable[]> {
-  const tables: TrainingTable[] = [];
-  for (const wish of wishes) {
-    tables.push(await readTrainingTable(wish, { survey, reporter, ...(memory === undefined ? {} : { memory }) }));
-    if (signal?.aborted === true) throw new UserError("stopped before training began; nothing is saved");
-  }
-  const isAsked = wishes.some(({ observation }) => observation?.isAsked);
-  if (isAsked && tables.every(({ record }) => record.observation === undefined)) {
-    const paths = wishes.map(({ path }) => path).join(", ");
-    throw new UserError(
-      `${paths}: nothing to observe anew; expected fluxes without noise, as caleido simulate --fluxes clean writes them`,
-    );
-  }
-  // what is replayed keeps its own conventions on purpose
-  const labels = tables.flatMap(({ record }) => (record.role === "source" ? [] : [record.labels ?? {}]));
-  for (const line of mixedLines(sourcesIn(labels))) reporter.say(line);
-  return tables;
 }
 
 /** An untrained network for these tables: standardisation from the first one's training rows. */
@@ -122,16 +86,6 @@ function restart(init: Checkpoint, recipe: TrainingRecipe, changes: Partial<Chec
 /** The verb that makes, and resumes, such a run. */
 const verbOf = ({ adapt, data }: Pick<CheckpointConfig, "adapt" | "data">): string =>
   adapt !== undefined || data.some(({ role }) => role === "unknown") ? "adapt" : "pretrain";
-
-/** How a run observes: as its recipe says, else as the network that it begins with was trained. */
-export function observationWish(
-  { observation }: TrainingRecipe,
-  before: readonly TableRecord[] = [],
-): ObservationWish | undefined {
-  if (observation !== undefined) return { options: observation, isAsked: true };
-  const usual = before.find((record) => record.observation !== undefined)?.observation;
-  return usual === undefined ? undefined : { options: usual, isAsked: false };
-}
 
 interface TrainRequest extends RunSetting {
   readonly folder: string;
@@ -275,18 +229,7 @@ export async function resume(request: ResumeRequest): Promise<Checkpoint> {
     );
   }
   if (isFinished(folder)) throw new UserError(`${folder}: the run is complete, nothing to resume`);
-  const tables = await readTables(config.data.map(wishOf), start.config.survey, request);
-  for (const [i, { record }] of tables.entries()) {
-    const { sha256, observation } = config.data[i];
-    if (record.observation !== undefined && observation === undefined) {
-      throw new UserError(
-        `${folder}: begun by a version that took fluxes without noise for observed ones; expected a new run`,
-      );
-    }
-    if (record.sha256 !== sha256) {
-      throw new UserError(`${record.path}: changed since the run began; expected SHA-256 ${sha256}`);
-    }
-  }
+  const tables = await reopenTables(folder, config, request);
   reporter.say(`resuming at step ${state.step} of ${config.training.steps}`);
   return trainOn(request, folder, start, tables);
 }
@@ -370,13 +313,16 @@ export interface AdaptRequest extends RunSetting {
   readonly out: string;
 }
 
-/**
- * Moves a network to a target survey: zero-points and noise factors are learned from its photometry together with the
- * network, while the source is replayed. Returns the adapted checkpoint.
- * @throws UserError as {@link pretrain}.
- */
-export async function adapt(request: AdaptRequest): Promise<Checkpoint> {
-  const { init, recipe, out, reading, labelled, reporter = silent } = request;
+/** The run that an adaptation begins, and the tables of it. */
+export interface AdaptationStart {
+  readonly source: Checkpoint;
+  readonly start: Checkpoint;
+  readonly tables: readonly TrainingTable[];
+}
+
+/** Reads an adaptation's tables. @throws UserError as {@link pretrain}. */
+export async function beginAdaptation(request: AdaptRequest): Promise<AdaptationStart> {
+  const { init, recipe, out, reading, labelled } = request;
   claimRunFolder(out);
   const source = loadCheckpoint(init);
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
@@ -387,6 +333,19 @@ export async function adapt(request: AdaptRequest): Promise<Checkpoint> {
   ];
   const tables = await readTables(wishes, source.config.survey, request);
   const data = tables.map(({ record }) => record);
-  const start = restart(source, recipe, { isCalibrated: true, freeze: [], adapt: recipe.adapt, data });
-  return trainOn(request, out, await withFittedZeroPoints(start, tables, out, reporter), tables);
+  return { source, start: restart(source, recipe, { isCalibrated: true, freeze: [], adapt: recipe.adapt, data }), tables };
+}
+
+/**
+ * Moves a network to a target survey by training it on: zero-points are fitted, or with noise factors learned from its photometry
+ * together with the network, while the source is replayed. Returns the adapted checkpoint.
+ * @throws UserError as {@link pretrain}.
+ */
+export async function trainAdaptation(
+  setting: RunSetting,
+  folder: string,
+  { start, tables }: Pick<AdaptationStart, "start" | "tables">,
+): Promise<Checkpoint> {
+  const fitted = await withFittedZeroPoints(start, tables, folder, setting.reporter ?? silent);
+  return trainOn(setting, folder, fitted, tables);
 }

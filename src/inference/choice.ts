@@ -1,0 +1,171 @@
+/** Networks of a survey made in several ways, and which of them is kept: by labels that they have not seen, or without any. */
+import type { Engine } from "../engine/contract.ts";
+import { UserError } from "../errors.ts";
+import type { Catalog } from "../survey/catalog.ts";
+import { State } from "../survey/field.ts";
+import type { Checkpoint } from "../train/checkpoint.ts";
+import { coderOf, type NetworkCoder } from "../train/config.ts";
+import { kindColumnsOf } from "../train/spectral-correction.ts";
+import type { PartRows } from "../train/tables.ts";
+import { type Lessons, recalibrated, type Taught, type WayName, ways } from "../train/ways.ts";
+import { chooseWay, meanOf, simulatedTarget, withoutLabels } from "./budget-choice.ts";
+import { judgeOf } from "./budget-scores.ts";
+import { predictTruths, type Question, type TruthAnswers } from "./evaluate.ts";
+import { createPredictor } from "./predict.ts";
+
+/** Part of the labels that validates: as many as recalibrate, of few a third. */
+export const validationCount = (labels: number): number =>
+  Math.min(Math.floor(labels / 3), Math.max(100, Math.floor(labels / 4)), 1000);
+/** Fewer validation labels choose nothing: what took no labels is kept. */
+const FEWEST_TO_CHOOSE = 10;
+/** Labels with redshifts from which on zero-points and spectra are fitted to them alone; fewer say less than all rows' photometry. */
+const ENOUGH_LABELS = 100;
+
+/** Rows of a catalogue, and what is asked of them. */
+export interface Asked {
+  readonly catalog: Catalog;
+  readonly question: Question;
+}
+
+/** A network's answers for truths of some rows, by field. */
+export async function truthsOf(
+  engine: Engine,
+  network: Checkpoint,
+  { catalog, question }: Asked,
+  rows: Int32Array,
+): Promise<TruthAnswers> {
+  const predictor = createPredictor(engine, network);
+  try {
+    return await predictTruths(predictor, catalog, rows, question);
+  } finally {
+    await predictor.dispose();
+  }
+}
+
+/** Whether so many of the rows have a redshift that zero-points and spectra are fitted to them alone. */
+export function isEnough(coder: NetworkCoder, { state }: Catalog, rows: Int32Array): boolean {
+  const { redshift } = kindColumnsOf(coder);
+  if (redshift === undefined) return false;
+  return rows.filter((row) => state[row * coder.nField + redshift] === State.measured).length >= ENOUGH_LABELS;
+}
+
+/** What makes networks of some labels, and what they are asked. */
+export interface Choice {
+  readonly lessons: Lessons;
+  /** Rows of its labels' catalogue. */
+  readonly asked: Asked;
+  /** Ways to try, in their order. */
+  readonly names: readonly WayName[];
+  /** Simulated galaxies that no network is taught, as the source saw them. */
+  readonly simulated: PartRows | undefined;
+  /** A network that was made before, in place of another one. */
+  readonly known?: (name: WayName) => Checkpoint | undefined;
+  readonly note?: (text: string) => void;
+}
+
+/** What came of it. */
+export interface Chosen {
+  /** As they were made. */
+  readonly made: Partial<Readonly<Record<WayName, Checkpoint>>>;
+  /** Recalibrated where that helps. */
+  readonly networks: Partial<Readonly<Record<WayName, Checkpoint>>>;
+  /** [validation rows with a truth] Mean -ln p of each one's labels [nats], where there are rows enough. */
+  readonly losses: Partial<Readonly<Record<WayName, readonly number[]>>>;
+  readonly chosen: WayName;
+}
+
+type Witnesses = NonNullable<Taught["witnesses"]>;
+
+/** Mean -ln p of each row's labels [nats], by row. */
+function lossesIn(truths: TruthAnswers): ReadonlyMap<number, number> {
+  const told = new Map<number, { sum: number; count: number }>();
+  for (const { rows, predictions } of truths.values()) {
+    rows.forEach((row, i) => {
+      const { sum, count } = told.get(row) ?? { sum: 0, count: 0 };
+      told.set(row, { sum: sum + predictions.negLogLik[i], count: count + 1 });
+    });
+  }
+  return new Map([...told].map(([row, { sum, count }]) => [row, sum / count]));
+}
+
+/** -ln p of what witnesses say of each of their rows, recalibrated as `like` is [nats]. */
+async function lossesOf(
+  { lessons, asked }: Choice,
+  witnesses: Witnesses,
+  like: Checkpoint,
+): Promise<ReadonlyMap<number, number>> {
+  const losses = new Map<number, number>();
+  for (const { network, rows } of witnesses) {
+    if (rows.length === 0) continue;
+    const { recalibration: _own, ...plain } = network;
+    const asks = like.recalibration === undefined ? plain : { ...plain, recalibration: like.recalibration };
+    for (const [row, loss] of lossesIn(await truthsOf(lessons.engine, asks, asked, rows))) losses.set(row, loss);
+  }
+  return losses;
+}
+
+/** The network recalibrated by rows that its witnesses did not see, if what half of them say holds for the other half. */
+async function settled(choice: Choice, network: Checkpoint, witnesses: Witnesses): Promise<Checkpoint> {
+  const { lessons } = choice;
+  const halves = [0, 1].map((side) =>
+    witnesses.map((one) => ({ ...one, rows: one.rows.filter((_, i) => i % 2 === side) })),
+  );
+  let gain = 0;
+  for (const [i, half] of halves.entries()) {
+    const other = halves[1 - i];
+    const plain = await lossesOf(choice, other, network);
+    const better = await lossesOf(choice, other, await recalibrated(lessons, network, half));
+    for (const [row, loss] of plain) gain += loss - better.get(row)!;
+  }
+  return gain > 0 ? recalibrated(lessons, network, witnesses) : network;
+}
+
+/** Which network is kept, or trained on, where no label judges: what simulations with the target's zero-points say. */
+async function unjudged(
+  { lessons: { engine, source, instrument: learned }, asked, simulated }: Choice,
+  { instrument, retaught }: Chosen["made"],
+): Promise<"instrument" | "retaught"> {
+  if (retaught === undefined || instrument === undefined || simulated === undefined) return "instrument";
+  const home = simulatedTarget(coderOf(source.config, source.templates), asked.question, simulated, learned);
+  const lossOf = async (network: Checkpoint): Promise<number> =>
+    meanOf([...lossesIn(await truthsOf(engine, network, home, home.judged)).values()]);
+  return withoutLabels(await lossOf(instrument), await lossOf(retaught));
+}
+
+/** Witnesses of these rows alone. */
+const among = (witnesses: Witnesses, rows: Int32Array): Witnesses =>
+  witnesses.map((one) => ({ ...one, rows: one.rows.filter((row) => rows.includes(row)) }));
+
+/** Makes every way's network, and lets validation rows choose; what simulations say, where these are too few. */
+export async function makeAndChoose(choice: Choice): Promise<Chosen> {
+  const { lessons, asked, names, known, note = () => {} } = choice;
+  const { validation, signal } = lessons;
+  const isMeasured = validation.length >= FEWEST_TO_CHOOSE;
+  const { fields } = asked.catalog;
+  const isRecalibrated = asked.question.wanted.some((j) => judgeOf(fields[j].kind).isRecalibrated);
+  const made: Partial<Record<WayName, Checkpoint>> = {};
+  const losses: Partial<Record<WayName, readonly number[]>> = {};
+  const networks: Partial<Record<WayName, Checkpoint>> = {};
+  let start: "instrument" | "retaught" = "instrument";
+  for (const name of names) {
+    const { title, make, isAsItWas = false } = ways[name];
+    note(title);
+    const onStep = (step: number, steps: number): void => note(`${title} ${step}/${steps}`);
+    const { retaught: _lost, ...others } = made;
+    const from = start === "retaught" ? made : others;
+    const old = known?.(name);
+    const taught = old === undefined ? await make({ ...lessons, onStep }, from) : { network: old };
+    if (signal?.aborted === true) throw new UserError("stopped; what is done is kept, the same command goes on");
+    if (taught === undefined) continue;
+    const { network, witnesses = [{ network, rows: validation }] } = taught;
+    made[name] = network;
+    if (name === "retaught") start = await unjudged(choice, made);
+    const final = isMeasured && isRecalibrated && !isAsItWas ? await settled(choice, network, witnesses) : network;
+    if (isMeasured) {
+      const told = await lossesOf(choice, among(witnesses, validation), final);
+      losses[name] = Array.from(validation).flatMap((row) => told.get(row) ?? []); // those with a truth, of all ways alike
+    }
+    networks[name] = final;
+  }
+  return { made, networks, losses, chosen: isMeasured ? chooseWay(losses, start) : start };
+}

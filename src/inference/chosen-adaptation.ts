@@ -1,0 +1,195 @@
+/** An adaptation that makes networks in several ways, and keeps the one that labels choose. */
+import { existsSync, readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import { makeFolder } from "../io/atomic.ts";
+import { lockFolder } from "../io/lock.ts";
+import { silent } from "../progress.ts";
+import { createRng, shuffleInPlace } from "../random.ts";
+import { allRows, type Catalog, concat, emptyCatalog } from "../survey/catalog.ts";
+import { State } from "../survey/field.ts";
+import { counted } from "../text.ts";
+import { catalogStore } from "../tokens/batch.ts";
+import { modelCard } from "../train/card.ts";
+import { type Checkpoint, saveAverages, saveCheckpoint, stepFolder } from "../train/checkpoint.ts";
+import { coderOf, type NetworkCoder } from "../train/config.ts";
+import { exportNetwork } from "../train/export.ts";
+import { tellZeroPoints } from "../train/fitted-zero-points.ts";
+import { observedSample } from "../train/observed.ts";
+import { type LogLine, readLog } from "../train/run.ts";
+import type { RunSetting } from "../train/run-tables.ts";
+import { CORRECTION_SIZE } from "../train/spectral-correction.ts";
+import type { TrainingTable } from "../train/tables.ts";
+import type { AdaptationStart } from "../train/verbs.ts";
+import { type Lessons, type WayName, ways } from "../train/ways.ts";
+import { fitInstrument, type Instrument } from "../train/zero-points.ts";
+import { askedOf } from "./adaptation-scores.ts";
+import { isEnough, makeAndChoose, validationCount } from "./choice.ts";
+
+/** Rows that are held in memory at most: photometry that is looked at, and labels. */
+const [MOST_PHOTOMETRY, MOST_LABELS] = [20_000, 100_000];
+
+/** Whether a run chooses among ways, rather than trains its network on. */
+export const isChosen = ({ config: { adapt }, templates }: Checkpoint): boolean =>
+  adapt?.way === "chosen" && adapt.zeroPoints === "fitted" && templates !== undefined;
+
+const tableOf = (tables: readonly TrainingTable[], role: TrainingTable["record"]["role"]): TrainingTable | undefined =>
+  tables.find(({ record }) => record.role === role);
+
+/** Rows of a table with labels, but for those that judge. */
+function labelsOf(table: TrainingTable | undefined, { fields }: NetworkCoder): Catalog {
+  if (table === undefined) return emptyCatalog(fields, 0);
+  const parts = Object.values(table.parts).filter(({ labelled }) => labelled.length > 0);
+  const all = parts.reduce((sum, { labelled }) => sum + labelled.length, 0);
+  const share = Math.min(1, MOST_LABELS / Math.max(1, all));
+  const some = parts.map(({ store, labelled }) =>
+    observedSample({ store, rows: labelled }, fields, Math.ceil(share * labelled.length), "labels"),
+  );
+  return some.length === 0 ? emptyCatalog(fields, 0) : concat(some);
+}
+
+/** A survey whose zero-points are right, and galaxies that are like their models. */
+const nothing = (bands: number): Instrument => ({
+  zeroPoints: Array.from({ length: bands }, () => ({ lnFlux: 0, error: 0, count: 0, noise: Number.NaN })),
+  correction: new Array<number>(CORRECTION_SIZE).fill(0),
+});
+
+/** Columns that are asked of labels; without any those of the headline that are numbers. */
+function wantedOf({ fields }: NetworkCoder, headline: readonly string[], labels: Catalog): number[] {
+  const asked = askedOf(labels, headline);
+  if (asked.length > 0) return asked;
+  return fields.flatMap(({ name, band, kind }, j) =>
+    band === undefined && kind !== "category" && headline.includes(name) ? [j] : [],
+  );
+}
+
+/** What there is to learn from, and what is asked. */
+function lessonsOf(
+  { engine, signal, reporter = silent }: RunSetting,
+  folder: string,
+  { source, start, tables }: AdaptationStart,
+) {
+  const { adapt, optimiser, subsets, training, survey } = start.config;
+  const coder = coderOf(source.config, source.templates);
+  const { fields, nField, groups } = coder;
+  const [replay, bare, labelled] = (["source", "unlabelled", "labelled"] as const).map((role) => tableOf(tables, role));
+  const photometry = observedSample(bare!.parts.train, fields, MOST_PHOTOMETRY, "photometry");
+  const catalog = labelsOf(labelled, coder);
+  const wanted = wantedOf(coder, survey.headline, catalog);
+  const order = allRows(catalog);
+  shuffleInPlace(order, createRng(`${training.seed}:labels`));
+  const isAsked = (row: number): boolean => wanted.some((j) => catalog.state[row * nField + j] === State.measured);
+  const asked = order.filter(isAsked);
+  const validation = asked.subarray(0, validationCount(asked.length));
+  const train = Int32Array.from([...asked.subarray(validation.length), ...order.filter((row) => !isAsked(row))]);
+  const isFitted = isEnough(coder, catalog, train);
+  const [store, rows] = isFitted
+    ? [catalogStore(catalog), train]
+    : [catalogStore(photometry), allRows(photometry)];
+  const isStill = adapt!.calibrationRate === 0;
+  reporter.say(
+    isStill
+      ? "zero-points stay"
+      : `fitting zero-points and spectra to ${isFitted ? counted(train.length, "label") : `photometry without labels, ${counted(rows.length, "row")}`}`,
+  );
+  const instrument = isStill ? nothing(groups.band.length) : fitInstrument(coder, source.templates!, store, rows);
+  const lessons: Lessons = {
+    engine,
+    source,
+    instrument,
+    recipe: { adapt: adapt!, optimiser, subsets, training },
+    catalog,
+    bare: photometry,
+    unlabelled: allRows(photometry),
+    train,
+    validation,
+    replay: replay!.parts.train,
+    folder: join(folder, STAGES),
+    signal,
+  };
+  const isGiven = Uint8Array.from(fields, ({ band }) => Number(band !== undefined));
+  return { lessons, asked: { catalog, question: { title: "all bands", isGiven, wanted } }, coder, isStill };
+}
+
+/** Folder of the trainings that a run goes through. */
+const STAGES = "stages";
+
+/** Logs of those trainings, by name. */
+export function stageLogs(folder: string): readonly (readonly [name: string, log: readonly LogLine[]])[] {
+  const stages = join(folder, STAGES);
+  if (!existsSync(stages)) return [];
+  return readdirSync(stages)
+    .sort()
+    .map((name) => [name, readLog(join(stages, name))] as const);
+}
+
+/** A network that was chosen, and how it was made. */
+export interface ChosenNetwork {
+  readonly network: Checkpoint;
+  readonly way: WayName;
+}
+
+/**
+ * Adapts a network by choice: zero-points and spectra from photometry, a network taught anew on simulations that they put right
+ * (unless the recipe says no), five fitted to labels where there are some. What labels like that none of the networks asked has
+ * seen is kept in `checkpoint` of the folder, the network as it was among them. Trainings are runs in `stages`, each of which goes on where it stopped.
+ * @throws UserError when interrupted, and where the folder can't be written.
+ */
+export async function adaptByChoice(
+  setting: RunSetting,
+  folder: string,
+  begun: AdaptationStart,
+): Promise<ChosenNetwork> {
+  const { engine, reporter = silent } = setting;
+  const { start, tables } = begun;
+  makeFolder(join(folder, "steps"));
+  const release = lockFolder(folder);
+  const bar = reporter.bar("adapting", 1);
+  try {
+    // what a run that is stopped goes on from
+    if (!existsSync(stepFolder(folder, 0))) await saveCheckpoint(stepFolder(folder, 0), start);
+    const { lessons, asked, coder, isStill } = lessonsOf(setting, folder, begun);
+    if (!isStill) await tellZeroPoints(coder, lessons.instrument.zeroPoints, folder, reporter);
+    const { anew } = start.config.adapt!;
+    const names: WayName[] = ["zeroShot", "instrument", ...(anew && !isStill ? ["retaught" as const] : []), "folds"];
+    const simulated = tableOf(tables, "source")!.parts.validation;
+    const note = (text: string): void => bar.update(0, text);
+    const { networks, losses, chosen: way } = await makeAndChoose({ lessons, asked, names, simulated, note });
+    const told = Object.entries(losses).map(([name, own]) => {
+      const mean = own.reduce((sum, x) => sum + x, 0) / own.length;
+      return `${ways[name as WayName].title} ${mean.toFixed(3)}`;
+    });
+    bar.stop();
+    const judges = told.length === 0 ? "no labels to judge" : `-ln p of labels not seen: ${told.join(", ")}`;
+    reporter.say(`kept: ${ways[way].title} (${judges})`);
+    const network = keptOf(start, networks[way]!);
+    const onnx = await exportNetwork(engine, network);
+    const card = { "README.md": modelCard(network.config, network.layout, { validation: undefined }) };
+    await saveAverages(join(folder, "checkpoint"), network, {
+      ...card,
+      ...(onnx === undefined ? {} : { "model.onnx": onnx }),
+    });
+    await clearSteps(folder);
+    return { network, way };
+  } catch (error) {
+    if (setting.signal?.aborted !== true) throw error;
+    throw new UserError(`stopped; continue with caleido adapt --resume ${folder}`);
+  } finally {
+    bar.stop();
+    release();
+    for (const table of tables) table.close();
+  }
+}
+
+/** The network with the record of its run. */
+function keptOf({ config: { data, adapt, freeze } }: Checkpoint, network: Checkpoint): Checkpoint {
+  return { ...network, config: { ...network.config, data, adapt, freeze } };
+}
+
+/** Step checkpoints of trainings that are done. */
+async function clearSteps(folder: string): Promise<void> {
+  for (const name of readdirSync(join(folder, STAGES))) {
+    await rm(join(folder, STAGES, name, "steps"), { recursive: true, force: true });
+  }
+}
