@@ -17,7 +17,8 @@ import { type Checkpoint, loadCheckpoint, saveAverages } from "../train/checkpoi
 import { coderOf } from "../train/config.ts";
 import type { PartRows } from "../train/tables.ts";
 import type { TrainingRecipe } from "../train/verbs.ts";
-import { type Lessons, recalibrated, type Taught, wayNames, type WayName, ways } from "../train/ways.ts";
+import type { Lessons } from "../train/teaching.ts";
+import { recalibrated, type Taught, type WayName, ways, waysToMake } from "../train/ways.ts";
 import { chooseWay, meanOf, simulatedTarget, withoutLabels } from "./budget-choice.ts";
 import { openReplay, readTarget, type Target, type TargetRequest } from "./budget-target.ts";
 import { kindColumnsOf } from "../train/spectral-correction.ts";
@@ -45,6 +46,8 @@ export interface BudgetRequest extends TargetRequest {
   readonly budgets: readonly number[];
   /** Other choices of the labels, and other random numbers, for each budget above 0. */
   readonly seeds: number;
+  /** Ways to be made, beside those that they are made from; default: all that cost no more than they give. */
+  readonly ways?: readonly WayName[] | undefined;
   /** Folder of the cells that are done, the network chosen in each beside them, `budget.json` and `budget.html`. */
   readonly out: string;
   readonly signal?: AbortSignal;
@@ -156,6 +159,7 @@ function lessonsOf(
     catalog: target.catalog,
     bare: target.bare,
     unlabelled: target.pool,
+    column: target.column,
     train,
     validation,
     replay: isEnough ? replays.corrected : replays.usual,
@@ -200,13 +204,13 @@ async function settled(bench: Bench, lessons: Lessons, network: Checkpoint, witn
 /** What is kept where no label judges. */
 async function unjudged(
   { request, source, target, instrument, simulated }: Bench,
-  made: Partial<Readonly<Record<WayName, Checkpoint>>>,
+  made: Partial<Readonly<Record<WayName, Taught>>>,
 ): Promise<WayName> {
   if (made.retaught === undefined || simulated === undefined) return "instrument";
   const home = simulatedTarget(coderOf(source.config, source.templates), target, simulated, instrument);
   const lossOf = async (network: Checkpoint): Promise<number> =>
     meanOf((await answersOf(request.engine, network, home, home.judged)).predictions.negLogLik);
-  return withoutLabels(await lossOf(made.instrument!), await lossOf(made.retaught));
+  return withoutLabels(await lossOf(made.instrument!.network), await lossOf(made.retaught.network));
 }
 
 /** Witnesses of these rows alone. */
@@ -225,11 +229,11 @@ async function runCell(
   const lessons = lessonsOf(bench, budget, seed);
   const { validation } = lessons;
   const labels = Int32Array.from([...validation, ...lessons.train]);
-  const made: Partial<Record<WayName, Checkpoint>> = {};
+  const made: Partial<Record<WayName, Taught>> = {};
   const measured: Partial<Record<WayName, readonly number[]>> = {};
   const finals: Partial<Record<WayName, Checkpoint>> = {};
   const answers: Partial<Record<BudgetMethod, LabelAnswers>> = {};
-  for (const name of wayNames) {
+  for (const name of waysToMake(request.ways)) {
     const { title, make, isUnlabelled = false, isAsItWas = false } = ways[name];
     note(title);
     const onStep = (step: number, steps: number): void => note(`${title} ${step}/${steps}`);
@@ -240,7 +244,7 @@ async function runCell(
     if (taught === undefined) continue;
     const { network, witnesses = [{ network, rows: validation }] } = taught;
     if (isShared) bench.unlabelled.set(name, network);
-    made[name] = network;
+    made[name] = taught;
     const isMeasured = validation.length >= FEWEST_TO_CHOOSE;
     const isSettled = isMeasured && !isAsItWas && judgeOf(target.field.kind).isRecalibrated;
     const final = isSettled ? await settled(bench, lessons, network, witnesses) : network;
@@ -279,10 +283,10 @@ function scoresOf(
 }
 
 /** What a cell depends on besides its budget and seed: another of these is another table. */
-async function keyOf({ init, table, source, reading, survey, recipe, want }: BudgetRequest): Promise<string> {
+async function keyOf({ init, table, source, reading, survey, recipe, want, ways: made }: BudgetRequest): Promise<string> {
   const files = await Promise.all([table, ...(source === undefined ? [] : [source])].map((path) => hashFile(path)));
   const { state } = loadCheckpoint(init);
-  const text = JSON.stringify({ version, files, source, reading, survey, recipe, want });
+  const text = JSON.stringify({ version, files, source, reading, survey, recipe, want, ways: waysToMake(made) });
   return createHash("sha256").update(text).update(new Uint8Array(state.average.buffer)).digest("hex").slice(0, 16);
 }
 
