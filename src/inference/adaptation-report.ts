@@ -7,6 +7,7 @@ import type { Figure } from "../report/svg.ts";
 import type { Survey } from "../survey/survey.ts";
 import { magnitudesAB } from "../survey/units.ts";
 import type { LogLine } from "../train/run.ts";
+import { ways } from "../train/ways.ts";
 import type { Domain } from "./adaptation.ts";
 import { type HeldOutScores, TOLD } from "./adaptation-scores.ts";
 import type { DomainView } from "./domain.ts";
@@ -14,13 +15,19 @@ import { redBand } from "./class-scores.ts";
 import { lossSection } from "./evaluation-report.ts";
 import { metrics } from "./metrics.ts";
 
+/** What a training logged. */
+export interface TrainingLog {
+  readonly title: string;
+  readonly log: readonly LogLine[];
+}
+
 /** What the page is made of. */
 interface Adaptation {
   readonly domain: Domain;
   readonly survey: Survey;
   readonly before: DomainView | undefined;
   readonly after: DomainView | undefined;
-  readonly log: readonly LogLine[];
+  readonly logs: readonly TrainingLog[];
   /** [mag] By band of the network. */
   readonly trueOffsets?: readonly number[];
 }
@@ -187,7 +194,7 @@ function mapFigure({ map, brightness, rows }: DomainView, survey: Survey, when: 
 }
 
 function summary({ isKept, heldOut, findings }: Domain): string[] {
-  const kept = isKept === true ? ["The validation rows found the network as it was best: the run keeps it."] : [];
+  const kept = isKept === true ? ["Held-out rows found the network as it was best: the run keeps it."] : [];
   const none =
     heldOut.target === undefined
       ? ["No held-out rows of the target have labels: what adapting did to answers is not known."]
@@ -196,7 +203,7 @@ function summary({ isKept, heldOut, findings }: Domain): string[] {
 }
 
 export function adaptationReport(adaptation: Adaptation): Report {
-  const { domain, survey, before, after, log } = adaptation;
+  const { domain, survey, before, after, logs } = adaptation;
   const target = timesOf(domain.heldOut.target);
   const source = timesOf(domain.heldOut.source);
   const maps = [
@@ -232,7 +239,8 @@ export function adaptationReport(adaptation: Adaptation): Report {
       ["simulations", domain.source],
       ["target", domain.target],
       ["verdict", domain.verdict ?? "not looked at: no photometry"],
+      ...(domain.way === undefined ? [] : [["kept", ways[domain.way].title] as const]),
     ],
-    sections: [...sections, ...lossSection(log), { heading: "Band by band", tables: bandTable(domain) }].filter(isFull),
+    sections: [...sections, ...logs.flatMap(({ title, log }) => lossSection(log, title)), { heading: "Band by band", tables: bandTable(domain) }].filter(isFull),
   };
 }

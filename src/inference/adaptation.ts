@@ -13,20 +13,23 @@ import { outlineRows } from "../survey/reading.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import { learnedCalibration, magnitudesOf } from "../train/calibration.ts";
 import { type Checkpoint, findCheckpoint, loadCheckpoint } from "../train/checkpoint.ts";
-import { claimRunFolder, readLog } from "../train/run.ts";
+import { claimRunFolder, isFinished, loadRun, readLog } from "../train/run.ts";
 import { sampleTable, type TableSample } from "../train/sample.ts";
 import { checkpointPath } from "../train/shipped.ts";
 import { type TableWish, wishOf } from "../train/tables.ts";
+import { type WayName, ways } from "../train/ways.ts";
+import { observationWish, reopenTables, type RunSetting } from "../train/run-tables.ts";
 import {
-  adapt as train,
+  type AdaptationStart,
   type AdaptRequest,
-  observationWish,
+  beginAdaptation,
   resume,
   type ResumeRequest,
-  type RunSetting,
+  trainAdaptation,
 } from "../train/verbs.ts";
-import { adaptationReport } from "./adaptation-report.ts";
+import { adaptationReport, type TrainingLog } from "./adaptation-report.ts";
 import { askedOf, type HeldOutScores, scoreHeldOut } from "./adaptation-scores.ts";
+import { adaptByChoice, type ChosenNetwork, isChosen, stageLogs } from "./chosen-adaptation.ts";
 import { type DomainView, viewDomain } from "./domain.ts";
 import {
   type DomainVerdict,
@@ -78,8 +81,10 @@ export interface Domain {
   /** On rows that no training saw: of the target, where some have labels, and of the simulations. */
   readonly heldOut: { readonly target?: BeforeAfter<HeldOutScores>; readonly source?: BeforeAfter<HeldOutScores> };
   readonly zeroPoints?: readonly LearnedZeroPoint[];
-  /** The validation rows found the network as it was best: it is what the run ends with. */
+  /** The network as it was is what the run ends with: held-out rows found it best. */
   readonly isKept?: boolean;
+  /** How the network was made that labels chose among several; absent where one was trained on. */
+  readonly way?: WayName;
 }
 
 /** Rows of the run's tables that both networks are shown. */
@@ -205,9 +210,12 @@ interface Look {
   readonly findings: readonly Finding[];
 }
 
+/** What a run ends with, and how that was made where there was a choice. */
+type Adapted = Pick<ChosenNetwork, "network"> & Partial<ChosenNetwork>;
+
 function domainOf(
   { init, bench, before, findings }: Look,
-  adapted?: { checkpoint: Checkpoint; after: Impression },
+  adapted?: Adapted & { after: Impression },
 ): Domain {
   const { facts } = bench;
   const after = adapted?.after;
@@ -228,8 +236,9 @@ function domainOf(
     ...(adapted === undefined
       ? {}
       : {
-          zeroPoints: zeroPointsOf(adapted.checkpoint, before.view),
-          isKept: adapted.checkpoint.config.best?.step === 0,
+          zeroPoints: zeroPointsOf(adapted.network, before.view),
+          isKept: adapted.way === "zeroShot" || adapted.network.config.best?.step === 0,
+          ...(adapted.way === undefined ? {} : { way: adapted.way }),
         }),
   };
 }
@@ -244,23 +253,34 @@ async function lookAt(engine: Engine, init: string, source: Checkpoint, wishes: 
   return { init, bench, before, findings: findingsOf(bench.facts, before.view) };
 }
 
+/** Logs of a run's trainings by what each was for. */
+function logsOf(folder: string): readonly TrainingLog[] {
+  const own = readLog(folder);
+  if (own.length > 0) return [{ title: "Training", log: own }];
+  return stageLogs(folder).map(([name, log]) => {
+    const [way, part] = name.split("-");
+    return { title: `Training: ${ways[way as WayName].title}${part === undefined ? "" : `, ${part}`}`, log };
+  });
+}
+
 /** Looks again, and writes `domain.json` and `adaptation.html`. */
 async function conclude(
   { engine, reporter = silent }: RunSetting,
   folder: string,
   look: Look,
-  checkpoint: Checkpoint,
+  adapted: Adapted,
   trueOffsets?: readonly number[],
 ): Promise<void> {
-  const after = await impress(engine, checkpoint, look.bench);
-  const domain = domainOf(look, { checkpoint, after });
+  const { network } = adapted;
+  const after = await impress(engine, network, look.bench);
+  const domain = domainOf(look, { ...adapted, after });
   await writeDomain(folder, domain);
   const shown = {
     domain,
-    survey: checkpoint.config.survey,
+    survey: network.config.survey,
     before: look.before.view,
     after: after.view,
-    log: readLog(folder),
+    logs: logsOf(folder),
   };
   const page = join(folder, "adaptation.html");
   const report = adaptationReport({ ...shown, ...(trueOffsets === undefined ? {} : { trueOffsets }) });
@@ -296,9 +316,16 @@ export async function adapt(request: AdaptationRequest): Promise<Checkpoint> {
   makeFolder(out);
   await writeDomain(out, domain);
   const still = { ...recipe, adapt: { ...recipe.adapt, calibrationRate: 0, calibrationShare: 0 } };
-  const adapted = await train({ ...training, recipe: domain.verdict === "population" ? still : recipe });
+  const begun = await beginAdaptation({ ...training, recipe: domain.verdict === "population" ? still : recipe });
+  const adapted = await run(request, out, begun);
   await conclude(request, out, look, adapted, trueOffsets);
-  return adapted;
+  return adapted.network;
+}
+
+/** Chooses among ways, or trains on. */
+async function run(setting: RunSetting, folder: string, begun: AdaptationStart): Promise<Adapted> {
+  if (isChosen(begun.start)) return adaptByChoice(setting, folder, begun);
+  return { network: await trainAdaptation(setting, folder, begun) };
 }
 
 /**
@@ -306,12 +333,27 @@ export async function adapt(request: AdaptationRequest): Promise<Checkpoint> {
  * @throws UserError as `resume`.
  */
 export async function resumeAdaptation(request: Omit<ResumeRequest, "verb">): Promise<Checkpoint> {
-  const { folder, engine } = request;
-  const adapted = await resume({ ...request, verb: "adapt" });
+  const { folder } = request;
   const path = domainPath(folder);
   const init = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Domain).init : undefined;
-  if (init === undefined || findCheckpoint(checkpointPath(init)) === undefined) return adapted; // nothing to compare with
-  const wishes = adapted.config.data.map(wishOf);
-  await conclude(request, folder, await lookAt(engine, init, loadCheckpoint(init), wishes), adapted);
-  return adapted;
+  const isThere = init !== undefined && findCheckpoint(checkpointPath(init)) !== undefined;
+  const adapted = (await resumeChoice(request, init)) ?? { network: await resume({ ...request, verb: "adapt" }) };
+  if (!isThere) return adapted.network; // nothing to compare with
+  const wishes = adapted.network.config.data.map(wishOf);
+  await conclude(request, folder, await lookAt(request.engine, init, loadCheckpoint(init), wishes), adapted);
+  return adapted.network;
+}
+
+/** Goes on with a choice among ways; undefined for other runs. @throws UserError where the network that it began with is gone. */
+async function resumeChoice(
+  request: Omit<ResumeRequest, "verb">,
+  init: string | undefined,
+): Promise<ChosenNetwork | undefined> {
+  const { folder } = request;
+  if (isFinished(folder) || findCheckpoint(folder) === undefined) return undefined;
+  const start = loadRun(folder);
+  if (!isChosen(start)) return undefined;
+  if (init === undefined) throw new UserError(`${domainPath(folder)}: missing; expected a new run of caleido adapt`);
+  const tables = await reopenTables(folder, start.config, request);
+  return adaptByChoice(request, folder, { source: loadCheckpoint(init), start, tables });
 }

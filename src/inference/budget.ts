@@ -17,7 +17,8 @@ import { type Checkpoint, loadCheckpoint, saveAverages } from "../train/checkpoi
 import { coderOf } from "../train/config.ts";
 import type { PartRows } from "../train/tables.ts";
 import type { TrainingRecipe } from "../train/verbs.ts";
-import { type Lessons, wayNames, type WayName, ways } from "../train/ways.ts";
+import type { Lessons } from "../train/teaching.ts";
+import { type Taught, type WayName, ways, waysToMake } from "../train/ways.ts";
 import { meanOf } from "./budget-choice.ts";
 import { openReplay, readTarget, type Target, type TargetRequest } from "./budget-target.ts";
 import { fitInstrument, type Instrument, type ZeroPoint } from "../train/zero-points.ts";
@@ -42,6 +43,8 @@ export interface BudgetRequest extends TargetRequest {
   readonly budgets: readonly number[];
   /** Other choices of the labels, and other random numbers, for each budget above 0. */
   readonly seeds: number;
+  /** Ways to be made, beside those that they are made from; default: all that cost no more than they give. */
+  readonly ways?: readonly WayName[] | undefined;
   /** Folder of the cells that are done, the network chosen in each beside them, `budget.json` and `budget.html`. */
   readonly out: string;
   readonly signal?: AbortSignal;
@@ -93,7 +96,7 @@ interface Bench {
   /** Of the former, galaxies that no network is taught. */
   readonly simulated: PartRows | undefined;
   /** Networks that no label has a say in: they are made once. */
-  readonly unlabelled: Map<WayName, Checkpoint>;
+  readonly unlabelled: Map<WayName, Taught>;
 }
 
 /** Trees on the labels alone; undefined where these are too few. */
@@ -132,6 +135,7 @@ function lessonsOf(
     catalog: target.catalog,
     bare: target.bare,
     unlabelled: target.pool,
+    column: target.column,
     train,
     validation,
     replay: isFitted ? replays.corrected : replays.usual,
@@ -151,11 +155,12 @@ async function runCell(
   const labels = Int32Array.from([...lessons.validation, ...lessons.train]);
   const isShared = (name: WayName): boolean =>
     ways[name].isUnlabelled === true && lessons.instrument === bench.instrument;
-  const known = (name: WayName): Checkpoint | undefined => (isShared(name) ? bench.unlabelled.get(name) : undefined);
-  const asked = { lessons, asked: target, names: wayNames, simulated: bench.simulated, known, note };
+  const known = (name: WayName): Taught | undefined => (isShared(name) ? bench.unlabelled.get(name) : undefined);
+  const names = waysToMake(request.ways);
+  const asked = { lessons, asked: target, names, simulated: bench.simulated, known, note };
   const { made, networks, losses, chosen } = await makeAndChoose(asked);
   const answers: Partial<Record<BudgetMethod, LabelAnswers>> = {};
-  for (const name of wayNames) {
+  for (const name of names) {
     if (made[name] !== undefined && isShared(name)) bench.unlabelled.set(name, made[name]);
     if (networks[name] === undefined) continue;
     answers[name] = await answersOf(request.engine, networks[name], target, target.judged);
@@ -187,10 +192,10 @@ function scoresOf(
 }
 
 /** What a cell depends on besides its budget and seed: another of these is another table. */
-async function keyOf({ init, table, source, reading, survey, recipe, want }: BudgetRequest): Promise<string> {
+async function keyOf({ init, table, source, reading, survey, recipe, want, ways: made }: BudgetRequest): Promise<string> {
   const files = await Promise.all([table, ...(source === undefined ? [] : [source])].map((path) => hashFile(path)));
   const { state } = loadCheckpoint(init);
-  const text = JSON.stringify({ version, files, source, reading, survey, recipe, want });
+  const text = JSON.stringify({ version, files, source, reading, survey, recipe, want, ways: waysToMake(made) });
   return createHash("sha256").update(text).update(new Uint8Array(state.average.buffer)).digest("hex").slice(0, 16);
 }
 
@@ -234,7 +239,7 @@ export async function labelBudget(request: BudgetRequest): Promise<Budget> {
   const wishes = budgets.flatMap((budget) =>
     Array.from({ length: budget === 0 ? 1 : seeds }, (_, i) => ({ budget, seed: i + 1 })),
   );
-  const unlabelled = new Map<WayName, Checkpoint>();
+  const unlabelled = new Map<WayName, Taught>();
   const bench = {
     request,
     source,

@@ -1,4 +1,5 @@
 /** Networks of a survey made in several ways, and which of them is kept: by labels that they have not seen, or without any. */
+import { join } from "node:path";
 import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import type { Catalog } from "../survey/catalog.ts";
@@ -7,7 +8,8 @@ import type { Checkpoint } from "../train/checkpoint.ts";
 import { coderOf, type NetworkCoder } from "../train/config.ts";
 import { kindColumnsOf } from "../train/spectral-correction.ts";
 import type { PartRows } from "../train/tables.ts";
-import { type Lessons, recalibrated, type Taught, type WayName, ways } from "../train/ways.ts";
+import type { Lessons } from "../train/teaching.ts";
+import { recalibrated, type Taught, type WayName, ways } from "../train/ways.ts";
 import { chooseWay, meanOf, simulatedTarget, withoutLabels } from "./budget-choice.ts";
 import { judgeOf } from "./budget-scores.ts";
 import { predictTruths, type Question, type TruthAnswers } from "./evaluate.ts";
@@ -59,14 +61,14 @@ export interface Choice {
   /** Simulated galaxies that no network is taught, as the source saw them. */
   readonly simulated: PartRows | undefined;
   /** A network that was made before, in place of another one. */
-  readonly known?: (name: WayName) => Checkpoint | undefined;
+  readonly known?: (name: WayName) => Taught | undefined;
   readonly note?: (text: string) => void;
 }
 
 /** What came of it. */
 export interface Chosen {
   /** As they were made. */
-  readonly made: Partial<Readonly<Record<WayName, Checkpoint>>>;
+  readonly made: Partial<Readonly<Record<WayName, Taught>>>;
   /** Recalibrated where that helps. */
   readonly networks: Partial<Readonly<Record<WayName, Checkpoint>>>;
   /** [validation rows with a truth] Mean -ln p of each one's labels [nats], where there are rows enough. */
@@ -129,7 +131,7 @@ async function unjudged(
   const home = simulatedTarget(coderOf(source.config, source.templates), asked.question, simulated, learned);
   const lossOf = async (network: Checkpoint): Promise<number> =>
     meanOf([...lossesIn(await truthsOf(engine, network, home, home.judged)).values()]);
-  return withoutLabels(await lossOf(instrument), await lossOf(retaught));
+  return withoutLabels(await lossOf(instrument.network), await lossOf(retaught.network));
 }
 
 /** Witnesses of these rows alone. */
@@ -143,7 +145,7 @@ export async function makeAndChoose(choice: Choice): Promise<Chosen> {
   const isMeasured = validation.length >= FEWEST_TO_CHOOSE;
   const { fields } = asked.catalog;
   const isRecalibrated = asked.question.wanted.some((j) => judgeOf(fields[j].kind).isRecalibrated);
-  const made: Partial<Record<WayName, Checkpoint>> = {};
+  const made: Partial<Record<WayName, Taught>> = {};
   const losses: Partial<Record<WayName, readonly number[]>> = {};
   const networks: Partial<Record<WayName, Checkpoint>> = {};
   let start: "instrument" | "retaught" = "instrument";
@@ -151,14 +153,14 @@ export async function makeAndChoose(choice: Choice): Promise<Chosen> {
     const { title, make, isAsItWas = false } = ways[name];
     note(title);
     const onStep = (step: number, steps: number): void => note(`${title} ${step}/${steps}`);
+    const folder = lessons.folder === undefined ? undefined : join(lessons.folder, name);
     const { retaught: _lost, ...others } = made;
     const from = start === "retaught" ? made : others;
-    const old = known?.(name);
-    const taught = old === undefined ? await make({ ...lessons, onStep }, from) : { network: old };
+    const taught = known?.(name) ?? (await make({ ...lessons, folder, onStep }, from));
     if (signal?.aborted === true) throw new UserError("stopped; what is done is kept, the same command goes on");
     if (taught === undefined) continue;
     const { network, witnesses = [{ network, rows: validation }] } = taught;
-    made[name] = network;
+    made[name] = taught;
     if (name === "retaught") start = await unjudged(choice, made);
     const final = isMeasured && isRecalibrated && !isAsItWas ? await settled(choice, network, witnesses) : network;
     if (isMeasured) {

@@ -22,7 +22,8 @@ import type { RunSetting } from "../train/run-tables.ts";
 import { CORRECTION_SIZE } from "../train/spectral-correction.ts";
 import type { TrainingTable } from "../train/tables.ts";
 import type { AdaptationStart } from "../train/verbs.ts";
-import { type Lessons, type WayName, ways } from "../train/ways.ts";
+import type { Lessons } from "../train/teaching.ts";
+import { type WayName, ways } from "../train/ways.ts";
 import { fitInstrument, type Instrument } from "../train/zero-points.ts";
 import { askedOf } from "./adaptation-scores.ts";
 import { isEnough, makeAndChoose, validationCount } from "./choice.ts";
@@ -102,6 +103,7 @@ function lessonsOf(
     catalog,
     bare: photometry,
     unlabelled: allRows(photometry),
+    column: wanted[0],
     train,
     validation,
     replay: replay!.parts.train,

@@ -158,7 +158,7 @@ export async function sedFigure(
 }
 
 /** Training curves of a run's log. */
-export function lossSection(log: readonly LogLine[]): ReportSection[] {
+export function lossSection(log: readonly LogLine[], heading = "Training"): ReportSection[] {
   if (log.length === 0) return [];
   const curve = (lines: readonly LogLine[], value: (line: LogLine) => number) => ({
     step: lines.map((line) => line.step),
@@ -170,7 +170,7 @@ export function lossSection(log: readonly LogLine[]): ReportSection[] {
     validation: curve(validated, (line) => line.validation!),
     learningRate: curve(log, (line) => line.rate),
   });
-  return [{ heading: "Training", figures: [figure] }];
+  return [{ heading, figures: [figure] }];
 }
 
 /** Writes `metrics.json` and `report.html`. */

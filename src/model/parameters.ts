@@ -82,11 +82,26 @@ export function parameterIn(flat: Float32Array, layout: Layout, name: string): F
   return flat.subarray(layout.offsets[i], layout.offsets[i] + sizeOf(layout.specs[i].shape));
 }
 
+/** What the names of the factors [rows, rank] and [rank, columns] of a matrix's low-rank adapter end with. */
+export const [ADAPTER_LEFT, ADAPTER_RIGHT] = [".adapter.left", ".adapter.right"] as const;
+
+/** Parameters with what adapters add to their matrices; the same where there are none. */
+function adapted(params: Record<string, tf.Tensor>): Record<string, tf.Tensor> {
+  for (const name of Object.keys(params)) {
+    if (!name.endsWith(ADAPTER_LEFT)) continue;
+    const own = name.slice(0, -ADAPTER_LEFT.length);
+    params[own] = tf.add(params[own], tf.matMul(params[name], params[`${own}${ADAPTER_RIGHT}`]));
+  }
+  return params;
+}
+
 /** [P] -> named tensors. One Split; its gradient is one Concat. */
 export function unpack(flat: tf.Tensor, layout: Layout): Record<string, tf.Tensor> {
   const sizes = layout.specs.map((spec) => sizeOf(spec.shape));
   const parts = tf.split(flat, sizes);
-  return Object.fromEntries(layout.specs.map((spec, i) => [spec.name, tf.reshape(parts[i], [...spec.shape])]));
+  return adapted(
+    Object.fromEntries(layout.specs.map((spec, i) => [spec.name, tf.reshape(parts[i], [...spec.shape])])),
+  );
 }
 
 /** Named tensors of a vector that never changes: constants of a traced function, of which only those used remain. */
@@ -95,7 +110,7 @@ export function constantsOf(flat: Float32Array, layout: Layout): Record<string, 
     const offset = layout.offsets[i];
     return [name, tf.tensor(flat.subarray(offset, offset + sizeOf(shape)), [...shape])] as const;
   });
-  return Object.fromEntries(entries);
+  return adapted(Object.fromEntries(entries));
 }
 
 /**

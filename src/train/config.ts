@@ -109,6 +109,7 @@ const configShape = {
     // versions that did not say trained zero-points and network together
     .extend({
       calibrationShare: adaptSchema.unwrap().shape.calibrationShare.unwrap().default(0),
+      way: adaptSchema.unwrap().shape.way.unwrap().default("continued"),
       zeroPoints: adaptSchema.unwrap().shape.zeroPoints.unwrap().default("trained"),
     })
     .optional(),

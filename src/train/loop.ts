@@ -39,6 +39,8 @@ export interface TrainOptions {
   readonly validation: readonly RowSource[];
   /** What a step trains and asks, counted from 1; without: everything, as the recipe's `subsets` say. */
   readonly phaseAt?: (step: number) => Phase;
+  /** Weight of the distance between calibrated rows and others in the network's state, all bands given; default: 0. */
+  readonly alignment?: number;
   readonly onProgress: (progress: Progress) => void | Promise<void>;
   readonly onCheckpoint: (state: TrainState) => void | Promise<void>;
   /** Raised to stop after the step in progress; the state is then checkpointed. */
@@ -146,7 +148,7 @@ async function takeState(compiled: Compiled, step: number): Promise<TrainState> 
 }
 
 /** Galaxies of a batch by the kinds of question; no share goes to labels where there are none. */
-function shapeOf({ config, layout }: Checkpoint, { coder, sources, phaseAt }: TrainOptions): StepShape {
+function shapeOf({ config, layout }: Checkpoint, { coder, sources, phaseAt, alignment = 0 }: TrainOptions): StepShape {
   const { training, subsets, model } = config;
   const hasLabels = sources.some(({ labelled }) => labelled.length > 0);
   return {
@@ -163,6 +165,7 @@ function shapeOf({ config, layout }: Checkpoint, { coder, sources, phaseAt }: Tr
       decoderOf(model, coder)?.cells,
     ),
     propertyWeight: subsets.propertyTargetWeight,
+    alignment,
   };
 }
 

@@ -7,10 +7,11 @@ import { marginals } from "../model/marginals.ts";
 import { type Layout, unpack } from "../model/parameters.ts";
 import type { Family, NetworkVocabulary } from "../model/readouts.ts";
 import { decoderOf, spectrumLoss } from "../model/spectrum-decoder.ts";
-import { pickColumns } from "../model/stems.ts";
+import { latentSize, pickColumns } from "../model/stems.ts";
 import { conditionals, encode, type ModelConfig, readoutsOf } from "../model/transformer.ts";
 import { State } from "../survey/field.ts";
 import { batchSize, type BatchShape, trainSignature } from "../tokens/batch.ts";
+import { discrepancy } from "./alignment.ts";
 import { adamW, type OptimiserConfig } from "./optimiser.ts";
 
 /** Everything that fixes the shape of one training step. */
@@ -25,6 +26,8 @@ export interface StepShape {
   readonly hasRateScale: boolean;
   /** A property weighs as much as this many bands in the masked loss. */
   readonly propertyWeight: number;
+  /** Weight of the distance between calibrated rows and others in the state, given all bands [1]; default: 0, no part of the graph. */
+  readonly alignment?: number;
 }
 
 interface Truths extends Required<HeadTargets> {
@@ -181,6 +184,13 @@ function orderedLoss(
   return sumOfMeans(losses.length === 1 ? losses[0] : tf.addN(losses), batch.targetWeight);
 }
 
+/** What the states of rows given all bands add to the loss: see {@link discrepancy}. */
+function alignmentOf(shape: StepShape, state: tf.Tensor2D, { isCalibrated }: Tensors): tf.Tensor {
+  const { nFull } = shape.batch;
+  const latent = tf.slice(state, [0, 0], [nFull, latentSize(shape.model)]); // not what carried galaxies say
+  return tf.mul(discrepancy(latent as tf.Tensor2D, tf.slice(isCalibrated, [0], [nFull])), shape.alignment!);
+}
+
 /** Mean over galaxies of the mean -ln p of what each was asked [nats per answer]. */
 function batchLoss(shape: StepShape, params: Tensors, batch: Tensors): tf.Tensor {
   const { nFull, nMasked, nOrdered } = shape.batch;
@@ -205,7 +215,8 @@ function batchLoss(shape: StepShape, params: Tensors, batch: Tensors): tf.Tensor
     const read = withoutLags(shape.vocabulary, state);
     total.push(spectrumLoss(shape.model, shape.vocabulary, params, read, batch));
   }
-  return tf.div(tf.addN(total), nFull + nMasked + nOrdered);
+  const mean = tf.div(tf.addN(total), nFull + nMasked + nOrdered);
+  return (shape.alignment ?? 0) > 0 && nFull > 0 ? tf.add(mean, alignmentOf(shape, state, batch)) : mean;
 }
 
 /** Zero-points are known to about this much before anything is learned [ln flux]; noise factors likewise [ln]. */
@@ -273,7 +284,7 @@ export function compileLoss(engine: Engine, shape: StepShape): Promise<Compiled>
     ...trainSignature(shape.batch, shape.vocabulary),
   };
   return engine.compile(
-    (inputs) => ({ loss: batchLoss(shape, unpack(inputs.params, shape.layout), inputs) }),
+    (inputs) => ({ loss: batchLoss({ ...shape, alignment: 0 }, unpack(inputs.params, shape.layout), inputs) }),
     signature,
     "validation loss",
   );

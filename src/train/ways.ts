@@ -1,43 +1,15 @@
 /** Ways to make a network of a survey: from one that simulations taught, or from the survey's labels alone. */
-import type { Engine } from "../engine/contract.ts";
 import { createLayout, initialise } from "../model/parameters.ts";
 import { parameterSpecs } from "../model/transformer.ts";
 import { createRng } from "../random.ts";
-import type { Catalog } from "../survey/catalog.ts";
-import { catalogStore, labelledRows, type RowSource } from "../tokens/batch.ts";
 import { fitStandardisation } from "../tokens/standardise.ts";
-import { freezeRates } from "./adapt.ts";
-import { atState, type Checkpoint, initialState } from "./checkpoint.ts";
+import { type Checkpoint, initialState } from "./checkpoint.ts";
 import { type CheckpointConfig, coderOf } from "./config.ts";
-import { train } from "./loop.ts";
-import { recalibrate } from "./recalibrate.ts";
-import type { TrainingRecipe } from "./verbs.ts";
 import { withInstrument, withZeroPoints } from "./instrument-layer.ts";
-import { correctRows } from "./spectral-correction.ts";
-import type { Instrument } from "./zero-points.ts";
-
-/** What there is to learn a survey from. */
-export interface Lessons {
-  readonly engine: Engine;
-  /** What simulations taught. */
-  readonly source: Checkpoint;
-  /** What the target's photometry, and the labels to train on, say of its zero-points, and of the models' spectra. */
-  readonly instrument: Instrument;
-  readonly recipe: Pick<TrainingRecipe, "adapt" | "optimiser" | "subsets" | "training">;
-  /** Target rows with the network's fields, labels included ... */
-  readonly catalog: Catalog;
-  /** ... those whose photometry alone is looked at, in the same catalogue without labels ... */
-  readonly bare: Catalog;
-  readonly unlabelled: Int32Array;
-  /** ... those with labels to train on, and those that decide when training ends, and recalibrate. */
-  readonly train: Int32Array;
-  readonly validation: Int32Array;
-  /** Simulated galaxies to be replayed. */
-  readonly replay?: Pick<RowSource, "store" | "rows" | "labelled"> | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Step in progress, of so many. */
-  readonly onStep?: (step: number, steps: number) => void;
-}
+import { besideAdapters, RANK, withAdapters, withoutAdapters } from "./low-rank.ts";
+import { recalibrate } from "./recalibrate.ts";
+import { reweightedReplay } from "./reweighted-replay.ts";
+import { fitted, isTaught, type Lessons, replayOf, rowsOf, trained } from "./teaching.ts";
 
 /** A network that was made, and networks that answer for it about labels that it has seen: each did not see its `rows`. */
 export interface Taught {
@@ -45,8 +17,8 @@ export interface Taught {
   readonly witnesses?: readonly { readonly network: Checkpoint; readonly rows: Int32Array }[];
 }
 
-/** Networks that were made before, which others are made from. */
-type Made = Partial<Readonly<Record<"instrument" | "retaught" | "allWeights" | "folds", Checkpoint>>>;
+/** What was made before, which others are made from. */
+type Made = Partial<Readonly<Record<"instrument" | "retaught" | "allWeights" | "folds", Taught>>>;
 
 /** One way. */
 interface Way {
@@ -55,117 +27,14 @@ interface Way {
   readonly isUnlabelled?: boolean;
   /** Not even recalibrated. */
   readonly isAsItWas?: boolean;
+  /** Made only where it is asked for: it costs more than it gives. */
+  readonly isExtra?: boolean;
+  /** Answers under the distribution that the target's rows ask for, not under that of the simulations; never kept. */
+  readonly isSwapped?: boolean;
+  /** What it is made from, besides the instrument. */
+  readonly from?: readonly (keyof Made)[];
   /** Undefined where there is nothing to make it from. */
   make(this: void, lessons: Lessons, made: Made): Promise<Taught | undefined> | Taught | undefined;
-}
-
-/** Fewer labels than this to train on, or to stop by, teach no network. */
-const FEWEST_LABELS = 20;
-/** Parameters that see photometry; the rest are heads. */
-const TRUNK = ["embed.*", "layer*"];
-
-const isTaught = ({ train: rows, validation }: Lessons): boolean =>
-  rows.length >= FEWEST_LABELS && validation.length >= FEWEST_LABELS / 2;
-
-/** Some rows of a catalogue as a source. */
-function rowsOf(catalog: Catalog, rows: Int32Array, weight: number, isCalibrated: boolean): RowSource[] {
-  const labelled = labelledRows(catalog, rows);
-  return rows.length === 0 || weight === 0
-    ? []
-    : [{ store: catalogStore(catalog), rows, labelled, weight, isCalibrated }];
-}
-
-/** How a network is trained in memory. */
-interface Teaching {
-  readonly sources: readonly RowSource[];
-  readonly validation: readonly RowSource[];
-  readonly recipe: Pick<TrainingRecipe, "optimiser" | "subsets" | "training">;
-  /** Patterns of parameters that stay. */
-  readonly freeze?: readonly string[];
-}
-
-/** Trains from `start`; ends with the averaged weights of the lowest validation loss, the last ones without validation. */
-async function trained(
-  { engine, onStep = () => {}, signal }: Lessons,
-  start: Checkpoint,
-  how: Teaching,
-): Promise<Checkpoint> {
-  const { optimiser, subsets, training } = how.recipe;
-  const { best: _best, ...config } = start.config;
-  const from: Checkpoint = {
-    ...start,
-    config: { ...config, optimiser, subsets, training, step: 0 },
-    state: initialState(start.state.average.slice()),
-  };
-  const rates = freezeRates(start.layout, [...(how.freeze ?? []), "calibration.*"])!;
-  const state = await train(
-    {
-      engine,
-      coder: coderOf(from.config, from.templates),
-      sources: how.sources,
-      validation: how.validation,
-      phaseAt: () => ({ rateScale: rates, subsets }),
-      ...(signal === undefined ? {} : { signal }),
-      onProgress: ({ step, steps }) => onStep(step, steps),
-      onCheckpoint: () => {},
-    },
-    from,
-  );
-  const { best } = state;
-  return atState(from, best === undefined ? state : { ...state, average: best.average });
-}
-
-/** Simulated galaxies as the target would have them but for its zero-points. */
-function replayOf({ replay, instrument }: Lessons, start: Checkpoint, weight: number): RowSource[] {
-  if (replay === undefined || weight === 0) return [];
-  const store = correctRows(coderOf(start.config, start.templates), replay.store, instrument.correction);
-  return [{ ...replay, store, weight, isCalibrated: false }];
-}
-
-/**
- * Times that labels are gone through; fewest steps, unless that would be more than so many times: of a network that knows the
- * models, and of one that knows nothing.
- */
-const PACES = {
-  taught: { epochs: 40, fewest: 200, most: 80 },
-  untaught: { epochs: 40, fewest: 400, most: Infinity },
-  /** Without labels that say when it is best: as short as that is on average. */
-  unwatched: { epochs: 20, fewest: 100, most: 40 },
-} as const;
-/** Labels from which on what is not labelled counts for less: as if it were so many. */
-const FEW = 300;
-
-/** The recipe with steps by the number of labels: few are learned by heart. */
-function paced({ recipe, train: rows }: Lessons, pace: keyof typeof PACES): Teaching["recipe"] {
-  const { optimiser, subsets, training } = recipe;
-  const { epochs, fewest, most } = PACES[pace];
-  const stepsOf = (times: number): number => Math.ceil((times * rows.length) / training.batch);
-  const steps = Math.min(training.steps, Math.max(stepsOf(epochs), Math.min(fewest, stepsOf(most))));
-  const validateEvery = Math.max(1, Math.min(training.validateEvery, Math.floor(steps / 12)));
-  return { optimiser, subsets, training: { ...training, steps, validateEvery } };
-}
-
-/** Labels from which on a part of them says when a network is best: one that stopped where it is best on few seems better than it is. */
-const MANY_LABELS = 2500;
-
-/** Fits a network to labels; one that knows the models sees them and the target's photometry beside. */
-function fitted(lessons: Lessons, start: Checkpoint, freeze: readonly string[]): Promise<Checkpoint> {
-  const { catalog, bare, recipe, train: rows } = lessons;
-  const { isCalibrated } = start.config;
-  const { adapt } = recipe;
-  const isWatched = lessons.validation.length > 0 && (!isCalibrated || rows.length > MANY_LABELS);
-  const pace = isCalibrated ? "taught" : "untaught";
-  const beside = isCalibrated ? Math.min(1, FEW / rows.length) : 0;
-  return trained(lessons, start, {
-    sources: [
-      ...rowsOf(catalog, rows, adapt.labelled, isCalibrated),
-      ...rowsOf(bare, lessons.unlabelled, beside * adapt.unlabelled, isCalibrated),
-      ...replayOf(lessons, start, beside * adapt.replay),
-    ],
-    validation: isWatched ? rowsOf(catalog, lessons.validation, 1, isCalibrated) : [],
-    recipe: paced(lessons, isWatched ? pace : "unwatched"),
-    freeze,
-  });
 }
 
 const NONE = new Int32Array(0);
@@ -186,8 +55,9 @@ async function folds(lessons: Lessons, start: Checkpoint): Promise<Taught | unde
     const [rows, others] = [true, false].map((isOut) => labels.filter((_, i) => (i % FOLDS === fold) === isOut));
     const training = { ...recipe.training, seed: `${recipe.training.seed}:fold${fold}` };
     // what is held out only judges
-    const own = { ...lessons, train: others, validation: NONE, recipe: { ...recipe, training } };
-    const network = await fitted(own, start, []);
+    const folder = lessons.folder === undefined ? undefined : `${lessons.folder}-${fold + 1}`;
+    const own = { ...lessons, folder, train: others, validation: NONE, recipe: { ...recipe, training } };
+    const network = await fitted(own, start);
     for (let i = 0; i < sum.length; i++) sum[i] += network.state.average[i] / FOLDS;
     witnesses.push({ network, rows });
   }
@@ -235,6 +105,27 @@ async function retaught(lessons: Lessons): Promise<Checkpoint | undefined> {
   });
 }
 
+/** What is fitted to labels: the network taught anew, else the corrected one. */
+const startOf = ({ instrument, retaught: anew = instrument }: Made): Checkpoint => anew!.network;
+
+/** Parameters that see photometry; the rest are heads. */
+const TRUNK = ["embed.*", "layer*"];
+/** Weight of the distance between simulated and real states [nats]. */
+const ALIGNMENT = 1;
+
+/** All weights, the replayed galaxies being like the target's; with `alignment` states, too. Without labels by simulations alone. */
+async function reweighted(lessons: Lessons, start: Checkpoint, alignment?: number): Promise<Taught | undefined> {
+  if (lessons.train.length > 0 && !isTaught(lessons)) return undefined;
+  const known = await reweightedReplay(lessons, start);
+  return known && alone(await fitted(known.lessons, start, alignment === undefined ? {} : { alignment }));
+}
+
+/** Adapters alone are fitted, and added to the matrices. */
+async function lowRank(lessons: Lessons, start: Checkpoint): Promise<Checkpoint> {
+  const wide = withAdapters(start, RANK, createRng(`${lessons.recipe.training.seed}:adapters`));
+  return withoutAdapters(await fitted(lessons, wide, { freeze: besideAdapters(wide) }));
+}
+
 const table = {
   zeroShot: { title: "zero-shot", isAsItWas: true, make: ({ source }) => alone(source) },
   instrument: {
@@ -249,30 +140,53 @@ const table = {
   },
   allWeights: {
     title: "all weights",
-    make: async (lessons, { instrument, retaught: start = instrument }) =>
-      isTaught(lessons) ? alone(await fitted(lessons, start!, [])) : undefined,
+    from: ["retaught"],
+    make: async (lessons, made) => (isTaught(lessons) ? alone(await fitted(lessons, startOf(made))) : undefined),
   },
-  folds: {
-    title: "mean of five",
-    make: (lessons, { instrument, retaught: start = instrument }) => folds(lessons, start!),
-  },
+  folds: { title: "mean of five", from: ["retaught"], make: (lessons, made) => folds(lessons, startOf(made)) },
   frozenTrunk: {
     title: "frozen trunk",
-    make: async (lessons, { instrument, retaught: start = instrument }) =>
-      isTaught(lessons) ? alone(await fitted(lessons, start!, TRUNK)) : undefined,
+    from: ["retaught"],
+    make: async (lessons, made) =>
+      isTaught(lessons) ? alone(await fitted(lessons, startOf(made), { freeze: TRUNK })) : undefined,
   },
   averaged: {
     title: "half way",
-    make: (_, { instrument, retaught: before = instrument, allWeights: after }) =>
-      before === undefined || after === undefined ? undefined : alone(between(before, after)),
+    from: ["retaught", "allWeights"],
+    make: (_, { allWeights: after, ...made }) => after && alone(between(startOf(made), after.network)),
   },
   scratch: {
     title: "from scratch",
     make: async (lessons) => {
       if (!isTaught(lessons)) return undefined;
       const own = fitStandardisation(lessons.catalog, lessons.train) as CheckpointConfig["standardisation"];
-      return alone(await fitted(lessons, untaught(lessons, own, false), []));
+      return alone(await fitted(lessons, untaught(lessons, own, false)));
     },
+  },
+  lowRank: {
+    title: "low-rank adapters",
+    isExtra: true,
+    from: ["retaught"],
+    make: async (lessons, made) => (isTaught(lessons) ? alone(await lowRank(lessons, startOf(made))) : undefined),
+  },
+  reweighted: {
+    title: "replay like the target",
+    isExtra: true,
+    from: ["retaught"],
+    make: (lessons, made) => reweighted(lessons, startOf(made)),
+  },
+  aligned: {
+    title: "states aligned",
+    isExtra: true,
+    from: ["retaught"],
+    make: (lessons, made) => reweighted(lessons, startOf(made), ALIGNMENT),
+  },
+  priorSwap: {
+    title: "mean of five under the target's distribution",
+    isExtra: true,
+    isSwapped: true,
+    from: ["retaught", "folds"],
+    make: (_, { folds: fivefold, retaught: anew, instrument }) => fivefold ?? anew ?? instrument,
   },
 } satisfies Record<string, Way>;
 
@@ -280,6 +194,13 @@ export type WayName = keyof typeof table;
 /** Every way, in the order in which they are made. */
 export const ways: Readonly<Record<WayName, Way>> = table;
 export const wayNames = Object.keys(table) as readonly WayName[];
+
+/** Ways to be made, in their order: those wished, by default all that aren't extra, what they are made from, and what needs no training. */
+export function waysToMake(wished: readonly WayName[] = wayNames.filter((name) => ways[name].isExtra !== true)): WayName[] {
+  const needed = new Set<WayName>(["zeroShot", "instrument", ...wished]);
+  for (const name of wished) ways[name].from?.forEach((one) => needed.add(one));
+  return wayNames.filter((name) => needed.has(name));
+}
 
 /** Most questions that recalibrate a network here: its labels are few. */
 const QUESTIONS = 2000;

@@ -13,7 +13,7 @@ import { type Checkpoint, saveCheckpoint } from "../../src/train/checkpoint.ts";
 import { coderOf, trainingSchema } from "../../src/train/config.ts";
 import { readLog } from "../../src/train/run.ts";
 import { readTrainingTable } from "../../src/train/tables.ts";
-import { adapt } from "../../src/train/verbs.ts";
+import { beginAdaptation, trainAdaptation } from "../../src/train/verbs.ts";
 import { onnx, perturb, startCheckpoint } from "../helpers/network.ts";
 import { scratch } from "../helpers/scratch.ts";
 import { toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
@@ -60,7 +60,7 @@ async function adapted(
   changes: { readonly optimiser?: Checkpoint["config"]["optimiser"]; readonly adapt?: Partial<AdaptConfig> } = {},
 ): Promise<Checkpoint> {
   const { model, optimiser, subsets } = start.config;
-  return adapt({
+  const request = {
     engine: await onnx,
     init,
     source: await write("source", source),
@@ -75,7 +75,8 @@ async function adapted(
       training: trainingSchema.parse({ steps: 6, batch: 16, nTarget: 3, validateEvery: 3, checkpointEvery: 6 }),
       adapt: adaptSchema.parse(changes.adapt ?? {}),
     },
-  });
+  };
+  return trainAdaptation(request, request.out, await beginAdaptation(request));
 }
 
 describe("labels in a table that is there for its photometry", () => {
