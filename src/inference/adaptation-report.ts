@@ -241,6 +241,10 @@ export function adaptationReport(adaptation: Adaptation): Report {
       ["verdict", domain.verdict ?? "not looked at: no photometry"],
       ...(domain.way === undefined ? [] : [["kept", ways[domain.way].title] as const]),
     ],
-    sections: [...sections, ...logs.flatMap(({ title, log }) => lossSection(log, title)), { heading: "Band by band", tables: bandTable(domain) }].filter(isFull),
+    sections: [
+      ...sections,
+      ...logs.flatMap(({ title, log }) => lossSection(log, title)),
+      { heading: "Band by band", tables: bandTable(domain) },
+    ].filter(isFull),
   };
 }

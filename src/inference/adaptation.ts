@@ -213,10 +213,7 @@ interface Look {
 /** What a run ends with, and how that was made where there was a choice. */
 type Adapted = Pick<ChosenNetwork, "network"> & Partial<ChosenNetwork>;
 
-function domainOf(
-  { init, bench, before, findings }: Look,
-  adapted?: Adapted & { after: Impression },
-): Domain {
+function domainOf({ init, bench, before, findings }: Look, adapted?: Adapted & { after: Impression }): Domain {
   const { facts } = bench;
   const after = adapted?.after;
   const view = pair(before.view, after?.view, summaryOf);

@@ -192,7 +192,16 @@ function scoresOf(
 }
 
 /** What a cell depends on besides its budget and seed: another of these is another table. */
-async function keyOf({ init, table, source, reading, survey, recipe, want, ways: made }: BudgetRequest): Promise<string> {
+async function keyOf({
+  init,
+  table,
+  source,
+  reading,
+  survey,
+  recipe,
+  want,
+  ways: made,
+}: BudgetRequest): Promise<string> {
   const files = await Promise.all([table, ...(source === undefined ? [] : [source])].map((path) => hashFile(path)));
   const { state } = loadCheckpoint(init);
   const text = JSON.stringify({ version, files, source, reading, survey, recipe, want, ways: waysToMake(made) });

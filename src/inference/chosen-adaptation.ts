@@ -85,9 +85,7 @@ function lessonsOf(
   const validation = asked.subarray(0, validationCount(asked.length));
   const train = Int32Array.from([...asked.subarray(validation.length), ...order.filter((row) => !isAsked(row))]);
   const isFitted = isEnough(coder, catalog, train);
-  const [store, rows] = isFitted
-    ? [catalogStore(catalog), train]
-    : [catalogStore(photometry), allRows(photometry)];
+  const [store, rows] = isFitted ? [catalogStore(catalog), train] : [catalogStore(photometry), allRows(photometry)];
   const isStill = adapt!.calibrationRate === 0;
   reporter.say(
     isStill

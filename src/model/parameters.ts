@@ -99,9 +99,7 @@ function adapted(params: Record<string, tf.Tensor>): Record<string, tf.Tensor> {
 export function unpack(flat: tf.Tensor, layout: Layout): Record<string, tf.Tensor> {
   const sizes = layout.specs.map((spec) => sizeOf(spec.shape));
   const parts = tf.split(flat, sizes);
-  return adapted(
-    Object.fromEntries(layout.specs.map((spec, i) => [spec.name, tf.reshape(parts[i], [...spec.shape])])),
-  );
+  return adapted(Object.fromEntries(layout.specs.map((spec, i) => [spec.name, tf.reshape(parts[i], [...spec.shape])])));
 }
 
 /** Named tensors of a vector that never changes: constants of a traced function, of which only those used remain. */

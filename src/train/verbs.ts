@@ -218,6 +218,7 @@ export interface ResumeRequest extends RunSetting {
 export async function resume(request: ResumeRequest): Promise<Checkpoint> {
   const { folder, verb, reporter = silent } = request;
   checkUnlocked(folder);
+  if (isFinished(folder)) throw new UserError(`${folder}: the run is complete, nothing to resume`);
   const start = loadRun(folder);
   checkFolder(folder);
   const { config, state } = start;
@@ -228,7 +229,6 @@ export async function resume(request: ResumeRequest): Promise<Checkpoint> {
       `${folder}: adapted by a version that did not record what each table was for; expected a new run of caleido adapt`,
     );
   }
-  if (isFinished(folder)) throw new UserError(`${folder}: the run is complete, nothing to resume`);
   const tables = await reopenTables(folder, config, request);
   reporter.say(`resuming at step ${state.step} of ${config.training.steps}`);
   return trainOn(request, folder, start, tables);
@@ -333,7 +333,11 @@ export async function beginAdaptation(request: AdaptRequest): Promise<Adaptation
   ];
   const tables = await readTables(wishes, source.config.survey, request);
   const data = tables.map(({ record }) => record);
-  return { source, start: restart(source, recipe, { isCalibrated: true, freeze: [], adapt: recipe.adapt, data }), tables };
+  return {
+    source,
+    start: restart(source, recipe, { isCalibrated: true, freeze: [], adapt: recipe.adapt, data }),
+    tables,
+  };
 }
 
 /**

@@ -196,7 +196,9 @@ export const ways: Readonly<Record<WayName, Way>> = table;
 export const wayNames = Object.keys(table) as readonly WayName[];
 
 /** Ways to be made, in their order: those wished, by default all that aren't extra, what they are made from, and what needs no training. */
-export function waysToMake(wished: readonly WayName[] = wayNames.filter((name) => ways[name].isExtra !== true)): WayName[] {
+export function waysToMake(
+  wished: readonly WayName[] = wayNames.filter((name) => ways[name].isExtra !== true),
+): WayName[] {
   const needed = new Set<WayName>(["zeroShot", "instrument", ...wished]);
   for (const name of wished) ways[name].from?.forEach((one) => needed.add(one));
   return wayNames.filter((name) => needed.has(name));

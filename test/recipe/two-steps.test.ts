@@ -65,7 +65,9 @@ const runs: { readonly [V in RecipeVerb]: (name: string) => Promise<string> } = 
     const [source, sky] = [await tableOf(survey, "clean"), await tableOf(survey, "observed")];
     const recipe = loadRecipe(name, brief, { verb: "adapt" });
     const init = await networkOf(network);
-    return once(name, (out) => adapt({ engine, init, source, unlabelled: sky, labelled: sky, recipe, out, anyTarget: true }));
+    return once(name, (out) =>
+      adapt({ engine, init, source, unlabelled: sky, labelled: sky, recipe, out, anyTarget: true }),
+    );
   },
 };
 

@@ -1,8 +1,6 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { writeTable } from "../../src/io/formats.ts";
-import type { Column } from "../../src/io/table.ts";
 import { silent } from "../../src/progress.ts";
 import { createRng } from "../../src/random.ts";
 import { type Catalog, hide } from "../../src/survey/catalog.ts";
@@ -16,6 +14,7 @@ import { readTrainingTable } from "../../src/train/tables.ts";
 import { beginAdaptation, trainAdaptation } from "../../src/train/verbs.ts";
 import { onnx, perturb, startCheckpoint } from "../helpers/network.ts";
 import { scratch } from "../helpers/scratch.ts";
+import { writeCatalog } from "../helpers/tables.ts";
 import { toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
 
 /** What adaptation makes of labels: those of an unlabelled table, and those that half of a labelled table lacks. */
@@ -30,28 +29,8 @@ const start: Checkpoint = perturb(startCheckpoint(source), 0.1);
 const init = join(root, "init");
 beforeAll(() => saveCheckpoint(init, start));
 
-/** Writes a catalogue with the fields that `isThere` names; returns the path. */
-async function write(name: string, catalog: Catalog, isThere: (field: Field) => boolean = () => true): Promise<string> {
-  const { rowCount, objectId } = catalog;
-  const columns = catalog.fields.flatMap((field, j): Column[] => {
-    if (!isThere(field)) return [];
-    const own = { width: 1, unit: field.unit } as const;
-    const cells = (of: Float32Array | Uint8Array): number[] =>
-      Array.from({ length: rowCount }, (_, row) => of[row * n + j]);
-    const { value, error, state } = catalog;
-    return [
-      { ...own, name: field.name, type: "float32", data: Float32Array.from(cells(value)) },
-      { ...own, name: `${field.name}_err`, type: "float32", data: Float32Array.from(cells(error)) },
-      { width: 1, name: `${field.name}_state`, type: "uint8", data: Uint8Array.from(cells(state)) },
-    ];
-  });
-  const id: Column = { width: 1, name: "object_id", type: "string", data: [...objectId] };
-  const table = { rowCount, columns: [id, ...columns], metadata: {} };
-  const schema = table.columns.map(({ data: _data, ...rest }) => rest);
-  const path = join(root, `${name}.arrow`);
-  await writeTable(path, { schema, metadata: {}, rowCount }, [table]);
-  return path;
-}
+const write = (name: string, catalog: Catalog, isThere?: (field: Field) => boolean): Promise<string> =>
+  writeCatalog(join(root, `${name}.arrow`), catalog, isThere);
 
 async function adapted(
   name: string,
