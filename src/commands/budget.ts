@@ -4,8 +4,10 @@ import { type Budget, type BudgetMethod, type BudgetRequest, budgetScore, labelB
 import { budgetReport } from "../inference/budget-report.ts";
 import { judgeOf } from "../inference/budget-scores.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
+import { didYouMean } from "../io/nearest.ts";
 import { renderReport } from "../report/html.ts";
 import { number } from "../text.ts";
+import { wayNames, type WayName } from "../train/ways.ts";
 import { printTable, say } from "./terminal.ts";
 
 /** `0,100,all` as numbers. @throws UserError for what is none. */
@@ -15,6 +17,16 @@ export function budgetsFrom(text: string): readonly number[] {
     throw new UserError(`--budget ${text}: expected numbers of labels, e.g. --budget 0,100,1000,all`);
   }
   return [...new Set(budgets)].sort((a, b) => a - b);
+}
+
+/** `lowRank,folds` as ways; undefined: the usual ones. @throws UserError for what is none. */
+export function waysFrom(text: string | undefined): readonly WayName[] | undefined {
+  return text?.split(",").map((word) => {
+    const name = word.trim();
+    const found = wayNames.find((own) => own === name);
+    if (found !== undefined) return found;
+    throw new UserError(`--ways ${name}: unknown${didYouMean(name, wayNames)}; expected some of ${wayNames.join(", ")}`);
+  });
 }
 
 /** Every method at every budget: the median over the seeds. */

@@ -5,7 +5,7 @@ import { observationSchema } from "../simulate/observation.ts";
 import { adapt, resumeAdaptation } from "../inference/adaptation.ts";
 import type { RunSetting } from "../train/run-tables.ts";
 import { finetune, pretrain, resume } from "../train/verbs.ts";
-import { budgetAndShow, budgetsFrom } from "./budget.ts";
+import { budgetAndShow, budgetsFrom, waysFrom } from "./budget.ts";
 import {
   apertureOption,
   defineCommand,
@@ -168,7 +168,7 @@ export const finetuneCommand = defineCommand<FinetuneArguments>({
 
 type AdaptArguments = CommonArguments &
   SurveyArguments &
-  Record<"init" | "source" | "unlabelled" | "labelled" | "budget" | "want", string | undefined> & {
+  Record<"init" | "source" | "unlabelled" | "labelled" | "budget" | "want" | "ways", string | undefined> & {
     seeds: number;
     anyTarget: boolean;
     anyAperture: boolean;
@@ -187,6 +187,7 @@ async function runBudget(args: AdaptArguments, budget: string): Promise<void> {
     budgets: budgetsFrom(budget),
     seeds,
     want,
+    ways: waysFrom(args.ways),
     out,
     reading: readOptionsOf(args),
     ...surveyOptionOf(args),
@@ -212,6 +213,11 @@ export const adaptCommand = defineCommand<AdaptArguments>({
       .option("want", {
         type: "string",
         describe: "with --budget: property of the labels, a number or a class; default: the headline's first number",
+      })
+      .option("ways", {
+        type: "string",
+        describe:
+          "with --budget: ways to be tried, e.g. folds,lowRank; default: all but lowRank, reweighted, aligned, priorSwap (docs/adaptation.md says what each is)",
       })
       .option("any-target", {
         type: "boolean",

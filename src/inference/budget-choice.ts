@@ -5,7 +5,7 @@ import type { NetworkCoder } from "../train/config.ts";
 import { observedSample } from "../train/observed.ts";
 import { correctRows } from "../train/spectral-correction.ts";
 import type { PartRows } from "../train/tables.ts";
-import { wayNames, type WayName } from "../train/ways.ts";
+import { wayNames, type WayName, ways } from "../train/ways.ts";
 import type { Instrument } from "../train/zero-points.ts";
 import type { Question } from "./evaluate.ts";
 
@@ -20,7 +20,9 @@ const USUAL: WayName = "folds";
  * of their difference; where the usual one wasn't made, the lowest mean; `otherwise` where nothing was measured.
  */
 export function chooseWay(losses: Partial<Readonly<Record<WayName, readonly number[]>>>, otherwise: WayName): WayName {
-  const known = wayNames.filter((name) => Number.isFinite(meanOf(losses[name] ?? [Number.NaN])));
+  // what needs another prior beside it is no network that answers by itself
+  const own = wayNames.filter((name) => ways[name].isSwapped !== true);
+  const known = own.filter((name) => Number.isFinite(meanOf(losses[name] ?? [Number.NaN])));
   const usual = losses[USUAL];
   const isBetter = (name: WayName): boolean => {
     if (usual === undefined || !known.includes(USUAL) || name === USUAL) return true;

@@ -6,6 +6,7 @@ import { batchShape, drawBatch } from "../../src/tokens/batch.ts";
 import { freezeRates } from "../../src/train/adapt.ts";
 import type { Checkpoint } from "../../src/train/checkpoint.ts";
 import { coderOf } from "../../src/train/config.ts";
+import { withAdapters } from "../../src/train/low-rank.ts";
 import { scheduleAt } from "../../src/train/optimiser.ts";
 import { compileLoss, type StepShape, trainStep } from "../../src/train/step.ts";
 import { onnx, perturb, plainJs, startCheckpoint } from "../helpers/network.ts";
@@ -25,15 +26,21 @@ interface Step {
 }
 
 /** A training step with everything that it needs; `clip` and `weightDecay` off leave the bare gradient in `first`. */
-function prepare(isCalibrated: boolean, fullShare = 0.25, autoregressiveShare = 0.5, rates?: Float32Array): Step {
-  const checkpoint = perturb(
-    startCheckpoint(catalog, {
-      isCalibrated,
-      optimiser: { clip: 1e9, weightDecay: 0.1 },
-      subsets: { fullShare, autoregressiveShare },
-      training: { batch: 8, nTarget: 3 },
-    }),
-  );
+function prepare(
+  isCalibrated: boolean,
+  fullShare = 0.25,
+  autoregressiveShare = 0.5,
+  rates?: Float32Array,
+  { rank = 0, alignment = 0 } = {},
+): Step {
+  const start = startCheckpoint(catalog, {
+    isCalibrated,
+    optimiser: { clip: 1e9, weightDecay: 0.1 },
+    subsets: { fullShare, autoregressiveShare },
+    training: { batch: 8, nTarget: 3 },
+  });
+  const moved = perturb(start);
+  const checkpoint = rank === 0 ? moved : perturb(withAdapters(moved, rank, createRng("adapters")), 0.03);
   const { config, layout, state } = checkpoint;
   const coder = coderOf(config);
   const { training, subsets } = config;
@@ -45,6 +52,7 @@ function prepare(isCalibrated: boolean, fullShare = 0.25, autoregressiveShare = 
     hasCalibration: isCalibrated,
     hasRateScale: rates !== undefined,
     propertyWeight: subsets.propertyTargetWeight,
+    alignment,
   };
   const sources = [sourceOf(catalog), sourceOf(catalog, { isCalibrated: true })];
   const schedule = scheduleAt(config.optimiser, 1, 1);
@@ -81,6 +89,8 @@ describe.each([
   ["masked only", prepare(false, 0, 0)],
   ["ordered only", prepare(false, 0, 1)],
   ["full only", prepare(true, 1, 0)],
+  ["of low-rank adapters", prepare(false, 0.25, 0.5, undefined, { rank: 2 })],
+  ["with states aligned", prepare(true, 0.75, 0, undefined, { alignment: 3 })],
 ] as const)("a training step, %s", (_what, step) => {
   const { shape, checkpoint, inputs } = step;
   let compiled: Arrays;
@@ -122,7 +132,7 @@ describe.each([
   });
 
   it("reports the loss that validation measures", async () => {
-    if (shape.hasCalibration) return; // validation leaves out the prior
+    if (shape.hasCalibration) return; // validation leaves out the prior, and what aligns
     const loss = await compileLoss(await onnx, shape);
     const measured = (await loss.run({ params: inputs.params, ...step.batch })).loss.data[0];
     expect(measured / compiled.loss.data[0]).toBeCloseTo(1, 5);
