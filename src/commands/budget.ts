@@ -25,7 +25,9 @@ export function waysFrom(text: string | undefined): readonly WayName[] | undefin
     const name = word.trim();
     const found = wayNames.find((own) => own === name);
     if (found !== undefined) return found;
-    throw new UserError(`--ways ${name}: unknown${didYouMean(name, wayNames)}; expected some of ${wayNames.join(", ")}`);
+    throw new UserError(
+      `--ways ${name}: unknown${didYouMean(name, wayNames)}; expected some of ${wayNames.join(", ")}`,
+    );
   });
 }
 
@@ -49,6 +51,13 @@ function printBudget(budget: Budget): void {
     ]);
   });
   printTable(["labels", "method", ...shown.map(({ title }) => title)], lines);
+  for (const { budget: labels, seed, population } of cells) {
+    if (population?.shift === undefined) continue;
+    const { chiSquare, freedom, p } = population.shift;
+    say(
+      `  ${labels ?? "all"} labels, seed ${seed}: mean answers for the target's rows and for simulated ones differ by chi-square ${number(chiSquare)}, ${freedom} degrees of freedom (p ${number(p)})`,
+    );
+  }
 }
 
 /** `adapt --budget`: the table on the terminal, as JSON, and as a page. */

@@ -175,7 +175,11 @@ export async function targetPopulation(
     const { encoded } = await predictor.predict(blank, allRows(blank), new Uint8Array(coder.nField), [field]);
     const old = withinLimits(coder, field, encoded[0], () => 0);
     const edges = new Float64Array(CELLS + 1);
-    old.quantiles(0, Float64Array.from(edges, (_, k) => END + ((1 - 2 * END) * k) / CELLS), edges);
+    old.quantiles(
+      0,
+      Float64Array.from(edges, (_, k) => END + ((1 - 2 * END) * k) / CELLS),
+      edges,
+    );
     const theirs = sharesOf(await answersFor(predictor, target.catalog, target.rows, field), edges);
     const ratio = priorRatio(theirs, sharesOf(old, edges), STEP);
     const middles = ratio.map((_, k) => 0.5 * (edges[k] + edges[k + 1]));

@@ -188,7 +188,7 @@ function orderedLoss(
 function alignmentOf(shape: StepShape, state: tf.Tensor2D, { isCalibrated }: Tensors): tf.Tensor {
   const { nFull } = shape.batch;
   const latent = tf.slice(state, [0, 0], [nFull, latentSize(shape.model)]); // not what carried galaxies say
-  return tf.mul(discrepancy(latent as tf.Tensor2D, tf.slice(isCalibrated, [0], [nFull])), shape.alignment!);
+  return tf.mul(discrepancy(latent, tf.slice(isCalibrated, [0], [nFull])), shape.alignment!);
 }
 
 /** Mean over galaxies of the mean -ln p of what each was asked [nats per answer]. */

@@ -1,9 +1,11 @@
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { labelBudget, budgetScore, type Budget } from "../../src/inference/budget.ts";
+import { waysFrom } from "../../src/commands/budget.ts";
+import { labelBudget, budgetScore, type Budget, type BudgetRequest } from "../../src/inference/budget.ts";
 import { chooseWay, withoutLabels } from "../../src/inference/budget-choice.ts";
 import { budgetReport } from "../../src/inference/budget-report.ts";
+import { readPrior } from "../../src/inference/prior.ts";
 import { renderReport } from "../../src/report/html.ts";
 import { createRng } from "../../src/random.ts";
 import { adaptSchema } from "../../src/train/adapt.ts";
@@ -38,11 +40,12 @@ const table = join(root, "target.csv");
 const init = join(root, "init");
 const out = join(root, "out");
 let budget: Budget;
-const run = async (budgets: readonly number[]): Promise<Budget> => {
+const run = async (budgets: readonly number[], ways?: BudgetRequest["ways"]): Promise<Budget> => {
   const { model, optimiser, subsets } = loadCheckpoint(init).config;
   const training = trainingSchema.parse({ steps: 2, batch: 8, nTarget: 2, validateEvery: 1, checkpointEvery: 2 });
   const recipe = { survey: "toy", model, optimiser, subsets, training, adapt: adaptSchema.parse({}) };
-  return labelBudget({ engine: await onnx, init, table, recipe, budgets, seeds: 1, out, reading });
+  const folder = ways === undefined ? out : join(root, ways.join("-"));
+  return labelBudget({ engine: await onnx, init, table, recipe, budgets, seeds: 1, out: folder, reading, ways });
 };
 
 beforeAll(async () => {
@@ -94,6 +97,27 @@ describe("label budgets", () => {
       expect(existsSync(network)).toBe(chosen !== "zeroShot");
       if (chosen !== "zeroShot") expect(loadCheckpoint(network).config.survey.name).toBe("toy");
     }
+  }, 240_000);
+
+  it("make the ways that are asked for, and what these are made from", async () => {
+    const found = await run([0, 60], ["lowRank", "priorSwap"]);
+    const [none, some] = found.cells;
+    expect(Object.keys(none.scores).sort()).toStrictEqual(["chosen", "instrument", "priorSwap", "zeroShot"]);
+    const methods = ["chosen", "folds", "instrument", "lowRank", "priorSwap", "zeroShot"];
+    expect(Object.keys(some.scores).sort()).toStrictEqual(methods);
+    // the same network as in the table of all, under another prior
+    expect(some.scores.folds).toStrictEqual(budget.cells[1].scores.folds);
+    expect(some.scores.priorSwap?.negLogLik).not.toStrictEqual(some.scores.folds?.negLogLik);
+    expect(some.chosen).not.toBe("priorSwap");
+    const { at, density } = some.population!;
+    const mass = at.slice(1).reduce((sum, x, i) => sum + 0.5 * (x - at[i]) * (density[i] + density[i + 1]), 0);
+    expect(mass).toBeCloseTo(1, 1);
+    // what is written is what `query --prior` reads
+    const folder = join(root, "lowRank-priorSwap");
+    const [cells] = readdirSync(folder).filter((name) => name.startsWith("cells-"));
+    const { survey } = loadCheckpoint(init).config;
+    const prior = await readPrior(join(folder, cells, "60-seed1-prior.csv"), { survey });
+    for (const i of [3, 200, 390]) expect(prior.density!(at[i]) / density[i]).toBeCloseTo(1, 5);
   }, 240_000);
 
   it("are drawn: curves, every score, zero-points", () => {
@@ -162,6 +186,17 @@ describe("label budgets of a class", () => {
   });
 });
 
+describe("the ways that are asked for", () => {
+  it("are names of the table, with the nearest one for what is none", () => {
+    expect(waysFrom(undefined)).toBeUndefined();
+    expect(waysFrom("folds, lowRank")).toStrictEqual(["folds", "lowRank"]);
+    expect(() => waysFrom("folds,lowrank")).toThrow(
+      /--ways lowrank: unknown \(did you mean "lowRank"\?\); expected some of zeroShot, .*priorSwap$/,
+    );
+    expect(() => waysFrom("")).toThrow(/--ways : unknown; expected/);
+  });
+});
+
 describe("the choice among ways", () => {
   it("is the lowest loss, the network as it was among them; without any what took no labels", () => {
     const rows = (mean: number): number[] => [mean - 0.1, mean, mean, mean + 0.1];
@@ -174,6 +209,8 @@ describe("the choice among ways", () => {
     expect(chooseWay({}, "retaught")).toBe("retaught");
     // a network that knows the simulations themselves far worse was not taught
     expect([withoutLabels(-2, -1.95), withoutLabels(-2, 0.5)]).toStrictEqual(["retaught", "instrument"]);
+    // what needs a prior beside it is no network
+    expect(chooseWay({ folds: rows(1), priorSwap: rows(-5) }, "instrument")).toBe("folds");
     // the usual way stays where another one gains no more than its error
     expect(chooseWay({ folds: [0, 0, 0, 0], scratch: [-1, 1, -1, 0.8] }, "instrument")).toBe("folds");
     expect(chooseWay({ folds: [0, 0, 0, 0], scratch: [-1, -0.8, -1, -0.9] }, "instrument")).toBe("scratch");

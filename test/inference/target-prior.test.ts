@@ -102,7 +102,11 @@ describe("the test of a shift", () => {
 
   it("finds none as often as chance says, where there is none", () => {
     const found = Array.from({ length: 300 }, (_, i) =>
-      shiftTest(coarse(`a${i}`, 250, (u) => u), coarse(`b${i}`, 200, (u) => u), cells),
+      shiftTest(
+        coarse(`a${i}`, 250, (u) => u),
+        coarse(`b${i}`, 200, (u) => u),
+        cells,
+      ),
     );
     expect(found[0].freedom).toBe(8);
     const below = (level: number): number => found.filter(({ p }) => p < level).length / found.length;
@@ -114,6 +118,12 @@ describe("the test of a shift", () => {
   });
 
   it("finds one where there is one", () => {
-    expect(shiftTest(coarse("a", 1000, (u) => u), coarse("b", 1000, rising), cells).p).toBeLessThan(1e-6);
+    expect(
+      shiftTest(
+        coarse("a", 1000, (u) => u),
+        coarse("b", 1000, rising),
+        cells,
+      ).p,
+    ).toBeLessThan(1e-6);
   });
 });

@@ -109,7 +109,10 @@ describe("low-rank adapters", () => {
     for (const { name, shape } of merged.layout.specs) {
       const by = change(merged.layout, name);
       if (!wide.layout.specs.some((spec) => spec.name === `${name}.adapter.left`)) {
-        expect(by.every((x) => x === 0), name).toBe(true);
+        expect(
+          by.every((x) => x === 0),
+          name,
+        ).toBe(true);
         continue;
       }
       const [largest, ...rest] = singularValues(by, shape[0], shape[1]);
