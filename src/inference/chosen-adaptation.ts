@@ -11,6 +11,7 @@ import { allRows, type Catalog, concat, emptyCatalog } from "../survey/catalog.t
 import { State } from "../survey/field.ts";
 import { counted } from "../text.ts";
 import { catalogStore } from "../tokens/batch.ts";
+import type { AdaptConfig } from "../train/adapt.ts";
 import { modelCard } from "../train/card.ts";
 import { type Checkpoint, saveAverages, saveCheckpoint, stepFolder } from "../train/checkpoint.ts";
 import { coderOf, type NetworkCoder } from "../train/config.ts";
@@ -64,6 +65,12 @@ function wantedOf({ fields }: NetworkCoder, headline: readonly string[], labels:
     band === undefined && kind !== "category" && headline.includes(name) ? [j] : [],
   );
 }
+
+/** Bands from which on carried galaxies tell more than a network that does without them can learn: 10 are few, 62 many. */
+const MANY_BANDS = 25;
+
+const isTaughtAnew = ({ anew }: AdaptConfig, { groups }: NetworkCoder): boolean =>
+  anew === "always" || (anew === "auto" && groups.band.length < MANY_BANDS);
 
 /** What there is to learn from, and what is asked. */
 function lessonsOf(
@@ -151,8 +158,8 @@ export async function adaptByChoice(
     if (!existsSync(stepFolder(folder, 0))) await saveCheckpoint(stepFolder(folder, 0), start);
     const { lessons, asked, coder, isStill } = lessonsOf(setting, folder, begun);
     if (!isStill) await tellZeroPoints(coder, lessons.instrument.zeroPoints, folder, reporter);
-    const { anew } = start.config.adapt!;
-    const names: WayName[] = ["zeroShot", "instrument", ...(anew && !isStill ? ["retaught" as const] : []), "folds"];
+    const isAnew = !isStill && isTaughtAnew(start.config.adapt!, coder);
+    const names: WayName[] = ["zeroShot", "instrument", ...(isAnew ? ["retaught" as const] : []), "folds"];
     const simulated = tableOf(tables, "source")!.parts.validation;
     const note = (text: string): void => bar.update(0, text);
     const { networks, losses, chosen: way } = await makeAndChoose({ lessons, asked, names, simulated, note });

@@ -36,9 +36,11 @@ export const adaptSchema = z
         "chosen: of the network with zero-points and spectra put right, one taught anew on simulations put right, and the mean of five fitted to labels, what held-out labels like best; continued: the network trains on. Networks that carry no galaxies always train on",
       ),
     anew: z
-      .boolean()
-      .default(true)
-      .describe("whether chosen ones include a network taught anew, which takes as long as the old one was taught"),
+      .enum(["auto", "always", "never"])
+      .default("auto")
+      .describe(
+        "whether chosen ones include a network taught anew, which takes as long as the old one was taught; auto: of up to 24 bands, with more the galaxies that a network carries know too much to do without",
+      ),
     zeroPoints: z
       .enum(["fitted", "trained"])
       .default("fitted")
