@@ -13,9 +13,9 @@ export function withZeroPoints(network: Checkpoint, { zeroPoints }: Instrument):
   return { ...network, config: { ...network.config, isCalibrated: true }, state: initialState(average) };
 }
 
-/** The same, and the spectra of the galaxies that it carries corrected; its answers are no longer recalibrated. */
+/** The same, and the spectra of the galaxies that it carries corrected; its answers stay recalibrated as simulations taught. */
 export function withInstrument(source: Checkpoint, instrument: Instrument): Checkpoint {
-  const { recalibration: _old, templates, ...rest } = source;
+  const { templates, ...rest } = source;
   const coder = coderOf(source.config, templates);
   const carried =
     templates === undefined ? {} : { templates: correctTemplates(coder, templates, instrument.correction) };

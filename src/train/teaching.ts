@@ -72,8 +72,9 @@ export async function trained(lessons: Lessons, start: Checkpoint, how: Teaching
   const { engine, onStep = () => {}, signal, folder } = lessons;
   const { optimiser, subsets, training } = how.recipe;
   const { best: _best, ...config } = start.config;
+  const { recalibration: _old, ...bare } = start;
   const from: Checkpoint = {
-    ...start,
+    ...bare,
     config: { ...config, optimiser, subsets, training, step: 0 },
     state: initialState(start.state.average.slice()),
   };
