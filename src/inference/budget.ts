@@ -19,7 +19,7 @@ import type { PartRows } from "../train/tables.ts";
 import type { TrainingRecipe } from "../train/verbs.ts";
 import type { Lessons } from "../train/teaching.ts";
 import { type Taught, type WayName, ways, waysToMake } from "../train/ways.ts";
-import { meanOf } from "./budget-choice.ts";
+import { meanOf, simulatedTarget } from "./budget-choice.ts";
 import { openReplay, readTarget, type Target, type TargetRequest } from "./budget-target.ts";
 import { fitInstrument, type Instrument, type ZeroPoint } from "../train/zero-points.ts";
 import { predictBaselines } from "./baseline-answers.ts";
@@ -31,6 +31,8 @@ import {
   type LabelAnswers,
 } from "./budget-scores.ts";
 import { isEnough, makeAndChoose, truthsOf, validationCount } from "./choice.ts";
+import type { Prior } from "./prior.ts";
+import { priorOf, type TargetPopulation, targetPopulation } from "./target-prior.ts";
 import { unitsOf } from "./resampling.ts";
 import type { Estimate } from "./weighted.ts";
 
@@ -64,6 +66,8 @@ export interface BudgetCell {
   /** Mean -ln p of the validation rows' labels [nats], where there are any. */
   readonly validation: Partial<Readonly<Record<WayName, number>>>;
   readonly scores: Partial<Readonly<Record<BudgetMethod, BudgetScores>>>;
+  /** How the property is distributed among the target's rows, by their photometry, where a way asked. */
+  readonly population?: TargetPopulation;
 }
 
 export interface Budget {
@@ -79,9 +83,15 @@ export interface Budget {
 const RESAMPLES = 300;
 const INSTRUMENT = "instrument.json";
 
-/** A network's answers for the label of some rows. */
-async function answersOf(engine: Engine, network: Checkpoint, target: Target, rows: Int32Array): Promise<LabelAnswers> {
-  return (await truthsOf(engine, network, target, rows)).get(target.field.name)!;
+/** A network's answers for the label of some rows, under its own prior or another. */
+async function answersOf(
+  engine: Engine,
+  network: Checkpoint,
+  target: Target,
+  rows: Int32Array,
+  prior?: Prior,
+): Promise<LabelAnswers> {
+  return (await truthsOf(engine, network, target, rows, prior)).get(target.field.name)!;
 }
 
 /** What stays the same from cell to cell. */
@@ -143,6 +153,18 @@ function lessonsOf(
   };
 }
 
+/** How the label is distributed in the target, by a network's answers for rows whose labels are not looked at. */
+function populationOf(
+  { request, source, target, simulated }: Bench,
+  { instrument }: Lessons,
+  network: Checkpoint,
+): Promise<TargetPopulation | undefined> {
+  const { question, column } = target;
+  const home = simulated && simulatedTarget(coderOf(source.config, source.templates), question, simulated, instrument);
+  const ours = home && { catalog: home.catalog, rows: home.judged };
+  return targetPopulation(request.engine, network, column, { catalog: target.bare, rows: target.pool }, ours);
+}
+
 /** Makes every way's network of some labels, lets the validation rows choose, and judges them all. Returns the chosen one, too. */
 async function runCell(
   bench: Bench,
@@ -157,13 +179,19 @@ async function runCell(
     ways[name].isUnlabelled === true && lessons.instrument === bench.instrument;
   const known = (name: WayName): Taught | undefined => (isShared(name) ? bench.unlabelled.get(name) : undefined);
   const names = waysToMake(request.ways);
-  const asked = { lessons, asked: target, names, simulated: bench.simulated, known, note };
+  let population: TargetPopulation | undefined;
+  const priorFor = async (network: Checkpoint): Promise<Prior | undefined> => {
+    population = await populationOf(bench, lessons, network);
+    return population && priorOf(target.column, population);
+  };
+  const asked = { lessons, asked: target, names, simulated: bench.simulated, known, priorFor, note };
   const { made, networks, losses, chosen } = await makeAndChoose(asked);
   const answers: Partial<Record<BudgetMethod, LabelAnswers>> = {};
   for (const name of names) {
     if (made[name] !== undefined && isShared(name)) bench.unlabelled.set(name, made[name]);
     if (networks[name] === undefined) continue;
-    answers[name] = await answersOf(request.engine, networks[name], target, target.judged);
+    const prior = ways[name].isSwapped === true ? priorOf(target.column, population!) : undefined;
+    answers[name] = await answersOf(request.engine, networks[name], target, target.judged, prior);
   }
   note("trees");
   const trees = labels.length === 0 ? undefined : await treesOf(bench, labels);
@@ -175,6 +203,7 @@ async function runCell(
     chosen,
     validation: Object.fromEntries(Object.entries(losses).map(([name, own]) => [name, meanOf(own)])),
     scores: scoresOf(target, all),
+    ...(population === undefined ? {} : { population }),
   };
   return { cell, network: networks[chosen]! };
 }
@@ -207,6 +236,10 @@ async function keyOf({
   const text = JSON.stringify({ version, files, source, reading, survey, recipe, want, ways: waysToMake(made) });
   return createHash("sha256").update(text).update(new Uint8Array(state.average.buffer)).digest("hex").slice(0, 16);
 }
+
+/** A table that `query --prior` reads. */
+const writePrior = (path: string, field: string, { at, density }: TargetPopulation): Promise<void> =>
+  writeFileAtomic(path, `${[`${field},n`, ...at.map((x, i) => `${x},${density[i]}`)].join("\n")}\n`);
 
 /** What a file says, which is made where there is none. */
 async function once<T>(path: string, make: () => Promise<T>): Promise<T> {
@@ -267,6 +300,7 @@ export async function labelBudget(request: BudgetRequest): Promise<Budget> {
       const made = async (): Promise<BudgetCell> => {
         const { cell, network } = await runCell(bench, budget, seed, (text) => bar.update(i, `${label}: ${text}`));
         if (cell.chosen !== "zeroShot") await saveAverages(path, network);
+        if (cell.population !== undefined) await writePrior(`${path}-prior.csv`, target.field.name, cell.population);
         return cell;
       };
       cells.push(await once(`${path}.json`, made));

@@ -14,6 +14,8 @@ import { chooseWay, meanOf, simulatedTarget, withoutLabels } from "./budget-choi
 import { judgeOf } from "./budget-scores.ts";
 import { predictTruths, type Question, type TruthAnswers } from "./evaluate.ts";
 import { createPredictor } from "./predict.ts";
+import type { Prior } from "./prior.ts";
+import { withPrior } from "./prior-swap.ts";
 
 /** Part of the labels that validates: as many as recalibrate, of few a third. */
 export const validationCount = (labels: number): number =>
@@ -29,16 +31,18 @@ export interface Asked {
   readonly question: Question;
 }
 
-/** A network's answers for truths of some rows, by field. */
+/** A network's answers for truths of some rows, by field, under its own prior or another. */
 export async function truthsOf(
   engine: Engine,
   network: Checkpoint,
   { catalog, question }: Asked,
   rows: Int32Array,
+  prior?: Prior,
 ): Promise<TruthAnswers> {
   const predictor = createPredictor(engine, network);
   try {
-    return await predictTruths(predictor, catalog, rows, question);
+    const asked = prior === undefined ? predictor : await withPrior(predictor, prior);
+    return await predictTruths(asked, catalog, rows, question);
   } finally {
     await predictor.dispose();
   }
@@ -62,6 +66,8 @@ export interface Choice {
   readonly simulated: PartRows | undefined;
   /** A network that was made before, in place of another one. */
   readonly known?: (name: WayName) => Taught | undefined;
+  /** What a network says of the target's distribution, for ways that answer under it: they are left out where that is nothing. */
+  readonly priorFor?: (network: Checkpoint) => Promise<Prior | undefined>;
   readonly note?: (text: string) => void;
 }
 
@@ -95,13 +101,14 @@ async function lossesOf(
   { lessons, asked }: Choice,
   witnesses: Witnesses,
   like: Checkpoint,
+  prior?: Prior,
 ): Promise<ReadonlyMap<number, number>> {
   const losses = new Map<number, number>();
   for (const { network, rows } of witnesses) {
     if (rows.length === 0) continue;
     const { recalibration: _own, ...plain } = network;
     const asks = like.recalibration === undefined ? plain : { ...plain, recalibration: like.recalibration };
-    for (const [row, loss] of lossesIn(await truthsOf(lessons.engine, asks, asked, rows))) losses.set(row, loss);
+    for (const [row, loss] of lossesIn(await truthsOf(lessons.engine, asks, asked, rows, prior))) losses.set(row, loss);
   }
   return losses;
 }
@@ -150,7 +157,7 @@ export async function makeAndChoose(choice: Choice): Promise<Chosen> {
   const networks: Partial<Record<WayName, Checkpoint>> = {};
   let start: "instrument" | "retaught" = "instrument";
   for (const name of names) {
-    const { title, make, isAsItWas = false } = ways[name];
+    const { title, make, isAsItWas = false, isSwapped = false } = ways[name];
     note(title);
     const onStep = (step: number, steps: number): void => note(`${title} ${step}/${steps}`);
     const folder = lessons.folder === undefined ? undefined : join(lessons.folder, name);
@@ -163,8 +170,10 @@ export async function makeAndChoose(choice: Choice): Promise<Chosen> {
     made[name] = taught;
     if (name === "retaught") start = await unjudged(choice, made);
     const final = isMeasured && isRecalibrated && !isAsItWas ? await settled(choice, network, witnesses) : network;
+    const prior = isSwapped ? await choice.priorFor?.(final) : undefined;
+    if (isSwapped && prior === undefined) continue;
     if (isMeasured) {
-      const told = await lossesOf(choice, among(witnesses, validation), final);
+      const told = await lossesOf(choice, among(witnesses, validation), final, prior);
       losses[name] = Array.from(validation).flatMap((row) => told.get(row) ?? []); // those with a truth, of all ways alike
     }
     networks[name] = final;

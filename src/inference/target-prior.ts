@@ -167,9 +167,9 @@ export async function targetPopulation(
   target: Rows,
   simulated?: Rows,
 ): Promise<TargetPopulation | undefined> {
+  if (network.config.survey.fields[field].kind === "category") return undefined;
   const predictor = createPredictor(engine, network);
   const { coder } = predictor;
-  if (coder.fields[field].kind === "category") return undefined;
   try {
     const blank = emptyCatalog(coder.fields, 1);
     const { encoded } = await predictor.predict(blank, allRows(blank), new Uint8Array(coder.nField), [field]);

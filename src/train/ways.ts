@@ -122,8 +122,10 @@ async function reweighted(lessons: Lessons, start: Checkpoint, alignment?: numbe
 
 /** Adapters alone are fitted, and added to the matrices. */
 async function lowRank(lessons: Lessons, start: Checkpoint): Promise<Checkpoint> {
+  // in memory alone: a checkpoint on disk has no adapters
+  const own = { ...lessons, folder: undefined };
   const wide = withAdapters(start, RANK, createRng(`${lessons.recipe.training.seed}:adapters`));
-  return withoutAdapters(await fitted(lessons, wide, { freeze: besideAdapters(wide) }));
+  return withoutAdapters(await fitted(own, wide, { freeze: besideAdapters(wide) }));
 }
 
 const table = {
