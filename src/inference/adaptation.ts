@@ -254,9 +254,10 @@ async function lookAt(engine: Engine, init: string, source: Checkpoint, wishes: 
 function logsOf(folder: string): readonly TrainingLog[] {
   const own = readLog(folder);
   if (own.length > 0) return [{ title: "Training", log: own }];
-  return stageLogs(folder).map(([name, log]) => {
+  return stageLogs(folder).flatMap(([name, log]) => {
     const [way, part] = name.split("-");
-    return { title: `Training: ${ways[way as WayName].title}${part === undefined ? "" : `, ${part}`}`, log };
+    if (part !== undefined && part !== "1") return []; // those of the others are alike
+    return [{ title: `Training: ${ways[way as WayName].title}${part === undefined ? "" : ", the first"}`, log }];
   });
 }
 

@@ -92,7 +92,7 @@ describe("an adaptation with labels", () => {
     }
     expect(heldOut.target === undefined || heldOut.target.after !== undefined).toBe(true);
     const page = readFileSync(join(at("whole"), "adaptation.html"), "utf8");
-    expect(page.includes("Training: mean of five, 5")).toBe(true);
+    expect(page.includes("Training: mean of five, the first")).toBe(true);
   });
 
   it("goes on where it stopped, and ends bitwise the same", async () => {
