@@ -1,4 +1,4 @@
-/** Which way of a label budget is kept: by labels, and without any by what networks know of the simulations. */
+/** Which way of a label budget is kept, by labels; and simulations in the place of the target. */
 import { allRows, type Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import type { NetworkCoder } from "../train/config.ts";
@@ -62,10 +62,3 @@ export function simulatedTarget(
   const judged = all.filter((row) => question.wanted.some((j) => isKnown(row, j)));
   return { catalog, question, judged };
 }
-
-/** Nats by which a network without carried galaxies may lose to one with them at home, and be the better one abroad. */
-const AT_HOME = 0.1;
-
-/** Which of the two is kept without labels, by their mean -ln p of the simulated target [nats]. */
-export const withoutLabels = (instrument: number, retaught: number): "instrument" | "retaught" =>
-  retaught < instrument + AT_HOME ? "retaught" : "instrument";

@@ -184,7 +184,7 @@ async function runCell(
     population = await populationOf(bench, lessons, network);
     return population && priorOf(target.column, population);
   };
-  const asked = { lessons, asked: target, names, simulated: bench.simulated, known, priorFor, note };
+  const asked = { lessons, asked: target, names, known, priorFor, note };
   const { made, networks, losses, chosen } = await makeAndChoose(asked);
   const answers: Partial<Record<BudgetMethod, LabelAnswers>> = {};
   for (const name of names) {

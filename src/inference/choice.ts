@@ -5,14 +5,14 @@ import { UserError } from "../errors.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
-import { coderOf, type NetworkCoder } from "../train/config.ts";
+import type { NetworkCoder } from "../train/config.ts";
 import { kindColumnsOf } from "../train/spectral-correction.ts";
-import type { PartRows } from "../train/tables.ts";
 import type { Lessons } from "../train/teaching.ts";
 import { recalibrated, type Taught, type WayName, ways } from "../train/ways.ts";
-import { chooseWay, meanOf, simulatedTarget, withoutLabels } from "./budget-choice.ts";
+import { chooseWay } from "./budget-choice.ts";
 import { judgeOf } from "./budget-scores.ts";
 import { predictTruths, type Question, type TruthAnswers } from "./evaluate.ts";
+import { photometryLoss } from "./own-photometry.ts";
 import { createPredictor } from "./predict.ts";
 import type { Prior } from "./prior.ts";
 import { withPrior } from "./prior-swap.ts";
@@ -62,8 +62,6 @@ export interface Choice {
   readonly asked: Asked;
   /** Ways to try, in their order. */
   readonly names: readonly WayName[];
-  /** Simulated galaxies that no network is taught, as the source saw them. */
-  readonly simulated: PartRows | undefined;
   /** A network that was made before, in place of another one. */
   readonly known?: (name: WayName) => Taught | undefined;
   /** What a network says of the target's distribution, for ways that answer under it: they are left out where that is nothing. */
@@ -129,31 +127,27 @@ async function settled(choice: Choice, network: Checkpoint, witnesses: Witnesses
   return gain > 0 ? recalibrated(lessons, network, witnesses) : network;
 }
 
-/** Which network is kept, or trained on, where no label judges: what simulations with the target's zero-points say. */
+/** Which network is kept, or trained on, where no label judges: the one that knows the target's photometry better. */
 async function unjudged(
-  { lessons: { engine, source, instrument: learned }, asked, simulated }: Choice,
+  { lessons: { engine, bare, unlabelled } }: Choice,
   { instrument, retaught }: Chosen["made"],
 ): Promise<"instrument" | "retaught"> {
-  if (retaught === undefined || instrument === undefined || simulated === undefined) return "instrument";
-  const home = simulatedTarget(coderOf(source.config, source.templates), asked.question, simulated, learned);
-  const lossOf = async (network: Checkpoint): Promise<number> =>
-    meanOf([...lossesIn(await truthsOf(engine, network, home, home.judged)).values()]);
-  return withoutLabels(await lossOf(instrument.network), await lossOf(retaught.network));
+  if (retaught === undefined || instrument === undefined) return "instrument";
+  const lossOf = ({ network }: Taught): Promise<number> => photometryLoss(engine, network, bare, unlabelled);
+  return (await lossOf(retaught)) < (await lossOf(instrument)) ? "retaught" : "instrument";
 }
 
 /** Witnesses of these rows alone. */
 const among = (witnesses: Witnesses, rows: Int32Array): Witnesses =>
   witnesses.map((one) => ({ ...one, rows: one.rows.filter((row) => rows.includes(row)) }));
 
-/** Makes every way's network, and lets validation rows choose; what simulations say, where these are too few. */
+/** Makes every way's network, and lets validation rows choose; the target's own photometry, where these are too few. */
 export async function makeAndChoose(choice: Choice): Promise<Chosen> {
   const { lessons, asked, names, known, note = () => {} } = choice;
   const { validation, signal } = lessons;
   const isMeasured = validation.length >= FEWEST_TO_CHOOSE;
   const { fields } = asked.catalog;
   const isRecalibrated = asked.question.wanted.some((j) => judgeOf(fields[j].kind).isRecalibrated);
-  // classes are told by which carried objects are likely: S-PLUS without labels, accuracy .87, taught anew .71 (CHANGELOG 0.10.0)
-  const unlabelled = (): WayName => (isRecalibrated ? start : "instrument");
   const made: Partial<Record<WayName, Taught>> = {};
   const losses: Partial<Record<WayName, readonly number[]>> = {};
   const networks: Partial<Record<WayName, Checkpoint>> = {};
@@ -180,5 +174,5 @@ export async function makeAndChoose(choice: Choice): Promise<Chosen> {
     }
     networks[name] = final;
   }
-  return { made, networks, losses, chosen: isMeasured ? chooseWay(losses, unlabelled()) : unlabelled() };
+  return { made, networks, losses, chosen: isMeasured ? chooseWay(losses, start) : start };
 }

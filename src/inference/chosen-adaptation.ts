@@ -160,9 +160,8 @@ export async function adaptByChoice(
     if (!isStill) await tellZeroPoints(coder, lessons.instrument.zeroPoints, folder, reporter);
     const isAnew = !isStill && isTaughtAnew(start.config.adapt!, coder);
     const names: WayName[] = ["zeroShot", "instrument", ...(isAnew ? ["retaught" as const] : []), "folds"];
-    const simulated = tableOf(tables, "source")!.parts.validation;
     const note = (text: string): void => bar.update(0, text);
-    const { networks, losses, chosen: way } = await makeAndChoose({ lessons, asked, names, simulated, note });
+    const { networks, losses, chosen: way } = await makeAndChoose({ lessons, asked, names, note });
     const told = Object.entries(losses).map(([name, own]) => {
       const mean = own.reduce((sum, x) => sum + x, 0) / own.length;
       return `${ways[name as WayName].title} ${mean.toFixed(3)}`;

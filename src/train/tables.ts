@@ -275,7 +275,7 @@ export async function readTrainingTable(wish: TableWish, options: TableOptions):
 }
 
 /** Evenly spaced numbers below `count`, at most `most`. */
-function spaced(count: number, most: number): Int32Array {
+export function spaced(count: number, most: number): Int32Array {
   const n = Math.min(count, most);
   return Int32Array.from({ length: n }, (_, i) => (n === count ? i : Math.floor((i * count) / n)));
 }

@@ -1,0 +1,43 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, it } from "vitest";
+import { photometryLoss } from "../../src/inference/own-photometry.ts";
+import { createRng } from "../../src/random.ts";
+import { simulate } from "../../src/simulate/simulate.ts";
+import { allRows, hide } from "../../src/survey/catalog.ts";
+import { loadSurvey } from "../../src/survey/survey.ts";
+import { loadCheckpoint } from "../../src/train/checkpoint.ts";
+import { withZeroPoints } from "../../src/train/instrument-layer.ts";
+import { sampleRows } from "../../src/train/tables.ts";
+import { onnx } from "../helpers/network.ts";
+import { scratch } from "../helpers/scratch.ts";
+
+/** What is told of networks by a survey's own photometry. */
+
+const root = scratch();
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+it("networks with wrong zero-points know a survey's bands worse, the more so the wronger; labels have no say", async () => {
+  const survey = loadSurvey("minijpas");
+  const table = join(root, "sky.parquet");
+  await simulate({ survey: "minijpas", out: table, n: 60, seed: "sky", workers: 0 });
+  const sky = await sampleRows(table, "all", { survey });
+  const network = loadCheckpoint("caleido-jpas");
+  const rng = createRng("wrong");
+  const off = survey.fields.flatMap(({ band }) => (band === undefined ? [] : [rng.normal()]));
+  const wrong = (size: number): typeof network => {
+    const zeroPoints = off.map((x) => ({ lnFlux: size * x, error: 0, count: 0, noise: Number.NaN }));
+    return withZeroPoints(network, { zeroPoints, correction: [] });
+  };
+  const lossOf = async (one: typeof network, catalog = sky): Promise<number> =>
+    photometryLoss(await onnx, one, catalog, allRows(catalog));
+  const [right, near, far] = [await lossOf(network), await lossOf(wrong(0.1)), await lossOf(wrong(0.3))];
+  expect(near).toBeGreaterThan(right + 0.03);
+  expect(far).toBeGreaterThan(near + 0.1);
+  expect(
+    await lossOf(
+      network,
+      hide(sky, ({ band }) => band === undefined),
+    ),
+  ).toBe(right);
+}, 120_000);
