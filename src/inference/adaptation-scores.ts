@@ -25,17 +25,21 @@ const RESAMPLES = 200;
 /** Fewer truths than this have no score worth telling. */
 const FEWEST = 30;
 
-/** Columns of numbers that are asked of `catalog`: of the headline, where enough rows have truths. */
-export function askedOf({ fields, state, rowCount }: Catalog, headline: readonly string[]): number[] {
+/** Columns of properties with enough truths to be asked: classes, and those of the headline. */
+export function labelledColumns({ fields, state, rowCount }: Catalog, headline: readonly string[]): number[] {
   const truths = (j: number): number => {
     let count = 0;
     for (let row = 0; row < rowCount; row++) if (state[row * fields.length + j] === State.measured) count++;
     return count;
   };
   return fields.flatMap(({ name, kind, band }, j) =>
-    band === undefined && kind !== "category" && headline.includes(name) && truths(j) >= FEWEST ? [j] : [],
+    band === undefined && (kind === "category" || headline.includes(name)) && truths(j) >= FEWEST ? [j] : [],
   );
 }
+
+/** Those of them that are numbers. */
+export const askedOf = (catalog: Catalog, headline: readonly string[]): number[] =>
+  labelledColumns(catalog, headline).filter((j) => catalog.fields[j].kind !== "category");
 
 /** Scores of the columns `wanted` given all bands; undefined where nothing is asked. */
 export async function scoreHeldOut(

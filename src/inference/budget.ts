@@ -30,7 +30,7 @@ import {
   judgeOf,
   type LabelAnswers,
 } from "./budget-scores.ts";
-import { isEnough, makeAndChoose, truthsOf, validationCount } from "./choice.ts";
+import { isEnough, isTaughtAnew, makeAndChoose, truthsOf, validationCount } from "./choice.ts";
 import type { Prior } from "./prior.ts";
 import { priorOf, type TargetPopulation, targetPopulation } from "./target-prior.ts";
 import { unitsOf } from "./resampling.ts";
@@ -178,7 +178,10 @@ async function runCell(
   const isShared = (name: WayName): boolean =>
     ways[name].isUnlabelled === true && lessons.instrument === bench.instrument;
   const known = (name: WayName): Taught | undefined => (isShared(name) ? bench.unlabelled.get(name) : undefined);
-  const names = waysToMake(request.ways);
+  const isAnew = isTaughtAnew(request.recipe.adapt, coderOf(bench.source.config, bench.source.templates));
+  const names = waysToMake(request.ways).filter(
+    (name) => isAnew || name !== "retaught" || request.ways?.includes(name) === true,
+  );
   let population: TargetPopulation | undefined;
   const priorFor = async (network: Checkpoint): Promise<Prior | undefined> => {
     population = await populationOf(bench, lessons, network);

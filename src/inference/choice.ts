@@ -4,6 +4,7 @@ import type { Engine } from "../engine/contract.ts";
 import { UserError } from "../errors.ts";
 import type { Catalog } from "../survey/catalog.ts";
 import { State } from "../survey/field.ts";
+import type { AdaptConfig } from "../train/adapt.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import type { NetworkCoder } from "../train/config.ts";
 import { kindColumnsOf } from "../train/spectral-correction.ts";
@@ -24,6 +25,13 @@ export const validationCount = (labels: number): number =>
 const FEWEST_TO_CHOOSE = 10;
 /** Labels with redshifts from which on zero-points and spectra are fitted to them alone; fewer say less than all rows' photometry. */
 const ENOUGH_LABELS = 100;
+
+/** Bands from which on carried galaxies tell more than a network that does without them can learn: 10 are few, 62 many. */
+const MANY_BANDS = 25;
+
+/** Whether a recipe has a network taught anew. */
+export const isTaughtAnew = ({ anew }: AdaptConfig, { groups }: NetworkCoder): boolean =>
+  anew === "always" || (anew === "auto" && groups.band.length < MANY_BANDS);
 
 /** Rows of a catalogue, and what is asked of them. */
 export interface Asked {
@@ -127,7 +135,7 @@ async function settled(choice: Choice, network: Checkpoint, witnesses: Witnesses
   return gain > 0 ? recalibrated(lessons, network, witnesses) : network;
 }
 
-/** Which network is kept, or trained on, where no label judges: the one that knows the target's photometry better. */
+/** Which network is kept where no label judges: the one that knows the target's photometry better. */
 async function unjudged(
   { lessons: { engine, bare, unlabelled } }: Choice,
   { instrument, retaught }: Chosen["made"],
@@ -151,20 +159,16 @@ export async function makeAndChoose(choice: Choice): Promise<Chosen> {
   const made: Partial<Record<WayName, Taught>> = {};
   const losses: Partial<Record<WayName, readonly number[]>> = {};
   const networks: Partial<Record<WayName, Checkpoint>> = {};
-  let start: "instrument" | "retaught" = "instrument";
   for (const name of names) {
     const { title, make, isAsItWas = false, isSwapped = false } = ways[name];
     note(title);
     const onStep = (step: number, steps: number): void => note(`${title} ${step}/${steps}`);
     const folder = lessons.folder === undefined ? undefined : join(lessons.folder, name);
-    const { retaught: _lost, ...others } = made;
-    const from = start === "retaught" ? made : others;
-    const taught = known?.(name) ?? (await make({ ...lessons, folder, onStep }, from));
+    const taught = known?.(name) ?? (await make({ ...lessons, folder, onStep }, made));
     if (signal?.aborted === true) throw new UserError("stopped; what is done is kept, the same command goes on");
     if (taught === undefined) continue;
     const { network, witnesses = [{ network, rows: validation }] } = taught;
     made[name] = taught;
-    if (name === "retaught") start = await unjudged(choice, made);
     const final = isMeasured && isRecalibrated && !isAsItWas ? await settled(choice, network, witnesses) : network;
     const prior = isSwapped ? await choice.priorFor?.(final) : undefined;
     if (isSwapped && prior === undefined) continue;
@@ -174,5 +178,10 @@ export async function makeAndChoose(choice: Choice): Promise<Chosen> {
     }
     networks[name] = final;
   }
-  return { made, networks, losses, chosen: isMeasured ? chooseWay(losses, start) : start };
+  return {
+    made,
+    networks,
+    losses,
+    chosen: isMeasured ? chooseWay(losses, "instrument") : await unjudged(choice, made),
+  };
 }

@@ -11,7 +11,6 @@ import { allRows, type Catalog, concat, emptyCatalog } from "../survey/catalog.t
 import { State } from "../survey/field.ts";
 import { counted } from "../text.ts";
 import { catalogStore } from "../tokens/batch.ts";
-import type { AdaptConfig } from "../train/adapt.ts";
 import { modelCard } from "../train/card.ts";
 import { type Checkpoint, saveAverages, saveCheckpoint, stepFolder } from "../train/checkpoint.ts";
 import { coderOf, type NetworkCoder } from "../train/config.ts";
@@ -26,8 +25,8 @@ import type { AdaptationStart } from "../train/verbs.ts";
 import type { Lessons } from "../train/teaching.ts";
 import { type WayName, ways } from "../train/ways.ts";
 import { fitInstrument, type Instrument } from "../train/zero-points.ts";
-import { askedOf } from "./adaptation-scores.ts";
-import { isEnough, makeAndChoose, validationCount } from "./choice.ts";
+import { labelledColumns } from "./adaptation-scores.ts";
+import { isEnough, isTaughtAnew, makeAndChoose, validationCount } from "./choice.ts";
 
 /** Rows that are held in memory at most: photometry that is looked at, and labels. */
 const [MOST_PHOTOMETRY, MOST_LABELS] = [20_000, 100_000];
@@ -59,18 +58,12 @@ const nothing = (bands: number): Instrument => ({
 
 /** Columns that are asked of labels; without any those of the headline that are numbers. */
 function wantedOf({ fields }: NetworkCoder, headline: readonly string[], labels: Catalog): number[] {
-  const asked = askedOf(labels, headline);
+  const asked = labelledColumns(labels, headline);
   if (asked.length > 0) return asked;
   return fields.flatMap(({ name, band, kind }, j) =>
     band === undefined && kind !== "category" && headline.includes(name) ? [j] : [],
   );
 }
-
-/** Bands from which on carried galaxies tell more than a network that does without them can learn: 10 are few, 62 many. */
-const MANY_BANDS = 25;
-
-const isTaughtAnew = ({ anew }: AdaptConfig, { groups }: NetworkCoder): boolean =>
-  anew === "always" || (anew === "auto" && groups.band.length < MANY_BANDS);
 
 /** What there is to learn from, and what is asked. */
 function lessonsOf(
@@ -159,7 +152,9 @@ export async function adaptByChoice(
     const { lessons, asked, coder, isStill } = lessonsOf(setting, folder, begun);
     if (!isStill) await tellZeroPoints(coder, lessons.instrument.zeroPoints, folder, reporter);
     const isAnew = !isStill && isTaughtAnew(start.config.adapt!, coder);
-    const names: WayName[] = ["zeroShot", "instrument", ...(isAnew ? ["retaught" as const] : []), "folds"];
+    const names: WayName[] = isAnew
+      ? ["zeroShot", "instrument", "retaught", "folds", "foldsCarried"]
+      : ["zeroShot", "instrument", "folds"];
     const note = (text: string): void => bar.update(0, text);
     const { networks, losses, chosen: way } = await makeAndChoose({ lessons, asked, names, note });
     const told = Object.entries(losses).map(([name, own]) => {

@@ -146,6 +146,12 @@ const table = {
     make: async (lessons, made) => (isTaught(lessons) ? alone(await fitted(lessons, startOf(made))) : undefined),
   },
   folds: { title: "mean of five", from: ["retaught"], make: (lessons, made) => folds(lessons, startOf(made)) },
+  foldsCarried: {
+    title: "mean of five, galaxies carried",
+    // the same as the above where none was taught anew
+    make: (lessons, { instrument, retaught: anew }) =>
+      anew === undefined ? undefined : folds(lessons, instrument!.network),
+  },
   frozenTrunk: {
     title: "frozen trunk",
     from: ["retaught"],
