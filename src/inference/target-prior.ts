@@ -35,15 +35,17 @@ export interface TargetPopulation {
   /** Its values, and how often they are, per unit: what `query --prior` reads as columns FIELD and n. */
   readonly at: readonly number[];
   readonly density: readonly number[];
+  /** The same over what the network thinks; beyond the ends as there. */
+  readonly ratio: readonly number[];
   readonly shift?: ShiftTest | undefined;
 }
 
-/** The same as a prior of the field in column `field`. */
-export const priorOf = (field: number, { at, density }: TargetPopulation): Prior => ({
-  field,
-  text: "of the target",
-  density: linesThrough(Float64Array.from(at), Float64Array.from(density)),
-});
+/** The same as a prior of the field in column `field`, which rules nothing out. */
+export function priorOf(field: number, { at, ratio }: TargetPopulation): Prior {
+  const inside = linesThrough(Float64Array.from(at), Float64Array.from(ratio));
+  const [from, to] = [at[0], at[at.length - 1]];
+  return { field, text: "of the target", ratio: (x) => inside(Math.min(Math.max(x, from), to)) };
+}
 
 /**
  * [cells] How often values of a cell are over how often the network thinks, in the mean 1 over `old` [cells], by the shares [rows,
@@ -191,13 +193,13 @@ export async function targetPopulation(
     );
     const curve = coder.curve(field, 0);
     const at = places.map((v) => coder.decode(field, v, 0));
-    const density = places.map(
-      (v) => between(Math.min(Math.max(v, ends[0]), ends[1])) * Math.exp(old.logDensity(0, v) - logSlopeAt(curve, v)),
-    );
+    const height = places.map((v) => between(Math.min(Math.max(v, ends[0]), ends[1])));
+    const density = places.map((v, i) => height[i] * Math.exp(old.logDensity(0, v) - logSlopeAt(curve, v)));
     const ours = simulated && sharesOf(await answersFor(predictor, simulated.catalog, simulated.rows, field), edges);
     return {
       at: Array.from(at),
       density: Array.from(density),
+      ratio: Array.from(height),
       shift: ours && shiftTest(coarse(ours), coarse(theirs), CELLS / TOGETHER),
     };
   } finally {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { priorRatio, shiftTest } from "../../src/inference/target-prior.ts";
+import { priorOf, priorRatio, shiftTest } from "../../src/inference/target-prior.ts";
 import { normalBetween } from "../../src/model/normal.ts";
 import { createRng } from "../../src/random.ts";
 
@@ -60,6 +60,11 @@ describe("a prior from answers without labels", () => {
     const [before, after, best] = [new Float64Array(CELLS).fill(1), found, truthRatio].map(loss);
     expect(before - best).toBeGreaterThan(0.01);
     expect(before - after).toBeGreaterThan(0.7 * (before - best));
+  });
+
+  it("rules nothing out beyond its ends", () => {
+    const { ratio } = priorOf(2, { at: [0.5, 1, 2], density: [0, 1, 0], ratio: [3, 1, 0.5] });
+    expect([0, 0.5, 0.75, 1.5, 2, 9].map((x) => ratio!(x))).toStrictEqual([3, 3, 2, 0.75, 0.5, 0.5]);
   });
 
   it("climbs the likelihood that the EM algorithm climbs", () => {

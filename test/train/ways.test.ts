@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { predictTruths } from "../../src/inference/evaluate.ts";
 import { createPredictor } from "../../src/inference/predict.ts";
 import { modelSchema } from "../../src/model/transformer.ts";
 import { createRng } from "../../src/random.ts";
@@ -93,6 +94,32 @@ describe("replay like the target", () => {
     expect(reached / wanted).toBeLessThan(1.2);
     expect(found!.effective).toBeLessThan(0.95 * rows.length);
   }, 60_000);
+});
+
+describe("a network taught by replay like the target", () => {
+  it("answers better where the target's redshifts are others", async () => {
+    const all = sample(4000, "others");
+    const near = zOf(all, allRows(all));
+    const far = select(
+      all,
+      allRows(all).filter((row) => all.value[row * n + Z] > near || row % 8 === 0),
+    );
+    const lessons = await lessonsOf(far);
+    const taught = await ways.reweighted.make(lessons, { instrument: { network: start } });
+    const lossesOf = async (network: Checkpoint): Promise<ArrayLike<number>> => {
+      const predictor = createPredictor(await onnx, network);
+      const isGiven = Uint8Array.from(world.fields, ({ band }) => Number(band !== undefined));
+      const question = { title: "bands", isGiven, wanted: [Z] };
+      const { negLogLik } = (await predictTruths(predictor, far, allRows(far), question)).get("z")!.predictions;
+      await predictor.dispose();
+      return negLogLik;
+    };
+    const [usual, like] = [await lossesOf(await fitted(lessons, start)), await lossesOf(taught!.network)];
+    const gains = Array.from(usual, (loss, i) => loss - like[i]);
+    const mean = gains.reduce((sum, gain) => sum + gain, 0) / gains.length;
+    const spread = Math.sqrt(gains.reduce((sum, gain) => sum + (gain - mean) ** 2, 0) / gains.length);
+    expect(mean).toBeGreaterThan((3 * spread) / Math.sqrt(gains.length));
+  }, 120_000);
 });
 
 describe("states aligned", () => {
