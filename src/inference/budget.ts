@@ -140,7 +140,9 @@ function lessonsOf(
   return {
     engine,
     source,
-    instrument: isFitted ? fitInstrument(coder, source.templates!, catalogStore(target.catalog), train) : bare,
+    instrument: isFitted
+      ? fitInstrument(coder, source.templates!, catalogStore(target.catalog), train, recipe.adapt.passbands)
+      : bare,
     recipe: { ...recipe, training: { ...recipe.training, seed: `${recipe.training.seed}:${seed}` } },
     catalog: target.catalog,
     bare: target.bare,
@@ -271,7 +273,9 @@ export async function labelBudget(request: BudgetRequest): Promise<Budget> {
   const coder = coderOf(source.config, source.templates);
   const instrument = await once(join(folder, INSTRUMENT), () => {
     reporter.say("fitting zero-points and spectra to the photometry of the target");
-    return Promise.resolve(fitInstrument(coder, source.templates!, catalogStore(target.bare), target.pool));
+    return Promise.resolve(
+      fitInstrument(coder, source.templates!, catalogStore(target.bare), target.pool, request.recipe.adapt.passbands),
+    );
   });
   const bands = Array.from(coder.groups.band, (j) => coder.fields[j].name);
   const usual = await openReplay(request, source);

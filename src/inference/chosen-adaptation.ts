@@ -19,12 +19,11 @@ import { tellZeroPoints } from "../train/fitted-zero-points.ts";
 import { observedSample } from "../train/observed.ts";
 import { type LogLine, readLog } from "../train/run.ts";
 import type { RunSetting } from "../train/run-tables.ts";
-import { CORRECTION_SIZE } from "../train/spectral-correction.ts";
 import type { TrainingTable } from "../train/tables.ts";
 import type { AdaptationStart } from "../train/verbs.ts";
 import type { Lessons } from "../train/teaching.ts";
 import { type WayName, ways } from "../train/ways.ts";
-import { fitInstrument, type Instrument } from "../train/zero-points.ts";
+import { fitInstrument, noInstrument } from "../train/zero-points.ts";
 import { labelledColumns } from "./adaptation-scores.ts";
 import { isEnough, isTaughtAnew, makeAndChoose, validationCount } from "./choice.ts";
 
@@ -49,12 +48,6 @@ function labelsOf(table: TrainingTable | undefined, { fields }: NetworkCoder): C
   );
   return some.length === 0 ? emptyCatalog(fields, 0) : concat(some);
 }
-
-/** A survey whose zero-points are right, and galaxies that are like their models. */
-const nothing = (bands: number): Instrument => ({
-  zeroPoints: Array.from({ length: bands }, () => ({ lnFlux: 0, error: 0, count: 0, noise: Number.NaN })),
-  correction: new Array<number>(CORRECTION_SIZE).fill(0),
-});
 
 /** Columns that are asked of labels; without any those of the headline that are numbers. */
 function wantedOf({ fields }: NetworkCoder, headline: readonly string[], labels: Catalog): number[] {
@@ -92,7 +85,9 @@ function lessonsOf(
       ? "zero-points stay"
       : `fitting zero-points and spectra to ${isFitted ? counted(train.length, "label") : `photometry without labels, ${counted(rows.length, "row")}`}`,
   );
-  const instrument = isStill ? nothing(groups.band.length) : fitInstrument(coder, source.templates!, store, rows);
+  const instrument = isStill
+    ? noInstrument(groups.band.length)
+    : fitInstrument(coder, source.templates!, store, rows, adapt!.passbands);
   const lessons: Lessons = {
     engine,
     source,

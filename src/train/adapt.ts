@@ -47,6 +47,14 @@ export const adaptSchema = z
       .describe(
         "fitted: by the galaxies that the network carries, to the unlabelled tables' photometry, and kept; trained: with noise factors, as of networks that carry none",
       ),
+    passbands: z
+      .number()
+      .min(0)
+      .max(10)
+      .default(0)
+      .describe(
+        "with zeroPoints: fitted, passbands are fitted to lie elsewhere, too, by this many times 5 Angstrom of narrow ones and 1 % of wide ones, 1 sigma; 0: they are where the survey says",
+      ),
     networkRate: z.number().min(0).max(1000).default(0.3).describe("learning-rate factor of the network; 0 freezes it"),
   })
   .prefault({});

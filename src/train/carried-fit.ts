@@ -1,10 +1,11 @@
 /** Rows of a catalogue fitted with the galaxies that a network carries: which of them are likely, and how bright. */
 import { sizesOf, type Templates } from "../model/template-fit.ts";
 import { createRng } from "../random.ts";
-import { State } from "../survey/field.ts";
+import { type Band, State } from "../survey/field.ts";
 import type { RowStore } from "../tokens/batch.ts";
 import type { NetworkCoder } from "./config.ts";
-import { kindColumnsOf, kindsOf, SHARES, sharesAt } from "./spectral-correction.ts";
+import { slopeOf, stencilsOf } from "./passband-shift.ts";
+import { kindColumnsOf, kindsOf, lnOf, SHARES, sharesAt } from "./spectral-correction.ts";
 
 /** Most rows and carried galaxies that are looked at: more tell no more. */
 const [MOST_ROWS, MOST_TEMPLATES] = [700, 16_384];
@@ -26,10 +27,17 @@ export interface Shelf {
   /** [count, nBand, SHARES] Places of the spectral correction that each flux lies between, and their shares. */
   readonly places: Int16Array;
   readonly shares: Float32Array;
+  /** [count, nBand] d ln flux by the passband's wavelength, in 1 sigma of it before anything is learned. */
+  readonly tilts: Float32Array;
 }
 
-/** Carried galaxies, evenly picked; `pivots` of their bands [Angstrom]. */
-export function shelve(coder: NetworkCoder, templates: Templates, pivots: readonly number[]): Shelf {
+/** Carried galaxies, evenly picked; `shiftErrors`: 1 sigma of their passbands' wavelengths [Angstrom]. */
+export function shelve(
+  coder: NetworkCoder,
+  templates: Templates,
+  bands: readonly Band[],
+  shiftErrors: readonly number[],
+): Shelf {
   const { nBand } = sizesOf(templates);
   const count = Math.min(MOST_TEMPLATES, templates.count);
   const known = kindsOf(coder, templates);
@@ -37,19 +45,23 @@ export function shelve(coder: NetworkCoder, templates: Templates, pivots: readon
   const stretch = new Float64Array(count);
   const places = new Int16Array(count * nBand * SHARES);
   const shares = new Float32Array(places.length);
+  const [tilts, ln] = [new Float32Array(flux.length), new Float64Array(nBand)];
+  const stencils = stencilsOf(bands);
   for (let k = 0; k < count; k++) {
     const from = Math.floor((k * templates.count) / count);
     flux.set(templates.flux.subarray(from * nBand, (from + 1) * nBand), k * nBand);
     stretch[k] = known.stretch[from];
     if (Number.isNaN(stretch[k])) continue;
-    for (const [j, pivot] of pivots.entries()) {
+    for (let j = 0; j < nBand; j++) ln[j] = lnOf(flux[k * nBand + j], 0);
+    for (const [j, { pivot }] of bands.entries()) {
+      tilts[k * nBand + j] = shiftErrors[j] === 0 ? 0 : shiftErrors[j] * slopeOf(stencils[j], ln);
       for (const [s, { at, share }] of sharesAt(pivot / stretch[k], known.rate[from]).entries()) {
         places[(k * nBand + j) * SHARES + s] = at;
         shares[(k * nBand + j) * SHARES + s] = share;
       }
     }
   }
-  return { count, nBand, flux, stretch, places, shares };
+  return { count, nBand, flux, stretch, places, shares, tilts };
 }
 
 /** A row's fluxes by band of the carried galaxies. */
@@ -68,6 +80,13 @@ export interface Row {
   readonly stretch: number | undefined;
 }
 
+/** Weights of bands whose errors are `noise` times those given, and whose models err by a part of the flux, `modelErrors`. */
+export function weighed(row: Row, noise: readonly number[], modelErrors: readonly number[]): Row {
+  const { flux, error } = row;
+  const weight = flux.map((f, b) => (error[b] > 0 ? 1 / ((noise[b] * error[b]) ** 2 + (modelErrors[b] * f) ** 2) : 0));
+  return { ...row, weight, square: flux.reduce((sum, f, b) => sum + weight[b] * f * f, 0) };
+}
+
 /** Rows to look at, drawn evenly: those with enough bands. `modelErrors`: relative, of the carried galaxies' fluxes by band. */
 export function gatherRows(
   coder: NetworkCoder,
@@ -79,6 +98,7 @@ export function gatherRows(
   const bands = Array.from(coder.groups.band).slice(0, nBand);
   const { redshift } = kindColumnsOf(coder);
   const rng = createRng("carried fit");
+  const asGiven = modelErrors.map(() => 1);
   const gathered: Row[] = [];
   for (let i = 0, left = MOST_ROWS; i < rows.length && left > 0; i++) {
     // as likely as it takes to fill what is left (Knuth 1997, volume 2, 3.4.2, algorithm S)
@@ -91,11 +111,9 @@ export function gatherRows(
     left--;
     const flux = Float64Array.from(bands, (j, b) => (isGiven[b] ? catalog.value[from + j] : 0));
     const error = Float64Array.from(bands, (j, b) => (isGiven[b] ? catalog.error[from + j] : 0));
-    const weight = flux.map((f, b) => (isGiven[b] ? 1 / (error[b] ** 2 + (modelErrors[b] * f) ** 2) : 0));
-    const square = flux.reduce((sum, f, b) => sum + weight[b] * f * f, 0);
     const isKnown = redshift !== undefined && catalog.state[from + redshift] === State.measured;
     const stretch = isKnown ? 1 + catalog.value[from + redshift] : undefined;
-    gathered.push({ flux, error, weight, count, square, stretch });
+    gathered.push(weighed({ flux, error, weight: flux, count, square: 0, stretch }, asGiven, modelErrors));
   }
   return gathered;
 }

@@ -14,21 +14,31 @@ import { fitInstrument, type ZeroPoint } from "./zero-points.ts";
 const ZERO_POINTS_FILE = "zero-points.csv";
 /** Fewer rows than this in the best band tell nothing. */
 const FEWEST_ROWS = 100;
+/** Bands that are named at most, those that are off most. */
+const NAMED = 6;
 /** A band is off where its zero-point is this many errors from nothing. */
 const SURE = 3;
 
-/** A line a band: what is added to its magnitudes, 1 sigma [mag], rows, and the scatter of faint rows in errors as given. */
+const inMagnitudes = (ln: number): string => Math.abs(magnitudesOf(ln)).toFixed(4);
+
+/** Columns of the table: what is added to a band's magnitudes with its 1 sigma error and that error's parts [mag]; rows; scatter of faint rows and the factor that errors are multiplied by. */
+const columns: readonly (readonly [string, (one: ZeroPoint) => string])[] = [
+  ["zero_point_mag", ({ lnFlux }) => magnitudesOf(lnFlux).toFixed(4)],
+  ["error_mag", ({ error }) => inMagnitudes(error)],
+  ["statistical_mag", ({ statistical }) => inMagnitudes(statistical)],
+  ["model_mag", ({ model }) => inMagnitudes(model)],
+  ["rows", ({ count }) => String(count)],
+  ["noise", ({ noise }) => (Number.isNaN(noise) ? "" : noise.toFixed(3))],
+  ["noise_factor", ({ lnNoise }) => Math.exp(lnNoise).toFixed(3)],
+  ["shift_A", ({ shift }) => shift.toFixed(1)],
+  ["shift_error_A", ({ shiftError }) => shiftError.toFixed(1)],
+];
+
+/** A line a band. */
 function tableOf(bands: readonly string[], zeroPoints: readonly ZeroPoint[]): string {
-  const lines = zeroPoints.map(({ lnFlux, error, count, noise }, j) =>
-    [
-      bands[j],
-      magnitudesOf(lnFlux).toFixed(4),
-      Math.abs(magnitudesOf(error)).toFixed(4),
-      count,
-      Number.isNaN(noise) ? "" : noise.toFixed(3),
-    ].join(","),
-  );
-  return `${["band,zero_point_mag,error_mag,rows,noise", ...lines].join("\n")}\n`;
+  const head = ["band", ...columns.map(([name]) => name)];
+  const lines = zeroPoints.map((one, j) => [bands[j], ...columns.map(([, tell]) => tell(one))]);
+  return `${[head, ...lines].map((line) => line.join(",")).join("\n")}\n`;
 }
 
 /** Writes what was fitted to `zero-points.csv` of the run folder, and says which bands are off. */
@@ -41,13 +51,16 @@ export async function tellZeroPoints(
   const bands = Array.from(coder.groups.band, (j) => coder.fields[j].name);
   makeFolder(folder);
   await writeFileAtomic(join(folder, ZERO_POINTS_FILE), tableOf(bands, zeroPoints));
-  const off = zeroPoints.flatMap(({ lnFlux: x, error }, j) =>
-    Math.abs(x) > SURE * error
-      ? [`${bands[j]} ${magnitudesOf(x).toFixed(3)} +- ${Math.abs(magnitudesOf(error)).toFixed(3)}`]
-      : [],
-  );
+  const off = zeroPoints
+    .flatMap(({ lnFlux: x, error }, j) => (Math.abs(x) > SURE * error ? [{ j, x, error }] : []))
+    .sort((one, other) => Math.abs(other.x) - Math.abs(one.x));
+  const named = off
+    .slice(0, NAMED)
+    .map(({ j, x, error }) => `${bands[j]} ${magnitudesOf(x).toFixed(3)} +- ${inMagnitudes(error).slice(0, -1)}`);
+  const which =
+    off.length === 0 ? "" : ` (mag to add${off.length > NAMED ? ", the largest" : ""}: ${named.join(", ")})`;
   reporter.say(
-    `zero-points fitted: ${counted(off.length, "band")} off by more than ${SURE} sigma${off.length === 0 ? "" : ` (mag to add: ${off.join(", ")})`}; all in ${ZERO_POINTS_FILE}`,
+    `zero-points fitted: ${counted(off.length, "band")} off by more than ${SURE} sigma${which}; all in ${ZERO_POINTS_FILE}`,
   );
 }
 
@@ -69,7 +82,7 @@ export async function withFittedZeroPoints(
   const trained = { ...start, config: { ...config, adapt: { ...adapt, zeroPoints: "trained" as const } } };
   if (templates === undefined || part === undefined) return trained;
   const coder = coderOf(config, templates);
-  const instrument = fitInstrument(coder, templates, part.store, part.rows);
+  const instrument = fitInstrument(coder, templates, part.store, part.rows, adapt.passbands);
   const { zeroPoints } = instrument;
   if (zeroPoints.every(({ count }) => count < FEWEST_ROWS)) return trained;
   await tellZeroPoints(coder, zeroPoints, folder, reporter);

@@ -5,11 +5,12 @@ import { coderOf } from "./config.ts";
 import { correctTemplates } from "./spectral-correction.ts";
 import type { Instrument } from "./zero-points.ts";
 
-/** The network with zero-points put into its instrument layer. */
+/** The network with zero-points and noise factors put into its instrument layer. */
 export function withZeroPoints(network: Checkpoint, { zeroPoints }: Instrument): Checkpoint {
   const average = network.state.average.slice();
   const lnFlux = parameterIn(average, network.layout, "calibration.lnFlux");
-  zeroPoints.forEach((one, i) => (lnFlux[i] = one.lnFlux));
+  const lnNoise = parameterIn(average, network.layout, "calibration.lnNoise");
+  for (const [i, one] of zeroPoints.entries()) [lnFlux[i], lnNoise[i]] = [one.lnFlux, one.lnNoise];
   return { ...network, config: { ...network.config, isCalibrated: true }, state: initialState(average) };
 }
 

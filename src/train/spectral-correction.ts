@@ -5,9 +5,10 @@
 import type { Templates } from "../model/template-fit.ts";
 import { sizesOf } from "../model/template-fit.ts";
 import { copyRow, emptyCatalog } from "../survey/catalog.ts";
-import { State } from "../survey/field.ts";
+import { type Band, State } from "../survey/field.ts";
 import type { RowStore } from "../tokens/batch.ts";
 import type { NetworkCoder } from "./config.ts";
+import { slopeOf, type Stencil, stencilsOf } from "./passband-shift.ts";
 
 const [BLUEST, REDDEST, COUNT] = [800, 24_000, 30];
 /** Rest-frame wavelengths of the knots [Angstrom], even in the logarithm. */
@@ -22,9 +23,15 @@ export const KINDS: readonly number[] = [-11.3, -10, -9];
 /** Kind of galaxies whose rate is not known. */
 const USUAL = KINDS[1];
 
-/** [kind, knot] ln of the factor, kinds one after the other; in between straight in ln(wavelength), constant beyond the ends. */
-export type Correction = ArrayLike<number>;
-/** Numbers of a {@link Correction}. */
+/** What simulated fluxes are to be multiplied by: spectra, and passbands that lie elsewhere. */
+export interface Correction {
+  /** [kind, knot] ln of the factor, kinds one after the other; in between straight in ln(wavelength), constant beyond the ends. */
+  readonly spectra: ArrayLike<number>;
+  /** [band] What is to be added to the wavelengths of the passbands [Angstrom]. */
+  readonly shifts: ArrayLike<number>;
+}
+
+/** Numbers of a correction's spectra. */
 export const CORRECTION_SIZE = KINDS.length * KNOTS.length;
 /** Places of a correction that a wavelength and a rate lie between. */
 export const SHARES = 4;
@@ -51,8 +58,8 @@ export function sharesAt(wavelength: number, rate: number): readonly { readonly 
 }
 
 /** ln of the factor at a rest-frame wavelength [Angstrom], of a galaxy of this specific rate [log10 1/yr; NaN: not known]. */
-export const correctionAt = (correction: Correction, wavelength: number, rate: number): number =>
-  sharesAt(wavelength, rate).reduce((sum, { at, share }) => sum + share * correction[at], 0);
+export const correctionAt = ({ spectra }: Correction, wavelength: number, rate: number): number =>
+  sharesAt(wavelength, rate).reduce((sum, { at, share }) => sum + share * spectra[at], 0);
 
 /** Columns that say where a galaxy's bands lie at rest, and of what kind it is; undefined where there is none. */
 export interface KindColumns {
@@ -89,20 +96,34 @@ export function kindsOf(
   return { stretch: column(redshift).map((z) => 1 + z), rate: column(rate).map((r, k) => r - masses[k]) };
 }
 
-/** Pivots of the first bands [Angstrom]. */
-export const pivotsOf = ({ fields, groups }: NetworkCoder, nBand: number): readonly number[] =>
-  Array.from(groups.band.subarray(0, nBand), (j) => fields[j].band?.pivot ?? 0);
+/** The first bands. */
+export const bandsOf = ({ fields, groups }: NetworkCoder, nBand: number): readonly Band[] =>
+  Array.from(groups.band.subarray(0, nBand), (j) => fields[j].band!);
+
+/** ln of what fluxes are to be multiplied by for their passbands' shifts, of ln fluxes `ln` from place `from`. */
+const shiftedBy = ({ shifts }: Correction, stencils: readonly Stencil[], ln: ArrayLike<number>, from = 0): number[] =>
+  stencils.map((stencil, j) =>
+    shifts[j] === 0 || shifts[j] === undefined ? 0 : shifts[j] * slopeOf(stencil, ln, from),
+  );
+
+/** ln of a flux; of its error, where that is more. */
+export const lnOf = (flux: number, error: number): number => Math.log(Math.max(flux, error, 1e-30));
 
 /** Carried galaxies with their spectra corrected; those without a redshift stay. */
 export function correctTemplates(coder: NetworkCoder, templates: Templates, correction: Correction): Templates {
   const { nBand } = sizesOf(templates);
   const { stretch, rate } = kindsOf(coder, templates);
-  const pivots = pivotsOf(coder, nBand);
-  const flux = templates.flux.map((f, at) => {
-    const k = Math.floor(at / nBand);
-    if (Number.isNaN(stretch[k])) return f;
-    return f * Math.exp(correctionAt(correction, pivots[at % nBand] / stretch[k], rate[k]));
-  });
+  const bands = bandsOf(coder, nBand);
+  const stencils = stencilsOf(bands);
+  const flux = templates.flux.slice();
+  const ln = new Float64Array(nBand);
+  for (let k = 0; k < templates.count; k++) {
+    if (Number.isNaN(stretch[k])) continue;
+    for (let j = 0; j < nBand; j++) ln[j] = lnOf(flux[k * nBand + j], 0);
+    shiftedBy(correction, stencils, ln).forEach((shift, j) => {
+      flux[k * nBand + j] *= Math.exp(shift + correctionAt(correction, bands[j].pivot / stretch[k], rate[k]));
+    });
+  }
   return { ...templates, flux };
 }
 
@@ -111,6 +132,10 @@ export function correctRows(coder: NetworkCoder, store: RowStore, correction: Co
   const { redshift, mass, rate } = kindColumnsOf(coder);
   if (redshift === undefined) return store;
   const one = emptyCatalog(coder.fields, 1);
+  const columns = Array.from(coder.groups.band);
+  const bands = bandsOf(coder, columns.length);
+  const stencils = stencilsOf(bands);
+  const ln = new Float64Array(columns.length);
   const known = (j: number | undefined): number =>
     j === undefined || one.state[j] !== State.measured ? Number.NaN : one.value[j];
   return {
@@ -121,8 +146,10 @@ export function correctRows(coder: NetworkCoder, store: RowStore, correction: Co
       const stretch = 1 + known(redshift);
       if (Number.isNaN(stretch)) return { catalog: one, row: 0 };
       const specific = known(rate) - known(mass);
-      for (const j of coder.groups.band) {
-        const factor = Math.exp(correctionAt(correction, (coder.fields[j].band?.pivot ?? 0) / stretch, specific));
+      for (const [b, j] of columns.entries()) ln[b] = lnOf(one.value[j], one.error[j]);
+      const shifted = shiftedBy(correction, stencils, ln);
+      for (const [b, j] of columns.entries()) {
+        const factor = Math.exp(shifted[b] + correctionAt(correction, bands[b].pivot / stretch, specific));
         one.value[j] *= factor;
         one.error[j] *= factor;
       }

@@ -9,6 +9,7 @@ import { loadSurvey } from "../../src/survey/survey.ts";
 import { loadCheckpoint } from "../../src/train/checkpoint.ts";
 import { withZeroPoints } from "../../src/train/instrument-layer.ts";
 import { sampleRows } from "../../src/train/tables.ts";
+import { noInstrument } from "../../src/train/zero-points.ts";
 import { onnx } from "../helpers/network.ts";
 import { scratch } from "../helpers/scratch.ts";
 
@@ -26,8 +27,9 @@ it("networks with wrong zero-points know a survey's bands worse, the more so the
   const rng = createRng("wrong");
   const off = survey.fields.flatMap(({ band }) => (band === undefined ? [] : [rng.normal()]));
   const wrong = (size: number): typeof network => {
-    const zeroPoints = off.map((x) => ({ lnFlux: size * x, error: 0, count: 0, noise: Number.NaN }));
-    return withZeroPoints(network, { zeroPoints, correction: [] });
+    const right = noInstrument(off.length);
+    const zeroPoints = right.zeroPoints.map((one, j) => ({ ...one, lnFlux: size * off[j] }));
+    return withZeroPoints(network, { ...right, zeroPoints });
   };
   const lossOf = async (one: typeof network, catalog = sky): Promise<number> =>
     photometryLoss(await onnx, one, catalog, allRows(catalog));

@@ -10,7 +10,7 @@ import { atState, type Checkpoint } from "../../src/train/checkpoint.ts";
 import { coderOf } from "../../src/train/config.ts";
 import { train } from "../../src/train/loop.ts";
 import { reweightedReplay } from "../../src/train/reweighted-replay.ts";
-import { CORRECTION_SIZE } from "../../src/train/spectral-correction.ts";
+import { noInstrument } from "../../src/train/zero-points.ts";
 import { fitted, type Lessons } from "../../src/train/teaching.ts";
 import { ways, waysToMake } from "../../src/train/ways.ts";
 import { createWorld, sampleWorld } from "../helpers/gaussian.ts";
@@ -37,10 +37,7 @@ async function lessonsOf(catalog: Catalog): Promise<Lessons> {
   return {
     engine: await onnx,
     source: start,
-    instrument: {
-      zeroPoints: [0, 1].map(() => ({ lnFlux: 0, error: 0, count: 0, noise: 0 })),
-      correction: new Float64Array(CORRECTION_SIZE),
-    },
+    instrument: noInstrument(2),
     recipe: { adapt: adaptSchema.parse({}), optimiser: { ...optimiser, rate: 2e-3 }, subsets, training },
     catalog,
     bare: hide(catalog, ({ band }) => band === undefined),

@@ -118,7 +118,7 @@ describe("a correction of the models' spectra", () => {
   });
 
   it("is straight between its knots and its kinds, constant beyond them", () => {
-    const correction = KINDS.flatMap((_kind, kind) => KNOTS.map((_, i) => i + 100 * kind));
+    const correction = { spectra: KINDS.flatMap((_kind, kind) => KNOTS.map((_, i) => i + 100 * kind)), shifts: [] };
     const [quiescent, usual, bursting] = KINDS;
     expect(correctionAt(correction, 1, quiescent)).toBe(0);
     expect(correctionAt(correction, KNOTS[4], quiescent - 3)).toBeCloseTo(4, 9);
