@@ -11,8 +11,8 @@ const [MOST_ROWS, MOST_BANDS] = [500, 12];
 
 /**
  * Mean -ln p [nats of the survey's flux unit] of bands of a catalogue's rows, each given all the others. Of two networks the better
- * one in this is the better one in redshifts, too, on zCOSMOS, DC2 and J-PAS's simulations, and in classes on S-PLUS (CHANGELOG
- * 0.10.0); what simulations say does not tell.
+ * one in this is the better one in redshifts, too, on zCOSMOS and DC2, and in classes on S-PLUS (CHANGELOG 0.10.0); what
+ * simulations say does not tell.
  */
 export async function photometryLoss(
   engine: Engine,

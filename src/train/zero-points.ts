@@ -51,8 +51,15 @@ export interface Instrument {
 /** Zero-points that are right, and galaxies that are like their models. */
 export const noInstrument = (nBand: number): Instrument => ({
   zeroPoints: Array.from({ length: nBand }, () => ({
-    ...{ lnFlux: 0, error: 0, statistical: 0, model: 0 },
-    ...{ count: 0, noise: Number.NaN, lnNoise: 0, shift: 0, shiftError: 0 },
+    lnFlux: 0,
+    error: 0,
+    statistical: 0,
+    model: 0,
+    count: 0,
+    noise: Number.NaN,
+    lnNoise: 0,
+    shift: 0,
+    shiftError: 0,
   })),
   correction: { spectra: new Array<number>(CORRECTION_SIZE).fill(0), shifts: new Array<number>(nBand).fill(0) },
 });
