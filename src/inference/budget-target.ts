@@ -8,6 +8,7 @@ import { readAllRows } from "../survey/reading.ts";
 import { splitByParent } from "../survey/split.ts";
 import { loadSurvey } from "../survey/survey.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
+import { usualObservation } from "../train/run-tables.ts";
 import { readTrainingTable, type TrainingTable } from "../train/tables.ts";
 import type { TrainingRecipe } from "../train/verbs.ts";
 import type { Question } from "./evaluate.ts";
@@ -92,7 +93,7 @@ export async function openReplay(
   own?: TrainingRecipe["observation"],
 ): Promise<TrainingTable | undefined> {
   if (path === undefined) return undefined;
-  const usual = config.data.find(({ observation }) => observation !== undefined)?.observation;
+  const usual = usualObservation(config.data);
   const options = own ?? usual;
   const observation = options === undefined ? undefined : { options, isAsked: own !== undefined };
   return readTrainingTable({ path, role: "source", observation }, { survey: config.survey, reporter });

@@ -16,9 +16,9 @@ import { type Checkpoint, saveAverages, saveCheckpoint, stepFolder } from "../tr
 import { coderOf, type NetworkCoder } from "../train/config.ts";
 import { exportNetwork } from "../train/export.ts";
 import { tellZeroPoints } from "../train/fitted-zero-points.ts";
-import { observedSample } from "../train/observed.ts";
+import { observedAs, observedSample } from "../train/observed.ts";
 import { type LogLine, readLog } from "../train/run.ts";
-import type { RunSetting } from "../train/run-tables.ts";
+import { type RunSetting, usualObservation } from "../train/run-tables.ts";
 import type { TrainingTable } from "../train/tables.ts";
 import type { AdaptationStart } from "../train/verbs.ts";
 import type { Lessons } from "../train/teaching.ts";
@@ -79,6 +79,8 @@ function lessonsOf(
   const train = Int32Array.from([...asked.subarray(validation.length), ...order.filter((row) => !isAsked(row))]);
   const isFitted = isEnough(coder, catalog, train);
   const [store, rows] = isFitted ? [catalogStore(catalog), train] : [catalogStore(photometry), allRows(photometry)];
+  // what the recipe says of models' errors is of models that labels have put right
+  const usual = usualObservation(source.config.data);
   const isStill = adapt!.calibrationRate === 0;
   reporter.say(
     isStill
@@ -99,7 +101,7 @@ function lessonsOf(
     column: wanted[0],
     train,
     validation,
-    replay: replay!.parts.train,
+    replay: isFitted || usual === undefined ? replay!.parts.train : observedAs(replay!, survey, usual),
     folder: join(folder, STAGES),
     signal,
   };

@@ -9,6 +9,7 @@ import { findCheckpoint, loadCheckpoint, saveRecalibration } from "./checkpoint.
 import { recalibrate, usualRecalibration } from "./recalibrate.ts";
 import { heldOutOf } from "./row-sources.ts";
 import { checkpointPath } from "./shipped.ts";
+import { usualObservation } from "./run-tables.ts";
 import { readTrainingTable, type TrainingTable } from "./tables.ts";
 
 export interface CalibrateRequest {
@@ -63,7 +64,7 @@ export async function calibrate(request: CalibrateRequest): Promise<CalibratedFi
   const checkpoint = loadCheckpoint(request.checkpoint);
   const { config } = checkpoint;
   const own = request.survey === undefined ? undefined : loadSurvey(request.survey);
-  const before = config.data.find(({ observation }) => observation !== undefined)?.observation;
+  const before = usualObservation(config.data);
   const observation = before === undefined ? undefined : { options: before, isAsked: false };
   const tables: TrainingTable[] = [];
   const bar = reporter.bar("calibrating", questions);

@@ -123,6 +123,12 @@ export function observedSample(
   return sample;
 }
 
+/** Training rows of a table observed otherwise; as they are where it has their noise. @throws UserError for filters that can't be read. */
+export const observedAs = ({ clean, parts }: TrainingTable, survey: Survey, options: ObservationOptions): PartRows =>
+  clean === undefined
+    ? parts.train
+    : { ...clean, store: observedStore(clean.store, survey.fields, createRowObserver(survey, options)) };
+
 /** A table without noise as a run trains on it. @throws UserError for filters that can't be read. */
 export function observing(clean: TrainingTable, survey: Survey, options: ObservationOptions): TrainingTable {
   const { fields } = survey;

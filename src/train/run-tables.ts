@@ -43,13 +43,17 @@ export async function readTables(
   return tables;
 }
 
+/** How galaxies of a network's tables were observed. */
+export const usualObservation = (data: readonly TableRecord[]): ObservationOptions | undefined =>
+  data.find((record) => record.observation !== undefined)?.observation;
+
 /** How a run observes: as its recipe says, else as the network that it begins with was trained. */
 export function observationWish(
   { observation }: { readonly observation?: ObservationOptions | undefined },
   before: readonly TableRecord[] = [],
 ): ObservationWish | undefined {
   if (observation !== undefined) return { options: observation, isAsked: true };
-  const usual = before.find((record) => record.observation !== undefined)?.observation;
+  const usual = usualObservation(before);
   return usual === undefined ? undefined : { options: usual, isAsked: false };
 }
 
