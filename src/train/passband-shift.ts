@@ -9,6 +9,8 @@ const [NARROW, BLUEST] = [0.05, 3000];
 const REACH = 0.4;
 /** ... or more, where the others have less weight together than this. */
 const FEWEST = 0.4;
+/** Weights below this are none. */
+const NOTHING = 1e-3;
 /** Bands this much wider than a band don't tell the slope at it. */
 const WIDER = 2.5;
 
@@ -36,13 +38,13 @@ export function stencilsOf(bands: readonly Band[]): Stencil[] {
     const beside = (): number => weightsAt().reduce((sum, w, i) => sum + (Math.abs(places[i]) > 1e-3 ? w : 0), 0);
     if (near.every((_, i) => Math.abs(places[i]) <= 1e-3)) return { which: new Int16Array(), part: new Float64Array() };
     while (beside() < FEWEST) reach *= 1.2;
-    const weights = weightsAt();
+    const weights = weightsAt().map((w) => (w > NOTHING ? w : 0));
     const total = weights.reduce((sum, w) => sum + w, 0);
     const mean = weights.reduce((sum, w, i) => sum + w * places[i], 0) / total;
     const square = weights.reduce((sum, w, i) => sum + w * (places[i] - mean) ** 2, 0);
-    const part = weights.map((w, i) => (w * (places[i] - mean)) / (square * band.pivot));
-    const kept = part.flatMap((p, i) => (Math.abs(p * band.pivot) > 1e-3 ? [i] : []));
-    return { which: Int16Array.from(kept, (i) => near[i]), part: Float64Array.from(kept, (i) => part[i]) };
+    const kept = weights.flatMap((w, i) => (w > 0 ? [i] : []));
+    const partOf = (i: number): number => (weights[i] * (places[i] - mean)) / (square * band.pivot);
+    return { which: Int16Array.from(kept, (i) => near[i]), part: Float64Array.from(kept, partOf) };
   });
 }
 

@@ -3,7 +3,9 @@ import { createRng } from "../../src/random.ts";
 import { allRows, type Catalog, hide } from "../../src/survey/catalog.ts";
 import { type Field, State } from "../../src/survey/field.ts";
 import { catalogStore } from "../../src/tokens/batch.ts";
+import { learnedCalibration } from "../../src/train/calibration.ts";
 import { coderOf } from "../../src/train/config.ts";
+import { withZeroPoints } from "../../src/train/instrument-layer.ts";
 import { fitInstrument, type ZeroPoint } from "../../src/train/zero-points.ts";
 import { startCheckpoint } from "../helpers/network.ts";
 import { toyFields } from "../helpers/toy.ts";
@@ -55,7 +57,8 @@ function galaxies(count: number, seed: string, lnFlux: readonly number[] = [], n
 
 /** What the network carries has hardly any noise. */
 const models = galaxies(3000, "models", [], 0.02);
-const { config, templates } = startCheckpoint(models, { templates: 3000 });
+const checkpoint = startCheckpoint(models, { templates: 3000 });
+const { config, templates } = checkpoint;
 const coder = coderOf(config, templates);
 const fit = (catalog: Catalog): readonly ZeroPoint[] =>
   fitInstrument(coder, templates!, catalogStore(hide(catalog, ({ band }) => band === undefined)), allRows(catalog))
@@ -85,13 +88,41 @@ describe("zero-points from photometry alone", () => {
     expect(rms(few.map(({ error }) => error))).toBeGreaterThan(rms(found.map(({ error }) => error)));
   });
 
+  it("scatter from one choice of rows to another as their statistical errors say", () => {
+    const many = ["a", "b", "c", "d"].map((seed) => fit(galaxies(150, `scatter ${seed}`, truth)));
+    const scatter = PIVOTS.map((_, j) => {
+      const own = many.map((one) => one[j].lnFlux);
+      const middle = own.reduce((sum, x) => sum + x, 0) / own.length;
+      return Math.sqrt(own.reduce((sum, x) => sum + (x - middle) ** 2, 0) / (own.length - 1));
+    });
+    const told = rms(many.flatMap((one) => one.map(({ statistical }) => statistical)));
+    expect(rms(scatter) / told).toBeGreaterThan(0.6);
+    expect(rms(scatter) / told).toBeLessThan(1.6);
+  });
+
   it("are nothing where no band is off, and the scatter of faint fluxes tells errors that are too small", () => {
-    const same = fit(galaxies(600, "same", [], 1.6));
+    const same = fit(galaxies(300, "same", [], 1.6));
     expect(rms(same.map(({ lnFlux }) => lnFlux))).toBeLessThan(0.015);
-    const noise = same.filter(({ noise: own }) => !Number.isNaN(own)).map(({ noise: own }) => own);
+    const noise = same.flatMap(({ noise: own }) => (Number.isNaN(own) ? [] : [own]));
     expect(noise.length).toBeGreaterThan(N / 2);
     const average = noise.reduce((sum, x) => sum + x, 0) / noise.length;
     expect(average).toBeGreaterThan(1.25);
     expect(average).toBeLessThan(1.75);
+    const used = same.map(({ lnNoise }) => Math.exp(lnNoise)).filter((factor) => factor > 1);
+    expect(used.length).toBeGreaterThan(N / 2);
+    expect(Math.max(...used)).toBeLessThan(2);
+    // errors that are right stay, but for chance
+    expect(found.filter(({ lnNoise }) => lnNoise === 0).length).toBeGreaterThan(0.8 * N);
+  });
+
+  it("go into the network's instrument layer, with the noise factors", () => {
+    const noisy = found.map((one, j) => ({ ...one, lnNoise: 0.01 * j }));
+    const put = withZeroPoints(checkpoint, { zeroPoints: noisy, correction: { spectra: [], shifts: [] } });
+    const learned = learnedCalibration("network", put);
+    learned.forEach(({ lnFlux, noise }, j) => {
+      expect(lnFlux).toBeCloseTo(found[j].lnFlux, 6);
+      expect(noise).toBeCloseTo(Math.exp(0.01 * j), 6);
+    });
+    expect(put.config.isCalibrated).toBe(true);
   });
 });

@@ -5,7 +5,7 @@ import { type Field, State } from "../../src/survey/field.ts";
 import { catalogStore } from "../../src/tokens/batch.ts";
 import { coderOf } from "../../src/train/config.ts";
 import { correctTemplates, correctionAt, KINDS, KNOTS } from "../../src/train/spectral-correction.ts";
-import { fitInstrument } from "../../src/train/zero-points.ts";
+import { fitInstrument, type ZeroPoint } from "../../src/train/zero-points.ts";
 import { startCheckpoint } from "../helpers/network.ts";
 import { toyFields } from "../helpers/toy.ts";
 
@@ -32,12 +32,13 @@ const spectrum = (rest: number, slope: number, depth: number): number =>
   (1 - depth / (1 + Math.exp((rest - 4000) / 150))) *
   (1 + 0.5 * Math.exp(-(((rest - 16_000) / 4000) ** 2)));
 
-/** Galaxies with 1 % errors; `lnFlux` dims each band, `shape` multiplies the spectra in their rest frame. */
+/** Galaxies with 1 % errors; `lnFlux` dims each band, `shape` multiplies the spectra in their rest frame, `moved` multiplies wavelengths of bands. */
 function galaxies(
   count: number,
   seed: string,
   lnFlux: readonly number[] = [],
   shape = (_rest: number): number => 1,
+  moved: readonly number[] = [],
 ): Catalog {
   const rng = createRng(seed);
   const n = fields.length;
@@ -48,7 +49,7 @@ function galaxies(
     const bright = 3000 * Math.exp(0.5 * rng.normal());
     const [slope, depth] = [-1 + rng.uniform(), 0.2 + 0.6 * rng.uniform()];
     PIVOTS.forEach((pivot, j) => {
-      const rest = pivot / (1 + z);
+      const rest = (pivot * (moved[j] ?? 1)) / (1 + z);
       const flux = bright * spectrum(rest, slope, depth) * shape(rest) * Math.exp(-(lnFlux[j] ?? 0));
       error[row * n + j] = 0.01 * flux;
       value[row * n + j] = flux * (1 + 0.01 * rng.normal());
@@ -97,6 +98,42 @@ describe("zero-points by the galaxies that a network carries", () => {
     expect(zeroPoints[5]).toMatchObject({ lnFlux: 0, count: 0 });
     expect(zeroPoints[5].error).toBeCloseTo(0.1, 6);
     expect(zeroPoints[4].error).toBeLessThan(0.06);
+  });
+});
+
+describe("passbands that lie elsewhere", () => {
+  const moved = PIVOTS.map((_, j) => 1 + 0.015 * (j % 2 === 0 ? 1 : -1));
+  const target = galaxies(500, "moved", [], undefined, moved);
+  const fit = (passbands: number): readonly ZeroPoint[] =>
+    fitInstrument(coder, templates!, catalogStore(target), allRows(target), passbands).zeroPoints;
+
+  it("are found where redshifts are known, and stay where they are unless asked for", () => {
+    const found = fit(1);
+    const truth = moved.map((x, j) => (x - 1) * PIVOTS[j]);
+    // the reddest bands see slopes that are the same in all galaxies: zero-points
+    const optical = PIVOTS.flatMap((pivot, j) => (pivot < 7000 ? [j] : []));
+    for (const j of optical) {
+      expect(Math.sign(found[j].shift), `${PIVOTS[j]} Angstrom`).toBe(Math.sign(truth[j]));
+      expect(Math.abs(found[j].shift - truth[j])).toBeLessThan(2.5 * found[j].shiftError);
+    }
+    const square = optical.reduce((sum, j) => sum + truth[j] ** 2, 0);
+    const slope = optical.reduce((sum, j) => sum + found[j].shift * truth[j], 0) / square;
+    expect(slope).toBeGreaterThan(0.5);
+    expect(slope).toBeLessThan(1.5);
+    expect(fit(0).map(({ shift, shiftError }) => [shift, shiftError])).toEqual(PIVOTS.map(() => [0, 0]));
+  });
+
+  it("move the carried galaxies' fluxes", () => {
+    const correction = {
+      spectra: KINDS.flatMap(() => KNOTS.map(() => 0)),
+      shifts: PIVOTS.map((_, j) => (j === 3 ? 40 : 0)),
+    };
+    const { flux } = correctTemplates(coder, templates!, correction);
+    const ratio = Array.from({ length: nBand }, (_, j) => Math.log(flux[j] / templates!.flux[j]));
+    expect(ratio.filter((_, j) => j !== 3).every((x) => x === 0)).toBe(true);
+    const [left, right] = [2, 4].map((j) => Math.log(templates!.flux[j]) / 1);
+    const rough = ((right - left) / (PIVOTS[4] - PIVOTS[2])) * 40;
+    expect(Math.abs(ratio[3] - rough)).toBeLessThan(0.5 * Math.abs(rough) + 0.003);
   });
 });
 
