@@ -14,6 +14,7 @@ export default {
     "src/engine/session-worker.ts!",
     "test/**/*.test.ts",
     "test/engine/parity.ts", // compiled and loaded by `npm run bench device`
+    "test/commands/resident.js", // a process of its own
   ],
   project: ["src/**/*.ts!", "test/**/*.{ts,js}"],
   ignoreExportsUsedInFile: isProduction ? true : { interface: true, type: true },

@@ -1,12 +1,9 @@
-import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { version } from "../src/version.ts";
-
-const cli = join(dirname(dirname(fileURLToPath(import.meta.url))), "dist", "cli.js");
+import { caleido as run, type Result, start } from "./commands/cli.ts";
 
 /** The verbs that other programs and papers rely on. */
 const verbs = [
@@ -30,25 +27,9 @@ const verbs = [
 
 let folder = "";
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the built command in an empty folder, without a terminal and without standard input. */
-function caleido(...args: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const options = { cwd: folder, env: { ...process.env, NO_COLOR: "1" } };
-    const child = execFile(process.execPath, [cli, ...args], options, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    });
-    child.stdin?.end();
-  });
-}
+const caleido = (...args: string[]): Promise<Result> => run(args, folder);
 
 beforeAll(() => {
-  if (!existsSync(cli)) throw new Error("dist/cli.js is missing: run npm run build first");
   folder = mkdtempSync(join(tmpdir(), "caleido-cli-"));
   writeFileSync(join(folder, "empty.csv"), "");
   writeFileSync(join(folder, "bands.csv"), "object_id,J0378,J0378_err\n1,2.0,0.1\n");
@@ -57,18 +38,18 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("caleido", () => {
-  it.concurrent("lists exactly its verbs", async () => {
+  it("lists exactly its verbs", async () => {
     const { code, stdout } = await caleido("--help");
     expect(code).toBe(0);
     const listed = [...stdout.matchAll(/^ {2}caleido (\w+)/gm)].map((match) => match[1]);
     expect(listed.sort()).toEqual([...verbs, "completion"].sort());
   });
 
-  it.concurrent("says its version", async () => {
+  it("says its version", async () => {
     expect(await caleido("--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
   });
 
-  it.concurrent.each(verbs)("%s --help prints the usage", async (verb) => {
+  it.each(verbs)("%s --help prints the usage", async (verb) => {
     const { code, stdout, stderr } = await caleido(verb, "--help");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(new RegExp(`^caleido ${verb}\\b`));
@@ -121,7 +102,7 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
 ];
 
 describe("a user's mistake", () => {
-  it.concurrent.each(mistakes)("caleido $args: one line, exit code 1", async ({ args, says }) => {
+  it.each(mistakes)("caleido $args: one line, exit code 1", async ({ args, says }) => {
     const { code, stdout, stderr } = await caleido(...args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     const lines = stderr.trimEnd().split("\n");
@@ -129,6 +110,12 @@ describe("a user's mistake", () => {
     expect(lines.at(-1)).toMatch(says);
     // Before it, at most the heading of what was begun: no stack, no usage text, no second message.
     expect(lines.slice(0, -1).filter((line) => !/^([A-Z][\w-]+)?$/.test(line))).toEqual([]);
+  });
+
+  it("is the same in a process of its own, which then ends", async () => {
+    const { end } = await start(["querry"], folder);
+    expect(await end).toEqual(await caleido("querry"));
+    expect((await (await start(["--version"], folder)).end).code).toBe(0);
   });
 
   it("leaves nothing behind", () => {

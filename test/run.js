@@ -27,32 +27,55 @@ function binPath(tool, bin) {
   return join(folder, typeof manifest.bin === "string" ? manifest.bin : manifest.bin[bin]);
 }
 
-/** Runs a tool without standard input. Resolves to its exit code; a tool that hangs is killed and counts as failed. */
-function run(tool, bin, args, limit) {
+/**
+ * Runs a tool without standard input. Resolves to its exit code; a tool that hangs is killed and counts as failed. What it
+ * writes goes to `hear`, or without it to where this process writes.
+ */
+function run(tool, bin, args, limit, hear) {
   return new Promise((resolve) => {
+    const stream = hear === undefined ? "inherit" : "pipe";
     const child = spawn(process.execPath, [binPath(tool, bin), ...args], {
       cwd: root,
-      stdio: ["ignore", "inherit", "inherit"],
+      stdio: ["ignore", stream, stream],
       timeout: limit,
       killSignal: "SIGKILL",
     });
+    const say = hear ?? ((text) => process.stdout.write(text));
+    for (const output of [child.stdout, child.stderr]) output?.setEncoding("utf8").on("data", say);
     child.on("error", (error) => {
-      console.log(error.message);
+      say(`${error.message}\n`);
       resolve(2);
     });
     child.on("close", (code, signal) => {
-      if (signal) console.log(`${bin} was ended by ${signal} (limit: ${limit / minute} minutes)`);
+      if (signal) say(`${bin} was ended by ${signal} (limit: ${limit / minute} minutes)\n`);
       resolve(code ?? 2);
     });
   });
 }
 
-async function section(name, body) {
+const secondsSince = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s`;
+
+/** Runs a check and then shows, in one piece, what it said. Whether it passed. */
+async function runCheck({ name, tool, bin, args }) {
   const start = performance.now();
-  console.log(`\n== ${name}`);
-  const result = await body();
-  console.log(`== ${name}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  return result;
+  let said = "";
+  const code = await run(tool, bin, args, 10 * minute, (text) => (said += text));
+  console.log(`\n== ${name} (${bin} ${args.join(" ")})\n${said.trimEnd()}`.trimEnd());
+  console.log(`== ${name}: ${secondsSince(start)}`);
+  return code === 0;
+}
+
+/** Runs all checks, two at a time: each is one thread for most of its time. Names of those that failed. */
+async function runChecks() {
+  const waiting = [...checks];
+  const failed = [];
+  const work = async () => {
+    for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+      if (!(await runCheck(check))) failed.push(check.name);
+    }
+  };
+  await Promise.all([work(), work()]);
+  return failed;
 }
 
 /** Counts of a vitest JSON report. A file that fails outside its tests, and a run that fails without one, is one failure. */
@@ -96,15 +119,16 @@ async function runTests() {
   }
 }
 
-const total = { passed: 0, failed: 0, skipped: 0 };
-const failures = [];
-for (const { name, tool, bin, args } of checks) {
-  const isClean = (await section(`${name} (${bin} ${args.join(" ")})`, () => run(tool, bin, args, 10 * minute))) === 0;
-  total[isClean ? "passed" : "failed"] += 1;
-  if (!isClean) failures.push(name);
-}
-const tests = await section("tests (vitest)", runTests);
-for (const key of Object.keys(total)) total[key] += tests[key];
+const failures = await runChecks();
+const start = performance.now();
+console.log("\n== tests (vitest)");
+const tests = await runTests();
+console.log(`== tests (vitest): ${secondsSince(start)}`);
+const total = {
+  passed: tests.passed + checks.length - failures.length,
+  failed: tests.failed + failures.length,
+  skipped: tests.skipped,
+};
 if (tests.failed > 0) failures.push("tests");
 if (failures.length > 0) console.log(`\nfailed: ${failures.join(", ")}`);
 process.exitCode = total.failed > 0 ? 1 : 0;

@@ -98,6 +98,9 @@ function columnMoments(x: Float32Array, p: number): Moments {
 const flatSpec = (size: number) => ({ dtype: "float32", shape: [size] }) as const;
 const scalarSpec = { dtype: "float32", shape: [] } as const;
 
+/** Vectors that stay in the engine from step to step. */
+const CARRIED = ["params", "first", "second", "average"] as const;
+
 /** One training step of the network on BATCH rows of p inputs, compiled. */
 function compileStep(
   engine: Engine,
@@ -141,6 +144,7 @@ function compileStep(
     },
     signature,
     "baseline network",
+    { carried: CARRIED },
   );
 }
 
@@ -252,17 +256,17 @@ async function trainNetwork(
   const step = await compileStep(engine, layout, optimiser, p, form);
   const start = initialise(layout, rng);
   const zeros = (): NdArray => floatVector(new Float32Array(layout.total));
-  let state: Arrays = {
+  const first: Arrays = {
     params: floatVector(start),
     first: zeros(),
     second: zeros(),
     average: floatVector(start.slice()),
   };
-  let best = { loss: Infinity, weights: state.average };
+  let best = { loss: Infinity, weights: first.average };
   for (let i = 1; i <= setting.steps; i++) {
     const { rate, correction1, correction2, emaDecay } = scheduleAt(optimiser, i, setting.steps);
-    state = await step.run({
-      ...state,
+    await step.run({
+      ...(i === 1 ? first : {}),
       rate: floatScalar(rate),
       correction1: floatScalar(correction1),
       correction2: floatScalar(correction2),
@@ -270,8 +274,9 @@ async function trainNetwork(
       ...drawRows(scaling, learn, form.targets, rng),
     });
     if (i % LOOK_EVERY !== 0) continue;
-    const loss = lossOn(await answer(state.average, held.x), held, labels);
-    if (loss < best.loss) best = { loss, weights: state.average };
+    const { average } = await step.take(["average"]);
+    const loss = lossOn(await answer(average, held.x), held, labels);
+    if (loss < best.loss) best = { loss, weights: average };
   }
   await step.dispose();
   return { loss: best.loss, setting, answers: (x) => answer(best.weights, x) };

@@ -107,20 +107,32 @@ const units: readonly NamedUnit[] = [
 
 const times = ({ factor, powers }: Quantity, prefix: number): Quantity => ({ factor: factor * prefix, powers });
 
-type Comparison = (a: string, b: string) => boolean;
+/** A letter stands in the list of those that a unit takes; `da` is open to units that take all. */
+const isOpen = (prefix: string, prefixes: string): boolean =>
+  prefix.length > 1 ? prefixes === ALL : prefixes.includes(prefix);
 
-/** The unit whose symbol is the whole name. */
-function wholeName(name: string, isSymbol: Comparison): Quantity | undefined {
-  return units.find(({ symbols }) => symbols.some((symbol) => isSymbol(symbol, name)))?.quantity;
-}
+/** Every symbol as the standards write it. A name is its own unit before it is another's with a prefix: `min`, `as`. */
+const bySymbol: ReadonlyMap<string, Quantity> = new Map(
+  [
+    ...units.flatMap(({ symbols, quantity }) => symbols.map((symbol) => [symbol, quantity] as const)),
+    ...units.flatMap(({ symbols, prefixes, quantity }) =>
+      Object.entries(PREFIXES)
+        .filter(([prefix]) => isOpen(prefix, prefixes))
+        .flatMap(([prefix, [, factor]]) =>
+          symbols.map((symbol) => [prefix + symbol, times(quantity, factor)] as const),
+        ),
+    ),
+  ].reverse(), // of two of one name the first counts
+);
+
+type Comparison = (a: string, b: string) => boolean;
 
 /** Units with a prefix that a name can be. */
 function prefixed(name: string, isPrefix: Comparison, isSymbol: Comparison): Quantity[] {
   return units.flatMap(({ symbols, prefixes, quantity }) =>
     Object.entries(PREFIXES).flatMap(([prefix, [, factor]]) => {
-      const isOpen = prefix.length > 1 ? prefixes === ALL : prefixes.includes(prefix);
       const rest = name.slice(prefix.length);
-      if (!isOpen || rest === "" || !isPrefix(prefix, name.slice(0, prefix.length))) return [];
+      if (!isOpen(prefix, prefixes) || rest === "" || !isPrefix(prefix, name.slice(0, prefix.length))) return [];
       return symbols.some((symbol) => isSymbol(symbol, rest)) ? [times(quantity, factor)] : [];
     }),
   );
@@ -133,8 +145,10 @@ function readWord(name: string): Quantity | undefined {
     if (!lower.startsWith(letters)) continue;
     const rest = lower.slice(letters.length);
     const found = units.find(({ words, prefixes }) => {
-      const isOpen = letters === "" || prefixes !== "";
-      return isOpen && words.some((word) => [word, `${word}s`, word.replace(/y$/, "ies")].includes(rest));
+      return (
+        (letters === "" || prefixes !== "") &&
+        words.some((word) => [word, `${word}s`, word.replace(/y$/, "ies")].includes(rest))
+      );
     });
     if (found) return times(found.quantity, factor);
   }
@@ -149,10 +163,10 @@ export function unitNamed(name: string): Quantity | undefined {
   const exact: Comparison = (a, b) => a === b;
   const folded: Comparison = (a, b) => a.toLowerCase() === b.toLowerCase();
   const lower: Comparison = (symbol, rest) => symbol.toLowerCase() === rest;
-  // A name is its own unit before it is another's with a prefix: `min`, `as`.
-  const written = wholeName(name, exact) ?? prefixed(name, exact, exact)[0] ?? readWord(name);
+  const written = bySymbol.get(name) ?? readWord(name);
   if (written) return written;
-  const near = wholeName(name, folded) ?? prefixed(name, exact, lower)[0];
+  const whole = units.find(({ symbols }) => symbols.some((symbol) => folded(symbol, name)))?.quantity;
+  const near = whole ?? prefixed(name, exact, lower)[0];
   if (near) return near;
   const isOther: Comparison = (prefix, letters) => folded(prefix, letters) && prefix !== letters && letters in PREFIXES;
   return prefixed(name, isOther, folded).length > 0 ? undefined : prefixed(name, folded, folded)[0];

@@ -39,8 +39,10 @@ export function writeSafetensors(tensors: NamedTensors, metadata: Readonly<Recor
 
 /** @throws UserError for a tensor with a value that is not finite. */
 export function checkFinite(data: Float32Array, name: string, path: string): void {
-  const at = data.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) throw new UserError(`${path}: tensor ${name} holds ${data[at]} at ${at}; expected finite numbers`);
+  for (let at = 0; at < data.length; at++) {
+    if (!Number.isFinite(data[at]))
+      throw new UserError(`${path}: tensor ${name} holds ${data[at]} at ${at}; expected finite numbers`);
+  }
 }
 
 interface Entry {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -81,8 +81,50 @@ export async function start(
   return { child, end: collect(child) };
 }
 
+/** A process that runs verbs one after the other (`resident.js`), and how it ends. */
+interface Resident {
+  readonly child: ChildProcess;
+  readonly end: Promise<Result>;
+}
+
+/** One that holds more makes way for a fresh one: engines of verbs that have ended stay [bytes]. */
+const MOST_MEMORY = 1e9;
+
+let resident: Resident | undefined;
+
+function startResident(): Resident {
+  const child = fork(join(import.meta.dirname, "resident.js"), {
+    execArgv: [],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  return { child, end: collect(child) };
+}
+
+/** A verb in the resident; where that crashes, what it says of it is what a process of the verb's own would have said. */
+async function ask(args: readonly string[], folder: string): Promise<Result> {
+  resident ??= startResident();
+  const { child, end } = resident;
+  const answer = new Promise<Result & { readonly memory: number }>((resolve) => child.once("message", resolve));
+  child.send({ args, folder });
+  const { code, stdout, stderr, memory } = await Promise.race([
+    answer,
+    end.then((own) => ({ ...own, memory: Infinity })),
+  ]);
+  if (memory > MOST_MEMORY) {
+    resident = undefined;
+    child.kill();
+  }
+  return { code, stdout, stderr };
+}
+
+let last: Promise<unknown> = Promise.resolve();
+
+/** Runs `caleido` in `folder`: a test file's verbs one after the other. {@link start} gives a verb a process of its own. */
 export async function caleido(args: readonly string[], folder: string): Promise<Result> {
-  return (await start(args, folder)).end;
+  await built();
+  const result = last.then(() => ask(args, folder));
+  last = result;
+  return result;
 }
 
 /** Runs `caleido` under a limit on the size of files, as on a disk that is full. */

@@ -47,6 +47,8 @@ let engine: Engine;
 let init: string;
 let survey: string;
 let table: string;
+/** Other galaxies, few: what is asked about. */
+let asked: string;
 
 const recipe = (steps: number): Recipe =>
   loadRecipe("quickstart", [`training.steps=${steps}`, "training.batch=32", "model.dModel=16", "model.nHidden=16"]);
@@ -78,6 +80,10 @@ beforeAll(async () => {
   await simulate({ survey, n: 400, workers: 1, seed: "2", out: wide });
   table = join(folder, "rated.parquet");
   await withRate(wide, table);
+  const few = join(folder, "few.parquet");
+  await simulate({ survey, n: 120, workers: 1, seed: "3", out: few });
+  asked = join(folder, "asked.parquet");
+  await withRate(few, asked);
   init = join(folder, "init");
   await pretrain({ engine, data: [old], recipe: recipe(30), out: init });
 }, 240_000);
@@ -97,7 +103,7 @@ async function answersOf(
 ): Promise<Table["columns"]> {
   let columns: Table["columns"] = [];
   const onAnswers = (answers: Table): void => void (columns = answers.columns);
-  await query({ engine, checkpoint, table, ...question, samples: 3, onAnswers });
+  await query({ engine, checkpoint, table: asked, ...question, samples: 3, onAnswers });
   return columns;
 }
 

@@ -18,7 +18,7 @@ const ask = (...args: string[]): string[] => ["query", "cat.parquet", "--checkpo
 const WANT = ["--given", "bands", "--want", "z,LOGM"];
 const WITH = ["--library", "clean.parquet"];
 
-describe.concurrent("--method", () => {
+describe("--method", () => {
   test("library: answers, how good they are, and draws", async ({ expect }) => {
     const out = ["--samples", "5", "--out", "library.parquet"];
     const { stderr } = await succeed(ask(...WANT, ...WITH, "--method", "library", ...out), folder);

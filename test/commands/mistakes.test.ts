@@ -223,7 +223,7 @@ const mistakes: readonly (readonly [name: string, args: () => string[], ...says:
   ["info of nothing", () => ["info", "nowhere"], /nowhere: no such file or folder/],
 ];
 
-describe.concurrent("a mistake is one line and exit code 1", () => {
+describe("a mistake is one line and exit code 1", () => {
   test.for(mistakes)("%s", { timeout: 120_000 }, async ([, args, ...says]) => {
     expectMistake(await caleido(args(), folder), ...says);
   });

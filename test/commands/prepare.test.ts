@@ -57,7 +57,7 @@ function writeRows(name: string, rows: readonly (readonly [string, string, strin
   writeFileSync(join(folder, name), `${[...head, ...rows.map((row) => row.join(","))].join("\n")}\n`);
 }
 
-describe.concurrent("prepare", () => {
+describe("prepare", () => {
   test("writes shards by parent, a manifest, and loses no row", async ({ expect }) => {
     await succeed(["prepare", "draws.fits", "--split", "parent", "--out", "parts", "--rows-per-shard", "50"], folder);
     const manifest = manifestOf("parts");

@@ -13,7 +13,7 @@ let folder: string;
 beforeAll(async () => {
   shared = await fixture();
   folder = newFolder("query");
-  await succeed(["simulate", "--n", "24", "--seed", "asked", "--out", "cat.parquet"], folder);
+  await succeed(["simulate", "--n", "24", "--seed", "asked", "--no-report", "--out", "cat.parquet"], folder);
   await query("cat.parquet", "--want", "z,HALPHA_EW", "--out", "same.parquet");
 }, 240_000);
 
@@ -22,11 +22,11 @@ const summaries = ["mean", "median", "std", "q05", "q16", "q84", "q95"];
 const query = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
   succeed(["query", ...args, "--checkpoint", shared.run, ...ENGINE], folder);
 
-describe.concurrent("query", () => {
+describe("query", () => {
   test.for(["parquet", "csv", "ecsv", "fits", "arrow", "vot"])("reads and writes %s", async (extension, context) => {
     const { expect } = context;
     const table = `cat-${extension}.${extension}`;
-    await succeed(["simulate", "--n", "24", "--seed", "asked", "--out", table], folder);
+    await succeed(["simulate", "--n", "24", "--seed", "asked", "--no-report", "--out", table], folder);
     const simulated = await readTable(join(folder, table));
     for (const { name, unit, band } of survey.fields) {
       const column = simulated.schema.find((one) => one.name === name)!;
@@ -64,6 +64,7 @@ describe.concurrent("query", () => {
       await query("written.csv", "--unit", "*=survey", "--want", "z", "--out", out);
       const source = await openTable(join(folder, out));
       const { columns } = await readAll(source, { columns: ["object_id"] });
+      await source.close();
       expect(columns[0].data).toEqual(ids);
     }
   });

@@ -53,7 +53,7 @@ describe("the network that comes with the package", () => {
   });
 });
 
-describe.concurrent("where no checkpoint is named", () => {
+describe("where no checkpoint is named", () => {
   test("query asks it, and says so on the terminal and in the table", async ({ expect }) => {
     const { stderr } = await succeed(ask("--out", "unnamed.parquet"), folder);
     expect(stderr).toContain(`${NAME}, the network that comes with Caleido, answers`);
@@ -96,7 +96,7 @@ describe.concurrent("where no checkpoint is named", () => {
   });
 });
 
-describe.concurrent("its name", () => {
+describe("its name", () => {
   test("is enough to start from", async ({ expect }) => {
     const tiny = ["--set", "training.steps=1", "training.batch=4", "training.nTarget=2"];
     await succeed(["finetune", "cat.parquet", "--init", NAME, "--out", "tuned", ...ENGINE, ...tiny], folder);

@@ -170,7 +170,7 @@ describe("a stopped run goes on to the same bits", () => {
   }, 240_000);
 });
 
-describe.concurrent("looking at things", () => {
+describe("looking at things", () => {
   test("evaluate writes metrics.json and a report that needs no other file", async ({ expect }) => {
     const args = ["evaluate", shared.simulations, "--checkpoint", shared.run, "--baselines", shared.simulations];
     const { stdout } = await succeed([...args, "--out", "scores", ...ENGINE], folder);

@@ -10,7 +10,7 @@ import { scoreField } from "../../src/inference/metrics.ts";
 import type { FieldScore } from "../../src/inference/metrics.ts";
 import { createRng } from "../../src/random.ts";
 
-const engine = await createEngine({});
+const engine = await createEngine({ threads: 1 });
 
 const P = 6;
 const TRUE_WEIGHTS = [1, -2, 0.5, 0, 0, 3];

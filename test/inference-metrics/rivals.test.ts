@@ -11,7 +11,7 @@ import { type Field, State } from "../../src/survey/field.ts";
 import { createFieldCoder, fitStandardisation } from "../../src/tokens/standardise.ts";
 import { createEngine } from "../../src/engine/engine.ts";
 
-const engine = await createEngine({});
+const engine = await createEngine({ threads: 1 });
 const context = { rng: createRng("fit"), engine };
 const scoreOf = (p: Predictions, rows?: Int32Array): Required<FieldScore> =>
   scoreField(p, "linear", {

@@ -12,7 +12,7 @@ import { everyType, golden, headerOf, scratch } from "./truth.ts";
  * Mutants of each file; `CALEIDO_FUZZ=2000` for the long run, `CALEIDO_FUZZ_LOG=file` for a line on each file. HDF5
  * gets fewer in the short run: an error there costs a thread.
  */
-const MUTANTS = Number(process.env["CALEIDO_FUZZ"] ?? 170);
+const MUTANTS = Number(process.env["CALEIDO_FUZZ"] ?? 80);
 const MUTANTS_HDF5 = Number(process.env["CALEIDO_FUZZ"] ?? 30);
 /** Milliseconds of processor time, and bytes, that one mutant may take. */
 const MOST_TIME = 2000;

@@ -73,11 +73,13 @@ const runs: { readonly [V in RecipeVerb]: (name: string) => Promise<string> } = 
 
 describe("recipes", () => {
   it.each(names)("%s trains two steps", { timeout: 300_000 }, async (name) => {
-    const { config, state, templates } = loadCheckpoint(await runs[verbOf(name)](name));
+    const { config, state, layout, templates } = loadCheckpoint(await runs[verbOf(name)](name));
     expect(config.step).toBe(2);
     expect(state.average.every(Number.isFinite)).toBe(true);
     const { model } = loadRecipe(name);
     if (verbOf(name) !== "pretrain") return;
+    const hasDecoder = layout.specs.some((spec) => spec.name.startsWith("decoder."));
+    expect(hasDecoder).toBe(model.spectrum?.out !== undefined);
     expect(templates?.count ?? 0).toBe(model.nTemplate > 0 ? CARRIED : 0);
     // a spectrum's lines are looked for at every redshift, where the recipe says so
     expect(config.model.spectrum?.correlation).toStrictEqual(model.spectrum?.correlation);

@@ -105,7 +105,7 @@ describe("simulateBuiltin", () => {
   const compiled = new URL("../../dist/simulate/builtin.js", import.meta.url);
   test.skipIf(!existsSync(compiled))("the result does not depend on the number of workers", async () => {
     const { simulateBuiltin: run } = (await import(compiled.href)) as { simulateBuiltin: typeof simulateBuiltin };
-    const n = 3 * 256 + 17;
+    const n = 2 * 256 + 17; // two threads for three blocks
     const alone = await collect(run({ survey, n, seed: 8, workers: 0 }));
     const shared = await collect(run({ survey, n, seed: 8, workers: 2 }));
     expect(alone.get("z")).toHaveLength(n);

@@ -1,14 +1,12 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.ts";
 import { type Checkpoint, loadCheckpoint, stepFolder } from "../../src/train/checkpoint.ts";
 import { coderOf } from "../../src/train/config.ts";
 import { claimRunFolder, readLog, type RunOptions, runTraining } from "../../src/train/run.ts";
 import { readSafetensors } from "../../src/train/safetensors.ts";
+import { start as spawn, succeed } from "../commands/cli.ts";
 import { onnx, type RunSettings, startCheckpoint } from "../helpers/network.ts";
 import { sourceOf, toyCatalog } from "../helpers/toy.ts";
 import { scratch } from "../helpers/scratch.ts";
@@ -152,34 +150,28 @@ describe("a run", () => {
 });
 
 describe("the command line's run", () => {
-  const cli = join(dirname(fileURLToPath(import.meta.url)), "../../dist/cli.js");
   const sizes = ["nLatent=2", "dModel=8", "nHidden=8", "nLayer=1", "nHead=2", "dQuery=8", "nComponent=2"];
   const length = ["steps=20", "checkpointEvery=5", "validateEvery=4", "batch=4", "nTarget=3"];
   const settings = [...sizes.map((s) => `model.${s}`), ...length.map((s) => `training.${s}`)];
   const pretrain = ["--threads", "1", ...settings.flatMap((s) => ["--set", s])];
-  const caleido = (...args: string[]): string =>
-    execFileSync(process.execPath, [cli, ...args], { cwd: root, stdio: "pipe" }).toString();
-
   /** Ends the process at once, without a chance to clean up, as soon as `path` is there. */
-  async function killWhen(child: ChildProcess, path: string): Promise<void> {
-    const ended = once(child, "exit");
+  async function killWhen({ child, end }: Awaited<ReturnType<typeof spawn>>, path: string): Promise<void> {
     while (!existsSync(path) && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 1));
     child.kill("SIGKILL");
-    await ended;
+    await end;
+    expect(child.signalCode).toBe("SIGKILL");
   }
 
   it.each(["observed", "clean"])(
     "killed at once after a checkpoint and resumed ends bit by bit where it would have: %s fluxes",
     async (fluxes) => {
       const [table, whole, killed] = [`${fluxes}.parquet`, `whole-${fluxes}`, `killed-${fluxes}`];
-      caleido("simulate", "-n", "60", "--fluxes", fluxes, "--no-report", "--out", table);
-      caleido("pretrain", table, ...pretrain, "--out", whole);
-      const words = [cli, "pretrain", table, ...pretrain, "--out", killed];
-      const child = spawn(process.execPath, words, { cwd: root, stdio: "ignore" });
-      await killWhen(child, stepFolder(join(root, killed), 5));
-      expect(child.signalCode).toBe("SIGKILL");
+      await succeed(["simulate", "-n", "60", "--fluxes", fluxes, "--no-report", "--out", table], root);
+      await succeed(["pretrain", table, ...pretrain, "--out", whole], root);
+      const started = await spawn(["pretrain", table, ...pretrain, "--out", killed], root);
+      await killWhen(started, stepFolder(join(root, killed), 5));
       expect(existsSync(join(root, killed, "checkpoint"))).toBe(false);
-      caleido("pretrain", "--resume", killed, "--threads", "1");
+      await succeed(["pretrain", "--resume", killed, "--threads", "1"], root);
       for (const name of ["model.safetensors", "optimizer.safetensors", "tokenizer.json", "config.json"]) {
         const [a, b] = [whole, killed].map((run) => readFileSync(join(root, run, "checkpoint", name)));
         expect(a.equals(b), name).toBe(true);
