@@ -187,7 +187,7 @@ function keptOf({ config: { data, adapt, freeze } }: Checkpoint, network: Checkp
 
 /** Step checkpoints of trainings that are done. */
 async function clearSteps(folder: string): Promise<void> {
-  for (const name of readdirSync(join(folder, STAGES))) {
+  for (const [name] of stageLogs(folder)) {
     await rm(join(folder, STAGES, name, "steps"), { recursive: true, force: true });
   }
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { adapt, type Domain, resumeAdaptation } from "../../src/inference/adaptation.ts";
 import { silent } from "../../src/progress.ts";
 import { type Catalog, hide } from "../../src/survey/catalog.ts";
-import { adaptSchema } from "../../src/train/adapt.ts";
+import { type AdaptConfig, adaptSchema } from "../../src/train/adapt.ts";
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from "../../src/train/checkpoint.ts";
 import { trainingSchema } from "../../src/train/config.ts";
 import type { RunSetting } from "../../src/train/run-tables.ts";
@@ -37,7 +37,12 @@ beforeAll(async () => {
 
 const domainOf = (name: string): Domain => JSON.parse(readFileSync(join(at(name), "domain.json"), "utf8")) as Domain;
 
-async function adapted(name: string, labelled?: string, more: Partial<RunSetting> = {}): Promise<Checkpoint> {
+async function adapted(
+  name: string,
+  labelled?: string,
+  more: Partial<RunSetting> = {},
+  own: Partial<AdaptConfig> = {},
+): Promise<Checkpoint> {
   const { model, optimiser, subsets } = start.config;
   const training = trainingSchema.parse(steps);
   return adapt({
@@ -48,7 +53,7 @@ async function adapted(name: string, labelled?: string, more: Partial<RunSetting
     ...(labelled === undefined ? {} : { labelled: at(labelled) }),
     out: at(name),
     anyTarget: true,
-    recipe: { survey: "toy", model, optimiser, subsets, training, adapt: adaptSchema.parse({}) },
+    recipe: { survey: "toy", model, optimiser, subsets, training, adapt: adaptSchema.parse(own) },
     ...more,
   });
 }
@@ -75,6 +80,15 @@ describe("an adaptation without labels", () => {
     expect(network.config.data.map(({ role }) => role)).toStrictEqual(["source", "unlabelled"]);
     expect(readFileSync(join(at("none"), "zero-points.csv"), "utf8").split("\n")).toHaveLength(8);
   }, 120_000);
+});
+
+describe("an adaptation without labels, and without teaching anew", () => {
+  it("trains nothing: zero-points and spectra are put right", async () => {
+    const network = await adapted("still", undefined, {}, { anew: "never" });
+    expect(domainOf("still").way).toBe("instrument");
+    expect(existsSync(join(at("still"), "stages"))).toBe(false);
+    expect(loadCheckpoint(at("still")).state.average).toStrictEqual(network.state.average);
+  }, 60_000);
 });
 
 describe("an adaptation with labels", () => {
