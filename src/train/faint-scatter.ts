@@ -31,17 +31,28 @@ export function scatterAt({ shelf, rows, near }: Scene, at: Float64Array, modelE
   });
 }
 
-/** ln of noise factors, 1 sigma: before anything is learned, and what models add to the scatter of faint fluxes. */
-const [NOISE, NOISE_MODEL] = [0.5, 0.05];
+/** ln of noise factors, 1 sigma: of one band beside the others, and what models add to the scatter of faint fluxes. */
+const [NOISE, NOISE_MODEL] = [0.15, 0.05];
 /** The scatter's own variance, times the number of fluxes: 37 % of what a standard deviation is worth. */
 const MEDIAN_VARIANCE = 1.36;
 /** Errors are too small where they are by more than so many sigma. */
 const TOO_SMALL = 2;
+/** Bands share a factor where this part of them tells one. */
+const ENOUGH_BANDS = 0.5;
 
-/** ln of what a band's errors are to be multiplied by: nothing where the scatter isn't larger for sure; fits follow few bands' fluxes. */
-export function lnNoiseOf({ noise, faint }: Scatter): number {
-  if (Number.isNaN(noise)) return 0;
-  const variance = MEDIAN_VARIANCE / faint + NOISE_MODEL ** 2;
-  const told = Math.log(noise);
-  return told < TOO_SMALL * Math.sqrt(variance) ? 0 : (told * NOISE ** 2) / (NOISE ** 2 + variance);
+/**
+ * ln of what each band's errors are to be multiplied by. Most often errors are too small for a reason that bands share: their
+ * median factor is also that of bands that tell none. No factor is below 1, for fits follow the fluxes of few bands.
+ */
+export function lnNoisesOf(scatter: readonly Scatter[]): number[] {
+  const told = scatter.flatMap(({ noise }) => (Number.isNaN(noise) ? [] : [Math.log(noise)])).sort((a, b) => a - b);
+  const middle = told.length < ENOUGH_BANDS * scatter.length ? 0 : (told[told.length >> 1] ?? 0);
+  const common = middle > TOO_SMALL * NOISE_MODEL ? middle : 0;
+  return scatter.map(({ noise, faint }) => {
+    if (Number.isNaN(noise)) return common;
+    const variance = MEDIAN_VARIANCE / faint + NOISE_MODEL ** 2;
+    const away = Math.log(noise) - common;
+    if (Math.abs(away) < TOO_SMALL * Math.sqrt(variance)) return common;
+    return Math.max(0, common + (away * NOISE ** 2) / (NOISE ** 2 + variance));
+  });
 }

@@ -16,7 +16,7 @@ import {
   type Scene,
   shiftsFrom,
 } from "./carried-likelihood.ts";
-import { lnNoiseOf, type Scatter, scatterAt } from "./faint-scatter.ts";
+import { lnNoisesOf, type Scatter, scatterAt } from "./faint-scatter.ts";
 import { bandsOf, type Correction, CORRECTION_SIZE, KINDS, KNOTS } from "./spectral-correction.ts";
 import { shiftError } from "./passband-shift.ts";
 import { errorsAt, metricAt } from "./zero-point-errors.ts";
@@ -144,7 +144,7 @@ function search(shelf: Shelf, seen: readonly Row[], { assumed, usual }: Assumpti
   let scene: Scene = { shelf, rows: seen, near: [], priors: priorsOf(assumed), tempers: tempersOf(seen) };
   let scatter: Scatter[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const noise = scatter.map((one) => Math.exp(lnNoiseOf(one)));
+    const noise = lnNoisesOf(scatter).map(Math.exp);
     const weighted = round === 0 ? seen : seen.map((row) => weighed(row, noise, modelErrors));
     const models = measuredFluxes(shelf, at);
     scene = { ...scene, rows: weighted, near: weighted.map((row) => fitRow(shelf, models, row).which) };
@@ -163,6 +163,7 @@ function zeroPointsOf(
 ): ZeroPoint[] {
   const errors = errorsAt(scene, at, usual);
   const shifts = shiftsFrom(assumed.length);
+  const lnNoises = lnNoisesOf(scatter);
   return assumed.map(({ prior, floor }, j): ZeroPoint => {
     const [own, shift] = [errors[j], errors[shifts + j]];
     const statistical = counts[j] === 0 ? 0 : own.statistical;
@@ -174,7 +175,7 @@ function zeroPointsOf(
       model,
       count: counts[j],
       noise: scatter[j].noise,
-      lnNoise: lnNoiseOf(scatter[j]),
+      lnNoise: lnNoises[j],
       shift: shiftErrors[j] * at[shifts + j],
       shiftError: shiftErrors[j] * Math.hypot(shift.statistical, shift.model),
     };

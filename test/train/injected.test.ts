@@ -108,9 +108,10 @@ describe("zero-points from photometry alone", () => {
     const average = noise.reduce((sum, x) => sum + x, 0) / noise.length;
     expect(average).toBeGreaterThan(1.25);
     expect(average).toBeLessThan(1.75);
-    const used = same.map(({ lnNoise }) => Math.exp(lnNoise)).filter((factor) => factor > 1);
-    expect(used.length).toBeGreaterThan(N / 2);
-    expect(Math.max(...used)).toBeLessThan(2);
+    for (const { lnNoise } of same) {
+      expect(Math.exp(lnNoise)).toBeGreaterThan(1.2);
+      expect(Math.exp(lnNoise)).toBeLessThan(2);
+    }
     // errors that are right stay, but for chance
     expect(found.filter(({ lnNoise }) => lnNoise === 0).length).toBeGreaterThan(0.8 * N);
   });
