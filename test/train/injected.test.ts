@@ -89,7 +89,7 @@ describe("zero-points from photometry alone", () => {
   });
 
   it("scatter from one choice of rows to another as their statistical errors say", () => {
-    const many = ["a", "b", "c", "d"].map((seed) => fit(galaxies(150, `scatter ${seed}`, truth)));
+    const many = ["a", "b", "c"].map((seed) => fit(galaxies(100, `scatter ${seed}`, truth)));
     const scatter = PIVOTS.map((_, j) => {
       const own = many.map((one) => one[j].lnFlux);
       const middle = own.reduce((sum, x) => sum + x, 0) / own.length;
@@ -98,7 +98,7 @@ describe("zero-points from photometry alone", () => {
     const told = rms(many.flatMap((one) => one.map(({ statistical }) => statistical)));
     expect(rms(scatter) / told).toBeGreaterThan(0.6);
     expect(rms(scatter) / told).toBeLessThan(1.6);
-  });
+  }, 180_000);
 
   it("are nothing where no band is off, and the scatter of faint fluxes tells errors that are too small", () => {
     const same = fit(galaxies(300, "same", [], 1.6));
