@@ -15,11 +15,13 @@ import { modelCard } from "../train/card.ts";
 import { type Checkpoint, saveAverages, saveCheckpoint, stepFolder } from "../train/checkpoint.ts";
 import { coderOf, type NetworkCoder } from "../train/config.ts";
 import { exportNetwork } from "../train/export.ts";
-import { tellZeroPoints } from "../train/fitted-zero-points.ts";
+import { tellTiles, tellZeroPoints } from "../train/fitted-zero-points.ts";
 import { observedAs, observedSample } from "../train/observed.ts";
 import { type LogLine, readLog } from "../train/run.ts";
 import { type RunSetting, usualObservation } from "../train/run-tables.ts";
 import type { TrainingTable } from "../train/tables.ts";
+import { fitTiles, onTiles } from "../train/tile-offsets.ts";
+import type { TileOffsets } from "../train/tiles-schema.ts";
 import type { AdaptationStart } from "../train/verbs.ts";
 import type { Lessons } from "../train/teaching.ts";
 import { type WayName, ways } from "../train/ways.ts";
@@ -62,8 +64,9 @@ function wantedOf({ fields }: NetworkCoder, headline: readonly string[], labels:
 function lessonsOf(
   { engine, signal, reporter = silent }: RunSetting,
   folder: string,
-  { source, start, tables }: AdaptationStart,
+  { source: known, start, tables }: AdaptationStart,
 ) {
+  const { tiles: _others, ...source } = known; // those of another target
   const { adapt, optimiser, subsets, training, survey } = start.config;
   const coder = coderOf(source.config, source.templates);
   const { fields, nField, groups } = coder;
@@ -90,13 +93,14 @@ function lessonsOf(
   const instrument = isStill
     ? noInstrument(groups.band.length)
     : fitInstrument(coder, source.templates!, store, rows, adapt!.passbands);
+  const tiles = isStill ? [] : fitTiles(coder, source.templates!, photometry, instrument);
   const lessons: Lessons = {
     engine,
     source,
     instrument,
     recipe: { adapt: adapt!, optimiser, subsets, training },
-    catalog,
-    bare: photometry,
+    catalog: onTiles(coder, catalog, tiles),
+    bare: onTiles(coder, photometry, tiles),
     unlabelled: allRows(photometry),
     column: wanted[0],
     train,
@@ -106,7 +110,8 @@ function lessonsOf(
     signal,
   };
   const isGiven = Uint8Array.from(fields, ({ band }) => Number(band !== undefined));
-  return { lessons, asked: { catalog, question: { title: "all bands", isGiven, wanted } }, coder, isStill };
+  const question = { title: "all bands", isGiven, wanted };
+  return { lessons, asked: { catalog: lessons.catalog, question }, coder, isStill, tiles };
 }
 
 /** Folder of the trainings that a run goes through. */
@@ -146,8 +151,9 @@ export async function adaptByChoice(
   try {
     // what a run that is stopped goes on from
     if (!existsSync(stepFolder(folder, 0))) await saveCheckpoint(stepFolder(folder, 0), start);
-    const { lessons, asked, coder, isStill } = lessonsOf(setting, folder, begun);
+    const { lessons, asked, coder, isStill, tiles } = lessonsOf(setting, folder, begun);
     if (!isStill) await tellZeroPoints(coder, lessons.instrument.zeroPoints, folder, reporter);
+    if (tiles.length > 0) await tellTiles(coder, tiles, folder, reporter);
     const isAnew = !isStill && isTaughtAnew(start.config.adapt!, coder);
     const names: WayName[] = isAnew
       ? ["zeroShot", "instrument", "retaught", "folds", "foldsCarried"]
@@ -161,7 +167,7 @@ export async function adaptByChoice(
     bar.stop();
     const judges = told.length === 0 ? "no labels to judge" : `-ln p of labels not seen: ${told.join(", ")}`;
     reporter.say(`kept: ${ways[way].title} (${judges})`);
-    const network = keptOf(start, networks[way]!);
+    const network = keptOf(start, networks[way]!, way === "zeroShot" ? [] : tiles);
     const onnx = await exportNetwork(engine, network);
     const card = { "README.md": modelCard(network.config, network.layout, { validation: undefined }) };
     await saveAverages(join(folder, "checkpoint"), network, {
@@ -181,8 +187,9 @@ export async function adaptByChoice(
 }
 
 /** The network with the record of its run. */
-function keptOf({ config: { data, adapt, freeze } }: Checkpoint, network: Checkpoint): Checkpoint {
-  return { ...network, config: { ...network.config, data, adapt, freeze } };
+function keptOf({ config: { data, adapt, freeze } }: Checkpoint, network: Checkpoint, tiles: TileOffsets): Checkpoint {
+  const config = { ...network.config, data, adapt, freeze };
+  return { ...network, config, ...(tiles.length === 0 ? {} : { tiles }) };
 }
 
 /** Step checkpoints of trainings that are done. */

@@ -13,6 +13,7 @@ import type { Catalog } from "../survey/catalog.ts";
 import { contextSignature, fillContext } from "../tokens/hosts.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { coderOf, type NetworkCoder } from "../train/config.ts";
+import { onTiles } from "../train/tile-offsets.ts";
 import { decodeStates, type RawSpectra } from "./network-spectra.ts";
 
 /** The states of knowledge about some galaxies. */
@@ -317,11 +318,19 @@ export function createNetwork(engine: Engine, checkpoint: Checkpoint): Network {
   const families = readoutsOf(model, coder);
   const graphs = createGraphs(engine);
   const parts: Parts = { checkpoint, coder, families, graphs, size: stateSize(model, coder) };
+  const tiles = checkpoint.config.isCalibrated ? (checkpoint.tiles ?? []) : [];
+  const known = new WeakMap<Catalog, Catalog>();
+  /** The catalogue with the zero-points of its tiles. */
+  const seenAs = (catalog: Catalog): Catalog => {
+    const own = known.get(catalog) ?? onTiles(coder, catalog, tiles);
+    known.set(catalog, own);
+    return own;
+  };
   let chains: Promise<unknown> = Promise.resolve();
   return {
     coder,
     latentSize: latentSize(model),
-    encode: (catalog, rows, isGiven, rngOf) => encodeRows(parts, catalog, rows, isGiven, rngOf),
+    encode: (catalog, rows, isGiven, rngOf) => encodeRows(parts, seenAs(catalog), rows, isGiven, rngOf),
     async read(states, wanted) {
       const found: RawAnswers[] = [];
       for (const part of byReadout(families, wanted)) {

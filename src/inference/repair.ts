@@ -9,11 +9,11 @@ import { type Binding, bindLayout } from "../survey/bind.ts";
 import type { BindOptions, FieldBinding, Place } from "../survey/bind-fields.ts";
 import { meant } from "../survey/cells.ts";
 import { noMagnitudeOf } from "../survey/layout.ts";
-import { fromDigits, openFor } from "../survey/read.ts";
+import { fromDigits, openFor, readIds } from "../survey/read.ts";
 import type { Survey } from "../survey/survey.ts";
 import { counted } from "../text.ts";
 import { type BandCalibration, learnedCalibration, magnitudesOf } from "../train/calibration.ts";
-import { loadCheckpoint } from "../train/checkpoint.ts";
+import { type Checkpoint, loadCheckpoint } from "../train/checkpoint.ts";
 import { version } from "../version.ts";
 
 export interface RepairRequest {
@@ -98,6 +98,27 @@ function planRepair(path: string, binding: Binding, bands: readonly BandCalibrat
   return [...edits.values()];
 }
 
+/** What is done to a table: to all rows, and instead of that to those of tiles that differ, in the same order. */
+interface Plan {
+  readonly usual: readonly Edit[];
+  readonly tiles: ReadonlyMap<string, readonly Edit[]>;
+}
+
+function planTiles(
+  path: string,
+  binding: Binding,
+  bands: readonly BandCalibration[],
+  tiles: Checkpoint["tiles"] = [],
+): Plan {
+  const usual = planRepair(path, binding, bands);
+  const known = binding.tile === undefined ? [] : tiles;
+  const own = known.map(({ tile, lnFlux }) => {
+    const moved = bands.map((one, b) => ({ ...one, lnFlux: one.lnFlux + lnFlux[b] }));
+    return [tile, planRepair(path, binding, moved)] as const;
+  });
+  return { usual, tiles: new Map(own) };
+}
+
 /** Whole numbers become floats: there are none between them for a repaired one. */
 const isFloat = ({ type }: ColumnSchema): boolean => type === "float32" || type === "float64";
 
@@ -135,10 +156,11 @@ function floatsOf(column: Column, schema: ColumnSchema): Float32Array | Float64A
 function repairRows(
   table: Table,
   schema: readonly ColumnSchema[],
-  edits: readonly Edit[],
-  { layout: { magic, ...layout } }: Binding,
+  { usual: edits, tiles }: Plan,
+  { layout: { magic, ...layout }, tile: template }: Binding,
 ): Table {
   const own = new Map(table.columns.map((column) => [column.name, column]));
+  const tile = tiles.size === 0 ? undefined : readIds(own, template, 0, table.rowCount);
   const applied = new Map<string, Float32Array>();
   const noMagnitude = noMagnitudeOf(layout);
   const repaired = new Map<string, Float32Array | Float64Array>();
@@ -147,15 +169,16 @@ function repairRows(
     const { width } = column;
     const data = floatsOf(column, column);
     const done = new Float32Array(data.length).fill(NaN);
-    for (const { place, factor, add, isMagnitude, zeroPoint } of edits) {
+    for (const [e, { place, isMagnitude }] of edits.entries()) {
       if (place.column !== name) continue;
-      for (let at = place.element; at < data.length; at += width) {
+      for (let at = place.element, row = 0; at < data.length; at += width, row++) {
+        const { factor, add, zeroPoint } = (tiles.get(tile?.[row] ?? "") ?? edits)[e];
         const x = meant(data[at], magic);
         if (!Number.isFinite(x) || magic.includes(x) || (isMagnitude && Math.abs(x) >= noMagnitude)) continue;
         data[at] = data[at] * factor + add;
         if (zeroPoint !== undefined) done[at] = zeroPoint;
       }
-      if (zeroPoint !== undefined) applied.set(name + APPLIED, done);
+      if (edits[e].zeroPoint !== undefined) applied.set(name + APPLIED, done);
     }
     repaired.set(name, data);
   }
@@ -205,18 +228,21 @@ export async function repair(request: RepairRequest): Promise<number> {
   const bar = source.rowCount === undefined ? undefined : reporter.bar("repairing", source.rowCount);
   try {
     const binding = bindLayout(source.path, source.schema, survey, reading);
-    const edits = planRepair(source.path, binding, bands);
+    const plan = planTiles(source.path, binding, bands, checkpoint.tiles);
+    const edits = plan.usual;
     if (edits.length === 0) throw new UserError(`${source.path}: no band among its columns, nothing to repair`);
     const schema = outputSchema(source, edits);
     let rows = 0;
     async function* repaired(): AsyncGenerator<Table> {
       for await (const batch of source.batches()) {
-        yield repairRows(batch, schema, edits, binding);
+        yield repairRows(batch, schema, plan, binding);
         rows += batch.rowCount;
         bar?.update(rows, rateNote(rows, source.rowCount ?? rows, (performance.now() - start) / 1000));
       }
     }
-    const metadata = { ...source.metadata, ...notesOf(request, survey, binding, bands) };
+    const byTile =
+      plan.tiles.size === 0 ? {} : { repair_tiles: `zero-points of their own: ${[...plan.tiles.keys()].join(", ")}` };
+    const metadata = { ...source.metadata, ...notesOf(request, survey, binding, bands), ...byTile };
     makeFolder(dirname(out));
     await writeTable(out, { schema, metadata, isPlain: isPlain(source) }, repaired());
     bar?.stop();

@@ -38,7 +38,7 @@ function idText({ data, isValid }: Column, row: number): string {
 }
 
 /** Ids from a template such as `{TILE_ID}-{NUMBER}`, "" where a part of one is missing; row numbers where there is none. */
-function readIds(
+export function readIds(
   columns: ReadonlyMap<string, Column>,
   template: string | undefined,
   firstRow: number,

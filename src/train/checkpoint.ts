@@ -14,6 +14,7 @@ import { type Population, populationSchema } from "./population-schema.ts";
 import { checkFinite, type NamedTensors, readSafetensors, writeSafetensors } from "./safetensors.ts";
 import { checkpointPath, listCheckpoints } from "./shipped.ts";
 import { readTemplates, writeTemplates } from "./templates.ts";
+import { type TileOffsets, tileOffsetsSchema } from "./tiles-schema.ts";
 
 /** Averaged weights [P] where the validation loss was lowest so far: what a run ends with. */
 export interface BestWeights {
@@ -45,6 +46,8 @@ export interface Checkpoint {
   readonly recalibration?: Recalibration;
   /** How its training rows are distributed; absent of networks that kept none. */
   readonly population?: Population;
+  /** What single tiles differ by in their zero-points; absent: nothing. */
+  readonly tiles?: TileOffsets;
 }
 
 /** A checkpoint as training leaves it: its configuration says how far it is. */
@@ -94,6 +97,7 @@ const CONFIG = "config.json";
 const TEMPLATES = "templates.safetensors";
 const RECALIBRATION = "recalibration.json";
 const POPULATION = "population.json";
+const TILES = "tiles.json";
 
 /** The file of a recalibration. */
 export const recalibrationFile = (recalibration: Recalibration): Readonly<Record<string, string>> => ({
@@ -109,7 +113,7 @@ type Weights = Readonly<Record<string, Readonly<Record<string, Float32Array>>>>;
 
 async function writeCheckpoint(
   folder: string,
-  { config, layout, templates, recalibration, population }: Omit<Checkpoint, "state">,
+  { config, layout, templates, recalibration, population, tiles }: Omit<Checkpoint, "state">,
   weights: Weights,
   extra: Readonly<Record<string, string | Uint8Array>>,
 ): Promise<void> {
@@ -121,6 +125,7 @@ async function writeCheckpoint(
     ...(templates === undefined ? {} : { [TEMPLATES]: writeTemplates(templates) }),
     ...(recalibration === undefined ? {} : recalibrationFile(recalibration)),
     ...(population === undefined ? {} : populationFile(population)),
+    ...(tiles === undefined ? {} : { [TILES]: `${JSON.stringify(tiles)}\n` }),
     [TOKENIZER]: writeTokenizerJson(config.survey.fields),
     [CONFIG]: formatConfig(config),
     ...extra,
@@ -266,10 +271,12 @@ export function loadCheckpoint(path: string, { forTraining = false }: LoadOption
   if (file !== undefined) check(TEMPLATES, file);
   const recalibration = readOptional(folder, RECALIBRATION, recalibrationSchema, check);
   const population = readOptional(folder, POPULATION, populationSchema, check);
+  const tiles = readOptional(folder, TILES, tileOffsetsSchema, check);
   const kept = {
     ...(templates === undefined ? {} : { templates }),
     ...(recalibration === undefined ? {} : { recalibration }),
     ...(population === undefined ? {} : { population }),
+    ...(tiles === undefined ? {} : { tiles }),
   };
   const layout = createLayout(parameterSpecs(config.model, coderOf(config, templates)));
   const tokenizer = read(TOKENIZER);

@@ -8,10 +8,12 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { coderOf, type NetworkCoder } from "./config.ts";
 import { withInstrument } from "./instrument-layer.ts";
 import type { TrainingTable } from "./tables.ts";
+import type { TileOffsets } from "./tiles-schema.ts";
 import { fitInstrument, type ZeroPoint } from "./zero-points.ts";
 
-/** File of a run folder that tells what was fitted. */
+/** Files of a run folder that tell what was fitted, to all rows and to tiles. */
 const ZERO_POINTS_FILE = "zero-points.csv";
+const TILES_FILE = "zero-points-of-tiles.csv";
 /** Fewer rows than this in the best band tell nothing. */
 const FEWEST_ROWS = 100;
 /** Bands that are named at most, those that are off most. */
@@ -61,6 +63,26 @@ export async function tellZeroPoints(
     off.length === 0 ? "" : ` (mag to add${off.length > NAMED ? ", the largest" : ""}: ${named.join(", ")})`;
   reporter.say(
     `zero-points fitted: ${counted(off.length, "band")} off by more than ${SURE} sigma${which}; all in ${ZERO_POINTS_FILE}`,
+  );
+}
+
+/** Writes what tiles differ by to `zero-points-of-tiles.csv` of the run folder, and says by how much. */
+export async function tellTiles(
+  coder: NetworkCoder,
+  tiles: TileOffsets,
+  folder: string,
+  reporter: Reporter,
+): Promise<void> {
+  const bands = Array.from(coder.groups.band, (j) => coder.fields[j].name);
+  const lines = tiles.flatMap(({ tile, lnFlux, error, rows }) =>
+    lnFlux.map((x, b) => [tile, bands[b], magnitudesOf(x).toFixed(4), inMagnitudes(error[b]), String(rows)].join(",")),
+  );
+  const head = "tile,band,zero_point_mag,error_mag,rows";
+  await writeFileAtomic(join(folder, TILES_FILE), `${[head, ...lines].join("\n")}\n`);
+  const all = tiles.flatMap(({ lnFlux }) => lnFlux);
+  const rms = Math.abs(magnitudesOf(Math.sqrt(all.reduce((sum, x) => sum + x * x, 0) / all.length)));
+  reporter.say(
+    `${counted(tiles.length, "tile")} differ by ${rms.toFixed(3)} mag (rms) from that; all in ${TILES_FILE}`,
   );
 }
 

@@ -115,9 +115,12 @@ export function observedSample(
 ): Catalog {
   const rng = createRng(seed);
   const count = Math.min(rows.length, most);
-  const sample = emptyCatalog(fields, count);
+  let sample = emptyCatalog(fields, count);
   for (let i = 0; i < count; i++) {
     const { catalog, row } = store.at(rows[Math.floor((i * rows.length) / count)], rng);
+    if (catalog.tile !== undefined && sample.tile === undefined) {
+      sample = { ...sample, tile: Array.from({ length: count }, () => "") };
+    }
     copyRow(catalog, row, sample, i);
   }
   return sample;

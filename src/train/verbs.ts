@@ -333,9 +333,10 @@ export async function beginAdaptation(request: AdaptRequest): Promise<Adaptation
   ];
   const tables = await readTables(wishes, source.config.survey, request);
   const data = tables.map(({ record }) => record);
+  const { tiles: _others, ...bare } = source; // those of another target
   return {
     source,
-    start: restart(source, recipe, { isCalibrated: true, freeze: [], adapt: recipe.adapt, data }),
+    start: restart(bare, recipe, { isCalibrated: true, freeze: [], adapt: recipe.adapt, data }),
     tables,
   };
 }

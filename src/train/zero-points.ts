@@ -81,6 +81,12 @@ const [USUAL, ULTRAVIOLET]: readonly Assumed[] = [
 ];
 const REDDEST_ULTRAVIOLET = 3000; // Angstrom
 
+/** What is assumed of bands, and which of them are usual: their mean zero-point is grey. */
+export function assumedOf(bands: ReturnType<typeof bandsOf>): Pick<Assumptions, "assumed" | "usual"> {
+  const assumed = bands.map(({ pivot }) => (pivot < REDDEST_ULTRAVIOLET ? ULTRAVIOLET : USUAL));
+  return { assumed, usual: assumed.flatMap((one, j) => (one === USUAL ? [j] : [])) };
+}
+
 /** 1 sigma of the correction [ln]: of a knot, of a bend (second difference), and of how much kinds side by side differ. */
 const [CORRECTION, BEND, DIFFERENCE] = [0.1, 0.05, 0.06];
 /** Times that all carried galaxies are looked at, not only the likely ones of before. */
@@ -199,11 +205,9 @@ export function fitInstrument(
 ): Instrument {
   const { nBand } = sizesOf(templates);
   const bands = bandsOf(coder, nBand);
-  const assumed = bands.map(({ pivot }) => (pivot < REDDEST_ULTRAVIOLET ? ULTRAVIOLET : USUAL));
-  const usual = assumed.flatMap((one, j) => (one === USUAL ? [j] : []));
-  const assumptions = { assumed, usual, shiftErrors: bands.map((band) => passbands * shiftError(band)) };
+  const assumptions = { ...assumedOf(bands), shiftErrors: bands.map((band) => passbands * shiftError(band)) };
   const shelf = shelve(coder, templates, bands, assumptions.shiftErrors);
-  const modelErrors = assumed.map(({ model }) => model);
+  const modelErrors = assumptions.assumed.map(({ model }) => model);
   const found = search(shelf, gatherRows(coder, shelf, store, rows, modelErrors), assumptions);
   const zeroPoints = zeroPointsOf(found, assumptions);
   const spectra = Array.from(found.at.subarray(nBand, shiftsFrom(nBand)));

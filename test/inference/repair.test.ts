@@ -36,6 +36,13 @@ const layouts = [
     bands: { value: "FLUX_{FIELD}", error: "IVAR_{FIELD}", errorKind: "ivar", unit: "survey" },
   },
   {
+    name: "tiled",
+    title: "fluxes of tiles",
+    objectId: "{ID}",
+    tile: "{FIELD_ID}-{PASS}",
+    bands: { value: "TILED_{FIELD}", error: "TILED_{FIELD}_ERR", unit: "survey" },
+  },
+  {
     name: "arrays",
     title: "arrays of all bands",
     objectId: "{ID}",
@@ -57,6 +64,9 @@ const start = startCheckpoint(toyCatalog(50), { isCalibrated: true });
 const survey = surveyOf(surveySchema.parse({ ...start.config.survey.file, layouts }), "toy");
 const adapted = join(root, "adapted");
 const plain = join(root, "plain");
+const tiled = join(root, "tiled");
+/** What one tile has besides. */
+const TILE = [0.05, 0.1, 0, -0.3, 0.2, 0];
 
 beforeAll(async () => {
   const params = start.state.params.slice();
@@ -64,6 +74,8 @@ beforeAll(async () => {
   parameterIn(params, start.layout, "calibration.lnNoise").set(LN_NOISE);
   const config = { ...start.config, survey };
   await saveCheckpoint(adapted, { ...start, config, state: initialState(params) });
+  const tiles = [{ tile: "north-2", lnFlux: TILE, error: TILE.map(() => 0.01), rows: 200 }];
+  await saveCheckpoint(tiled, { ...start, config, state: initialState(params), tiles });
   await saveCheckpoint(plain, { ...start, config: { ...config, isCalibrated: false } });
 });
 
@@ -254,5 +266,36 @@ describe("an error before anything is written", () => {
   it("for an output that is the table", async () => {
     const { table } = await run("mags", "parquet");
     await expect(repair({ checkpoint: adapted, table, out: table })).rejects.toThrow("is the table itself");
+  });
+});
+
+describe("zero-points of tiles", () => {
+  const pass = Float64Array.of(1, 2, 2, 1, 2, 2);
+  const field = ["north", "north", "south", "north", "north", "south"];
+  const columns: Column[] = [
+    id,
+    { name: "FIELD_ID", type: "string", width: 1, data: field },
+    { name: "PASS", type: "float64", width: 1, data: pass },
+    ...each((name, j) => [floats(`TILED_${name}`, (row) => row - 1 + 10 * j), floats(`TILED_${name}_ERR`, () => 2)]),
+  ];
+
+  it("are those of the rows of that tile, fluxes and errors alike, and told", async () => {
+    const [table, out] = ["tiles", "tiles-repaired"].map((name) => join(root, `${name}.parquet`));
+    const schema = columns.map(({ data: _data, ...rest }) => rest);
+    await writeTable(table, { schema, metadata: {}, rowCount: ROWS }, [{ rowCount: ROWS, columns, metadata: {} }]);
+    await repair({ checkpoint: tiled, table, out, reading: { layout: "tiled" } });
+    const { columns: found, metadata } = await read(out);
+    const cellsOf = (name: string): ArrayLike<number> =>
+      found.find((column) => column.name === name)!.data as ArrayLike<number>;
+    for (const [j, name] of names.entries()) {
+      for (let row = 0; row < ROWS; row++) {
+        const isTile = field[row] === "north" && pass[row] === 2;
+        const ln = LN_FLUX[j] + (isTile ? TILE[j] : 0);
+        expect(cellsOf(`TILED_${name}`)[row]).toBeCloseTo((row - 1 + 10 * j) * Math.exp(ln), 4);
+        expect(cellsOf(`TILED_${name}_ERR`)[row]).toBeCloseTo(2 * Math.exp(ln), 4);
+        expect(cellsOf(`TILED_${name}_zp_applied`)[row]).toBeCloseTo((-2.5 / Math.LN10) * ln, 4);
+      }
+    }
+    expect(metadata.repair_tiles).toContain("north-2");
   });
 });
