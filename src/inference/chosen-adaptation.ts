@@ -93,7 +93,7 @@ function lessonsOf(
   const instrument = isStill
     ? noInstrument(groups.band.length)
     : fitInstrument(coder, source.templates!, store, rows, adapt!.passbands);
-  const tiles = isStill ? [] : fitTiles(coder, source.templates!, photometry, instrument);
+  const tiles = fitTiles(coder, source.templates!, photometry, instrument); // they may differ where all together are right
   const lessons: Lessons = {
     engine,
     source,
