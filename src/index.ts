@@ -34,6 +34,7 @@ export {
 } from "./inference/budget.ts";
 export type { BudgetScoreName, BudgetScores } from "./inference/budget-scores.ts";
 export type { WayName } from "./train/ways.ts";
+export type { ShiftTest, TargetPopulation } from "./inference/target-prior.ts";
 export type { ZeroPoint } from "./train/zero-points.ts";
 export { createLibrary, type Library, type LibraryOptions, openLibrary } from "./inference/library.ts";
 export {
