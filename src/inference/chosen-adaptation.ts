@@ -27,6 +27,7 @@ import type { Lessons } from "../train/teaching.ts";
 import { type WayName, ways } from "../train/ways.ts";
 import { fitInstrument, noInstrument } from "../train/zero-points.ts";
 import { labelledColumns } from "./adaptation-scores.ts";
+import { meanOf } from "./budget-choice.ts";
 import { isEnough, isTaughtAnew, makeAndChoose, validationCount } from "./choice.ts";
 
 /** Rows that are held in memory at most: photometry that is looked at, and labels. */
@@ -147,7 +148,7 @@ export async function adaptByChoice(
   const { start, tables } = begun;
   makeFolder(join(folder, "steps"));
   const release = lockFolder(folder);
-  const bar = reporter.bar("adapting", 1);
+  const bar = reporter.bar("adapting", undefined);
   try {
     // what a run that is stopped goes on from
     if (!existsSync(stepFolder(folder, 0))) await saveCheckpoint(stepFolder(folder, 0), start);
@@ -160,10 +161,9 @@ export async function adaptByChoice(
       : ["zeroShot", "instrument", "folds"];
     const note = (text: string): void => bar.update(0, text);
     const { networks, losses, chosen: way } = await makeAndChoose({ lessons, asked, names, note });
-    const told = Object.entries(losses).map(([name, own]) => {
-      const mean = own.reduce((sum, x) => sum + x, 0) / own.length;
-      return `${ways[name as WayName].title} ${mean.toFixed(3)}`;
-    });
+    const told = Object.entries(losses).map(
+      ([name, own]) => `${ways[name as WayName].title} ${meanOf(own).toFixed(3)}`,
+    );
     bar.stop();
     const judges = told.length === 0 ? "no labels to judge" : `-ln p of labels not seen: ${told.join(", ")}`;
     reporter.say(`kept: ${ways[way].title} (${judges})`);

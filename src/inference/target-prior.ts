@@ -6,6 +6,7 @@ import { allRows, type Catalog, emptyCatalog } from "../survey/catalog.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { cholesky, choleskySolve } from "../train/cholesky.ts";
 import { minimise } from "../train/minimise.ts";
+import { spaced } from "../train/tables.ts";
 import { withinLimits } from "./field-answer.ts";
 import { createPredictor, type Predictor } from "./predict.ts";
 import { linesThrough, type Prior } from "./prior.ts";
@@ -145,8 +146,7 @@ async function answersFor(
   field: number,
 ): Promise<Distribution> {
   const { coder } = predictor;
-  const count = Math.min(rows.length, MOST_ROWS);
-  const some = Int32Array.from({ length: count }, (_, i) => rows[Math.floor((i * rows.length) / count)]);
+  const some = spaced(rows.length, MOST_ROWS).map((i) => rows[i]);
   const isGiven = Uint8Array.from(coder.fields, ({ band }) => Number(band !== undefined));
   const { encoded, scales } = await predictor.predict(catalog, some, isGiven, [field]);
   return withinLimits(coder, field, encoded[0], (row) => scales[row]);

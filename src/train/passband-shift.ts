@@ -48,9 +48,9 @@ export function stencilsOf(bands: readonly Band[]): Stencil[] {
   });
 }
 
-/** d ln flux / d wavelength [1/Angstrom] of a band, of ln fluxes `ln` from place `from`. */
-export function slopeOf({ which, part }: Stencil, ln: ArrayLike<number>, from = 0): number {
+/** d ln flux / d wavelength [1/Angstrom] of a band, of the ln fluxes of all. */
+export function slopeOf({ which, part }: Stencil, ln: ArrayLike<number>): number {
   let slope = 0;
-  for (let s = 0; s < which.length; s++) slope += part[s] * ln[from + which[s]];
+  for (let s = 0; s < which.length; s++) slope += part[s] * ln[which[s]];
   return slope;
 }

@@ -2,15 +2,13 @@
 import { effectiveCount, importanceWeights, resampled } from "./importance.ts";
 import { populationFeatures } from "./look.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { spaced } from "./tables.ts";
 import { type Lessons, replayOf, rowsOf } from "./teaching.ts";
 
 /** Simulated galaxies among which are drawn, and target rows that they are to be like. */
 const [MOST_SIMULATED, MOST_TARGET] = [20_000, 4000];
 
-const spread = (rows: Int32Array, most: number): Int32Array => {
-  const count = Math.min(rows.length, most);
-  return Int32Array.from({ length: count }, (_, i) => rows[Math.floor((i * rows.length) / count)]);
-};
+const spread = (rows: Int32Array, most: number): Int32Array => spaced(rows.length, most).map((i) => rows[i]);
 
 /** Lessons whose simulated galaxies are drawn by weight, and how many unweighted ones they are worth. */
 export interface Reweighted {

@@ -8,7 +8,7 @@ import { copyRow, emptyCatalog } from "../survey/catalog.ts";
 import { type Band, State } from "../survey/field.ts";
 import type { RowStore } from "../tokens/batch.ts";
 import type { NetworkCoder } from "./config.ts";
-import { slopeOf, type Stencil, stencilsOf } from "./passband-shift.ts";
+import { slopeOf, stencilsOf } from "./passband-shift.ts";
 
 const [BLUEST, REDDEST, COUNT] = [800, 24_000, 30];
 /** Rest-frame wavelengths of the knots [Angstrom], even in the logarithm. */
@@ -100,11 +100,20 @@ export function kindsOf(
 export const bandsOf = ({ fields, groups }: NetworkCoder, nBand: number): readonly Band[] =>
   Array.from(groups.band.subarray(0, nBand), (j) => fields[j].band!);
 
-/** ln of what fluxes are to be multiplied by for their passbands' shifts, of ln fluxes `ln` from place `from`. */
-const shiftedBy = ({ shifts }: Correction, stencils: readonly Stencil[], ln: ArrayLike<number>, from = 0): number[] =>
-  stencils.map((stencil, j) =>
-    shifts[j] === 0 || shifts[j] === undefined ? 0 : shifts[j] * slopeOf(stencil, ln, from),
-  );
+/** ln of what a galaxy's fluxes are to be multiplied by for their passbands' shifts, of their logarithms; nothing is worked out where none is shifted. */
+function shifting(
+  { shifts }: Correction,
+  bands: readonly Band[],
+): (lnAt: (band: number) => number) => readonly number[] {
+  const none = bands.map(() => 0);
+  if (none.every((_, j) => (shifts[j] ?? 0) === 0)) return () => none;
+  const stencils = stencilsOf(bands);
+  const ln = new Float64Array(bands.length);
+  return (lnAt) => {
+    for (let j = 0; j < ln.length; j++) ln[j] = lnAt(j);
+    return stencils.map((stencil, j) => ((shifts[j] ?? 0) === 0 ? 0 : shifts[j] * slopeOf(stencil, ln)));
+  };
+}
 
 /** ln of a flux; of its error, where that is more. */
 export const lnOf = (flux: number, error: number): number => Math.log(Math.max(flux, error, 1e-30));
@@ -114,13 +123,11 @@ export function correctTemplates(coder: NetworkCoder, templates: Templates, corr
   const { nBand } = sizesOf(templates);
   const { stretch, rate } = kindsOf(coder, templates);
   const bands = bandsOf(coder, nBand);
-  const stencils = stencilsOf(bands);
+  const shiftsOf = shifting(correction, bands);
   const flux = templates.flux.slice();
-  const ln = new Float64Array(nBand);
   for (let k = 0; k < templates.count; k++) {
     if (Number.isNaN(stretch[k])) continue;
-    for (let j = 0; j < nBand; j++) ln[j] = lnOf(flux[k * nBand + j], 0);
-    shiftedBy(correction, stencils, ln).forEach((shift, j) => {
+    shiftsOf((j) => lnOf(flux[k * nBand + j], 0)).forEach((shift, j) => {
       flux[k * nBand + j] *= Math.exp(shift + correctionAt(correction, bands[j].pivot / stretch[k], rate[k]));
     });
   }
@@ -134,8 +141,7 @@ export function correctRows(coder: NetworkCoder, store: RowStore, correction: Co
   const one = emptyCatalog(coder.fields, 1);
   const columns = Array.from(coder.groups.band);
   const bands = bandsOf(coder, columns.length);
-  const stencils = stencilsOf(bands);
-  const ln = new Float64Array(columns.length);
+  const shiftsOf = shifting(correction, bands);
   const known = (j: number | undefined): number =>
     j === undefined || one.state[j] !== State.measured ? Number.NaN : one.value[j];
   return {
@@ -146,8 +152,7 @@ export function correctRows(coder: NetworkCoder, store: RowStore, correction: Co
       const stretch = 1 + known(redshift);
       if (Number.isNaN(stretch)) return { catalog: one, row: 0 };
       const specific = known(rate) - known(mass);
-      for (const [b, j] of columns.entries()) ln[b] = lnOf(one.value[j], one.error[j]);
-      const shifted = shiftedBy(correction, stencils, ln);
+      const shifted = shiftsOf((b) => lnOf(one.value[columns[b]], one.error[columns[b]]));
       for (const [b, j] of columns.entries()) {
         const factor = Math.exp(shifted[b] + correctionAt(correction, bands[b].pivot / stretch, specific));
         one.value[j] *= factor;

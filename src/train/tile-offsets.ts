@@ -99,6 +99,7 @@ export function fitTiles(
 
 /** A catalogue whose tiles' fluxes and errors are multiplied by what they differ by; itself where none is known. */
 export function onTiles({ groups, nField }: NetworkCoder, catalog: Catalog, tiles: TileOffsets): Catalog {
+  if (tiles.length === 0) return catalog;
   const known = new Map(tiles.map((one) => [one.tile, one.lnFlux.map((x) => Math.exp(x))]));
   if (catalog.tile === undefined || !catalog.tile.some((tile) => known.has(tile))) return catalog;
   const [value, error] = [catalog.value.slice(), catalog.error.slice()];

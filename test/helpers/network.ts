@@ -9,6 +9,7 @@ import { type Checkpoint, initialState } from "../../src/train/checkpoint.ts";
 import { type CheckpointConfig, coderOf, type TrainingConfig, trainingSchema } from "../../src/train/config.ts";
 import { FORMAT_VERSION } from "../../src/train/migrations.ts";
 import { type OptimiserConfig, optimiserSchema } from "../../src/train/optimiser.ts";
+import type { StepShape } from "../../src/train/step.ts";
 import { drawTemplates } from "../../src/train/templates.ts";
 import { sourceOf, surveyOfFields } from "./toy.ts";
 
@@ -83,3 +84,14 @@ export function perturb(checkpoint: Checkpoint, amount = 0.2): Checkpoint {
 
 export const onnx = createEngine({ backend: "onnx", threads: 1 });
 export const plainJs = createEngine({ backend: "cpu" });
+
+/** What is asked of a checkpoint's loss on batches of rows as they are. */
+export const plainShape = ({ config, layout }: Checkpoint, batch: StepShape["batch"]): StepShape => ({
+  model: config.model,
+  vocabulary: coderOf(config),
+  layout,
+  batch,
+  hasCalibration: false,
+  hasRateScale: false,
+  propertyWeight: 1,
+});

@@ -10,7 +10,7 @@ import { coderOf } from "../../src/train/config.ts";
 import { train } from "../../src/train/loop.ts";
 import { besideAdapters, withAdapters, withoutAdapters } from "../../src/train/low-rank.ts";
 import { compileLoss } from "../../src/train/step.ts";
-import { onnx, perturb, startCheckpoint, tinyModel } from "../helpers/network.ts";
+import { onnx, perturb, plainShape, startCheckpoint, tinyModel } from "../helpers/network.ts";
 import { sourceOf, toyCatalog } from "../helpers/toy.ts";
 
 /** Adapters: nothing before training, of low rank after it, and an ordinary network once they are added. */
@@ -22,18 +22,11 @@ const start = perturb(startCheckpoint(catalog, { model, training: { steps: 40, b
 const wide = withAdapters(start, RANK, createRng("adapters"));
 
 /** Loss of one batch, by averaged weights. */
-async function lossOf({ config, layout, state }: Checkpoint): Promise<number> {
+async function lossOf(checkpoint: Checkpoint): Promise<number> {
+  const { config, state } = checkpoint;
   const coder = coderOf(config);
   const batch = batchShape(32, 2, config.subsets, false);
-  const shape = {
-    model: config.model,
-    vocabulary: coder,
-    layout,
-    batch,
-    hasCalibration: false,
-    hasRateScale: false,
-    propertyWeight: 1,
-  };
+  const shape = plainShape(checkpoint, batch);
   const compiled = await compileLoss(await onnx, shape);
   const drawn = drawBatch(coder, [sourceOf(catalog)], config.subsets, batch, createRng("batch"));
   return (await compiled.run({ params: floatVector(state.average), ...drawn })).loss.data[0];

@@ -9,7 +9,7 @@ import { coderOf } from "../../src/train/config.ts";
 import { withAdapters } from "../../src/train/low-rank.ts";
 import { scheduleAt } from "../../src/train/optimiser.ts";
 import { compileLoss, type StepShape, trainStep } from "../../src/train/step.ts";
-import { onnx, perturb, plainJs, startCheckpoint } from "../helpers/network.ts";
+import { onnx, perturb, plainJs, plainShape, startCheckpoint } from "../helpers/network.ts";
 import { distance, sourceOf, toyBands, toyCatalog, toyFields } from "../helpers/toy.ts";
 
 const n = toyFields.length;
@@ -201,18 +201,10 @@ describe("a vocabulary without bands", () => {
       state: catalog.state.filter((_, at) => at % n >= toyBands),
     };
     const checkpoint = startCheckpoint(properties, { training: { batch: 8, nTarget: 3 } });
-    const { config, layout, state } = checkpoint;
+    const { config, state } = checkpoint;
     const coder = coderOf(config);
     const batch = batchShape(8, 3, config.subsets, false);
-    const shape = {
-      model: config.model,
-      vocabulary: coder,
-      layout,
-      batch,
-      hasCalibration: false,
-      hasRateScale: false,
-      propertyWeight: 1,
-    };
+    const shape = plainShape(checkpoint, batch);
     const loss = await compileLoss(await onnx, shape);
     const drawn = drawBatch(coder, [sourceOf(properties)], config.subsets, batch, createRng("bare"));
     const out = await loss.run({ params: vector(state.params), ...drawn });
